@@ -1,0 +1,12 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Exception;
+
+/**
+ * The call's time was over. A method that was running has been told to stop, and may have done part of its work.
+ */
+final class DeadlineExceeded extends CallFailed
+{
+}

@@ -1,0 +1,78 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Exception;
+
+use function is_array;
+use function is_string;
+use function json_decode;
+
+/**
+ * The exception for a reply with the ERROR flag.
+ */
+final class ErrorReply
+{
+    /**
+     * @param string $method the method that was called
+     * @param string $body JSON as docs/protocol.md describes it, or the error's text where the peer is a plain Goridge one
+     */
+    public static function toException(string $method, string $body): CallFailed
+    {
+        $error = json_decode($body, true);
+        if (! is_array($error) || ! isset($error['code'], $error['message'])) {
+            return new RemoteError($method . ' failed: ' . self::text($body), $method);
+        }
+        $data = $error['data'] ?? [];
+        $data = is_array($data) ? $data : [];
+        $message = self::string($error, 'message');
+
+        return match ($error['code']) {
+            'method_not_found' => new MethodNotFound($message, $method, $data),
+            'invalid_arguments' => new InvalidArguments($message, $method, $data),
+            'invalid_request' => new InvalidRequest($message, $method, $data),
+            'invalid_result' => new InvalidResult($message, $method, $data),
+            'worker_crashed' => new WorkerCrashed($message, $method, $data),
+            'deadline_exceeded' => new DeadlineExceeded($message, $method, $data),
+            'cancelled' => new Cancelled($message, $method, $data),
+            'overloaded' => new Overloaded($message, $method, $data),
+            'payload_too_large' => new PayloadTooLarge($message, $method, $data),
+            'not_authorized' => new NotAuthorized($message, $method, $data),
+            'unavailable' => new Unavailable($message, $method, $data),
+            // remote_error, and what a later version may add
+            default => self::remoteError($method, $message, $error, $data),
+        };
+    }
+
+    /**
+     * @param array<array-key, mixed> $error
+     * @param array<array-key, mixed> $data
+     */
+    private static function remoteError(string $method, string $message, array $error, array $data): RemoteError
+    {
+        $type = self::string($error, 'type');
+
+        return new RemoteError(
+            $method . ($type === '' ? ' failed: ' : " raised {$type}: ") . $message,
+            $method,
+            $type,
+            self::string($error, 'traceback'),
+            $data,
+        );
+    }
+
+    /**
+     * @param array<array-key, mixed> $error
+     */
+    private static function string(array $error, string $key): string
+    {
+        $value = $error[$key] ?? null;
+
+        return is_string($value) ? $value : '';
+    }
+
+    private static function text(string $body): string
+    {
+        return $body === '' ? 'the peer gives no reason' : $body;
+    }
+}

@@ -1,0 +1,30 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Goridge;
+
+/**
+ * Byte 1 of a frame: its kind, and the codec of its body.
+ */
+final class Flag
+{
+    public const CONTROL = 0x01;
+
+    public const RAW = 0x04;
+
+    public const JSON = 0x08;
+
+    public const MSGPACK = 0x10;
+
+    /** Goridge's, answered with an error. */
+    public const GOB = 0x20;
+
+    public const ERROR = 0x40;
+
+    /** Goridge's, answered with an error. */
+    public const PROTO = 0x80;
+
+    /** All that name a codec. */
+    public const CODECS = self::RAW | self::JSON | self::MSGPACK | self::GOB | self::PROTO;
+}

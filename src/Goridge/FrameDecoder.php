@@ -1,0 +1,267 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Goridge;
+
+use Closure;
+use Reasno\GoTask\Exception\ProtocolError;
+
+use function array_values;
+use function bin2hex;
+use function count;
+use function crc32;
+use function implode;
+use function min;
+use function ord;
+use function strlen;
+use function substr;
+use function unpack;
+
+/**
+ * Frames out of a stream of bytes that arrives in pieces of any size.
+ *
+ *     $decoder->feed($bytes);
+ *     while (($frame = $decoder->next()) !== null) { … }
+ *
+ * It holds no more than what it was last fed and one frame. Assembling a large payload from its pieces takes
+ * twice its length for a moment: that is what `$canHold` has to answer for.
+ */
+final class FrameDecoder
+{
+    /** Bytes, unless the constructor is told otherwise: 64 MiB. */
+    public const MAX_PAYLOAD = 64 * 1024 * 1024;
+
+    /** Payloads of fewer bytes are held without asking whether the memory is there. */
+    private const LARGE = 64 * 1024;
+
+    private const REMEMBERED = 512;
+
+    /** What was fed and is not yet taken; begins at $offset. */
+    private string $buffer = '';
+
+    private int $offset = 0;
+
+    /** The frame whose payload is being gathered. @var null|array{int, list<int>, int} flags, options, stream */
+    private ?array $partial = null;
+
+    /** @var list<string> the pieces of that payload, each but the last at least LARGE */
+    private array $pieces = [];
+
+    private string $lastPiece = '';
+
+    /** Bytes missing of the payload that is being gathered. */
+    private int $missing = 0;
+
+    /** Bytes of an oversized payload that are still to be thrown away. */
+    private int $skip = 0;
+
+    /**
+     * Verified headers up to their options: those of a program's small frames are few, and looking one up costs a
+     * fraction of taking it apart.
+     *
+     * @var array<string, array{int, int, int, int, string}> flags, bytes of header and options, bytes of payload,
+     *                                                      stream, how to unpack the options
+     */
+    private array $headers = [];
+
+    /**
+     * @param int $maxPayload bytes; a larger payload is skipped and reported as an OversizedFrame
+     * @param null|Closure(int): bool $canHold whether a payload of that many bytes can be held; asked, before any of
+     *                                it is kept, only for one of 64 KiB or more
+     */
+    public function __construct(
+        private readonly int $maxPayload = self::MAX_PAYLOAD,
+        private readonly ?Closure $canHold = null,
+    ) {
+    }
+
+    /**
+     * Takes over what was read. Then call next() until it returns null.
+     */
+    public function feed(string $bytes): void
+    {
+        if ($this->skip > 0) {
+            $skipped = min($this->skip, strlen($bytes));
+            $this->skip -= $skipped;
+            $bytes = substr($bytes, $skipped);
+        }
+        if ($this->missing > 0) {
+            $bytes = $this->gather($bytes);
+        }
+        if ($this->offset === strlen($this->buffer)) {
+            $this->buffer = $bytes;
+        } elseif ($this->offset === 0) {
+            $this->buffer .= $bytes;
+        } else {
+            $this->buffer = substr($this->buffer, $this->offset) . $bytes;
+        }
+        $this->offset = 0;
+    }
+
+    /**
+     * The next frame, or null when it needs more bytes.
+     *
+     * @throws ProtocolError when the bytes are not Goridge v3; the decoder must not be used afterwards
+     */
+    public function next(): Frame|OversizedFrame|null
+    {
+        if ($this->partial !== null) {
+            return $this->missing > 0 ? null : $this->assemble();
+        }
+        $available = strlen($this->buffer) - $this->offset;
+        if ($available < Frame::HEADER) {
+            if ($available > 0) {
+                $this->checkStart(ord($this->buffer[$this->offset]));
+            } else {
+                $this->buffer = '';
+                $this->offset = 0;
+            }
+
+            return null;
+        }
+        $start = substr($this->buffer, $this->offset, Frame::HEADER);
+        [$flags, $header, $length, $stream, $format] = $this->headers[$start] ?? $this->parse($start);
+        if ($available < $header) {
+            return null;
+        }
+        /** @var array<int> $options */
+        $options = $format === '' ? [] : unpack($format, $this->buffer, $this->offset + Frame::HEADER);
+        $options = array_values($options);
+        $this->offset += $header;
+        $available -= $header;
+        if ($length > $this->maxPayload || $length >= self::LARGE && ! $this->canHold($length)) {
+            $this->skip($length, $available);
+
+            return new OversizedFrame($flags, $options, $length, $stream);
+        }
+        if ($available < $length) {
+            $this->partial = [$flags, $options, $stream];
+            $this->missing = $length;
+            $this->gather(substr($this->buffer, $this->offset));
+            $this->buffer = '';
+            $this->offset = 0;
+
+            return null;
+        }
+        $payload = substr($this->buffer, $this->offset, $length);
+        $this->offset += $length;
+
+        return new Frame($flags, $options, $payload, $stream);
+    }
+
+    /**
+     * How many bytes the frame under way still wants, as far as is known: read large ones in large pieces. 0 between two frames,
+     * which is the only place where a stream may end.
+     */
+    public function pending(): int
+    {
+        if ($this->missing > 0) {
+            return $this->missing;
+        }
+        if ($this->skip > 0) {
+            // Nobody wants these bytes: reading them all at once would hold what is to be skipped.
+            return min($this->skip, self::LARGE);
+        }
+        $available = strlen($this->buffer) - $this->offset;
+        if ($available === 0) {
+            return 0;
+        }
+        $header = 4 * (ord($this->buffer[$this->offset]) & 0x0F);
+
+        return $available < $header ? $header - $available : 0;
+    }
+
+    /**
+     * @return array{int, int, int, int, string} as in $headers
+     */
+    private function parse(string $start): array
+    {
+        $first = ord($start[0]);
+        $this->checkStart($first);
+        /** @var array{flags: int, length: int, crc: int, stream: int} $fields */
+        $fields = unpack('Cflags/Vlength/Vcrc/Cstream', $start, 1);
+        if ($fields['crc'] !== crc32(substr($start, 0, 6))) {
+            throw new ProtocolError(
+                "The peer does not speak Goridge v3: the header's checksum is wrong, it begins with " . bin2hex($start) . '.',
+            );
+        }
+        $options = ($first & 0x0F) - 3;
+        $header = [
+            $fields['flags'],
+            Frame::HEADER + 4 * $options,
+            $fields['length'],
+            $fields['stream'],
+            $options === 0 ? '' : "V{$options}",
+        ];
+        if ($fields['length'] < self::LARGE) {
+            if (count($this->headers) >= self::REMEMBERED) {
+                $this->headers = [];
+            }
+            $this->headers[$start] = $header;
+        }
+
+        return $header;
+    }
+
+    private function checkStart(int $first): void
+    {
+        $version = $first >> 4;
+        if ($version !== Frame::VERSION) {
+            throw new ProtocolError(
+                "The peer does not speak Goridge v3: a frame of version {$version} where " . Frame::VERSION . ' is expected.',
+            );
+        }
+        $words = $first & 0x0F;
+        if ($words < 3 || $words > 3 + Frame::MAX_OPTIONS) {
+            throw new ProtocolError(
+                "The peer does not speak Goridge v3: a header of {$words} words where 3 to 13 are possible.",
+            );
+        }
+    }
+
+    private function canHold(int $length): bool
+    {
+        return $this->canHold === null || ($this->canHold)($length);
+    }
+
+    private function skip(int $length, int $available): void
+    {
+        $skipped = min($length, $available);
+        $this->offset += $skipped;
+        $this->skip = $length - $skipped;
+    }
+
+    /**
+     * Adds to the payload under way, and returns what lies behind its end.
+     */
+    private function gather(string $bytes): string
+    {
+        $rest = '';
+        if (strlen($bytes) > $this->missing) {
+            $rest = substr($bytes, $this->missing);
+            $bytes = substr($bytes, 0, $this->missing);
+        }
+        $this->missing -= strlen($bytes);
+        // Appending to one string would copy all of it again and again, a list of tiny pieces would cost more than they hold.
+        $this->lastPiece .= $bytes;
+        if (strlen($this->lastPiece) >= self::LARGE) {
+            $this->pieces[] = $this->lastPiece;
+            $this->lastPiece = '';
+        }
+
+        return $rest;
+    }
+
+    private function assemble(): Frame
+    {
+        [$flags, $options, $stream] = $this->partial ?? [0, [], 0];
+        $this->pieces[] = $this->lastPiece;
+        $payload = implode('', $this->pieces);
+        $this->partial = null;
+        $this->pieces = [];
+        $this->lastPiece = '';
+
+        return new Frame($flags, $options, $payload, $stream);
+    }
+}
