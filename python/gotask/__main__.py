@@ -1,0 +1,14 @@
+"""`python -m gotask APP …`, or this file by its path: then the package need not be installed."""
+
+import os
+import sys
+
+if __name__ == "__main__":
+    if not __package__:
+        # Python has put this file's folder in front; what must be importable is the package that it is.
+        sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if sys.argv[1:2] == ["--worker"]:
+        from gotask._worker import main
+    else:
+        from gotask._cli import main
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Addresses: `unix:///run/app/gotask.sock`, `unix://relative/path.sock`, `tcp://host:port`, `tcp://[::1]:port`."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+DEFAULT = "unix://runtime/gotask/default.sock"
+
+# sockaddr_un has 108 bytes with the terminating zero, and Swoole refuses 107.
+MAX_UNIX_PATH = 106
+
+
+class UnixAddress(NamedTuple):
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix://{self.path}"
+
+
+class TcpAddress(NamedTuple):
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"tcp://[{self.host}]:{self.port}" if ":" in self.host else f"tcp://{self.host}:{self.port}"
+
+
+Address = UnixAddress | TcpAddress
+
+
+def parse_address(text: str) -> Address:
+    """ValueError says what is wrong. A relative Unix path is taken from the working directory, and made absolute."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in ("unix", "tcp") or not rest:
+        raise ValueError(f"{text!r} is no address: write unix:///path/to/gotask.sock or tcp://host:port")
+    if scheme == "unix":
+        path = os.path.abspath(rest)
+        size = len(os.fsencode(path))
+        if size > MAX_UNIX_PATH:
+            raise ValueError(
+                f"the socket path {path!r} has {size} bytes and a Unix socket's at most {MAX_UNIX_PATH}: use a shorter one"
+            )
+        return UnixAddress(path)
+    host, _, port = rest.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{text!r} is no TCP address: write tcp://host:port, an IPv6 host in brackets")
+    return TcpAddress(host, int(port))

@@ -1,0 +1,56 @@
+"""The command line: looks at what is needed before anything else, so that what is missing is said in so many words."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from ._version import VERSION
+
+_OLDEST = (3, 10)
+_UNAVAILABLE = 69
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serves an app; returns the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if not _usable("--managed" in given):
+        return _UNAVAILABLE
+    from ._config import parse_arguments
+
+    config = parse_arguments(given, dict(os.environ), VERSION)
+    from ._loader import AppNotFound, check
+
+    try:
+        check(config.app)
+    except AppNotFound as error:
+        from ._log import Log
+        from ._server import EX_NO_APP
+
+        Log(config.log_level, config.managed).event("failed", code=EX_NO_APP, message=str(error))
+        return EX_NO_APP
+    from ._server import serve
+
+    return serve(config)
+
+
+def _usable(managed: bool) -> bool:
+    """Whether this interpreter can run the broker; says on stdout (managed) or stderr what it lacks."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < _OLDEST:
+        event = {"event": "unsupported", "python": sys.executable, "version": version}
+        text = f"gotask needs Python {_OLDEST[0]}.{_OLDEST[1]} or later; {sys.executable} is {version}"
+    else:
+        try:
+            import msgpack  # noqa: F401
+
+            return True
+        except ImportError:
+            event = {"event": "missing", "packages": ["msgpack"], "python": sys.executable, "version": version}
+            text = f"{sys.executable} lacks the package msgpack: {sys.executable} -m pip install msgpack"
+    if managed:
+        print(json.dumps(event), flush=True)
+    else:
+        print(text, file=sys.stderr, flush=True)
+    return False

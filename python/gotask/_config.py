@@ -1,0 +1,164 @@
+"""The broker's options, declared once: flags, `GOTASK_*` variables and `--help` are derived from this table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from . import _address
+from ._address import Address, parse_address
+from ._protocol import MAX_PAYLOAD
+
+MIB = 1024 * 1024
+
+
+class Config(NamedTuple):
+    """What the broker runs by. Seconds are floats, sizes are bytes."""
+
+    app: str
+    addresses: tuple[Address, ...]
+    workers: int
+    concurrency: int
+    max_payload: int
+    queue_calls: int
+    queue_bytes: int
+    start_timeout: float
+    shutdown_timeout: float
+    socket_mode: int
+    log_level: str
+    managed: bool
+
+
+class _Option(NamedTuple):
+    flag: str
+    parse: Callable[[str], Any]
+    default: str
+    metavar: str
+    help: str
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{number} is not within {low} … {high}")
+        return number
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+    if not 0 < number <= 86_400:
+        raise argparse.ArgumentTypeError(f"{text} is not within 0 … 86400 seconds")
+    return number
+
+
+def _address_option(text: str) -> Address:
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _mode(text: str) -> int:
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if not 0 <= mode <= 0o777:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an octal file mode such as 0600")
+    return mode
+
+
+def _level(text: str) -> str:
+    if text not in ("debug", "info", "warning", "error"):
+        raise argparse.ArgumentTypeError(f"{text!r} is none of debug, info, warning, error")
+    return text
+
+
+def default_workers() -> int:
+    """As many as processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_OPTIONS = (
+    _Option(
+        "workers",
+        _whole(0, 1024),
+        "",
+        "N",
+        "worker processes (default: the number of processors); 0 runs everything in the broker, without isolation",
+    ),
+    _Option("concurrency", _whole(1, 500), "100", "N", "async calls that one worker runs at a time"),
+    _Option("max-payload", _whole(1024, 2**32 - 1), str(MAX_PAYLOAD), "BYTES", "the largest call or result"),
+    _Option("queue-calls", _whole(1, 10_000_000), "10000", "N", "calls that may wait for a worker"),
+    _Option("queue-bytes", _whole(1024, 2**40), str(256 * MIB), "BYTES", "and their bytes altogether"),
+    _Option("start-timeout", _seconds, "60", "SECONDS", "how long a worker may take to import the app and open it"),
+    _Option("shutdown-timeout", _seconds, "30", "SECONDS", "how long running calls may take when it ends"),
+    _Option("socket-mode", _mode, "0600", "MODE", "rights of a Unix socket"),
+    _Option("log-level", _level, "info", "LEVEL", "debug, info, warning or error"),
+)
+
+
+def parse_arguments(arguments: Sequence[str], environment: dict[str, str], version: str) -> Config:
+    """Flags first, then `GOTASK_*`, then defaults. Ends the process with code 2 and a message on bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gotask",
+        description="Run the services of APP for callers that connect to ADDRESS.",
+        epilog="Each option can be given as a variable: --max-payload as GOTASK_MAX_PAYLOAD; several addresses in"
+        " GOTASK_ADDRESS with commas between. SIGTERM and SIGINT end it after the running calls.",
+    )
+    parser.add_argument("app", metavar="APP", help="a Python file or module that registers services")
+    parser.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        action="append",
+        type=_address_option,
+        help=f"unix:///path or tcp://host:port; may be given several times (default: {_address.DEFAULT})",
+    )
+    for option in _OPTIONS:
+        shown = f" (default: {option.default})" if option.default else ""
+        parser.add_argument(f"--{option.flag}", type=option.parse, metavar=option.metavar, help=option.help + shown)
+    parser.add_argument(
+        "--managed",
+        action="store_true",
+        help="run under a supervisor: ends when standard input does, JSON lines on standard output",
+    )
+    parser.add_argument("--version", action="version", version=f"gotask {version}")
+    given = parser.parse_args(arguments)
+
+    def value(option: _Option) -> Any:
+        flag = getattr(given, option.flag.replace("-", "_"))
+        if flag is not None:
+            return flag
+        name = "GOTASK_" + option.flag.upper().replace("-", "_")
+        text = environment.get(name, "") or option.default
+        if not text:
+            return None
+        try:
+            return option.parse(text)
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"{name}: {error}")
+
+    addresses = given.address
+    if addresses is None:
+        texts = environment.get("GOTASK_ADDRESS", "") or _address.DEFAULT
+        try:
+            addresses = [_address_option(text.strip()) for text in texts.split(",")]
+        except argparse.ArgumentTypeError as error:
+            parser.error(f"GOTASK_ADDRESS: {error}")
+    if len(set(addresses)) != len(addresses):
+        parser.error("an address is given twice")
+    values = {option.flag.replace("-", "_"): value(option) for option in _OPTIONS}
+    if values["workers"] is None:
+        values["workers"] = default_workers()
+    return Config(app=given.app, addresses=tuple(addresses), managed=given.managed, **values)

@@ -1,0 +1,321 @@
+"""One caller's connection to the broker: frames in, frames out, limits in both directions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+from . import _protocol as wire
+from ._errors import GoTaskError, InvalidRequest, PayloadTooLarge, ProtocolError
+from ._memory import Segment
+from ._protocol import Buffer, Decoder, Frame, Oversized
+from ._queue import Call
+
+if TYPE_CHECKING:
+    from ._broker import Broker
+
+# Reading stops while a caller has so much waiting for a worker, and goes on at the half of it.
+MAX_WAITING_CALLS = 1024
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+
+# What is handed to the transport at a time: so much of a large reply is copied where the socket takes no more.
+WRITE_SIZE = 1024 * 1024
+
+MAX_PING = 256
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Speaks with one peer. Until Hello it is a plain Goridge peer and is told errors as text."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._transport: asyncio.Transport | None = None
+        self._decoder = Decoder(broker.config.max_payload, self._allocate)
+        self._large: Segment | None = None
+        self._calls: dict[int, Call | None] = {}  # by sequence; None: it runs in the broker itself
+        self._out: list[bytes] = []  # gathered, to be written at the next flush
+        self._outbox: deque[tuple[memoryview, Segment | None]] = deque()  # what the transport has not taken yet
+        self._writable = True
+        self._reading = True
+        self._closing = False
+        self._waiting_calls = 0
+        self._waiting_bytes = 0
+        self.structured = False
+
+    # -- asyncio's side ---------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._broker.connected(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._closing = True
+        self._out.clear()
+        while self._outbox:
+            self._written()
+        if self._large is not None:
+            self._large.close()
+        for call in self._calls.values():
+            if call is not None:
+                call.dropped = True
+        self._calls.clear()
+        self._broker.disconnected(self)
+
+    def get_buffer(self, size: int) -> memoryview:
+        # The next bytes of a large payload go where they stay; all else passes through a buffer that all connections share.
+        return self._decoder.receive_buffer() or self._broker.scratch
+
+    def buffer_updated(self, count: int) -> None:
+        if self._decoder.receive_buffer() is not None:
+            events = self._decoder.received(count)
+        else:
+            events = self._decoder.feed(self._broker.scratch[:count])
+        try:
+            for event in events:
+                if isinstance(event, Frame):
+                    self._frame(event)
+                else:
+                    self._oversized(event)
+            if self._decoder.error is not None:
+                raise self._decoder.error
+        except ProtocolError as error:
+            self._abort(str(error))
+        self._broker.flush()
+
+    def eof_received(self) -> bool:
+        if not self._decoder.idle:
+            self._broker.log.warning(f"a peer closed its connection within a frame ({self.peer})")
+        return False
+
+    def pause_writing(self) -> None:
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._drain()
+        self.regulate()
+
+    # -- the broker's side ------------------------------------------------------------------------------------------
+
+    @property
+    def peer(self) -> str:
+        if self._transport is None:
+            return "closed"
+        name = self._transport.get_extra_info("peername")
+        return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix socket"
+
+    @property
+    def outstanding(self) -> int:
+        return len(self._calls)
+
+    def regulate(self) -> None:
+        """Reads only while the broker is ready, not too much of this caller waits, and it reads its answers."""
+        reading = (
+            self._broker.ready
+            and self._writable
+            and self._waiting_calls <= MAX_WAITING_CALLS
+            and self._waiting_bytes <= MAX_WAITING_BYTES
+        )
+        if self._transport is None or reading == self._reading or self._transport.is_closing():
+            return
+        self._reading = reading
+        if reading:
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def answer(self, call: Call, frame: Buffer, segment: Segment | None = None) -> bool:
+        """Sends a call's reply, unless nobody waits for it any more: then False, and `segment` stays the caller's to close."""
+        if call.dropped or self._closing:
+            return False
+        del self._calls[call.sequence]
+        self._send(frame, segment)
+        return True
+
+    def fail(self, call: Call, error: GoTaskError) -> None:
+        """Answers a call with an error."""
+        call.release()
+        if call.dropped or self._closing:
+            return
+        del self._calls[call.sequence]
+        self._send(self.error_frame(call.sequence, call.method, call.frame.flags, error))
+
+    def accepted(self, call: Call) -> None:
+        """Answers a notification, whose result nobody waits for."""
+        del self._calls[call.sequence]
+        call.dropped = True
+        flags = call.frame.flags & wire.CODECS
+        body = b"null" if flags == wire.JSON else b"\xc0" if flags == wire.MSGPACK else b""
+        self._send(wire.encode(flags, (call.sequence, len(call.method)), call.method + body))
+
+    def queued(self, calls: int, size: int) -> None:
+        """Counts what waits for a worker; a caller with too much of it is not read from."""
+        self._waiting_calls += calls
+        self._waiting_bytes += size
+        if self._reading:
+            if self._waiting_calls > MAX_WAITING_CALLS or self._waiting_bytes > MAX_WAITING_BYTES:
+                self.regulate()
+        elif calls < 0 and self._waiting_calls <= MAX_WAITING_CALLS // 2:
+            self.regulate()
+
+    def error_frame(self, sequence: int, method: bytes, flags: int, error: GoTaskError) -> bytes:
+        """An error reply, in the form that this peer understands."""
+        if self.structured:
+            flags, body = wire.JSON, error.body()
+        else:
+            flags, body = flags & wire.CODECS, str(error).encode("utf-8", "replace")
+        return wire.encode(flags | wire.ERROR, (sequence, len(method)), method + body)
+
+    def flush(self) -> None:
+        """Writes what was gathered."""
+        out = self._out
+        if not out:
+            return
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        if self._transport is None:
+            return
+        if self._writable and not self._outbox:
+            self._transport.write(data)
+        else:
+            self._outbox.append((memoryview(data), None))
+
+    def go_away(self) -> None:
+        """Tells the peer that no more calls are taken here, and closes once those that it has are answered."""
+        if self.structured:
+            self._send(wire.encode(wire.CONTROL, (0,), b"", wire.STOP))
+            self.flush()
+
+    def close(self) -> None:
+        """Closes after what is still to be written."""
+        self.flush()
+        self._closing = True
+        if self._transport is not None and not self._outbox:
+            self._transport.close()
+
+    # -- frames -----------------------------------------------------------------------------------------------------
+
+    def _frame(self, frame: Frame) -> None:
+        segment = None
+        if frame.raw.__class__ is memoryview:
+            segment, self._large = self._large, None
+        if frame.stream or frame.flags & wire.CONTROL:
+            self._control(frame, segment)
+            return
+        options = frame.options
+        count = len(options)
+        if count != 2 and count != 4:
+            self._malformed(frame, segment, f"a call has 2 or 4 options, not {count}")
+            return
+        sequence, length = options[0], options[1]
+        if sequence in self._calls:
+            raise ProtocolError(f"sequence {sequence} is used for a second call while the first one is outstanding")
+        if not 0 < length <= wire.MAX_METHOD or length > len(frame.raw) - frame.start:
+            self._malformed(frame, segment, f"a method name has 1 to {wire.MAX_METHOD} bytes, and lies within the payload")
+            return
+        codec = frame.flags & wire.CODECS
+        if codec != wire.MSGPACK and codec != wire.JSON and codec != wire.RAW:
+            self._malformed(frame, segment, "the codec is to be exactly one of MessagePack, JSON, RAW")
+            return
+        method = bytes(frame.raw[frame.start : frame.start + length])
+        deadline, notify = 0.0, False
+        if count == 4:
+            if options[2]:
+                deadline = time.monotonic() + options[2] / 1000.0
+            notify = options[3] & wire.NOTIFY != 0
+        call = Call(self, sequence, method, frame, segment, deadline, notify)
+        self._calls[sequence] = call
+        if method.startswith(b"GoTask."):
+            self._broker.system_call(call)
+            return
+        try:
+            self._broker.submit(call)
+        except GoTaskError as error:
+            self.fail(call, error)
+        else:
+            if notify:
+                self.accepted(call)
+
+    def hello(self, call: Call, body: Any) -> None:
+        """From here on the peer is one of ours."""
+        if not isinstance(body, dict) or not isinstance(body.get("protocol"), int) or body["protocol"] < 1:
+            raise InvalidRequest('GoTask.Hello takes a map with "protocol", a whole number from 1')
+        self.structured = True
+
+    def _control(self, frame: Frame, segment: Segment | None) -> None:
+        if frame.stream & wire.PING:
+            payload = frame.payload
+            if len(payload) > MAX_PING:
+                raise ProtocolError(f"a ping of {len(payload)} bytes: at most {MAX_PING} are allowed")
+            self._send(wire.encode(wire.CONTROL, frame.options, payload, wire.PONG))
+        elif frame.stream & wire.STOP and frame.options:
+            call = self._calls.pop(frame.options[0], None)
+            if call is not None:
+                call.dropped = True
+                self._broker.cancelled(call)
+        elif not frame.stream & wire.PONG:
+            self._broker.log.debug(f"an unknown control frame was ignored: {frame!r}")
+        if segment is not None:
+            segment.close()
+
+    def _malformed(self, frame: Frame, segment: Segment | None, reason: str) -> None:
+        """A frame that is whole but no call: its sender is told, if it said which call it is."""
+        if segment is not None:
+            segment.close()
+        if not frame.options:
+            raise ProtocolError(f"a frame that is no call: {reason}")
+        self._send(self.error_frame(frame.options[0], b"", wire.JSON, InvalidRequest(reason)))
+
+    def _oversized(self, frame: Oversized) -> None:
+        limit = self._broker.config.max_payload
+        reason = (
+            f"a call of {frame.length} bytes is above the limit of {limit}: send less, or raise the limit"
+            " (--max-payload of the worker, maxPayload of the client)"
+        )
+        if not frame.options or frame.flags & wire.CONTROL:
+            raise ProtocolError(reason)
+        self._send(self.error_frame(frame.options[0], b"", wire.JSON, PayloadTooLarge(reason)))
+
+    def _allocate(self, size: int) -> memoryview:
+        self._large = Segment(size)
+        return self._large.view
+
+    def _abort(self, reason: str) -> None:
+        self._broker.log.warning(f"a connection was closed: {reason} ({self.peer})")
+        self.flush()
+        self._closing = True
+        if self._transport is not None:
+            self._transport.close()
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def _send(self, frame: Buffer, segment: Segment | None = None) -> None:
+        if segment is None and len(frame) < wire.LARGE:
+            if not self._out:
+                self._broker.dirty.append(self)
+            self._out.append(frame)  # type: ignore[arg-type]
+            return
+        self.flush()
+        self._outbox.append((memoryview(frame), segment))
+        self._drain()
+
+    def _drain(self) -> None:
+        """Gives the transport as much as it takes: a large reply in pieces, so that little of it is ever copied."""
+        while self._outbox and self._writable and self._transport is not None:
+            view, segment = self._outbox[0]
+            self._transport.write(view[:WRITE_SIZE])
+            if len(view) > WRITE_SIZE:
+                self._outbox[0] = (view[WRITE_SIZE:], segment)
+                view.release()
+            else:
+                self._written()
+        if self._closing and not self._outbox and self._transport is not None:
+            self._transport.close()
+
+    def _written(self) -> None:
+        view, segment = self._outbox.popleft()
+        if segment is not None:
+            segment.close()

@@ -1,0 +1,177 @@
+"""A lane: the queue that workers take their calls from, kept by the kernel.
+
+All workers of a lane receive from the same end of one socket pair that keeps message boundaries, so the kernel hands each
+message to exactly one of those that are ready: no call waits behind a busy worker while another is idle, and
+nobody keeps a book of who is idle. The broker lets only a few messages wait in the kernel; the others wait in its own
+queue, where limits, fairness, cancellation and deadlines apply.
+
+A worker notes in memory shared with the broker which calls it has taken (see `_slots`), so that even after a kill -9 it is
+known which calls must never run again and which may run elsewhere.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+import sys
+import termios
+import time
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Iterable
+
+from ._protocol import LARGE
+from ._queue import Call, CallQueue
+
+# Before each frame on its way to a worker: number, deadline (time.monotonic(), 0.0: none), size, flags.
+ENTRY = struct.Struct("<QdII")
+STRUCTURED = 0x01  # the caller understands structured errors
+EXACT = 0x02  # the body is [positional, named]
+SHARED = 0x04  # instead of the frame comes the path of a shared segment that holds it
+
+# Messages that may lie in the kernel beyond those that a worker can start on at once: enough that a worker finds the next
+# call waiting when it ends one, few enough that the broker's own queue decides the order.
+AHEAD = 4
+
+# How many calls may share a message where only one worker takes sync calls, and no other could be idle meanwhile.
+GATHER = 32
+
+# Room for one message: what is below LARGE travels in it, and gathering stops there.
+MESSAGE_SIZE = LARGE + 4096
+
+_KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+
+
+class Lane:
+    """One shared queue. `per_worker` calls run in a worker at a time; `on_expired` answers a call whose time is over."""
+
+    def __init__(
+        self, loop: AbstractEventLoop, queue: CallQueue, per_worker: int, on_expired: Callable[[Call], None]
+    ) -> None:
+        self._loop = loop
+        self._on_expired = on_expired
+        self._per_worker = per_worker
+        self._room = 0
+        self._gather = 1
+        self._blocked = False
+        self._number = 0
+        self.queue = queue
+        self.sent: dict[int, Call] = {}  # in the kernel or with a worker, in the order of their numbers
+        self._sender, self.receiver = socket.socketpair(socket.AF_UNIX, _KIND)
+        self._sender.setblocking(False)
+        self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
+
+    def resize(self, workers: int) -> None:
+        """Says how many workers take from this lane now."""
+        self._room = workers * self._per_worker + AHEAD if workers else 0
+        self._gather = GATHER if workers == 1 and self._per_worker == 1 else 1
+        if self._gather > 1:
+            self._room += self._gather
+        self.pump()
+
+    def submit(self, call: Call) -> bool:
+        """Sends the call on, or lets it wait its turn. False: the queue is full."""
+        if self.queue.calls or len(self.sent) >= self._room or self._blocked:
+            if self.queue.full_for(call.size):
+                return False
+            self.queue.push(call)
+            return True
+        self._send((call,))
+        return True
+
+    def answered(self, number: int) -> Call | None:
+        """Takes out the call that an answer has come for."""
+        return self.sent.pop(number, None)
+
+    def pump(self) -> None:
+        """Hands on what waits, as far as the kernel's part has room."""
+        while self.queue.calls and len(self.sent) < self._room and not self._blocked:
+            calls = self._next_calls()
+            if calls:
+                self._send(calls)
+
+    def returned(self, calls: Iterable[Call]) -> None:
+        """Calls that a worker died with before it began them: they go to another one, before all others."""
+        for call in sorted(calls, key=lambda call: call.number, reverse=True):
+            self.sent.pop(call.number, None)
+            self.queue.push_front(call)
+
+    def lost(self, taken: Iterable[int]) -> list[Call]:
+        """The calls that are neither in the kernel nor, by the workers' notes, with any worker.
+
+        Those that left the kernel are the ones before the newest one taken; and all of them when the kernel has none left.
+        Only a worker that was killed between receiving and noting can leave such a call, and for an instant any worker.
+        """
+        noted = set(taken)
+        outstanding = [number for number in self.sent if number not in noted]
+        if not self._kernel_is_empty():
+            newest = max(noted, default=0)
+            outstanding = [number for number in outstanding if number < newest]
+        return [self.sent[number] for number in outstanding]
+
+    def end(self) -> None:
+        """No more calls: each worker sees the end of the lane once it has emptied it."""
+        self._unblock()
+        self._sender.close()
+
+    def close(self) -> None:
+        self.end()
+        self.receiver.close()
+
+    def _next_calls(self) -> list[Call]:
+        calls: list[Call] = []
+        size = 0
+        now = time.monotonic()
+        while self.queue.calls and len(calls) < self._gather:
+            call = self.queue.pop()
+            if call.dropped and not call.notify:
+                call.release()
+            elif call.deadline and call.deadline <= now:
+                self._on_expired(call)
+            elif size and size + call.size > LARGE:
+                self.queue.push_front(call)
+                break
+            else:
+                calls.append(call)
+                size += call.size + ENTRY.size
+        return calls
+
+    def _send(self, calls: Iterable[Call]) -> None:
+        parts: list[bytes] = []
+        for call in calls:
+            self._number += 1
+            call.number = self._number
+            self.sent[self._number] = call
+            options = call.frame.options
+            flags = STRUCTURED if call.owner.structured else 0
+            if len(options) == 4 and options[3] & 1:
+                flags |= EXACT
+            if call.segment is None:
+                parts.append(ENTRY.pack(call.number, call.deadline, call.size, flags))
+                parts.append(call.frame.raw)  # type: ignore[arg-type]
+            else:
+                path = call.segment.path.encode()
+                parts.append(ENTRY.pack(call.number, call.deadline, call.size, flags | SHARED))
+                parts.append(len(path).to_bytes(2, "little") + path)
+        try:
+            self._sender.send(b"".join(parts))
+        except (BlockingIOError, InterruptedError):
+            for call in reversed(tuple(calls)):
+                del self.sent[call.number]
+                self.queue.push_front(call)
+            if not self._blocked:
+                self._blocked = True
+                self._loop.add_writer(self._sender, self._writable)
+
+    def _writable(self) -> None:
+        self._unblock()
+        self.pump()
+
+    def _unblock(self) -> None:
+        if self._blocked:
+            self._blocked = False
+            self._loop.remove_writer(self._sender)
+
+    def _kernel_is_empty(self) -> bool:
+        waiting = fcntl.ioctl(self._sender, termios.TIOCOUTQ, b"\0\0\0\0")
+        return struct.unpack("i", waiting)[0] == 0

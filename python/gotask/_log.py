@@ -1,0 +1,62 @@
+"""The broker's log: records, its own and the workers', to people on stderr or to a supervisor as JSON lines on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any, TextIO
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+
+
+class Log:
+    """Writes records at or above `level`. `managed`: one JSON line a record on stdout, as the supervisor reads them."""
+
+    def __init__(self, level: str, managed: bool) -> None:
+        self._threshold = LEVELS[level]
+        self._managed = managed
+        self._stream: TextIO = sys.stdout if managed else sys.stderr
+
+    def debug(self, message: str, **context: Any) -> None:
+        self.record({"level": "debug", "message": message, "context": context})
+
+    def info(self, message: str, **context: Any) -> None:
+        self.record({"level": "info", "message": message, "context": context})
+
+    def warning(self, message: str, **context: Any) -> None:
+        self.record({"level": "warning", "message": message, "context": context})
+
+    def error(self, message: str, **context: Any) -> None:
+        self.record({"level": "error", "message": message, "context": context})
+
+    def record(self, record: dict[str, Any]) -> None:
+        """A record as a worker sends it: level, message, and where they apply logger, time, context, exception."""
+        level = record.get("level", "info")
+        if LEVELS.get(level, 20) < self._threshold:
+            return
+        record.setdefault("logger", "gotask")
+        record.setdefault("time", time.time())
+        self._write(json.dumps(record, default=repr) if self._managed else _text(record))
+
+    def event(self, event: str, **fields: Any) -> None:
+        """A step in the broker's life. A supervisor gets it as such, people as a line."""
+        if self._managed:
+            self._write(json.dumps({"event": event, **fields}))
+        elif message := fields.get("message"):
+            self.record({"level": "error" if event == "failed" else "info", "message": message})
+
+    def _write(self, line: str) -> None:
+        try:
+            self._stream.write(line + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads any more; the lifeline or a signal says when to end
+
+
+def _text(record: dict[str, Any]) -> str:
+    clock = time.strftime("%H:%M:%S", time.localtime(record["time"]))
+    context = "".join(f" {key}={value!r}" for key, value in (record.get("context") or {}).items())
+    line = f"{clock} {record['level']:<8} {record['logger']}: {record['message']}{context}"
+    exception = record.get("exception")
+    return f"{line}\n{exception.rstrip()}" if exception else line

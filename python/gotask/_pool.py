@@ -1,0 +1,282 @@
+"""The workers of a broker: starts them, hands their answers on, and when one dies settles its calls and replaces it."""
+
+from __future__ import annotations
+
+import json
+import time
+from asyncio import AbstractEventLoop, TimerHandle
+from collections.abc import Callable
+from typing import Any
+
+from ._config import Config
+from ._errors import DeadlineExceeded, GoTaskError, Unavailable, WorkerCrashed
+from ._lane import Lane
+from ._log import Log
+from ._memory import Segment
+from ._queue import Call, CallQueue
+from ._worker_handle import ASYNC, FAILED, LOG, READY, REPLY, SYNC, WorkerHandle
+
+# Replacements within WINDOW seconds that are started at once; beyond, there is a pause. While starts fail, it doubles up to
+# LAST_PAUSE; workers that started and died later may be what keeps callers served, so theirs stays short.
+QUICK_STARTS = 5
+WINDOW = 10.0
+FIRST_PAUSE = 0.5
+LAST_PAUSE = 30.0
+
+# A worker that lives and has received a call notes it within microseconds. What nobody has noted after two looks was lost.
+LOST_CHECK = 0.05
+
+
+class StartFailed(Exception):
+    """The first workers could not start; the text is Python's traceback, or says what happened instead."""
+
+
+class WorkerPool:
+    """Keeps `config.workers` workers running. The first ones to start decide whether the broker starts at all."""
+
+    def __init__(
+        self,
+        config: Config,
+        log: Log,
+        loop: AbstractEventLoop,
+        scratch: memoryview,
+        on_ready: Callable[[list[dict[str, Any]]], None],
+        on_start_failed: Callable[[str], None],
+        on_batch: Callable[[], None],
+    ) -> None:
+        self._config = config
+        self._log = log
+        self._loop = loop
+        self._scratch = scratch
+        self._on_ready = on_ready
+        self._on_start_failed = on_start_failed
+        self._on_batch = on_batch
+        self._served = False  # a worker of this pool has been ready once
+        self._ending = False
+        self._deaths: list[float] = []  # when workers died, within the window
+        self._pause = FIRST_PAUSE
+        self._timers: set[TimerHandle] = set()
+        self._suspects: dict[int, set[int]] = {}
+        self._touched: set[Lane] = set()
+        self.failure: str | None = None  # why no worker can be started at present
+        self.workers: list[WorkerHandle] = []
+        self.lanes = (self._lane(1), self._lane(config.concurrency))
+
+    def start(self) -> None:
+        for _ in range(self._config.workers):
+            self._spawn()
+
+    def submit(self, call: Call, is_async: bool) -> bool:
+        """Queues the call. False: the queue is full. Unavailable: no worker can be started."""
+        if self.failure is not None and not self._alive():
+            raise Unavailable(f"no worker can be started: {self.failure}")
+        return self.lanes[ASYNC if is_async else SYNC].submit(call)
+
+    def discard(self, owner: Any) -> None:
+        """Takes the calls of a caller that is gone out of the queues."""
+        for lane in self.lanes:
+            for call in lane.queue.discard(owner):
+                call.release()
+
+    @property
+    def queued(self) -> int:
+        return sum(lane.queue.calls for lane in self.lanes)
+
+    @property
+    def running(self) -> int:
+        return sum(len(lane.sent) for lane in self.lanes)
+
+    def end(self) -> None:
+        """No more calls: workers end once they have run what is in their lanes."""
+        self._ending = True
+        for timer in self._timers:
+            timer.cancel()
+        for lane in self.lanes:
+            lane.end()
+
+    def kill(self) -> None:
+        """Ends what is left, at once."""
+        self._ending = True
+        for worker in self.workers:
+            worker.kill()
+
+    # -- starting ---------------------------------------------------------------------------------------------------
+
+    def _lane(self, per_worker: int) -> Lane:
+        queue = CallQueue(self._config.queue_calls, self._config.queue_bytes)
+        return Lane(self._loop, queue, per_worker, _expired)
+
+    def _spawn(self) -> None:
+        config = self._config
+        worker = WorkerHandle(
+            config.app,
+            (self.lanes[SYNC].receiver, self.lanes[ASYNC].receiver),
+            config.concurrency,
+            config.max_payload,
+            config.workers > 1,
+        )
+        self.workers.append(worker)
+        worker.watch(self._loop, self._record, self._batch, self._died, self._scratch)
+        self._later(config.start_timeout, self._check_started, worker)
+
+    def _check_started(self, worker: WorkerHandle) -> None:
+        if worker.state == "starting":
+            seconds = self._config.start_timeout
+            worker.failure = {"message": f"the worker was not ready within {seconds:g} s (--start-timeout)"}
+            worker.kill()
+
+    def _started(self, worker: WorkerHandle, ready: dict[str, Any]) -> None:
+        worker.state = "ready"
+        worker.is_async = any(method["async"] for method in ready["methods"])
+        self.failure = None
+        self._pause = FIRST_PAUSE
+        self._resize()
+        self._log.debug("worker ready", pid=worker.pid)
+        if not self._served:
+            self._served = True
+            self._on_ready(ready["methods"])
+
+    def _resize(self) -> None:
+        ready = [worker for worker in self.workers if worker.state == "ready"]
+        self.lanes[SYNC].resize(len(ready))
+        self.lanes[ASYNC].resize(sum(1 for worker in ready if worker.is_async))
+
+    def _alive(self) -> bool:
+        return any(worker.state == "ready" for worker in self.workers)
+
+    # -- answers ----------------------------------------------------------------------------------------------------
+
+    def _record(self, worker: WorkerHandle, kind: int, lane: int, number: int, content: memoryview | Segment) -> None:
+        if isinstance(content, Segment):
+            self._answer(worker, lane, number, content.view, content)
+        elif kind == REPLY:
+            self._answer(worker, lane, number, bytes(content), None)
+        elif kind == LOG:
+            worker.log_to(self._log, content)
+        elif kind == READY:
+            self._started(worker, json.loads(bytes(content)))
+        elif kind == FAILED:
+            worker.failure = json.loads(bytes(content))
+
+    def _answer(
+        self, worker: WorkerHandle, lane_number: int, number: int, frame: bytes | memoryview, segment: Segment | None
+    ) -> None:
+        lane = self.lanes[lane_number]
+        self._touched.add(lane)
+        call = lane.answered(number)
+        if call is None:
+            answered = False
+        else:
+            worker.calls += 1
+            call.release()
+            answered = call.owner.answer(call, frame, segment)
+            if call.notify and frame[1] & 0x40:
+                text = bytes(frame[20:]).decode("utf-8", "replace")
+                self._log.error("a notification failed", method=call.method.decode("utf-8", "replace"), error=text)
+        if not answered and segment is not None:
+            segment.close()
+
+    def _batch(self) -> None:
+        for lane in self._touched:
+            lane.pump()
+        self._touched.clear()
+        self._on_batch()
+
+    # -- death ------------------------------------------------------------------------------------------------------
+
+    def _died(self, worker: WorkerHandle) -> None:
+        was_ready = worker.state == "ready"
+        worker.state = "dead"
+        self.workers.remove(worker)
+        how, data = worker.how_it_died()
+        for number, lane in enumerate(self.lanes):
+            self._settle(worker, number, lane, how, data)
+        self._resize()
+        if self._ending:
+            return
+        if not was_ready:
+            self._start_failed(worker, how)
+            return
+        if worker.process.returncode == 0:
+            self._log.info("worker ended", pid=worker.pid)
+        else:
+            self._log.error(f"worker {worker.pid} {how}; a new one is started", stderr=data["stderr"][-2000:])
+        for number, lane in enumerate(self.lanes):
+            if lane.sent:
+                self._later(LOST_CHECK, self._look_for_lost, number, how, data, False)
+        self._respawn(FIRST_PAUSE)
+
+    def _settle(self, worker: WorkerHandle, number: int, lane: Lane, how: str, data: dict[str, Any]) -> None:
+        if number == SYNC:
+            begun, waiting = worker.slots.begun_sync(), worker.slots.waiting_sync()
+        else:
+            begun, waiting = worker.slots.running_async(), []
+        for taken in begun:
+            call = lane.answered(taken)
+            if call is not None:
+                self._crash(call, f"the worker {how} while it ran {call.method.decode('utf-8', 'replace')}", data)
+        lane.returned([lane.sent[taken] for taken in waiting if taken in lane.sent])
+
+    def _look_for_lost(self, number: int, how: str, data: dict[str, Any], sure: bool) -> None:
+        """Finds calls that the dead worker had received and not noted yet. They never began."""
+        lane = self.lanes[number]
+        taken: list[int] = []
+        for worker in self.workers:
+            slots = worker.slots
+            taken += slots.begun_sync() + slots.waiting_sync() if number == SYNC else slots.running_async()
+        lost = lane.lost(taken)
+        previous = self._suspects.pop(number, set())
+        if not sure:
+            if lost:
+                self._suspects[number] = {call.number for call in lost}
+                self._later(LOST_CHECK, self._look_for_lost, number, how, data, True)
+            return
+        for call in lost:
+            if call.number in previous:
+                lane.answered(call.number)
+                self._crash(call, f"the worker {how} as it received the call; it has not run", data)
+        lane.pump()
+        self._on_batch()
+
+    def _crash(self, call: Call, message: str, data: dict[str, Any]) -> None:
+        if call.notify:
+            self._log.error(f"a notification was lost: {message}")
+        call.owner.fail(call, WorkerCrashed(message, data))
+
+    def _start_failed(self, worker: WorkerHandle, how: str) -> None:
+        failure = worker.failure or {"message": f"the worker {how} before it was ready"}
+        message = str(failure["message"])
+        if not self._served:
+            self._on_start_failed(message)
+            return
+        self.failure = message
+        self._log.error("a worker could not start; it is tried again", exception=message)
+        if not self._alive():
+            for lane in self.lanes:
+                for call in lane.queue.clear():
+                    call.owner.fail(call, Unavailable(f"no worker can be started: {message}"))
+        self._respawn(self._pause)
+        self._pause = min(LAST_PAUSE, self._pause * 2)
+
+    def _respawn(self, pause: float) -> None:
+        now = time.monotonic()
+        self._deaths = [at for at in self._deaths if now - at < WINDOW] + [now]
+        if len(self._deaths) <= QUICK_STARTS:
+            self._spawn()
+            return
+        self._log.error(f"{len(self._deaths)} workers died within {WINDOW:g} s; the next one is started in {pause:g} s")
+        self._later(pause, self._spawn)
+
+    def _later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> None:
+        def run() -> None:
+            self._timers.discard(timer)
+            if not self._ending:
+                callback(*arguments)
+
+        timer = self._loop.call_later(delay, run)
+        self._timers.add(timer)
+
+
+def _expired(call: Call) -> None:
+    error: GoTaskError = DeadlineExceeded("its time was over before a worker was free; it has not run")
+    call.owner.fail(call, error)

@@ -1,0 +1,233 @@
+"""Goridge v3 frames, without I/O and without a clock: bytes in, frames out.
+
+The layout is in docs/protocol.md; tests/vectors/frames.json holds golden vectors for this module and for its PHP twin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from struct import Struct
+from zlib import crc32
+
+from ._errors import ProtocolError
+
+VERSION = 1
+
+# Byte 1: the kind of frame and the codec of its body.
+CONTROL, RAW, JSON, MSGPACK, GOB, ERROR, PROTO = 0x01, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80
+CODECS = RAW | JSON | GOB | MSGPACK | PROTO
+
+# Byte 10.
+STREAM, STOP, PING, PONG = 0x01, 0x02, 0x04, 0x08
+
+# The fourth option of a call.
+ARGS, NOTIFY = 0x01, 0x02
+
+HEADER_SIZE = 12
+MAX_OPTIONS = 10
+MAX_PAYLOAD = 64 * 1024 * 1024
+MAX_METHOD = 255
+MAX_SEQUENCE = 0x7FFFFFFF
+
+# A payload of this size or more is received straight into a buffer of its own, not through the shared one.
+LARGE = 64 * 1024
+
+Buffer = bytes | bytearray | memoryview
+
+_START = Struct("<BBI")
+_HEADER = Struct("<BBIIBB")
+_OPTIONS = tuple(Struct(f"<{count}I") for count in range(MAX_OPTIONS + 1))
+
+
+def encode(flags: int, options: Sequence[int], payload: bytes, stream: int = 0) -> bytes:
+    """One frame. Each option is 0 … 2³²−1; at most ten of them."""
+    return encode_header(flags, options, len(payload), stream) + payload
+
+
+def encode_header(flags: int, options: Sequence[int], length: int, stream: int = 0) -> bytes:
+    """Header and options of a frame whose payload has `length` bytes."""
+    count = len(options)
+    start = _START.pack(VERSION << 4 | 3 + count, flags, length)
+    return b"".join(
+        (start, crc32(start).to_bytes(4, "little"), bytes((stream, 0)), _OPTIONS[count].pack(*options))
+    )
+
+
+class Frame:
+    """A whole frame: `raw` is all of it, the payload begins at `start`."""
+
+    __slots__ = ("flags", "stream", "options", "raw", "start")
+
+    def __init__(self, flags: int, stream: int, options: tuple[int, ...], raw: Buffer, start: int) -> None:
+        self.flags = flags
+        self.stream = stream
+        self.options = options
+        self.raw = raw
+        self.start = start
+
+    @property
+    def payload(self) -> bytes:
+        return bytes(memoryview(self.raw)[self.start :])
+
+    def __repr__(self) -> str:
+        size = len(self.raw) - self.start
+        return f"Frame(flags={self.flags:#04x}, stream={self.stream:#04x}, options={self.options}, payload={size} B)"
+
+
+class Oversized:
+    """The header of a frame whose payload is above the limit; the payload is being skipped."""
+
+    __slots__ = ("flags", "stream", "options", "length")
+
+    def __init__(self, flags: int, stream: int, options: tuple[int, ...], length: int) -> None:
+        self.flags = flags
+        self.stream = stream
+        self.options = options
+        self.length = length
+
+
+Event = Frame | Oversized
+
+
+def parse(raw: Buffer) -> Frame:
+    """The frame that `raw` is, the whole of it and nothing else; its header has been verified before."""
+    head, flags, _, _, stream, _ = _HEADER.unpack_from(raw)
+    count = (head & 0x0F) - 3
+    return Frame(flags, stream, _OPTIONS[count].unpack_from(raw, HEADER_SIZE), raw, HEADER_SIZE + 4 * count)
+
+
+class Decoder:
+    """Frames out of a stream that arrives in pieces of any size.
+
+    It holds at most one frame. A large payload goes into a buffer from `allocate(size)`, which is asked only once the
+    limit has been checked and must give lazily committed memory: `receive_buffer()` says where the
+    next bytes may be put without another copy, `received()` how many were.
+
+    `error` is set once the stream is beyond repair (the frames before the damage have been given): it must be closed.
+    """
+
+    __slots__ = (
+        "_max_payload",
+        "_allocate",
+        "_partial",
+        "_needed",
+        "_skip",
+        "_large",
+        "_view",
+        "_filled",
+        "error",
+    )
+
+    def __init__(
+        self,
+        max_payload: int = MAX_PAYLOAD,
+        allocate: Callable[[int], Buffer] = bytearray,
+    ) -> None:
+        self._max_payload = max_payload
+        self._allocate = allocate
+        self._partial = bytearray()  # the beginning of a small frame
+        self._needed = HEADER_SIZE  # parsing `_partial` is of no use before it has as many bytes
+        self._skip = 0  # bytes of an oversized payload still to be thrown away
+        self._large: Frame | None = None
+        self._view: memoryview | None = None
+        self._filled = 0
+        self.error: ProtocolError | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether the stream is between two frames."""
+        return not self._partial and self._large is None and self._skip == 0
+
+    def feed(self, data: Buffer) -> list[Event]:
+        """The frames that `data` completes. Look at `error` afterwards."""
+        events: list[Event] = []
+        if self.error is not None:
+            return events
+        view = memoryview(data)
+        if self._large is not None:
+            view = self._fill(view, events)
+        if self._skip:
+            skipped = min(self._skip, len(view))
+            self._skip -= skipped
+            view = view[skipped:]
+        if self._partial:
+            self._partial += view
+            if len(self._partial) < self._needed:
+                return events
+            view = memoryview(bytes(self._partial))
+            self._partial = bytearray()
+        if view:
+            try:
+                self._parse(view, events)
+            except ProtocolError as error:
+                self.error = error
+        return events
+
+    def receive_buffer(self) -> memoryview | None:
+        """Where the rest of a large payload goes, or None when none is under way."""
+        return None if self._view is None else self._view[self._filled :]
+
+    def received(self, count: int) -> list[Event]:
+        """`count` bytes were put into `receive_buffer()`."""
+        self._filled += count
+        events: list[Event] = []
+        self._complete(events)
+        return events
+
+    def _parse(self, view: memoryview, events: list[Event]) -> None:
+        offset, end = 0, len(view)
+        while end - offset >= HEADER_SIZE:
+            head, flags, length, crc, stream, _ = _HEADER.unpack_from(view, offset)
+            words = head & 0x0F
+            if head >> 4 != VERSION or not 3 <= words <= 3 + MAX_OPTIONS:
+                raise ProtocolError(_describe(head))
+            if crc32(view[offset : offset + 6]) != crc:
+                raise ProtocolError("not a Goridge v3 frame: the header's checksum is wrong")
+            start = offset + 4 * words
+            if end < start:
+                self._needed = start - offset
+                break
+            stop = start + length
+            if stop <= end and length <= self._max_payload:
+                options = _OPTIONS[words - 3].unpack_from(view, offset + HEADER_SIZE)
+                events.append(Frame(flags, stream, options, bytes(view[offset:stop]), 4 * words))
+                offset = stop
+                continue
+            options = _OPTIONS[words - 3].unpack_from(view, offset + HEADER_SIZE)
+            if length > self._max_payload:
+                events.append(Oversized(flags, stream, options, length))
+                self._skip = max(0, stop - end)
+                offset = min(stop, end)
+                continue
+            if length >= LARGE:
+                raw = self._allocate(stop - offset)
+                self._large = Frame(flags, stream, options, raw, 4 * words)
+                self._view = memoryview(raw)
+                self._filled = 0
+                self._fill(view[offset:], events)
+                return
+            self._needed = stop - offset
+            break
+        else:
+            self._needed = HEADER_SIZE
+        self._partial += view[offset:]
+
+    def _fill(self, view: memoryview, events: list[Event]) -> memoryview:
+        assert self._view is not None
+        count = min(len(view), len(self._view) - self._filled)
+        self._view[self._filled : self._filled + count] = view[:count]
+        self._filled += count
+        self._complete(events)
+        return view[count:]
+
+    def _complete(self, events: list[Event]) -> None:
+        if self._view is not None and self._filled == len(self._view) and self._large is not None:
+            self._view.release()
+            events.append(self._large)
+            self._large = self._view = None
+
+
+def _describe(head: int) -> str:
+    if head >> 4 != VERSION:
+        return f"not a Goridge v3 frame: version {head >> 4} where {VERSION} is expected"
+    return f"not a Goridge v3 frame: a header of {head & 0x0F} words where 3 to {3 + MAX_OPTIONS} are possible"

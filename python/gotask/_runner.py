@@ -1,0 +1,171 @@
+"""Runs one call: decodes its body, calls the method, encodes what comes of it. The same in a worker and in the broker."""
+
+from __future__ import annotations
+
+import time
+from struct import Struct
+from zlib import crc32
+
+from . import _protocol as wire
+from ._codec import decode, encode
+from ._errors import GoTaskError, InvalidArguments, InvalidResult, PayloadTooLarge, remote_error
+from ._lane import ENTRY, EXACT, SHARED, STRUCTURED
+from ._memory import Segment
+from ._protocol import Buffer
+from ._registry import Method, Registry
+
+_HEAD = Struct("<BBIIBBII")  # a call's header and its first two options
+_START = Struct("<BBI")
+_PAIR = Struct("<II")
+_REPLY_HEAD = wire.VERSION << 4 | 5
+
+# A method counts as quick while its last call took less than this, in seconds.
+QUICK = 0.0002
+
+# Spellings of method names that are remembered.
+_MAX_METHODS = 4096
+
+
+class Job:
+    """One call as a worker received it."""
+
+    __slots__ = ("number", "deadline", "flags", "codec", "sequence", "method", "body", "segment")
+
+    def __init__(
+        self,
+        number: int,
+        deadline: float,
+        flags: int,
+        codec: int,
+        sequence: int,
+        method: bytes,
+        body: Buffer,
+        segment: Segment | None,
+    ) -> None:
+        self.number = number
+        self.deadline = deadline
+        self.flags = flags
+        self.codec = codec
+        self.sequence = sequence
+        self.method = method
+        self.body = body
+        self.segment = segment
+
+
+def parse_job(message: bytes, offset: int) -> Job:
+    """The call that stands at `offset` of a lane's message."""
+    number, deadline, size, flags = ENTRY.unpack_from(message, offset)
+    start = offset + ENTRY.size
+    if not flags & SHARED:
+        return _job(number, deadline, flags, message, start, size, None)
+    length = int.from_bytes(message[start : start + 2], "little")
+    segment = Segment(size, path=message[start + 2 : start + 2 + length].decode())
+    return _job(number, deadline, flags, segment.view, 0, size, segment)
+
+
+def _job(
+    number: int, deadline: float, flags: int, raw: Buffer, start: int, size: int, segment: Segment | None
+) -> Job:
+    head, codec, _, _, _, _, sequence, length = _HEAD.unpack_from(raw, start)
+    method_at = start + 4 * (head & 0x0F)
+    body_at = method_at + length
+    body = raw[body_at : start + size]
+    return Job(number, deadline, flags, codec & wire.CODECS, sequence, bytes(raw[method_at:body_at]), body, segment)
+
+
+class Runner:
+    """Finds methods, runs them, and makes the replies: each a list of the frame's parts."""
+
+    def __init__(self, registry: Registry, max_payload: int) -> None:
+        self._registry = registry
+        self._max_payload = max_payload
+        self._methods: dict[bytes, Method] = {}
+        self._heads: dict[int, bytes] = {}
+        self._took: dict[bytes, float] = {}
+
+    def method(self, name: bytes) -> Method:
+        method = self._methods.get(name)
+        if method is None:
+            method = self._registry.find(name.decode())
+            if len(self._methods) < _MAX_METHODS:
+                self._methods[name] = method
+        return method
+
+    def is_quick(self, name: bytes) -> bool:
+        """Whether the method has been quick so far, so that finished replies may wait for its."""
+        return self._took.get(name, QUICK) < QUICK
+
+    def run(self, job: Job) -> list[bytes]:
+        """Runs a sync method; whatever it raises is its reply."""
+        running_sync.job = job
+        try:
+            began = time.monotonic()
+            result = self._begin(job)
+            self._took[job.method] = time.monotonic() - began
+        except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
+            return self.failed(job, error_body(error))
+        finally:
+            running_sync.job = None
+        return self._result(job, result)
+
+    async def run_async(self, job: Job) -> list[bytes]:
+        """Runs an async method."""
+        running_async.set(job)
+        try:
+            result = await self._begin(job)
+        except BaseException as error:
+            return self.failed(job, error_body(error))
+        return self._result(job, result)
+
+    def expired(self, job: Job) -> list[bytes] | None:
+        """The reply to a call whose time is over, which is not started."""
+        if not job.deadline or job.deadline > time.monotonic():
+            return None
+        job.release()
+        error = DeadlineExceeded("its time was over before a worker was free; it has not run")
+        return self.failed(job, error.body())
+
+    def failed(self, job: Job, body: bytes) -> list[bytes]:
+        """The reply that carries an error, in the form that the caller understands."""
+        if job.flags & STRUCTURED:
+            return self._reply(wire.JSON | wire.ERROR, job, body)
+        return self._reply(job.codec | wire.ERROR, job, error_text(body))
+
+    def _begin(self, job: Job) -> Any:
+        try:
+            method = self.method(job.method)
+            payload = decode(job.codec, job.body)
+        except GoTaskError as error:
+            raise _Refused(error.body()) from None
+        finally:
+            job.release()
+        if job.flags & EXACT:
+            return method.invoke_exact(payload)
+        return method.invoke(payload)
+
+    def _result(self, job: Job, result: object) -> list[bytes]:
+        try:
+            body = encode(job.codec, result)
+        except GoTaskError as error:
+            name = job.method.decode("utf-8", "replace")
+            return self.failed(job, InvalidResult(f"{name} returned what can't be sent: {error}").body())
+        if len(body) + len(job.method) > self._max_payload:
+            name = job.method.decode("utf-8", "replace")
+            error = PayloadTooLarge(
+                f"the result of {name} has {len(body)} bytes, above the limit of {self._max_payload}:"
+                " return less, or raise the limit (--max-payload)"
+            )
+            return self.failed(job, error.body())
+        return self._reply(job.codec, job, body)
+
+    def _reply(self, flags: int, job: Job, body: bytes) -> list[bytes]:
+        method = job.method
+        length = len(method) + len(body)
+        key = flags << 32 | length
+        head = self._heads.get(key)
+        if head is None:
+            start = _START.pack(_REPLY_HEAD, flags, length)
+            head = start + crc32(start).to_bytes(4, "little") + b"\0\0"
+            if length < 4096:
+                self._heads[key] = head
+        return [head, _PAIR.pack(job.sequence, len(method)), method, body]

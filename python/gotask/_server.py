@@ -1,0 +1,172 @@
+"""The life of the broker's process: listen, start workers, serve, drain, end. Nothing is left behind, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Any
+
+from ._broker import Broker
+from ._config import Config
+from ._connection import Connection
+from ._linux import die_with_parent
+from ._listener import AddressUnusable, Listener
+from ._log import Log
+
+# Exit codes, beside 0 (ended as asked) and 2 (usage): of sysexits.h where it has one.
+EX_INTERNAL = 1
+EX_NO_APP = 66
+EX_UNAVAILABLE = 69
+EX_APP_FAILED = 70
+EX_ADDRESS = 73
+
+# How often it is looked whether all is answered while it drains.
+_DRAIN_CHECK = 0.01
+
+
+def serve(config: Config) -> int:
+    """Runs a broker until it is told to end; returns the exit code."""
+    log = Log(config.log_level, config.managed)
+    if config.managed:
+        # What the parent has open is none of ours; a supervisor in PHP passes on every socket it has.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)
+        die_with_parent(os.getppid(), signal.SIGQUIT)
+    log.event("starting", pid=os.getpid())
+    listeners: list[Listener] = []
+    try:
+        for address in config.addresses:
+            listeners.append(Listener(address, config.socket_mode))
+    except AddressUnusable as error:
+        for listener in listeners:
+            listener.close()
+        log.event("failed", code=EX_ADDRESS, message=str(error))
+        return EX_ADDRESS
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) if sys.version_info >= (3, 11) else _Runner() as runner:
+            return runner.run(_Server(config, log, listeners).run())
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+class _Runner:
+    """What Python 3.10 lacks of asyncio.Runner."""
+
+    def __enter__(self) -> _Runner:
+        self._loop = _new_loop()
+        asyncio.set_event_loop(self._loop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        self._loop.close()
+
+    def run(self, main: Any) -> int:
+        return int(self._loop.run_until_complete(main))
+
+
+class _Server:
+    def __init__(self, config: Config, log: Log, listeners: list[Listener]) -> None:
+        self._config = config
+        self._log = log
+        self._listeners = listeners
+        self._exit_code = 0
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        self._end = asyncio.Event()  # drain
+        self._now = asyncio.Event()  # and not even that
+        self._started = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._asked_to_end)
+        loop.add_signal_handler(signal.SIGQUIT, self._end_now)
+        if self._config.managed:
+            loop.add_reader(0, self._lifeline)
+        broker = Broker(self._config, self._log, loop, self._ready, self._start_failed)
+        try:
+            broker.start()
+            servers = [
+                await loop.create_server(lambda: Connection(broker), sock=listener.socket, start_serving=True)
+                for listener in self._listeners
+            ]
+            await self._end.wait()
+            for server, listener in zip(servers, self._listeners):
+                server.close()
+                listener.close()
+            if not self._now.is_set():
+                await self._drain(broker)
+        finally:
+            broker.pool.kill()
+            await self._wait_for_workers(broker)
+        return self._exit_code
+
+    async def _drain(self, broker: Broker) -> None:
+        self._log.event("stopping", pid=os.getpid(), message="ending after the running calls")
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._config.shutdown_timeout
+        broker.drain()
+        while not broker.idle and loop.time() < until and not self._now.is_set():
+            await asyncio.sleep(_DRAIN_CHECK)
+        if not broker.idle:
+            self._log.warning("calls were cut off: they ran longer than the shutdown timeout", running=broker.pool.running)
+        await broker.close()
+        broker.pool.end()
+        while broker.pool.workers and loop.time() < until and not self._now.is_set():
+            await asyncio.sleep(_DRAIN_CHECK)
+
+    async def _wait_for_workers(self, broker: Broker) -> None:
+        """After SIGKILL: only a process in an uninterruptible system call takes longer than a moment."""
+        for _ in range(100):
+            if not broker.pool.workers:
+                return
+            await asyncio.sleep(_DRAIN_CHECK)
+
+    def _ready(self) -> None:
+        self._started = True
+        addresses = [str(address) for address in self._config.addresses]
+        self._log.event(
+            "ready",
+            pid=os.getpid(),
+            addresses=addresses,
+            workers=self._config.workers,
+            message=f"ready at {', '.join(addresses)} with {self._config.workers} workers",
+        )
+
+    def _start_failed(self, message: str) -> None:
+        if not self._end.is_set():
+            self._log.event("failed", code=EX_APP_FAILED, message=f"{self._config.app} could not be started: {message}")
+            self._exit_code = EX_APP_FAILED
+            self._end_now()
+
+    def _asked_to_end(self) -> None:
+        if self._end.is_set():
+            self._now.set()
+        self._end.set()
+
+    def _end_now(self) -> None:
+        self._now.set()
+        self._end.set()
+
+    def _lifeline(self) -> None:
+        """Standard input ends with the parent: so does this process, at once."""
+        try:
+            if os.read(0, 4096):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        asyncio.get_running_loop().remove_reader(0)
+        self._end_now()

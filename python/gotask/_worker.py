@@ -1,0 +1,200 @@
+"""The worker process: takes calls from its lanes and runs them. It imports asyncio only for an app with async methods."""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from ._errors import DeadlineExceeded
+from ._lane import ENTRY, MESSAGE_SIZE, SHARED
+from ._linux import die_with_parent
+from ._loader import load
+from ._memory import Segment
+from ._registry import Registry, default_registry
+from ._runner import Job, Runner, parse_job
+from ._slots import Slots
+from ._worker_handle import FAILED, LOG, READY, RECORD, REPLY, REPLY_SHARED, SYNC
+from ._protocol import LARGE
+
+# Replies to the calls of one message are gathered as long as they come quicker than this, in seconds …
+GATHER_TIME = 0.0002
+# … and up to this many bytes.
+GATHER_BYTES = 32 * 1024
+
+
+class Channel:
+    """What the worker sends to the broker: whole records, one after the other. Used from one thread, but for log records."""
+
+    def __init__(self, fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+
+    def send(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def record(self, kind: int, content: Any) -> None:
+        body = json.dumps(content, default=repr).encode()
+        self._socket.sendall(RECORD.pack(0, len(body), kind, 0) + body)
+
+    def reply_shared(self, number: int, lane: int, frame: list[bytes]) -> None:
+        """A large reply: put into a segment, of which the broker gets the descriptor."""
+        size = sum(map(len, frame))
+        segment = Segment(size)
+        try:
+            offset = 0
+            for part in frame:
+                segment.map[offset : offset + len(part)] = part
+                offset += len(part)
+            descriptors = array.array("i", [segment.fd])
+            self._socket.sendmsg(
+                [RECORD.pack(number, size, REPLY_SHARED, lane)],
+                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)],
+            )
+        finally:
+            segment.close()
+
+
+class Worker:
+    """Runs sync calls one at a time, in the order in which the kernel hands them out."""
+
+    def __init__(self, channel: Channel, slots: Slots, runner: Runner) -> None:
+        self._channel = channel
+        self._slots = slots
+        self._runner = runner
+
+    def serve(self, lane: socket.socket) -> None:
+        """Until the lane ends: the broker has closed it, and all that was in it has been run."""
+        while message := lane.recv(MESSAGE_SIZE):
+            self.run(message)
+
+    def run(self, message: bytes) -> None:
+        """Runs the calls of one message."""
+        number, _, size, flags = ENTRY.unpack_from(message)
+        if flags & SHARED or ENTRY.size + size == len(message):
+            self._slots.begin(number)
+            self._send(number, self.run_one(parse_job(message, 0)))
+            return
+        offsets = _entries(message)
+        self._slots.message(number, number + len(offsets) - 1)
+        gathered: list[bytes] = []
+        held = 0
+        for offset in offsets:
+            job = parse_job(message, offset)
+            if gathered and not self._runner.is_quick(job.method):
+                self._channel.send(b"".join(gathered))
+                gathered, held = [], 0
+            self._slots.begin(job.number)
+            began = time.monotonic()
+            reply = self.run_one(job)
+            size = sum(map(len, reply))
+            if size >= LARGE:
+                self._send(job.number, reply)
+                continue
+            gathered.append(RECORD.pack(job.number, size, REPLY, SYNC))
+            gathered += reply
+            held += size
+            if held > GATHER_BYTES or time.monotonic() - began > GATHER_TIME:
+                self._channel.send(b"".join(gathered))
+                gathered, held = [], 0
+        if gathered:
+            self._channel.send(b"".join(gathered))
+
+    def run_one(self, job: Job) -> list[bytes]:
+        """The parts of the reply's frame. A call whose time is over is not started."""
+        if job.deadline and job.deadline <= time.monotonic():
+            return self._runner.failed(job, DeadlineExceeded("its time was over before a worker was free; it has not run"))
+        return self._runner.run(job)
+
+    def _send(self, number: int, reply: list[bytes]) -> None:
+        size = sum(map(len, reply))
+        if size < LARGE:
+            self._channel.send(b"".join((RECORD.pack(number, size, REPLY, SYNC), *reply)))
+        else:
+            self._channel.reply_shared(number, SYNC, reply)
+
+
+def _entries(message: bytes) -> list[int]:
+    offsets = []
+    offset, end = 0, len(message)
+    while offset < end:
+        offsets.append(offset)
+        offset += ENTRY.size + int(ENTRY.unpack_from(message, offset)[2])
+    return offsets
+
+
+def main() -> int:
+    """`--worker channel,slots,sync,async,concurrency,max_payload,parent APP`, as the broker starts it."""
+    channel_fd, slots_fd, sync_fd, async_fd, concurrency, max_payload, parent = map(int, sys.argv[2].split(","))
+    app = sys.argv[3]
+    die_with_parent(parent, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.argv = [app]
+    channel = Channel(channel_fd)
+    slots = Slots(concurrency, fd=slots_fd)
+    lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
+    registry = default_registry
+    try:
+        load(app)
+        registry.open()
+    except BaseException as error:
+        return _report_failure(channel, error)
+    runner = Runner(registry, max_payload)
+    try:
+        _serve(channel, slots, lanes, runner, registry)
+    finally:
+        registry.close()
+    return 0
+
+
+def _serve(
+    channel: Channel, slots: Slots, lanes: tuple[socket.socket, socket.socket], runner: Runner, registry: Registry
+) -> None:
+    descriptions = registry.describe()
+    worker = Worker(channel, slots, runner)
+    if any(description["async"] for description in descriptions):
+        from ._worker_async import AsyncWorker
+
+        AsyncWorker(channel, slots, runner, worker).serve(*lanes, lambda: channel.record(READY, {"methods": descriptions}))
+        return
+    channel.record(READY, {"methods": descriptions})
+    lanes[1].close()
+    worker.serve(lanes[0])
+
+
+def _report_failure(channel: Channel, error: BaseException) -> int:
+    import traceback
+
+    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    sys.stderr.write(text)
+    sys.stderr.flush()
+    channel.record(FAILED, {"message": text.rstrip()})
+    return 70
+
+
+def forward_logging(channel: Channel) -> None:
+    """Records of the logging module reach the broker, and so the PHP side's logger, at their own level."""
+    import logging
+
+    formatter = logging.Formatter()
+    standard = set(vars(logging.makeLogRecord({})))
+
+    class Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            context = {key: value for key, value in vars(record).items() if key not in standard}
+            content: dict[str, Any] = {
+                "level": record.levelname.lower(),
+                "message": record.getMessage(),
+                "logger": record.name,
+                "time": record.created,
+                "context": {**context, "pid": os.getpid()},
+            }
+            if record.exc_info:
+                content["exception"] = formatter.formatException(record.exc_info)
+            channel.record(LOG, content)
+
+    logging.basicConfig(level=logging.INFO, handlers=[Forward()])

@@ -1,0 +1,105 @@
+"""The worker of an app with async methods: many async calls at a time, or one sync call."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from ._context import running_async
+from ._lane import MESSAGE_SIZE
+from ._protocol import LARGE
+from ._runner import Job, Runner, parse_job
+from ._slots import Slots
+from ._worker import Channel, Worker
+from ._worker_handle import ASYNC, RECORD, REPLY
+
+
+class AsyncWorker:
+    """Takes from both lanes while it is idle, and from the async one alone while async calls run."""
+
+    def __init__(self, channel: Channel, slots: Slots, runner: Runner, sync: Worker, concurrency: int) -> None:
+        self._channel = channel
+        self._slots = slots
+        self._runner = runner
+        self._sync = sync
+        self._concurrency = concurrency
+        self._running: set[asyncio.Task[None]] = set()
+        self._listening: set[socket.socket] = set()
+        self._open_lanes = 2
+
+    async def serve(self, sync_lane: socket.socket, async_lane: socket.socket, ready: Callable[[], None]) -> None:
+        """Until both lanes have ended and what was taken from them has been answered."""
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+        self._sync_lane, self._async_lane = sync_lane, async_lane
+        ready()
+        self._listen()
+        await self._ended.wait()
+
+    def _listen(self) -> None:
+        """Watches the lanes that it may take a call from now."""
+        running = len(self._running)
+        self._watch(self._sync_lane, not running, self._take_sync)
+        self._watch(self._async_lane, running < self._concurrency, self._take_async)
+        if not self._open_lanes and not running:
+            self._ended.set()
+
+    def _watch(self, lane: socket.socket, wanted: bool, callback: Callable[[], None]) -> None:
+        if lane.fileno() < 0 or wanted == (lane in self._listening):
+            return
+        if wanted:
+            self._listening.add(lane)
+            self._loop.add_reader(lane, callback)
+        else:
+            self._listening.discard(lane)
+            self._loop.remove_reader(lane)
+
+    def _receive(self, lane: socket.socket) -> bytes:
+        """The next message; empty where another worker was quicker, or at the lane's end."""
+        try:
+            # The lane's end is shared by all workers, so it is not to be made non-blocking as such.
+            message = lane.recv(MESSAGE_SIZE, socket.MSG_DONTWAIT)
+        except (BlockingIOError, InterruptedError):
+            return b""
+        if not message:
+            self._watch(lane, False, self._listen)
+            lane.close()
+            self._open_lanes -= 1
+            self._listen()
+        return message
+
+    def _take_sync(self) -> None:
+        if self._running:
+            return
+        message = self._receive(self._sync_lane)
+        if message:
+            self._sync.run(message)
+
+    def _take_async(self) -> None:
+        while len(self._running) < self._concurrency:
+            message = self._receive(self._async_lane)
+            if not message:
+                break
+            self._begin(parse_job(message, 0))
+        self._listen()
+
+    def _begin(self, job: Job) -> None:
+        slot = self._slots.take(job.number)
+        task = self._loop.create_task(self._run(job, slot))
+        self._running.add(task)
+        task.add_done_callback(self._done)
+
+    async def _run(self, job: Job, slot: int) -> None:
+        running_async.set(job)
+        reply = self._runner.expired(job) or await self._runner.run_async(job)
+        size = sum(map(len, reply))
+        if size < LARGE:
+            self._channel.send(b"".join((RECORD.pack(job.number, size, REPLY, ASYNC), *reply)))
+        else:
+            self._channel.reply_shared(job.number, ASYNC, reply)
+        self._slots.give_back(slot)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._listen()

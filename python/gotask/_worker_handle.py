@@ -1,0 +1,214 @@
+"""A worker as the broker sees it: a child process, its channel, its notes, its standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from struct import Struct
+from typing import Any
+
+from ._log import Log
+from ._memory import Segment
+from ._slots import Slots
+
+# Before everything that a worker sends on its channel: number, size of what follows, kind, lane.
+RECORD = Struct("<QIBBxx")
+
+REPLY = 0  # a reply frame
+REPLY_SHARED = 1  # the same in a shared segment of that size, whose descriptor comes with the record
+READY = 2  # JSON: what the worker can run
+FAILED = 3  # JSON: why it can't start; it ends
+LOG = 4  # JSON: a log record
+
+SYNC, ASYNC = 0, 1
+
+_MAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+_FD_SPACE = socket.CMSG_SPACE(4 * 64)
+_STDERR_TAIL = 8192
+
+# Numerical libraries start a thread for each processor, in each worker; several workers want one each.
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+class WorkerHandle:
+    """One worker process. States: starting, ready, dead."""
+
+    def __init__(
+        self, app: str, lanes: tuple[socket.socket, socket.socket], concurrency: int, max_payload: int, single_thread: bool
+    ) -> None:
+        self.slots = Slots(concurrency)
+        self.state = "starting"
+        self.failure: dict[str, Any] | None = None
+        self.calls = 0
+        self.is_async = False
+        self.has_sync = True
+        self._channel, theirs = socket.socketpair()
+        self._channel.setblocking(False)
+        self._partial = b""
+        self._descriptors: list[int] = []
+        self._stderr_tail = b""
+        self._stderr, their_stderr = os.pipe()
+        os.set_blocking(self._stderr, False)
+        descriptors = (theirs.fileno(), self.slots.segment.fd, lanes[0].fileno(), lanes[1].fileno())
+        numbers = ",".join(map(str, (*descriptors, concurrency, max_payload, os.getpid())))
+        environment = dict(os.environ)
+        if single_thread:
+            for name in _THREAD_VARIABLES:
+                environment.setdefault(name, "1")
+        # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended with it.
+        self.process = subprocess.Popen(
+            [sys.executable, _MAIN, "--worker", numbers, app],
+            stdin=subprocess.DEVNULL,
+            stdout=their_stderr,
+            stderr=their_stderr,
+            pass_fds=descriptors,
+            start_new_session=True,
+            env=environment,
+        )
+        theirs.close()
+        os.close(their_stderr)
+        self._pidfd = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else -1
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def watch(
+        self,
+        loop: AbstractEventLoop,
+        on_record: Callable[[WorkerHandle, int, int, int, memoryview | Segment], None],
+        on_batch: Callable[[], None],
+        on_death: Callable[[WorkerHandle], None],
+        scratch: memoryview,
+    ) -> None:
+        """Begins to read what the worker sends, and reports its death once all of that has been read."""
+        self._loop = loop
+        self._on_record = on_record
+        self._on_batch = on_batch
+        self._on_death = on_death
+        self._scratch = scratch
+        loop.add_reader(self._channel, self._readable)
+        loop.add_reader(self._stderr, self._stderr_readable)
+        if self._pidfd >= 0:
+            loop.add_reader(self._pidfd, self._ended)
+
+    def kill(self) -> None:
+        """Ends the worker and what it started, at once."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+    def log_to(self, log: Log, record: memoryview) -> None:
+        try:
+            log.record(json.loads(bytes(record)))
+        except ValueError:
+            log.warning("a worker sent a log record that is no JSON", pid=self.pid)
+
+    def how_it_died(self) -> tuple[str, dict[str, Any]]:
+        """In words, and as the error's data."""
+        status = self.process.returncode
+        stderr = self._stderr_tail.decode("utf-8", "replace")
+        data: dict[str, Any] = {"pid": self.pid, "stderr": stderr}
+        if status < 0:
+            try:
+                name = signal.Signals(-status).name
+            except ValueError:
+                name = f"signal {-status}"
+            data["signal"] = -status
+            return f"was killed by {name}", data
+        data["exit_code"] = status
+        return f"ended with exit code {status}", data
+
+    def _readable(self) -> None:
+        if not self._read():
+            self._loop.remove_reader(self._channel)
+            if self._pidfd < 0:
+                self._ended()
+        self._on_batch()
+
+    def _read(self) -> bool:
+        """Reads what is there. False at the end of the channel."""
+        try:
+            count, ancillary, _, _ = self._channel.recvmsg_into((self._scratch,), _FD_SPACE)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except ConnectionResetError:
+            return False
+        if not count:
+            return False
+        if ancillary:
+            self._descriptors += _descriptors(ancillary)
+        if self._partial:
+            view = memoryview(self._partial + self._scratch[:count])
+            self._partial = b""
+        else:
+            view = self._scratch[:count]
+        offset, end = 0, len(view)
+        unpack, header, on_record = RECORD.unpack_from, RECORD.size, self._on_record
+        while end - offset >= header:
+            number, size, kind, lane = unpack(view, offset)
+            start = offset + header
+            if kind == REPLY_SHARED:
+                on_record(self, kind, lane, number, Segment(size, fd=self._descriptors.pop(0)))
+                offset = start
+                continue
+            if end - start < size:
+                break
+            offset = start + size
+            on_record(self, kind, lane, number, view[start:offset])
+        if offset < end:
+            self._partial = bytes(view[offset:])
+        return True
+
+    def _stderr_readable(self) -> None:
+        try:
+            data = os.read(self._stderr, 65536)
+        except (BlockingIOError, InterruptedError):
+            return
+        if not data:
+            self._loop.remove_reader(self._stderr)
+            return
+        self._stderr_tail = (self._stderr_tail + data)[-_STDERR_TAIL:]
+        try:
+            sys.stderr.buffer.write(data)
+            sys.stderr.buffer.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads the broker's standard error any more
+
+    def _ended(self) -> None:
+        self.kill()  # what it started and left behind; before wait(), so that the number is still its own
+        self.process.wait()
+        self._loop.remove_reader(self._channel)
+        self._loop.remove_reader(self._stderr)
+        while self._channel_has_data() and self._read():
+            pass
+        self._stderr_readable()
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+        os.close(self._stderr)
+        self._channel.close()
+        self._on_death(self)
+        self.slots.close()
+        self._on_batch()
+
+    def _channel_has_data(self) -> bool:
+        try:
+            return bool(self._channel.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+
+def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
+    found: list[int] = []
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            found += Struct(f"{len(data) // 4}i").unpack(data[: len(data) // 4 * 4])
+    return found
