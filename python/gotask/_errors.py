@@ -1,4 +1,4 @@
-"""One family of errors, the twin of PHP's `Reasno\\GoTask\\Exception`, and their JSON form of docs/protocol.md."""
+"""One family of errors, the twin of PHP's `Reasno\\GoTask\\Exception`, and their JSON form on the wire."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ BY_CODE: dict[str, type[GoTaskError]] = {
 
 
 def from_body(body: bytes) -> GoTaskError:
-    """The error that an error reply's body says. Text that is not ours, of a plain Goridge peer, is a RemoteError."""
+    """The error that an error reply's body says. Other text, of a plain Goridge peer, is a RemoteError."""
     import json
 
     try:
@@ -200,7 +200,7 @@ def from_body(body: bytes) -> GoTaskError:
 
 
 def error_body(error: BaseException) -> bytes:
-    """The body for what came out of calling a method: everything but an argument mismatch is a `remote_error`.
+    """The body for what a method raised: everything but an argument mismatch is a `remote_error`.
 
     Never raises, whatever the exception's `__str__`, `data` or traceback do.
     """
@@ -232,7 +232,7 @@ def class_name(cls: type) -> str:
 
 
 def traceback_text(error: BaseException) -> str:
-    """Its traceback as Python prints it, without the frames of GoTask (and of the import system) it begins with."""
+    """Its traceback as Python prints it, less the frames of GoTask and the import system it begins with."""
     from traceback import TracebackException
 
     try:

@@ -1,0 +1,238 @@
+"""Values to bytes and back: MessagePack, JSON and RAW, as docs/protocol.md has it under 'Values'.
+
+No class is ever instantiated from data. What is plain goes through msgpack's and json's C code untouched.
+Only after that has failed is the value looked at (`_explain`), to name what can't be encoded and where it is.
+"""
+
+from __future__ import annotations
+
+import codecs
+from _thread import get_ident
+
+from msgpack import Packer, unpackb
+
+from ._errors import GoTaskError, InvalidRequest, InvalidResult
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    Body = bytes | bytearray | memoryview
+
+RAW, JSON, MSGPACK = 0x04, 0x08, 0x10
+
+# A packer keeps the buffer of the largest value it has packed; one that has grown beyond this is let go.
+KEEP_BUFFER = 256 * 1024
+
+# Packers not in use. Taking one out makes packing safe in threads, and where an object's own code (the items()
+# of a dict subclass) packs something while it is being packed.
+_packers: list[Packer] = []
+
+
+def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> Any:
+    """The value in `body`. Raises `error`.
+
+    An empty body is None (RAW: b""). A str that is not UTF-8 becomes bytes. MessagePack may nest 1024 deep,
+    and no container in it may declare more elements than the body has bytes.
+    """
+    if flag == RAW:
+        return bytes(body)
+    if not len(body):
+        return None
+    if flag == MSGPACK:
+        try:
+            # Lengths are bounded by the body's own: msgpack's default for unpackb.
+            return unpackb(body, strict_map_key=False, timestamp=3, ext_hook=_refuse_extension)
+        except UnicodeDecodeError:
+            pass
+        except Exception as failure:
+            raise _undecodable("MessagePack", failure, error) from None
+        return _unpack_mixed(body, error)
+    if flag == JSON:
+        try:
+            return _json_decoder()(str(body, "utf-8"))
+        except Exception as failure:  # RecursionError among them
+            raise _undecodable("JSON", failure, error) from None
+    raise error(f"no codec has the flag {flag:#04x}: send MessagePack (0x10), JSON (0x08) or RAW (0x04)")
+
+
+def encode(flag: int, value: Any, root: str = "result", error: type[GoTaskError] = InvalidResult) -> bytes:
+    """The bytes of `value`. Raises `error`, which says what can't be encoded and where: `result["a"][3]`."""
+    if flag == MSGPACK:
+        try:
+            packer = _packers.pop()
+        except IndexError:
+            packer = Packer(datetime=True, default=_default)
+        try:
+            packed: bytes = packer.pack(value)
+        except Exception as failure:
+            raise _unencodable(value, root, "MessagePack", failure, error) from None
+        if len(packed) < KEEP_BUFFER:
+            _packers.append(packer)
+        return packed
+    if flag == JSON:
+        try:
+            text: str = _json_encoder()(value)
+            return text.encode()
+        except Exception as failure:
+            raise _unencodable(value, root, "JSON", failure, error) from None
+    if flag == RAW:
+        if value is None:
+            return b""
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return bytes(value)
+        if isinstance(value, str):
+            return value.encode("utf-8", "surrogateescape")
+        raise error(f"{root} is {_kind(value)}, which RAW can't hold: make it bytes")
+    raise error(f"no codec has the flag {flag:#04x}")
+
+
+def _refuse_extension(code: int, data: bytes) -> NoReturn:
+    raise ValueError(f"extension type {code} is not understood (only timestamps, type -1, are)")
+
+
+def _default(value: Any) -> Any:
+    """For what msgpack can't pack itself: a subclass of datetime (pandas has one) goes as a datetime."""
+    from datetime import datetime
+
+    if isinstance(value, datetime) and type(value) is not datetime and value.tzinfo is not None:
+        return datetime.combine(value.date(), value.timetz())
+    raise TypeError("no such type in MessagePack")
+
+
+# PHP's strings may hold anything, and MessagePack's str is supposed to be UTF-8. Decoding with raw=True would
+# lose which were bin, and surrogateescape is slow on large ones. So at the first bad byte of a string this error
+# handler notes the whole of it, and ends the text with a mark by which it is found again: its index between two
+# lone surrogates, which no UTF-8 decodes to.
+_MARK = "\udc80"
+_bad: dict[int, list[bytes]] = {}  # by thread
+
+
+def _note(failure: UnicodeError) -> tuple[str, int]:
+    assert isinstance(failure, UnicodeDecodeError)
+    noted = _bad[get_ident()]
+    noted.append(failure.object)
+    return f"{_MARK}{len(noted) - 1}{_MARK}", len(failure.object)
+
+
+codecs.register_error("gotask.note", _note)
+
+
+def _unpack_mixed(body: Body, error: type[GoTaskError]) -> Any:
+    noted = _bad[get_ident()] = []
+    try:
+        value = unpackb(
+            body,
+            strict_map_key=False,
+            timestamp=3,
+            ext_hook=_refuse_extension,
+            unicode_errors="gotask.note",
+        )
+    except Exception as failure:
+        raise _undecodable("MessagePack", failure, error) from None
+    finally:
+        del _bad[get_ident()]
+    root = [value]
+    containers: list[Any] = [root]
+    while containers:  # not recursive: msgpack nests deeper than Python's stack may
+        container = containers.pop()
+        if type(container) is dict:
+            for key in container:
+                if type(key) is str and key[-1:] == _MARK:
+                    break
+            else:
+                key = None
+            if key is not None:
+                items = [(_restore(key, noted), item) for key, item in container.items()]
+                container.clear()
+                container.update(items)
+            pairs: Any = container.items()
+        else:
+            pairs = enumerate(container)
+        for key, item in pairs:
+            kind = type(item)
+            if kind is str:
+                if item[-1:] == _MARK:
+                    container[key] = _restore(item, noted)
+            elif kind is list or kind is dict:
+                containers.append(item)
+    return root[0]
+
+
+def _restore(text: Any, noted: list[bytes]) -> Any:
+    if type(text) is str and text[-1:] == _MARK:
+        return noted[int(text[text.index(_MARK) + 1 : -1])]
+    return text
+
+
+# json is imported when the first JSON comes: most workers never see any.
+_decoder: Any = None
+_encoder: Any = None
+
+
+def _json_decoder() -> Any:
+    global _decoder
+    if _decoder is None:
+        from json import JSONDecoder
+
+        _decoder = JSONDecoder(parse_constant=_refuse_constant).decode
+    return _decoder
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _json_encoder() -> Any:
+    global _encoder
+    if _encoder is None:
+        from json import JSONEncoder
+
+        _encoder = JSONEncoder(
+            ensure_ascii=False,
+            allow_nan=False,
+            check_circular=False,  # the recursion limit ends a cycle
+            separators=(",", ":"),
+            default=_json_default,
+        ).encode
+    return _encoder
+
+
+def _json_default(value: Any) -> str:
+    from datetime import datetime
+
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.isoformat()
+    raise TypeError("no such type in JSON")
+
+
+# What msgpack raises without a message.
+_MSGPACK_FAILURES = {
+    "StackError": "it is nested too deep",
+    "FormatError": "it has a byte that begins nothing",
+    "ExtraData": "it goes on after its end",
+}
+
+
+def _undecodable(codec: str, failure: Exception, error: type[GoTaskError]) -> GoTaskError:
+    name = type(failure).__name__
+    detail = _MSGPACK_FAILURES.get(name) or str(failure) or name
+    return error(f"the body is not the {codec} it is declared to be: {detail}")
+
+
+def _unencodable(
+    value: Any, root: str, codec: str, failure: Exception, error: type[GoTaskError]
+) -> GoTaskError:
+    from ._explain import explain
+
+    try:
+        reason = explain(value, root, codec)
+    except Exception:  # the value's own code runs here, and may raise
+        reason = None
+    return error(reason or f"{root} can't be encoded as {codec}: {str(failure) or type(failure).__name__}")
+
+
+def _kind(value: Any) -> str:
+    from ._explain import kind
+
+    return kind(value)
