@@ -1,0 +1,201 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Process;
+
+use Reasno\GoTask\Exception\WorkerStartFailed;
+use TypeError;
+
+use function function_exists;
+use function is_int;
+use function is_resource;
+use function sprintf;
+
+/**
+ * An operating system process with pipes to its three standard streams, never through a shell.
+ *
+ * Its standard input is a lifeline: nothing is written there, and it ends when this process does, however that happens.
+ * Waiting is done in stream_select() with a timeout, which Swoole's hooks turn into a yield where they are on.
+ *
+ * @internal
+ */
+final class ChildProcess
+{
+    private const CHUNK = 65_536;
+    public readonly int $pid;
+    private ?ExitStatus $exit = null;
+    private readonly int $owner;
+
+    /**
+     * @param resource $process
+     * @param array<int, resource> $pipes
+     */
+    private function __construct(private mixed $process, private array $pipes, int $pid)
+    {
+        $this->pid = $pid;
+        $this->owner = (int) getmypid();
+        stream_set_blocking($pipes[1], false);
+        stream_set_blocking($pipes[2], false);
+    }
+
+    private function __clone()
+    {
+    }
+
+    /**
+     * @param non-empty-list<string> $command
+     * @param null|array<string, string> $environment null: this process's
+     * @throws WorkerStartFailed when the program can't be run at all
+     */
+    public static function start(array $command, ?string $directory = null, ?array $environment = null): self
+    {
+        $pipes = [];
+        $descriptors = [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']];
+        error_clear_last();
+        $process = @proc_open($command, $descriptors, $pipes, $directory, $environment);
+        if (! is_resource($process)) {
+            throw new WorkerStartFailed(sprintf('cannot run %s: %s', $command[0], self::lastError()));
+        }
+        /** @var array<int, resource> $pipes */
+        return new self($process, $pipes, proc_get_status($process)['pid']);
+    }
+
+    /**
+     * Waits until the process has written something or ended, at most `$timeout` seconds.
+     *
+     * @return array{string, string} what came on its standard output and its standard error
+     */
+    public function read(float $timeout): array
+    {
+        $read = [];
+        foreach ([1, 2] as $number) {
+            if (isset($this->pipes[$number])) {
+                $read[$number] = $this->pipes[$number];
+            }
+        }
+        if ($read === []) {
+            // Both ends are closed but the process may still be ending: nothing to select on.
+            if ($this->isRunning()) {
+                usleep((int) (min($timeout, 0.005) * 1e6));
+            }
+
+            return ['', ''];
+        }
+        $write = $except = null;
+        $timeout = max(0.0, $timeout);
+        // A signal's arrival ends the wait early with a warning, which is as good as a timeout.
+        $ready = @stream_select($read, $write, $except, (int) $timeout, (int) (fmod($timeout, 1.0) * 1e6));
+        if ($ready === false) {
+            // Or these streams can't be waited for here: Swoole's, where its hooks are off. Then it must not spin.
+            usleep((int) (min($timeout, 0.005) * 1e6));
+        }
+        if ($ready === false || $ready === 0) {
+            return ['', ''];
+        }
+
+        return [$this->take(1), $this->take(2)];
+    }
+
+    public function isRunning(): bool
+    {
+        return $this->exit() === null;
+    }
+
+    /** How it ended; null while it runs. */
+    public function exit(): ?ExitStatus
+    {
+        if ($this->exit !== null || getmypid() !== $this->owner) {
+            return $this->exit;
+        }
+        try {
+            // Asked once too often this reports -1 before PHP 8.3: hence the copy.
+            $status = proc_get_status($this->process);
+            if (! $status['running']) {
+                $this->exit = $status['signaled'] ? new ExitStatus(null, $status['termsig']) : new ExitStatus($status['exitcode'] < 0 ? null : $status['exitcode']);
+            }
+        } catch (TypeError) {
+            // Started where Swoole's hooks were on and asked where they are off, or the other way round.
+            $this->exit = $this->waitByPid();
+        }
+
+        return $this->exit;
+    }
+
+    /** To the process alone. */
+    public function signal(int $signal): void
+    {
+        if ($this->isRunning() && getmypid() === $this->owner) {
+            self::send($this->pid, $signal) || @proc_terminate($this->process, $signal);
+        }
+    }
+
+    /** Kills it and, where it leads a process group of its own, everything in that. */
+    public function kill(): void
+    {
+        if (getmypid() !== $this->owner) {
+            return;
+        }
+        if (function_exists('posix_getpgid') && posix_getpgid($this->pid) === $this->pid) {
+            posix_kill(-$this->pid, 9);
+        }
+        $this->signal(9);
+    }
+
+    /** Lets go of the lifeline: a process that knows of it ends at once. */
+    public function release(): void
+    {
+        foreach ($this->pipes as $number => $pipe) {
+            if ($number === 0 || ! $this->isRunning()) {
+                fclose($pipe);
+                unset($this->pipes[$number]);
+            }
+        }
+    }
+
+    private function take(int $number): string
+    {
+        if (! isset($this->pipes[$number])) {
+            return '';
+        }
+        $bytes = (string) @fread($this->pipes[$number], self::CHUNK);
+        if ($bytes === '' && feof($this->pipes[$number])) {
+            fclose($this->pipes[$number]);
+            unset($this->pipes[$number]);
+        }
+
+        return $bytes;
+    }
+
+    private function waitByPid(): ?ExitStatus
+    {
+        if (function_exists('pcntl_waitpid')) {
+            $status = 0;
+            $pid = pcntl_waitpid($this->pid, $status, WNOHANG);
+            if ($pid === 0) {
+                return null;
+            }
+            if ($pid === $this->pid && is_int($status)) {
+                return pcntl_wifsignaled($status)
+                    ? new ExitStatus(null, (int) pcntl_wtermsig($status))
+                    : new ExitStatus((int) pcntl_wexitstatus($status));
+            }
+
+            return new ExitStatus(null);
+        }
+
+        return self::send($this->pid, 0) ? null : new ExitStatus(null);
+    }
+
+    private static function send(int $pid, int $signal): bool
+    {
+        return function_exists('posix_kill') && posix_kill($pid, $signal);
+    }
+
+    private static function lastError(): string
+    {
+        $message = error_get_last()['message'] ?? 'unknown error';
+
+        return (string) preg_replace('/^proc_open\(\): /', '', $message);
+    }
+}

@@ -1,0 +1,137 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Process;
+
+use Psr\Log\LoggerInterface;
+use Psr\Log\LogLevel;
+
+use function count;
+use function is_array;
+use function is_string;
+
+/**
+ * Reads what a managed broker writes: JSON lines on standard output, of which some are events in its life and the others
+ * log records, and free text on standard error. Records and text go to the PSR-3 logger, events to the caller.
+ *
+ * @internal
+ */
+final class ManagedOutput
+{
+    private const LEVELS = [
+        'debug' => LogLevel::DEBUG,
+        'info' => LogLevel::INFO,
+        'warning' => LogLevel::WARNING,
+        'error' => LogLevel::ERROR,
+        'critical' => LogLevel::CRITICAL,
+    ];
+
+    /** More text than this is not held back while the start is under way. */
+    private const HELD_LINES = 1000;
+    private readonly LineReader $stdout;
+    private readonly LineReader $stderr;
+    private readonly Tail $tail;
+
+    /** @var null|list<string> lines of standard error that wait for the start's outcome; null: they go straight on */
+    private ?array $held = [];
+
+    public function __construct(private readonly LoggerInterface $logger)
+    {
+        $this->stdout = new LineReader();
+        $this->stderr = new LineReader();
+        $this->tail = new Tail();
+    }
+
+    /**
+     * @return list<array<string, mixed>> the events among the lines, each with its name under "event"
+     */
+    public function stdout(string $bytes): array
+    {
+        $events = [];
+        foreach ($this->stdout->feed($bytes) as $line) {
+            $record = json_decode($line, true);
+            if (! is_array($record)) {
+                // Not ours: something printed past the broker, and people will want to see it.
+                $this->stderr($line . "\n");
+            } elseif (is_string($record['event'] ?? null)) {
+                /** @var array<string, mixed> $record */
+                $events[] = $record;
+            } else {
+                $this->log($record);
+            }
+        }
+
+        return $events;
+    }
+
+    public function stderr(string $bytes): void
+    {
+        $this->tail->append($bytes);
+        $this->text($this->stderr->feed($bytes));
+    }
+
+    /** The process is gone: what stood in unfinished lines counts as well. */
+    public function end(): void
+    {
+        $this->text($this->stdout->flush());
+        $this->text($this->stderr->flush());
+    }
+
+    /** The start is over well: what was held back is logged, and what comes from now on at once. */
+    public function release(): void
+    {
+        $held = $this->held ?? [];
+        $this->held = null;
+        $this->text($held);
+    }
+
+    /** The last 64 KiB of its standard error. */
+    public function tail(): string
+    {
+        return trim($this->tail->text(), "\r\n");
+    }
+
+    /**
+     * @param list<string> $lines
+     */
+    private function text(array $lines): void
+    {
+        foreach ($lines as $line) {
+            if ($this->held !== null && count($this->held) < self::HELD_LINES) {
+                $this->held[] = $line;
+            } elseif (trim($line) !== '') {
+                $this->logger->notice(self::printable($line), ['logger' => 'stderr']);
+            }
+        }
+    }
+
+    /**
+     * @param array<array-key, mixed> $record
+     */
+    private function log(array $record): void
+    {
+        $level = $record['level'] ?? null;
+        $message = $record['message'] ?? '';
+        $context = is_array($record['context'] ?? null) ? $record['context'] : [];
+        foreach (['logger', 'time'] as $key) {
+            if (isset($record[$key])) {
+                $context[$key] ??= $record[$key];
+            }
+        }
+        // PSR-3 keeps "exception" for a Throwable; this is Python's text.
+        if (isset($record['exception'])) {
+            $context['traceback'] ??= $record['exception'];
+        }
+        $this->logger->log(
+            is_string($level) ? self::LEVELS[$level] ?? LogLevel::INFO : LogLevel::INFO,
+            is_string($message) ? $message : (string) json_encode($message),
+            $context,
+        );
+    }
+
+    private static function printable(string $line): string
+    {
+        return preg_match('//u', $line) === 1 ? $line : (string) preg_replace('/[^\x20-\x7e\t]/', '?', $line);
+    }
+}

@@ -1,0 +1,43 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Process;
+
+use Reasno\GoTask\Exception\WorkerStartFailed;
+
+/**
+ * A process as its supervisor sees it: launched, then polled until it has ended. Nothing here waits but poll().
+ */
+interface Supervised
+{
+    /**
+     * Starts the process and returns at once. Running already, it is left as it is.
+     */
+    public function launch(): void;
+
+    /**
+     * Does what is due, and waits for news at most `$timeout` seconds. Only one caller at a time.
+     */
+    public function poll(float $timeout): WorkerState;
+
+    /**
+     * Asks it to finish what it runs and to end. Polled on, it ends within its shutdown timeout, by force if need be.
+     */
+    public function terminate(): void;
+
+    /**
+     * Ends it now. Polled on, it has ended in about a second.
+     */
+    public function kill(): void;
+
+    /**
+     * Why the last launch never got ready; null where it did, or has not been decided.
+     */
+    public function failure(): ?WorkerStartFailed;
+
+    /**
+     * How the process ended; null while it runs, and before it ran.
+     */
+    public function exit(): ?ExitStatus;
+}

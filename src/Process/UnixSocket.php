@@ -1,0 +1,81 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Process;
+
+use function dirname;
+use function strlen;
+
+/**
+ * The files of a broker's Unix socket. The broker makes and removes them; this is for when it can't, being killed.
+ *
+ * @internal
+ */
+final class UnixSocket
+{
+    /** sockaddr_un has 108 bytes with its terminating zero, and Swoole refuses 107. */
+    public const MAX_PATH = 106;
+    private const SCHEME = 'unix://';
+
+    /**
+     * @return null|string the path; null for another kind of address
+     */
+    public static function path(string $address): ?string
+    {
+        return str_starts_with($address, self::SCHEME) ? substr($address, strlen(self::SCHEME)) : null;
+    }
+
+    /** The address with its path made absolute, so that it means the same in every working directory. */
+    public static function absolute(string $address, ?string $directory = null): string
+    {
+        $path = self::path($address);
+        if ($path === null || $path === '' || $path[0] === '/') {
+            return $address;
+        }
+
+        return self::SCHEME . ($directory ?? getcwd()) . '/' . $path;
+    }
+
+    /**
+     * An address in a directory that does not exist yet and whose name nobody can guess. The broker makes it, for this user
+     * alone, and removes it when it ends: then nothing is left even where this process could not clean up.
+     */
+    public static function fresh(): string
+    {
+        $name = '/gotask-' . bin2hex(random_bytes(8)) . '/worker.sock';
+        $directory = rtrim(sys_get_temp_dir(), '/');
+
+        return self::SCHEME . (strlen($directory . $name) <= self::MAX_PATH ? $directory : '/tmp') . $name;
+    }
+
+    /** Removes what a killed broker left, unless another one serves the address by now. */
+    public static function removeStale(string $address): void
+    {
+        $path = self::path($address);
+        if ($path === null || ! file_exists($path)) {
+            return;
+        }
+        $lock = @fopen("{$path}.lock", 'c');
+        if ($lock === false) {
+            return;
+        }
+        if (flock($lock, LOCK_EX | LOCK_NB)) {
+            if (@filetype($path) === 'socket') {
+                @unlink($path);
+            }
+            @unlink("{$path}.lock");
+        }
+        fclose($lock);
+    }
+
+    /** Removes the directory of a fresh() address with what is in it. */
+    public static function removeDirectory(string $address): void
+    {
+        $directory = dirname((string) self::path($address));
+        foreach (glob("{$directory}/*") ?: [] as $file) {
+            @unlink($file);
+        }
+        @rmdir($directory);
+    }
+}

@@ -1,0 +1,316 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Process;
+
+use InvalidArgumentException;
+use LogicException;
+use Psr\Log\LoggerInterface;
+use Psr\Log\NullLogger;
+use Reasno\GoTask\Exception\WorkerStartFailed;
+
+/**
+ * A Python worker (its broker and the processes below it) that belongs to this PHP process and ends with it.
+ *
+ *     $worker = new WorkerProcess('app.py');
+ *     $worker->start();
+ *     $task = new Client($worker->address());
+ *     …
+ *     $worker->stop();          // or let go of $worker
+ *
+ * It ends when this process ends, however that happens. After a fork only the parent can stop it; the child can call it.
+ * Its log records reach `$logger` whenever this object is used: call isRunning() or poll() now and then where they must
+ * not wait. In Swoole use it inside coroutines from beginning to end.
+ */
+final class WorkerProcess implements Supervised
+{
+    /** How long one wait for news takes at most, in seconds: an exit alone does not end it. */
+    private const LOOK = 0.1;
+
+    /** @var list<string> */
+    private array $addresses;
+    private readonly bool $private;
+    private readonly InterpreterFinder $finder;
+    private readonly LoggerInterface $logger;
+    private readonly int $owner;
+    private ?BrokerProcess $broker = null;
+
+    /** @var list<string> interpreters that are still to be tried in this launch */
+    private array $candidates = [];
+
+    /** @var list<Unfit> */
+    private array $unfit = [];
+    private ?WorkerStartFailed $failure = null;
+
+    /**
+     * @param string $app a Python file or module that registers services
+     * @param null|list<string>|string $address unix:///path/to.sock or tcp://host:port, or several of them; null: a private
+     *                                          Unix socket, another one at every start
+     * @param null|int $workers Python processes that run calls; 0: everything in the broker, without isolation;
+     *                          null: the variable GOTASK_WORKERS, else as many as processors
+     * @param null|string $python the interpreter; null: the variable GOTASK_PYTHON, else the first one found that has what
+     *                            is needed: .venv, venv, runtime/gotask/venv, `python3` on PATH, /usr/bin, /usr/local/bin
+     * @param float $startTimeout seconds until it must be ready
+     * @param float $shutdownTimeout seconds that running calls get when it is stopped
+     * @param array<string, string> $environment variables in addition to this process's own
+     * @param null|string $workingDirectory of the worker, from which relative paths count; null: this process's
+     * @param null|LoggerInterface $logger receives the worker's log records at their own level, and what it prints
+     * @throws InvalidArgumentException
+     */
+    public function __construct(
+        private readonly string $app,
+        null|array|string $address = null,
+        private readonly ?int $workers = null,
+        ?string $python = null,
+        private readonly float $startTimeout = 60.0,
+        private readonly float $shutdownTimeout = 30.0,
+        private readonly array $environment = [],
+        private readonly ?string $workingDirectory = null,
+        ?LoggerInterface $logger = null,
+    ) {
+        foreach (['start timeout' => $startTimeout, 'shutdown timeout' => $shutdownTimeout] as $name => $seconds) {
+            if (! ($seconds > 0.0 && $seconds <= 86_400.0)) {
+                throw new InvalidArgumentException("the {$name} must be above 0 and at most 86400 seconds, not {$seconds}");
+            }
+        }
+        $this->private = $address === null || $address === [];
+        $this->addresses = array_map(
+            static fn (string $address): string => UnixSocket::absolute($address, $workingDirectory),
+            $this->private ? [UnixSocket::fresh()] : (array) $address,
+        );
+        $this->finder = new InterpreterFinder($python, $workingDirectory);
+        $this->logger = $logger ?? new NullLogger();
+        $this->owner = (int) getmypid();
+        $this->command();
+    }
+
+    public function __destruct()
+    {
+        $this->stop();
+    }
+
+    private function __clone()
+    {
+    }
+
+    public function __serialize(): array
+    {
+        throw new LogicException('A running process cannot be serialized');
+    }
+
+    /**
+     * Starts the worker and waits until it takes calls. Running already, it is left as it is.
+     *
+     * @throws WorkerStartFailed when it is not ready within the start timeout or ends before; it carries what the worker
+     *                           wrote on its standard error, and no process is left
+     */
+    public function start(): void
+    {
+        $this->launch();
+        do {
+            $state = $this->poll(self::LOOK);
+        } while ($state !== WorkerState::Ready && $state !== WorkerState::Ended);
+        if ($this->failure !== null) {
+            throw $this->failure;
+        }
+    }
+
+    /**
+     * Lets the running calls finish, within the shutdown timeout, and ends the worker: by force if need be. Ended already,
+     * it does nothing.
+     */
+    public function stop(): void
+    {
+        $this->terminate();
+        if ($this->isOwner()) {
+            while ($this->poll(self::LOOK) !== WorkerState::Ended) {
+                // poll() does what is due
+            }
+        }
+    }
+
+    /** Where it listens, as Client takes it; the first one of several. */
+    public function address(): string
+    {
+        return $this->addresses[0];
+    }
+
+    /**
+     * @return list<string>
+     */
+    public function addresses(): array
+    {
+        return $this->addresses;
+    }
+
+    /** The broker's process id; null where it does not run. */
+    public function pid(): ?int
+    {
+        return $this->isRunning() ? $this->broker?->pid() : null;
+    }
+
+    public function isRunning(): bool
+    {
+        return $this->poll(0.0) !== WorkerState::Ended;
+    }
+
+    /**
+     * Waits until the worker has ended.
+     *
+     * @param null|float $timeout seconds; null: without end
+     * @return bool whether it has ended
+     */
+    public function wait(?float $timeout = null): bool
+    {
+        $until = $timeout === null ? INF : hrtime(true) / 1e9 + $timeout;
+        while ($this->poll(self::LOOK) !== WorkerState::Ended) {
+            if (hrtime(true) / 1e9 >= $until) {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /** The last 64 KiB that it wrote on its standard error. */
+    public function stderr(): string
+    {
+        return $this->broker?->stderr() ?? '';
+    }
+
+    public function launch(): void
+    {
+        $this->mustBeOwner();
+        if ($this->poll(0.0) !== WorkerState::Ended) {
+            return;
+        }
+        if ($this->private && $this->broker !== null) {
+            $this->addresses = [UnixSocket::fresh()];
+        }
+        $this->failure = null;
+        $this->unfit = [];
+        $this->candidates = $this->finder->candidates();
+        $this->launchNext();
+    }
+
+    public function poll(float $timeout): WorkerState
+    {
+        if ($this->broker === null) {
+            return WorkerState::Ended;
+        }
+        if (! $this->isOwner()) {
+            // A forked child: these pipes are its parent's to read.
+            return $this->failure === null ? WorkerState::Ready : WorkerState::Ended;
+        }
+        $before = $this->broker->state();
+        $state = $this->broker->poll($timeout);
+        if ($state !== $before) {
+            if ($state === WorkerState::Ready) {
+                $this->finder->remember($this->broker->python);
+            } elseif ($state === WorkerState::Ended) {
+                return $this->ended($this->broker);
+            }
+        }
+
+        return $state;
+    }
+
+    public function terminate(): void
+    {
+        $this->isOwner() && $this->broker?->terminate();
+    }
+
+    public function kill(): void
+    {
+        $this->isOwner() && $this->broker?->kill();
+    }
+
+    public function failure(): ?WorkerStartFailed
+    {
+        return $this->failure;
+    }
+
+    public function exit(): ?ExitStatus
+    {
+        return $this->broker?->exit();
+    }
+
+    private function ended(BrokerProcess $broker): WorkerState
+    {
+        foreach ($this->addresses as $address) {
+            UnixSocket::removeStale($address);
+        }
+        if ($this->private) {
+            UnixSocket::removeDirectory($this->addresses[0]);
+        }
+        $unfit = $broker->unfit();
+        if ($unfit !== null) {
+            $this->unfit[] = $unfit;
+            if (! $broker->wasAskedToEnd()) {
+                return $this->launchNext();
+            }
+        }
+        if (! $broker->wasReady()) {
+            $this->failure = new WorkerStartFailed("the Python worker for {$this->app} did not start: {$broker->problem()}", $broker->stderr());
+        }
+
+        return WorkerState::Ended;
+    }
+
+    private function launchNext(): WorkerState
+    {
+        $python = array_shift($this->candidates);
+        if ($python === null) {
+            $this->failure = new WorkerStartFailed($this->noneFits(), $this->stderr());
+
+            return WorkerState::Ended;
+        }
+        $command = $this->command();
+        $this->broker = new BrokerProcess(
+            $command->arguments($python),
+            $this->workingDirectory,
+            $command->environment(),
+            $this->startTimeout,
+            $this->shutdownTimeout,
+            $this->logger,
+        );
+
+        return WorkerState::Starting;
+    }
+
+    private function noneFits(): string
+    {
+        if ($this->unfit === []) {
+            return 'no Python was found: install Python 3.10 or later, or name an interpreter with GOTASK_PYTHON';
+        }
+        $lines = array_map(static fn (Unfit $unfit): string => "\n  " . $unfit->describe(), $this->unfit);
+
+        return 'no Python that was found has what the worker needs:' . implode('', $lines);
+    }
+
+    private function command(): BrokerCommand
+    {
+        // The broker's own time runs from a little later. It must be up first, since only the broker can say what was slow.
+        $margin = min(0.5, $this->startTimeout / 10);
+
+        return new BrokerCommand(
+            $this->app,
+            $this->addresses,
+            $this->workers,
+            $this->startTimeout - $margin,
+            $this->shutdownTimeout,
+            $this->environment,
+        );
+    }
+
+    private function isOwner(): bool
+    {
+        return getmypid() === $this->owner;
+    }
+
+    private function mustBeOwner(): void
+    {
+        $this->isOwner() || throw new LogicException('this worker process belongs to the process that this one was forked from');
+    }
+}
