@@ -1,0 +1,92 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Unit\Process;
+
+use PHPUnit\Framework\Attributes\CoversClass;
+use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Process\LineReader;
+use Reasno\GoTask\Process\ManagedOutput;
+use Reasno\GoTask\Process\Tail;
+
+/**
+ * @internal
+ */
+#[CoversClass(ManagedOutput::class)]
+#[CoversClass(LineReader::class)]
+#[CoversClass(Tail::class)]
+final class OutputTest extends TestCase
+{
+    public function testLinesAreTheSameHoweverTheirBytesArrive(): void
+    {
+        $text = "one\n\ntwo\r\nthree: ü\nrest";
+        $whole = (new LineReader())->feed($text);
+        $reader = new LineReader();
+        $pieces = array_merge(...array_map($reader->feed(...), str_split($text)));
+
+        self::assertSame(['one', '', 'two', 'three: ü'], $whole);
+        self::assertSame($whole, $pieces);
+        self::assertSame(['rest'], $reader->flush());
+        self::assertSame([], $reader->flush());
+    }
+
+    public function testALineWithoutEndIsBounded(): void
+    {
+        $reader = new LineReader(limit: 10);
+
+        self::assertSame([], $reader->feed('0123456789'));
+        self::assertSame(['0123456789a'], $reader->feed('a'));
+        self::assertSame(['b'], $reader->feed("b\n"));
+    }
+
+    public function testTheTailIsTheLastWholeLines(): void
+    {
+        $tail = new Tail(limit: 20);
+        for ($number = 100; $number < 200; $number++) {
+            $tail->append("line {$number}\n");
+        }
+
+        self::assertSame("line 198\nline 199\n", $tail->text());
+    }
+
+    public function testRecordsKeepTheirLevelContextAndTraceback(): void
+    {
+        $logger = new RecordingLogger();
+        $output = new ManagedOutput($logger);
+        foreach (['debug', 'info', 'warning', 'error', 'critical', 'unheard-of'] as $level) {
+            $output->stdout(json_encode(['level' => $level, 'message' => 'm', 'logger' => 'app', 'context' => ['a' => 1]]) . "\n");
+        }
+        $output->stdout('{"level":"error","message":"boom","exception":"Traceback: …","time":1.5}' . "\n");
+
+        self::assertSame(['debug', 'info', 'warning', 'error', 'critical', 'info', 'error'], array_column($logger->records, 'level'));
+        self::assertSame(['a' => 1, 'logger' => 'app'], $logger->records[0]['context']);
+        self::assertSame(['time' => 1.5, 'traceback' => 'Traceback: …'], $logger->records[6]['context']);
+    }
+
+    public function testEventsAreHandedOverAndGarbageIsText(): void
+    {
+        $logger = new RecordingLogger();
+        $output = new ManagedOutput($logger);
+        $output->release();
+
+        self::assertSame([], $output->stdout('{"event":"rea'));
+        self::assertSame([['event' => 'ready', 'pid' => 7]], $output->stdout("dy\",\"pid\":7}\nhello\n[\n\xff\xfe\n"));
+        self::assertSame(['notice: hello', 'notice: [', 'notice: ??'], $logger->lines());
+    }
+
+    public function testTextIsHeldBackUntilTheStartIsOver(): void
+    {
+        $logger = new RecordingLogger();
+        $output = new ManagedOutput($logger);
+        $output->stderr("a warning\nand ");
+        self::assertSame([], $logger->lines());
+
+        $output->release();
+        $output->stderr("another\nunfinished");
+        $output->end();
+
+        self::assertSame(['notice: a warning', 'notice: and another', 'notice: unfinished'], $logger->lines());
+        self::assertSame("a warning\nand another\nunfinished", $output->tail());
+    }
+}

@@ -1,0 +1,82 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Unit\Process;
+
+use Closure;
+use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\Process\ExitStatus;
+use Reasno\GoTask\Process\Supervised;
+use Reasno\GoTask\Process\WorkerState;
+
+use function count;
+
+/**
+ * A process whose runs are written down: each a list of what poll() says, each answer 0.1 seconds after the one before.
+ */
+final class ScriptedProcess implements Supervised
+{
+    public float $now = 0.0;
+
+    /** @var list<string> */
+    public array $asked = [];
+
+    /** @var list<float> when it was launched */
+    public array $launches = [];
+
+    /** @var list<list<WorkerState>> */
+    private array $runs;
+
+    /** @var list<WorkerState> */
+    private array $run = [];
+    private bool $wasReady = false;
+
+    /**
+     * @param Closure(self): void $onPoll called before each answer
+     * @param list<WorkerState> ...$runs without the Ended at their end; the last one repeats
+     */
+    public function __construct(private readonly ExitStatus $exit, private readonly Closure $onPoll, array ...$runs)
+    {
+        $this->runs = array_values($runs);
+    }
+
+    public function launch(): void
+    {
+        $this->launches[] = $this->now;
+        $this->wasReady = false;
+        $this->run = count($this->runs) > 1 ? array_shift($this->runs) : $this->runs[0];
+    }
+
+    public function poll(float $timeout): WorkerState
+    {
+        $this->now += $timeout;
+        ($this->onPoll)($this);
+        $state = array_shift($this->run) ?? WorkerState::Ended;
+        $this->wasReady = $this->wasReady || $state === WorkerState::Ready;
+
+        return $state;
+    }
+
+    public function terminate(): void
+    {
+        $this->asked[] = 'terminate';
+        $this->run = [WorkerState::Stopping, WorkerState::Stopping];
+    }
+
+    public function kill(): void
+    {
+        $this->asked[] = 'kill';
+        $this->run = [];
+    }
+
+    public function failure(): ?WorkerStartFailed
+    {
+        return $this->wasReady ? null : new WorkerStartFailed('it did not start');
+    }
+
+    public function exit(): ExitStatus
+    {
+        return $this->exit;
+    }
+}

@@ -1,0 +1,163 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Unit\Process;
+
+use Closure;
+use PHPUnit\Framework\Attributes\CoversClass;
+use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\Process\ExitStatus;
+use Reasno\GoTask\Process\Supervisor;
+use Reasno\GoTask\Process\WorkerState;
+
+use function count;
+use function in_array;
+
+/**
+ * @internal
+ */
+#[CoversClass(Supervisor::class)]
+final class SupervisorTest extends TestCase
+{
+    private RecordingLogger $logger;
+    private Supervisor $supervisor;
+
+    protected function setUp(): void
+    {
+        $this->logger = new RecordingLogger();
+    }
+
+    public function testRestartsAWorkerThatDiesAndSaysHow(): void
+    {
+        $process = new ScriptedProcess(new ExitStatus(null, 9), $this->stopAt(launch: 3), [WorkerState::Starting, WorkerState::Ready]);
+        $this->run_($process);
+
+        self::assertCount(3, $process->launches);
+        self::assertSame('error: the Python worker ended with signal 9 (SIGKILL); it is started again', $this->logger->lines()[0]);
+    }
+
+    public function testBacksOffWhereItKeepsEndingAndNeverStopsTrying(): void
+    {
+        $process = new ScriptedProcess(new ExitStatus(1), $this->stopAt(launch: 40), [WorkerState::Starting]);
+        $this->run_($process);
+
+        self::assertCount(40, $process->launches);
+        self::assertLessThan(2.0, $process->launches[4]);
+        self::assertEqualsWithDelta(30.0, $process->launches[39] - $process->launches[38], 1.0);
+        self::assertContains('warning: the next start is in 30 seconds', $this->logger->lines());
+        self::assertCount(34, array_keys(array_column($this->logger->records, 'level'), 'critical', true));
+    }
+
+    public function testALongRunIsFollowedByAStartWithoutDelay(): void
+    {
+        $long = [WorkerState::Starting, ...array_fill(0, 150, WorkerState::Ready)];
+        $process = new ScriptedProcess(new ExitStatus(1), $this->stopAt(launch: 30), $long);
+        $this->run_($process);
+
+        self::assertCount(30, $process->launches);
+        self::assertSame([], array_filter($this->logger->lines(), static fn (string $line) => str_contains($line, 'seconds')));
+    }
+
+    public function testAnAppThatDoesNotImportEndsTheFirstStart(): void
+    {
+        $process = new ScriptedProcess(new ExitStatus(ExitStatus::APP_FAILED), $this->stopAt(launch: 5), [WorkerState::Starting]);
+
+        $this->expectException(WorkerStartFailed::class);
+        $this->run_($process);
+    }
+
+    public function testAPatientSupervisorGoesOnAfterIt(): void
+    {
+        $process = new ScriptedProcess(new ExitStatus(ExitStatus::APP_FAILED), $this->stopAt(launch: 5), [WorkerState::Starting]);
+        $this->run_($process, patient: true);
+
+        self::assertCount(5, $process->launches);
+    }
+
+    public function testAnAppThatNoLongerImportsIsTriedAgain(): void
+    {
+        $process = new ScriptedProcess(
+            new ExitStatus(ExitStatus::APP_FAILED),
+            $this->stopAt(launch: 5),
+            [WorkerState::Starting, WorkerState::Ready],
+            [WorkerState::Starting],
+        );
+        $this->run_($process);
+
+        self::assertCount(5, $process->launches);
+    }
+
+    public function testAFirstStartThatFailsByChanceIsTriedAgain(): void
+    {
+        $process = new ScriptedProcess(new ExitStatus(null, 11), $this->stopAt(launch: 2), [WorkerState::Starting]);
+        $this->run_($process);
+
+        self::assertCount(2, $process->launches);
+    }
+
+    public function testStopDrainsAndASecondStopEndsAtOnce(): void
+    {
+        $polls = 0;
+        $process = new ScriptedProcess(
+            new ExitStatus(0),
+            function () use (&$polls): void {
+                if (in_array(++$polls, [3, 4], true)) {
+                    $this->supervisor->stop();
+                }
+            },
+            array_fill(0, 100, WorkerState::Ready),
+        );
+        $this->run_($process);
+
+        self::assertSame(['terminate', 'kill'], $process->asked);
+        self::assertCount(1, $process->launches);
+        self::assertSame([], $this->logger->lines());
+    }
+
+    public function testStopEndsAWaitForTheNextStart(): void
+    {
+        $process = new ScriptedProcess(new ExitStatus(1), static fn () => null, [WorkerState::Starting]);
+        $slept = 0.0;
+        $this->run_($process, sleep: function (float $seconds) use ($process, &$slept): void {
+            $process->now += $seconds;
+            $slept += $seconds;
+            if ($slept > 0.55) {
+                $this->supervisor->stop();
+            }
+        });
+
+        self::assertCount(5, $process->launches);
+        self::assertLessThan(0.75, $slept);
+    }
+
+    /**
+     * @return Closure(ScriptedProcess): void
+     */
+    private function stopAt(int $launch): Closure
+    {
+        return function (ScriptedProcess $process) use ($launch): void {
+            if (count($process->launches) === $launch) {
+                $this->supervisor->stop();
+            }
+        };
+    }
+
+    /**
+     * @param null|Closure(float): void $sleep
+     */
+    private function run_(ScriptedProcess $process, bool $patient = false, ?Closure $sleep = null): void
+    {
+        $this->supervisor = new Supervisor(
+            $process,
+            $this->logger,
+            patient: $patient,
+            clock: static fn (): float => $process->now,
+            sleep: $sleep ?? static function (float $seconds) use ($process): void {
+                $process->now += $seconds;
+            },
+        );
+        $this->supervisor->run();
+    }
+}
