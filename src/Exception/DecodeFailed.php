@@ -12,8 +12,15 @@ use UnexpectedValueException;
  */
 final class DecodeFailed extends UnexpectedValueException implements GoTaskException
 {
-    public function __construct(string $message, ?Throwable $previous = null)
+    use ValuePath;
+
+    private string $root = '$result';
+
+    /**
+     * @param string $what what is wrong with the value and what to do about it; follows its path in the message
+     */
+    public function __construct(private readonly string $what, ?Throwable $previous = null)
     {
-        parent::__construct($message, 0, $previous);
+        parent::__construct($this->root . ' ' . $what, 0, $previous);
     }
 }

@@ -7,33 +7,37 @@ namespace Reasno\GoTask\Exception;
 use InvalidArgumentException;
 use Throwable;
 
-use function addcslashes;
-use function is_int;
+use function array_shift;
 
 /**
  * A value that can't be encoded. Nothing has been sent.
  */
 final class EncodeFailed extends InvalidArgumentException implements GoTaskException
 {
+    use ValuePath;
+
+    private string $root = '$payload';
+
     /**
-     * @param string $message what is wrong with the value and what to do about it
-     * @param string $path where the value stands in what was to be sent, such as `$payload['a'][3]`
+     * @param string $what what is wrong with the value and what to do about it; follows its path in the message
      */
-    public function __construct(string $message, public readonly string $path = '$payload', ?Throwable $previous = null)
+    public function __construct(private readonly string $what, ?Throwable $previous = null)
     {
-        parent::__construct($message, 0, $previous);
+        parent::__construct($this->root . ' ' . $what, 0, $previous);
     }
 
     /**
-     * @param list<int|string> $keys the keys that lead from the payload to the value
+     * The same failure as the caller of `new Args(…)` knows it: arguments do not stand in the list and the map that they are
+     * sent as.
+     *
+     * @internal
      */
-    public static function at(array $keys, string $what, ?Throwable $previous = null): self
+    public function ofArguments(): self
     {
-        $path = '$payload';
-        foreach ($keys as $key) {
-            $path .= '[' . (is_int($key) ? $key : "'" . addcslashes($key, "'\\") . "'") . ']';
-        }
+        $this->root = '$args';
+        array_shift($this->keys);
+        $this->message = $this->getPath() . ' ' . $this->what;
 
-        return new self("{$path} {$what}", $path, $previous);
+        return $this;
     }
 }

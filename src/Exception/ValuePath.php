@@ -1,0 +1,49 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Exception;
+
+use function addcslashes;
+use function array_slice;
+use function array_unshift;
+use function count;
+use function is_int;
+
+/**
+ * Where in a nested value the failure lies. The codec that recurses adds one key a level on the way out, so that a value
+ * without fault pays nothing for it.
+ *
+ * @internal
+ */
+trait ValuePath
+{
+    /** @var list<int|string> */
+    private array $keys = [];
+
+    /**
+     * The path to the value, such as `$payload['a'][3]`.
+     */
+    public function getPath(): string
+    {
+        // A path of hundreds of keys, as a value that contains itself has, helps nobody.
+        $shown = count($this->keys) > 16 ? array_slice($this->keys, 0, 8) : $this->keys;
+        $path = $this->root;
+        foreach ($shown as $key) {
+            $path .= '[' . (is_int($key) ? $key : "'" . addcslashes($key, "'\\") . "'") . ']';
+        }
+
+        return $shown === $this->keys ? $path : $path . '…';
+    }
+
+    /**
+     * @internal
+     */
+    public function within(int|string $key): static
+    {
+        array_unshift($this->keys, $key);
+        $this->message = $this->getPath() . ' ' . $this->what;
+
+        return $this;
+    }
+}

@@ -1,0 +1,184 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Goridge;
+
+use DateTimeInterface;
+use JsonSerializable;
+use Reasno\GoTask\Bytes;
+use Reasno\GoTask\Exception\EncodeFailed;
+use stdClass;
+
+use function array_is_list;
+use function chr;
+use function count;
+use function is_array;
+use function is_bool;
+use function is_float;
+use function is_int;
+use function is_object;
+use function is_string;
+use function pack;
+use function strlen;
+
+/**
+ * MessagePack, complete for what docs/protocol.md lists, in PHP.
+ *
+ * @internal
+ */
+final class MessagePackEncoder
+{
+    /**
+     * @param int $depth arrays that the value stands in
+     * @throws EncodeFailed
+     */
+    public function encode(mixed $value, int $depth = 0): string
+    {
+        return match (true) {
+            is_string($value) => self::string($value),
+            is_int($value) => self::int($value),
+            is_array($value) => array_is_list($value) ? $this->list($value, $depth) : $this->map($value, $depth),
+            $value === null => "\xc0",
+            is_bool($value) => $value ? "\xc3" : "\xc2",
+            is_float($value) => pack('CE', 0xCB, $value),
+            is_object($value) => $this->object($value, $depth),
+            default => throw new EncodeFailed(Values::refusal($value)),
+        };
+    }
+
+    /**
+     * @param list<mixed> $values
+     */
+    private function list(array $values, int $depth): string
+    {
+        if ($depth >= Values::MAX_DEPTH) {
+            throw Values::tooDeep();
+        }
+        $count = count($values);
+        $packed = match (true) {
+            $count < 16 => chr(0x90 | $count),
+            $count < 0x10000 => pack('Cn', 0xDC, $count),
+            default => pack('CN', 0xDD, $count),
+        };
+        $key = 0;
+
+        try {
+            foreach ($values as $key => $value) {
+                $packed .= $this->encode($value, $depth + 1);
+            }
+        } catch (EncodeFailed $failure) {
+            throw $failure->within($key);
+        }
+
+        return $packed;
+    }
+
+    /**
+     * @param array<mixed> $values
+     */
+    private function map(array $values, int $depth): string
+    {
+        if ($depth >= Values::MAX_DEPTH) {
+            throw Values::tooDeep();
+        }
+        $count = count($values);
+        $packed = match (true) {
+            $count < 16 => chr(0x80 | $count),
+            $count < 0x10000 => pack('Cn', 0xDE, $count),
+            default => pack('CN', 0xDF, $count),
+        };
+        $key = '';
+
+        try {
+            foreach ($values as $key => $value) {
+                $packed .= (is_string($key) ? self::string($key) : self::int($key)) . $this->encode($value, $depth + 1);
+            }
+        } catch (EncodeFailed $failure) {
+            throw $failure->within($key);
+        }
+
+        return $packed;
+    }
+
+    private function object(object $object, int $depth): string
+    {
+        return match (true) {
+            $object instanceof Bytes => self::bytes($object->bytes),
+            $object instanceof DateTimeInterface => self::timestamp($object),
+            $object instanceof JsonSerializable => $this->encode(Values::standIn($object), $depth),
+            $object instanceof stdClass => $this->map((array) $object, $depth),
+            default => $this->encode(Values::standIn($object), $depth),
+        };
+    }
+
+    private static function string(string $value): string
+    {
+        $length = strlen($value);
+
+        return match (true) {
+            $length < 32 => chr(0xA0 | $length),
+            $length < 0x100 => "\xd9" . chr($length),
+            $length < 0x10000 => pack('Cn', 0xDA, $length),
+            default => pack('CN', 0xDB, self::checked($length)),
+        } . $value;
+    }
+
+    private static function bytes(string $value): string
+    {
+        $length = strlen($value);
+
+        return match (true) {
+            $length < 0x100 => "\xc4" . chr($length),
+            $length < 0x10000 => pack('Cn', 0xC5, $length),
+            default => pack('CN', 0xC6, self::checked($length)),
+        } . $value;
+    }
+
+    private static function int(int $value): string
+    {
+        if ($value >= 0) {
+            return match (true) {
+                $value < 0x80 => chr($value),
+                $value < 0x100 => "\xcc" . chr($value),
+                $value < 0x10000 => pack('Cn', 0xCD, $value),
+                $value < 0x100000000 => pack('CN', 0xCE, $value),
+                default => pack('CJ', 0xCF, $value),
+            };
+        }
+
+        return match (true) {
+            $value >= -0x20 => chr($value & 0xFF),
+            $value >= -0x80 => "\xd0" . chr($value & 0xFF),
+            $value >= -0x8000 => pack('Cn', 0xD1, $value & 0xFFFF),
+            $value >= -0x80000000 => pack('CN', 0xD2, $value & 0xFFFFFFFF),
+            default => pack('CJ', 0xD3, $value),
+        };
+    }
+
+    /**
+     * The timestamp extension, in the shortest of its three forms that holds the value.
+     */
+    private static function timestamp(DateTimeInterface $time): string
+    {
+        $seconds = $time->getTimestamp();
+        $nanoseconds = 1000 * (int) $time->format('u');
+        if ($seconds < 0 || $seconds >= 1 << 34) {
+            return pack('CCCNJ', 0xC7, 12, 0xFF, $nanoseconds, $seconds);
+        }
+        if ($nanoseconds === 0 && $seconds < 1 << 32) {
+            return pack('CCN', 0xD6, 0xFF, $seconds);
+        }
+
+        return pack('CCJ', 0xD7, 0xFF, $nanoseconds << 34 | $seconds);
+    }
+
+    private static function checked(int $length): int
+    {
+        if ($length >= 1 << 32) {
+            throw new EncodeFailed("is a string of {$length} bytes, MessagePack holds 2³²−1.");
+        }
+
+        return $length;
+    }
+}
