@@ -56,7 +56,7 @@ final class BrokerProcess
         private readonly LoggerInterface $logger,
     ) {
         $this->python = $command[0];
-        $this->output = new ManagedOutput($logger);
+        $this->output = new ManagedOutput($logger, $this->on(...));
         $this->child = ChildProcess::start($command, $directory, $environment);
         $this->readyBy = self::now() + $startTimeout;
     }
@@ -167,14 +167,12 @@ final class BrokerProcess
             $this->output->stderr($stderr);
         }
         if ($stdout !== '') {
-            foreach ($this->output->stdout($stdout) as $event) {
-                $this->on($event);
-            }
+            $this->output->stdout($stdout);
         }
     }
 
     /**
-     * @param array<string, mixed> $event
+     * @param array<array-key, mixed> $event
      */
     private function on(array $event): void
     {

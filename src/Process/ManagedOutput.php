@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Process;
 
+use Closure;
 use Psr\Log\LoggerInterface;
 use Psr\Log\LogLevel;
 
@@ -13,7 +14,7 @@ use function is_string;
 
 /**
  * Reads what a managed broker writes: JSON lines on standard output, of which some are events in its life and the others
- * log records, and free text on standard error. Records and text go to the PSR-3 logger, events to the caller.
+ * log records, and free text on standard error. Records and text go to the PSR-3 logger.
  *
  * @internal
  */
@@ -36,33 +37,31 @@ final class ManagedOutput
     /** @var null|list<string> lines of standard error that wait for the start's outcome; null: they go straight on */
     private ?array $held = [];
 
-    public function __construct(private readonly LoggerInterface $logger)
+    /**
+     * @param Closure(array<array-key, mixed>): void $onEvent receives each event, with its name under "event", in its
+     *                                               place among the records
+     */
+    public function __construct(private readonly LoggerInterface $logger, private readonly Closure $onEvent)
     {
         $this->stdout = new LineReader();
         $this->stderr = new LineReader();
         $this->tail = new Tail();
     }
 
-    /**
-     * @return list<array<string, mixed>> the events among the lines, each with its name under "event"
-     */
-    public function stdout(string $bytes): array
+    public function stdout(string $bytes): void
     {
-        $events = [];
         foreach ($this->stdout->feed($bytes) as $line) {
             $record = json_decode($line, true);
-            if (! is_array($record)) {
+            if (! is_array($record) || array_is_list($record)) {
                 // Not ours: something printed past the broker, and people will want to see it.
-                $this->stderr($line . "\n");
-            } elseif (is_string($record['event'] ?? null)) {
-                /** @var array<string, mixed> $record */
-                $events[] = $record;
+                $this->tail->append($line . "\n");
+                $this->text([$line]);
+            } elseif (isset($record['event'])) {
+                ($this->onEvent)($record);
             } else {
                 $this->log($record);
             }
         }
-
-        return $events;
     }
 
     public function stderr(string $bytes): void

@@ -53,7 +53,7 @@ final class OutputTest extends TestCase
     public function testRecordsKeepTheirLevelContextAndTraceback(): void
     {
         $logger = new RecordingLogger();
-        $output = new ManagedOutput($logger);
+        $output = new ManagedOutput($logger, static fn (array $event) => null);
         foreach (['debug', 'info', 'warning', 'error', 'critical', 'unheard-of'] as $level) {
             $output->stdout(json_encode(['level' => $level, 'message' => 'm', 'logger' => 'app', 'context' => ['a' => 1]]) . "\n");
         }
@@ -67,18 +67,22 @@ final class OutputTest extends TestCase
     public function testEventsAreHandedOverAndGarbageIsText(): void
     {
         $logger = new RecordingLogger();
-        $output = new ManagedOutput($logger);
+        $events = [];
+        $output = new ManagedOutput($logger, static function (array $event) use (&$events): void {
+            $events[] = $event;
+        });
         $output->release();
+        $output->stdout('{"event":"rea');
+        $output->stdout("dy\",\"pid\":7}\nhello\n[\n\xff\xfe\n");
 
-        self::assertSame([], $output->stdout('{"event":"rea'));
-        self::assertSame([['event' => 'ready', 'pid' => 7]], $output->stdout("dy\",\"pid\":7}\nhello\n[\n\xff\xfe\n"));
+        self::assertSame([['event' => 'ready', 'pid' => 7]], $events);
         self::assertSame(['notice: hello', 'notice: [', 'notice: ??'], $logger->lines());
     }
 
     public function testTextIsHeldBackUntilTheStartIsOver(): void
     {
         $logger = new RecordingLogger();
-        $output = new ManagedOutput($logger);
+        $output = new ManagedOutput($logger, static fn (array $event) => null);
         $output->stderr("a warning\nand ");
         self::assertSame([], $logger->lines());
 
