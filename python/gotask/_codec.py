@@ -24,7 +24,7 @@ RAW, JSON, MSGPACK = 0x04, 0x08, 0x10
 # A packer keeps the buffer of the largest value it has packed; one that has grown beyond this is let go.
 KEEP_BUFFER = 256 * 1024
 
-# Packers not in use. Taking one out makes packing safe in threads, and where an object's own code (the items()
+# Packers not in use. Taking one out makes packing safe in threads, and where an object's own code (items()
 # of a dict subclass) packs something while it is being packed.
 _packers: list[Packer] = []
 
@@ -101,9 +101,9 @@ def _default(value: Any) -> Any:
 
 
 # PHP's strings may hold anything, and MessagePack's str is supposed to be UTF-8. Decoding with raw=True would
-# lose which were bin, and surrogateescape is slow on large ones. So at the first bad byte of a string this error
-# handler notes the whole of it, and ends the text with a mark by which it is found again: its index between two
-# lone surrogates, which no UTF-8 decodes to.
+# lose which were bin, and surrogateescape is slow on large ones. So at the first bad byte of a string this
+# error handler notes the whole of it, and ends the text with a mark by which it is found again: its index
+# between two lone surrogates, which no UTF-8 decodes to.
 _MARK = "\udc80"
 _bad: dict[int, list[bytes]] = {}  # by thread
 

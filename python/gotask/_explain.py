@@ -1,4 +1,4 @@
-"""What in a value can't be encoded, where it is, and what to do about it. Imported once encoding has failed."""
+"""What in a value can't be encoded, where it is, and what to do. Imported once encoding has failed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,102 @@
+"""Names on the wire: which registered method `App.SayHello` means. Worker and broker use it alike."""
+
+from __future__ import annotations
+
+from ._errors import MethodNotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+# The longest that a call's frame can carry, in bytes.
+MAX_NAME = 255
+
+# What the broker answers itself.
+RESERVED = "GoTask"
+
+_NEAREST = 3
+# Comparing is quadratic, and the name came over the wire.
+_MAX_COMPARED = 64
+
+
+def fold(name: str) -> str:
+    """What the spellings of a name have in common: `SayHello` and `say_hello`, `GetURL` and `get_url`."""
+    return name.replace("_", "").lower()
+
+
+def check_name(name: str) -> str:
+    """`name`, if a service or a function may have it; else ValueError says why not."""
+    parts = name.split(".")
+    if not all(part.isidentifier() and not part.startswith("_") for part in parts):
+        raise ValueError(
+            f"{name!r} can't be called: use letters, digits and underscores, no underscore at the beginning,"
+            " with dots between for a namespace (give a name: register(…, name=…))"
+        )
+    if fold(parts[0]) == fold(RESERVED):
+        raise ValueError(f"{name!r} is reserved: names beginning with {RESERVED} are the broker's own")
+    if len(name.encode()) > MAX_NAME:
+        raise ValueError(f"{name[:40] + '…'!r} is longer than {MAX_NAME} bytes")
+    return name
+
+
+class Catalogue:
+    """The methods that there are, by the descriptions of `Registry.describe()`."""
+
+    __slots__ = ("descriptions", "_exact", "_folded")
+
+    def __init__(self, descriptions: Iterable[dict[str, Any]]) -> None:
+        self.descriptions: list[dict[str, Any]] = []
+        self._exact: dict[str, dict[str, Any]] = {}
+        self._folded: dict[str, dict[str, Any]] = {}
+        for description in descriptions:
+            self.add(description)
+
+    def add(self, description: dict[str, Any]) -> None:
+        """Raises ValueError where the name, or one that is spelled alike, is there already."""
+        name: str = description["name"]
+        other = self._folded.setdefault(fold(name), description)
+        if other is not description:
+            raise ValueError(
+                f"{name} and {other['name']} can't be told apart by callers, who may write either as"
+                " the other: rename one, or begin its name with an underscore"
+            )
+        self._exact[name] = description
+        self.descriptions.append(description)
+
+    def resolve(self, name: str) -> dict[str, Any] | None:
+        """The description of the method that `name` means: exactly so, or in another spelling."""
+        description = self._exact.get(name)
+        if description is not None:
+            return description
+        if name.startswith("_") or "._" in name:
+            return None  # `App._hi` is not `App.hi`
+        return self._folded.get(fold(name))
+
+    def nearest(self, name: str) -> list[str]:
+        """Up to three names that `name` may have been meant to be, the likeliest first."""
+        from difflib import get_close_matches
+
+        folded = fold(name)
+        matches = get_close_matches(folded[:_MAX_COMPARED], self._folded, _NEAREST)
+        names = [self._folded[match]["name"] for match in matches]
+        # The right method of the wrong service.
+        last = folded.rpartition(".")[2]
+        for match, description in self._folded.items():
+            if len(names) >= _NEAREST:
+                break
+            if match.rpartition(".")[2] == last and description["name"] not in names:
+                names.append(description["name"])
+        return names
+
+    def not_found(self, name: str) -> MethodNotFound:
+        """The error for a name that `resolve` does not know."""
+        shown = name if len(name) <= MAX_NAME else name[:MAX_NAME] + "…"
+        nearest = self.nearest(name)
+        if nearest:
+            hint = f"did you mean {' or '.join(nearest)}?"
+        elif not self.descriptions:
+            hint = "the app has registered nothing (gotask.register)"
+        else:
+            hint = "GoTask.Methods lists what there is"
+        return MethodNotFound(f"there is no method {shown}: {hint}", {"nearest": nearest})
