@@ -186,6 +186,9 @@ final class BrokerProcess
                 }
                 $this->logger->info($message ?? 'ready', ['logger' => 'gotask']);
                 break;
+            case 'stopping':
+                $this->logger->info($message ?? 'stopping', ['logger' => 'gotask']);
+                break;
             case 'failed':
                 $this->problem = $message;
                 break;

@@ -39,7 +39,7 @@ final class ManagedOutput
 
     /**
      * @param Closure(array<array-key, mixed>): void $onEvent receives each event, with its name under "event", in its
-     *                                               place among the records
+     *                                                        place among the records
      */
     public function __construct(private readonly LoggerInterface $logger, private readonly Closure $onEvent)
     {

@@ -4,6 +4,9 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Process;
 
+use Reasno\GoTask\Address;
+use ValueError;
+
 use function dirname;
 use function strlen;
 
@@ -26,15 +29,19 @@ final class UnixSocket
         return str_starts_with($address, self::SCHEME) ? substr($address, strlen(self::SCHEME)) : null;
     }
 
-    /** The address with its path made absolute, so that it means the same in every working directory. */
+    /**
+     * The address with its path made absolute, so that it means the same in every working directory.
+     *
+     * @throws ValueError when it is no address
+     */
     public static function absolute(string $address, ?string $directory = null): string
     {
         $path = self::path($address);
-        if ($path === null || $path === '' || $path[0] === '/') {
-            return $address;
+        if ($directory !== null && $path !== null && $path !== '' && $path[0] !== '/') {
+            $address = self::SCHEME . "{$directory}/{$path}";
         }
 
-        return self::SCHEME . ($directory ?? getcwd()) . '/' . $path;
+        return (string) Address::parse($address);
     }
 
     /**
@@ -46,7 +53,7 @@ final class UnixSocket
         $name = '/gotask-' . bin2hex(random_bytes(8)) . '/worker.sock';
         $directory = rtrim(sys_get_temp_dir(), '/');
 
-        return self::SCHEME . (strlen($directory . $name) <= self::MAX_PATH ? $directory : '/tmp') . $name;
+        return self::SCHEME . (strlen($directory . $name) <= Address::MAX_UNIX_PATH ? $directory : '/tmp') . $name;
     }
 
     /** Removes what a killed broker left, unless another one serves the address by now. */

@@ -9,6 +9,7 @@ use LogicException;
 use Psr\Log\LoggerInterface;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Exception\WorkerStartFailed;
+use ValueError;
 
 /**
  * A Python worker (its broker and the processes below it) that belongs to this PHP process and ends with it.
@@ -56,7 +57,7 @@ final class WorkerProcess implements Supervised
      * @param array<string, string> $environment variables in addition to this process's own
      * @param null|string $workingDirectory of the worker, from which relative paths count; null: this process's
      * @param null|LoggerInterface $logger receives the worker's log records at their own level, and what it prints
-     * @throws InvalidArgumentException
+     * @throws InvalidArgumentException|ValueError when a setting makes no sense
      */
     public function __construct(
         private readonly string $app,

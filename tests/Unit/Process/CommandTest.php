@@ -8,6 +8,7 @@ use InvalidArgumentException;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Address;
 use Reasno\GoTask\Process\BrokerCommand;
 use Reasno\GoTask\Process\ExitStatus;
 use Reasno\GoTask\Process\Unfit;
@@ -100,7 +101,7 @@ final class CommandTest extends TestCase
     {
         $address = UnixSocket::fresh();
 
-        self::assertLessThanOrEqual(UnixSocket::MAX_PATH, strlen((string) UnixSocket::path($address)));
+        self::assertLessThanOrEqual(Address::MAX_UNIX_PATH, strlen((string) UnixSocket::path($address)));
         self::assertNotSame($address, UnixSocket::fresh());
         self::assertDirectoryDoesNotExist(dirname((string) UnixSocket::path($address)));
     }

@@ -1,0 +1,39 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console;
+
+use Closure;
+use Reasno\GoTask\Client;
+use Reasno\GoTask\Console\Command\BenchCommand;
+use Reasno\GoTask\Console\Command\CallCommand;
+use Reasno\GoTask\Console\Command\MethodsCommand;
+use Reasno\GoTask\Console\Command\PingCommand;
+use Reasno\GoTask\Console\Command\ServeCommand;
+use Reasno\GoTask\Console\Command\StatusCommand;
+use Reasno\GoTask\GoTask;
+use Symfony\Component\Console\Application as SymfonyApplication;
+
+/**
+ * `bin/gotask`: serve an app, call it, look at it.
+ */
+final class Application extends SymfonyApplication
+{
+    /**
+     * @param null|Closure(string): GoTask $connect a client of the worker at an address
+     */
+    public function __construct(?Closure $connect = null)
+    {
+        parent::__construct('gotask', Version::installed());
+        $connect ??= static fn (string $address): GoTask => new Client($address);
+        $this->addCommands([
+            new ServeCommand(),
+            new CallCommand($connect),
+            new MethodsCommand($connect),
+            new StatusCommand($connect),
+            new PingCommand($connect),
+            new BenchCommand(),
+        ]);
+    }
+}

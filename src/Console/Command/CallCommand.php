@@ -1,0 +1,56 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console\Command;
+
+use Reasno\GoTask\Console\ExitCode;
+use Reasno\GoTask\Console\Json;
+use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\GoTask;
+use Symfony\Component\Console\Input\InputArgument;
+use Symfony\Component\Console\Output\OutputInterface;
+
+use function is_string;
+
+/**
+ * `gotask call METHOD [JSON]`: one call, its result on standard output.
+ */
+class CallCommand extends ClientCommand
+{
+    protected function configure(): void
+    {
+        parent::configure();
+        $this->setName('call')
+            ->setDescription('Call a method and show its result')
+            ->addArgument('method', InputArgument::REQUIRED, 'such as App.Hi; `gotask methods` lists them')
+            ->addArgument('payload', InputArgument::OPTIONAL, 'JSON; - reads it from standard input; nothing is null')
+            ->setHelp(<<<'HELP'
+                  <info>gotask call App.Hi '"Reasno"'</info>
+                  <info>gotask call App.Add '[1, 2]'</info>           a list fills the parameters of a method with several
+                  <info>gotask call App.Report '{"year": 2026}'</info> and a map does by name
+
+                A result that is plain bytes is written as it is where standard output is no terminal.
+
+                HELP . ExitCode::HELP);
+    }
+
+    protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
+    {
+        $text = $options->text('payload');
+        $text = $text === '-' ? (string) stream_get_contents(STDIN) : $text;
+        // Objects stay objects: an empty map is not an empty list.
+        $payload = $text === null || trim($text) === '' ? null : json_decode($text, false, 512, JSON_THROW_ON_ERROR);
+        $result = $task->call($options->text('method') ?? '', $payload, $timeout);
+
+        if ($options->flag('json')) {
+            $output->writeln(Json::line($result), OutputInterface::OUTPUT_RAW);
+        } elseif (is_string($result) && ! Json::isText($result) && ! $output->isDecorated()) {
+            $output->write($result, false, OutputInterface::OUTPUT_RAW);
+        } else {
+            $output->writeln(Json::pretty($result), OutputInterface::OUTPUT_RAW);
+        }
+
+        return ExitCode::OK;
+    }
+}

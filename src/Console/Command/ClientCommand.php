@@ -1,0 +1,90 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console\Command;
+
+use Closure;
+use InvalidArgumentException;
+use JsonException;
+use Reasno\GoTask\Console\Addresses;
+use Reasno\GoTask\Console\ExitCode;
+use Reasno\GoTask\Console\Json;
+use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Exception\CallFailed;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Exception\RemoteError;
+use Reasno\GoTask\GoTask;
+use Symfony\Component\Console\Command\Command;
+use Symfony\Component\Console\Formatter\OutputFormatter;
+use Symfony\Component\Console\Input\InputInterface;
+use Symfony\Component\Console\Input\InputOption;
+use Symfony\Component\Console\Output\ConsoleOutputInterface;
+use Symfony\Component\Console\Output\OutputInterface;
+use Throwable;
+use ValueError;
+
+/**
+ * A command that calls a running worker: what such have in common.
+ */
+abstract class ClientCommand extends Command
+{
+    /**
+     * @param Closure(string): GoTask $connect a client of the worker at an address
+     */
+    public function __construct(private readonly Closure $connect)
+    {
+        parent::__construct();
+    }
+
+    protected function configure(): void
+    {
+        $this->addOption('address', 'a', InputOption::VALUE_REQUIRED, 'unix:///path.sock or tcp://host:port [default: $GOTASK_ADDRESS or ' . Addresses::DEFAULT . ']')
+            ->addOption('timeout', 't', InputOption::VALUE_REQUIRED, 'seconds to wait for an answer [default: $GOTASK_TIMEOUT or 30]')
+            ->addOption('json', null, InputOption::VALUE_NONE, 'one JSON document, for programs; a failure is {"error": {…}}')
+            ->setHelp(ExitCode::HELP);
+    }
+
+    /**
+     * @param null|float $timeout seconds for each call; null: the client's own
+     * @return int the exit code
+     */
+    abstract protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int;
+
+    protected function execute(InputInterface $input, OutputInterface $output): int
+    {
+        $options = new Options($input);
+        try {
+            $task = ($this->connect)($options->text('address') ?? Addresses::default()[0]);
+
+            return $this->perform($task, $options->seconds('timeout'), $options, $output);
+        } catch (GoTaskException|InvalidArgumentException|JsonException|ValueError $failure) {
+            $options->flag('json') ? $output->writeln(self::asJson($failure), OutputInterface::OUTPUT_RAW) : self::show($failure, $output);
+
+            return ExitCode::of($failure);
+        }
+    }
+
+    private static function show(Throwable $failure, OutputInterface $output): void
+    {
+        $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
+        $errors->writeln('<fg=red>' . OutputFormatter::escape($failure->getMessage()) . '</>');
+        if ($failure instanceof RemoteError && $failure->traceback !== '') {
+            $errors->writeln(OutputFormatter::escape(rtrim($failure->traceback)));
+        }
+    }
+
+    private static function asJson(Throwable $failure): string
+    {
+        $name = strrchr('\\' . $failure::class, '\\');
+        $error = ['kind' => substr((string) $name, 1), 'message' => $failure->getMessage()];
+        if ($failure instanceof RemoteError) {
+            $error += ['type' => $failure->type, 'traceback' => $failure->traceback];
+        }
+        if ($failure instanceof CallFailed && $failure->data !== []) {
+            $error['data'] = $failure->data;
+        }
+
+        return Json::line(['error' => $error]);
+    }
+}

@@ -1,0 +1,46 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console\Command;
+
+use Reasno\GoTask\Console\ExitCode;
+use Reasno\GoTask\Console\Json;
+use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Console\Record;
+use Reasno\GoTask\GoTask;
+use Symfony\Component\Console\Formatter\OutputFormatter;
+use Symfony\Component\Console\Output\OutputInterface;
+
+/**
+ * `gotask methods`: what a worker offers.
+ */
+class MethodsCommand extends ClientCommand
+{
+    protected function configure(): void
+    {
+        parent::configure();
+        $this->setName('methods')->setDescription('List the methods of a worker with their parameters');
+    }
+
+    protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
+    {
+        $methods = Record::list($task->call('GoTask.Methods', null, $timeout));
+        if ($options->flag('json')) {
+            $output->writeln(Json::line(array_map(static fn (Record $method): array => $method->fields, $methods)), OutputInterface::OUTPUT_RAW);
+
+            return ExitCode::OK;
+        }
+        foreach ($methods as $method) {
+            $kinds = array_keys(array_filter(['async' => $method->flag('async'), 'inline' => $method->flag('inline')]));
+            $signature = OutputFormatter::escape($method->text('signature') ?: $method->text('name'));
+            $output->writeln("<info>{$signature}</info>" . ($kinds === [] ? '' : '  <comment>' . implode(', ', $kinds) . '</comment>'));
+            $doc = strtok($method->text('doc'), "\n");
+            if ($doc !== false) {
+                $output->writeln('    ' . OutputFormatter::escape(trim($doc)));
+            }
+        }
+
+        return ExitCode::OK;
+    }
+}

@@ -1,0 +1,94 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console\Command;
+
+use InvalidArgumentException;
+use Reasno\GoTask\Console\Addresses;
+use Reasno\GoTask\Console\ConsoleLogger;
+use Reasno\GoTask\Console\ExitCode;
+use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\Process\Supervisor;
+use Reasno\GoTask\Process\WorkerProcess;
+use Symfony\Component\Console\Command\Command;
+use Symfony\Component\Console\Input\InputArgument;
+use Symfony\Component\Console\Input\InputInterface;
+use Symfony\Component\Console\Input\InputOption;
+use Symfony\Component\Console\Output\OutputInterface;
+use ValueError;
+
+use function function_exists;
+
+/**
+ * `gotask serve APP`: keeps a worker running in the foreground.
+ */
+final class ServeCommand extends Command
+{
+    protected function configure(): void
+    {
+        $this->setName('serve')
+            ->setDescription('Run a Python app, and start it again whenever it ends')
+            ->addArgument('app', InputArgument::REQUIRED, 'a Python file or module that registers services')
+            ->addOption('address', 'a', InputOption::VALUE_REQUIRED | InputOption::VALUE_IS_ARRAY, 'unix:///path.sock or tcp://host:port; may be given several times [default: $GOTASK_ADDRESS or ' . Addresses::DEFAULT . ']')
+            ->addOption('workers', 'w', InputOption::VALUE_REQUIRED, 'Python processes that run calls; 0 runs everything in one [default: $GOTASK_WORKERS or the number of processors]')
+            ->addOption('python', 'p', InputOption::VALUE_REQUIRED, 'the interpreter [default: $GOTASK_PYTHON or the first that has what is needed]')
+            ->addOption('start-timeout', null, InputOption::VALUE_REQUIRED, 'seconds until the app must be ready [default: $GOTASK_START_TIMEOUT or 60]')
+            ->addOption('shutdown-timeout', null, InputOption::VALUE_REQUIRED, 'seconds that running calls get at the end [default: $GOTASK_SHUTDOWN_TIMEOUT or 30]')
+            ->addOption('json', null, InputOption::VALUE_NONE, 'log as JSON lines')
+            ->setHelp(<<<'HELP'
+                SIGTERM or SIGINT (Ctrl-C) ends it after the running calls; a second one at once. It starts the app again, with a growing
+                delay where it keeps ending, and never stops trying; but an app whose very first start fails for good ends it.
+
+                The other settings are the Python side's, by its variables: GOTASK_LOG_LEVEL, GOTASK_MAX_PAYLOAD and so on;
+                <info>python -m gotask --help</info> lists them.
+
+                Exit codes: <info>0</info> ended as asked; <info>1</info> internal error; <info>2</info> wrong usage; <info>66</info> app not found; <info>69</info> no Python that has what is
+                needed; <info>70</info> the app did not import or open; <info>73</info> an address can't be used.
+                HELP);
+    }
+
+    protected function execute(InputInterface $input, OutputInterface $output): int
+    {
+        $options = new Options($input);
+        $logger = new ConsoleLogger($output, $options->flag('json'));
+        try {
+            $worker = new WorkerProcess(
+                $options->text('app') ?? '',
+                $options->list('address') ?: Addresses::default(),
+                $options->integer('workers'),
+                $options->text('python'),
+                $options->seconds('start-timeout') ?? 60.0,
+                $options->seconds('shutdown-timeout') ?? 30.0,
+                logger: $logger,
+            );
+        } catch (InvalidArgumentException|ValueError $error) {
+            $logger->error($error->getMessage());
+
+            return ExitCode::USAGE;
+        }
+        $supervisor = new Supervisor($worker, $logger);
+        $this->stopOnSignals($supervisor);
+        try {
+            $supervisor->run();
+        } catch (WorkerStartFailed $failure) {
+            $logger->error($failure->getMessage());
+
+            return $worker->exit()->code ?? ExitCode::FAILED;
+        }
+
+        return ExitCode::OK;
+    }
+
+    private function stopOnSignals(Supervisor $supervisor): void
+    {
+        // Without the extension the first signal ends this process, and its end the worker.
+        if (function_exists('pcntl_async_signals')) {
+            pcntl_async_signals(true);
+            foreach ([SIGTERM, SIGINT, SIGHUP] as $signal) {
+                pcntl_signal($signal, static fn () => $supervisor->stop());
+            }
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import logging
+import os
+import time
+
+import gotask
+
+
+class App:
+    def hi(self, name):
+        return {"hello": name}
+
+    def sleep(self, seconds: float):
+        time.sleep(seconds)
+        return os.getpid()
+
+    def log(self, level: str, message: str):
+        logging.getLogger("app").log(getattr(logging, level.upper()), message)
+
+    def fail(self, message: str):
+        raise ValueError(message)
+
+    def environment(self, name: str):
+        return os.environ.get(name)
+
+
+gotask.register(App())

@@ -1,0 +1,3 @@
+import gotask  # noqa: F401
+
+raise RuntimeError("this app does not import")

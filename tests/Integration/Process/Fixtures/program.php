@@ -1,0 +1,20 @@
+<?php
+
+// A PHP program with a worker: says its address and process ids, and waits to be killed.
+
+declare(strict_types=1);
+
+require __DIR__ . '/../../../../vendor/autoload.php';
+
+use Reasno\GoTask\Process\WorkerProcess;
+
+$worker = new WorkerProcess(__DIR__ . '/app.py', workers: 1);
+$worker->start();
+echo json_encode(['address' => $worker->address(), 'pid' => $worker->pid()]), "\n";
+if (($argv[1] ?? '') === 'fatal') {
+    str_repeat('x', PHP_INT_MAX);
+}
+if (($argv[1] ?? '') === 'exit') {
+    exit(3);
+}
+sleep(60);
