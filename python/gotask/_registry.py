@@ -156,7 +156,7 @@ class Registry:
         ValueError: the name can't be used, or callers could not tell it from another's. TypeError: there is
         nothing to call.
         """
-        if isinstance(target, _FUNCTIONS):
+        if type(target) in _FUNCTIONS:
             self._register_function(target, name or str(getattr(target, "__name__")))
             return target
         cls = target if isinstance(target, type) else type(target)
@@ -248,7 +248,9 @@ def _exposed(cls: type) -> dict[str, Any]:
     Attributes of the instance are not among them: a model kept in `self.model` is callable, too.
     """
     found: dict[str, Any] = {}
-    for base in reversed(cls.__mro__[:-1]):
+    for base in reversed(cls.__mro__):
+        if base.__module__ == "builtins":
+            continue  # a dict's own methods are not the application's
         for name, value in vars(base).items():
             if name.startswith("_") or name in _LIFECYCLE:
                 continue

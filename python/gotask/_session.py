@@ -1,0 +1,196 @@
+"""A caller's side of one connection, without I/O and without a clock: calls to bytes, bytes to outcomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from . import _protocol as wire
+from ._arguments import Args
+from ._codec import decode, encode
+from ._errors import (
+    DecodeFailed,
+    EncodeFailed,
+    GoTaskError,
+    InvalidRequest,
+    PayloadTooLarge,
+    ProtocolError,
+    RemoteError,
+    from_body,
+)
+from ._version import VERSION
+
+PROTOCOL = 1
+
+_HELLO = b"GoTask.Hello"
+_HELLO_SEQUENCE = 1
+_MAX_REMAINING = 2**32 - 1
+
+
+class Outcome(NamedTuple):
+    """What became of a call: its value, or its error."""
+
+    sequence: int
+    value: Any = None
+    error: GoTaskError | None = None
+
+    def result(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class Session:
+    """Numbers calls, keeps those that are outstanding, and turns replies into outcomes.
+
+    `greeting` is to be sent before anything else. Until its reply is there (`greeted`), it is not known
+    whether the peer is ours, and calls go out in the form that any Goridge peer understands.
+    """
+
+    def __init__(self, codec: int = wire.MSGPACK, max_payload: int = wire.MAX_PAYLOAD) -> None:
+        self._codec = codec
+        self._decoder = wire.Decoder(max_payload)
+        self._sequence = _HELLO_SEQUENCE
+        self._pending: set[int] = set()
+        self._replies: list[bytes] = []
+        hello = json.dumps({"protocol": PROTOCOL, "peer": "python", "version": VERSION}).encode()
+        self.greeting = wire.encode(wire.JSON, (_HELLO_SEQUENCE, len(_HELLO)), _HELLO + hello)
+        #: whether the reply to the greeting has come, and what it says; empty for a plain Goridge peer
+        self.greeted = False
+        self.peer: Mapping[str, Any] = {}
+        #: whether the peer takes no more calls on this connection
+        self.closing = False
+
+    @property
+    def error(self) -> ProtocolError | None:
+        """Set once the stream is beyond repair: close the connection."""
+        return self._decoder.error
+
+    @property
+    def outstanding(self) -> int:
+        return len(self._pending)
+
+    def needs_greeting(self, payload: object, notify: bool) -> bool:
+        """Whether only a peer of ours understands the call, so that `greeted` must be waited for."""
+        return not self.greeted and (notify or isinstance(payload, Args))
+
+    def call(
+        self, method: str, payload: Any, remaining: float | None = None, notify: bool = False
+    ) -> tuple[int, bytes]:
+        """The call's sequence and its frame. `remaining`: seconds until the caller gives up, None for never.
+
+        Raises EncodeFailed, InvalidRequest (the method's name) and PayloadTooLarge; nothing is outstanding
+        then.
+        """
+        name = method.encode("utf-8", "surrogateescape")
+        if not 1 <= len(name) <= wire.MAX_METHOD:
+            raise InvalidRequest(
+                f"a method's name has 1 to {wire.MAX_METHOD} bytes, {method[:40]!r} has {len(name)}"
+            )
+        flags = wire.NOTIFY if notify else 0
+        if isinstance(payload, Args):
+            flags |= wire.ARGS
+            payload = [payload.positional, payload.named]
+        if flags & wire.ARGS and not self.peer:
+            raise EncodeFailed("Args are understood by GoTask alone, and the peer is another Goridge server")
+        body = b"" if payload is None else encode(self._codec, payload, "payload", EncodeFailed)
+        size = len(name) + len(body)
+        limit = int(self.peer.get("max_payload", _MAX_REMAINING))
+        if size > limit:
+            raise PayloadTooLarge(f"the call of {method} has {size} bytes, above the peer's limit of {limit}")
+        sequence = self._next()
+        options: tuple[int, ...] = (sequence, len(name))
+        if self.peer and (flags or remaining is not None):
+            options += (_milliseconds(remaining), flags)
+        frame = wire.encode(self._codec, options, name + body)
+        self._pending.add(sequence)
+        return sequence, frame
+
+    def abandon(self, sequence: int) -> bytes:
+        """Forgets a call; what is to be sent so that the peer does, too (nothing to a plain one)."""
+        if sequence not in self._pending:
+            return b""
+        self._pending.discard(sequence)
+        return wire.encode(wire.CONTROL, (sequence,), b"", wire.STOP) if self.peer else b""
+
+    def feed(self, data: wire.Buffer) -> list[Outcome]:
+        """The calls that `data` ends. Look at `error` and `replies()` afterwards."""
+        return self._outcomes(self._decoder.feed(data))
+
+    def receive_buffer(self) -> memoryview | None:
+        """Where the rest of a large reply goes, or None when none is under way."""
+        return self._decoder.receive_buffer()
+
+    def received(self, count: int) -> list[Outcome]:
+        """`count` bytes were put into `receive_buffer()`."""
+        return self._outcomes(self._decoder.received(count))
+
+    def replies(self) -> bytes:
+        """What the peer's own questions are to be answered with."""
+        data = b"".join(self._replies)
+        self._replies.clear()
+        return data
+
+    def _next(self) -> int:
+        while True:
+            self._sequence = self._sequence + 1 if self._sequence < wire.MAX_SEQUENCE else 1
+            if self._sequence not in self._pending and (self.greeted or self._sequence != _HELLO_SEQUENCE):
+                return self._sequence
+
+    def _outcomes(self, events: list[wire.Event]) -> list[Outcome]:
+        outcomes = []
+        for event in events:
+            sequence = event.options[0] if event.options else 0
+            if isinstance(event, wire.Oversized):
+                if sequence in self._pending:
+                    self._pending.discard(sequence)
+                    error = PayloadTooLarge(f"the reply has {event.length} bytes, above this client's limit")
+                    outcomes.append(Outcome(sequence, error=error))
+            elif event.flags & wire.CONTROL or event.stream & wire.PING:
+                self._control(event)
+            elif sequence == _HELLO_SEQUENCE and not self.greeted:
+                self._meet(event)
+            elif sequence in self._pending:  # else a late reply, of a call that nobody waits for
+                self._pending.discard(sequence)
+                outcomes.append(self._outcome(sequence, event))
+        return outcomes
+
+    def _control(self, frame: wire.Frame) -> None:
+        if frame.stream & wire.PING:
+            self._replies.append(wire.encode(frame.flags, frame.options, frame.payload, wire.PONG))
+        elif frame.stream & wire.STOP and frame.options == (0,):
+            self.closing = True
+
+    def _meet(self, frame: wire.Frame) -> None:
+        self.greeted = True
+        if frame.flags & wire.ERROR:
+            return
+        try:
+            hello = json.loads(bytes(_body(frame)))
+        except ValueError:
+            return
+        if isinstance(hello, dict) and isinstance(hello.get("protocol"), int):
+            self.peer = hello
+
+    def _outcome(self, sequence: int, frame: wire.Frame) -> Outcome:
+        body = _body(frame)
+        if frame.flags & wire.ERROR:
+            text = bytes(body)
+            error = from_body(text) if self.peer else RemoteError(text.decode("utf-8", "replace"))
+            return Outcome(sequence, error=error)
+        try:
+            return Outcome(sequence, decode(frame.flags & wire.CODECS, body, DecodeFailed))
+        except DecodeFailed as failure:
+            return Outcome(sequence, error=failure)
+
+
+def _body(frame: wire.Frame) -> memoryview:
+    length = frame.options[1] if len(frame.options) > 1 else 0
+    return memoryview(frame.raw)[frame.start + length :]
+
+
+def _milliseconds(remaining: float | None) -> int:
+    if remaining is None:
+        return 0
+    return int(min(max(remaining * 1000, 1), _MAX_REMAINING))

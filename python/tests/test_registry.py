@@ -1,0 +1,367 @@
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from gotask import _registry
+from gotask._decorators import method, service
+from gotask._errors import MethodNotFound
+from gotask._names import fold
+from gotask._registry import Catalogue, Registry
+
+
+class Base:
+    def inherited(self) -> str:
+        return "inherited"
+
+    def hidden(self) -> None:
+        raise AssertionError
+
+
+class App(Base):
+    hidden = None  # type: ignore[assignment]
+    constant = 3
+    nested = type("Nested", (), {})
+    partial = functools.partial(max, 3)
+
+    def __init__(self) -> None:
+        self.model = lambda: "an attribute of the instance"
+        self.log: list[str] = []
+
+    def open(self) -> None:
+        self.log.append("open")
+
+    def close(self) -> None:
+        self.log.append("close")
+
+    def hi(self, name: str) -> dict[str, str]:
+        """Greets.
+
+        More about it.
+        """
+        return {"hello": name}
+
+    def say_hello(self, first: str, last: str = "Doe", *, loud: bool = False) -> str:
+        return first + last
+
+    def get_url(self) -> str:
+        return "url"
+
+    async def fetch(self, url: str) -> str:
+        return url
+
+    @staticmethod
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    @classmethod
+    def kind(cls) -> str:
+        return cls.__name__
+
+    @property
+    def size(self) -> int:
+        raise AssertionError("a property is not a method, and must not be read")
+
+    @method(timeout=2.0, idempotent=True, inline=True, concurrency=1)
+    def tuned(self) -> None:
+        pass
+
+    def _private(self) -> None:
+        pass
+
+
+def opened(target: Any, name: str | None = None) -> Registry:
+    registry = Registry()
+    registry.register(target, name)
+    for _, step in registry.opening():
+        assert step() is None
+    return registry
+
+
+@pytest.mark.parametrize("target", [App, App()])
+def test_exposes_public_methods_only(target: Any) -> None:
+    names = {description["name"] for description in opened(target).describe()}
+    assert names == {
+        f"App.{name}"
+        for name in ("add", "fetch", "get_url", "hi", "inherited", "kind", "partial", "say_hello", "tuned")
+    }
+
+
+@pytest.mark.parametrize(
+    ("wire", "name"),
+    [
+        ("App.hi", "App.hi"),
+        ("App.Hi", "App.hi"),
+        ("app.HI", "App.hi"),
+        ("App.SayHello", "App.say_hello"),
+        ("App.sayHello", "App.say_hello"),
+        ("App.say_hello", "App.say_hello"),
+        ("App.GetURL", "App.get_url"),
+        ("App.Inherited", "App.inherited"),
+    ],
+)
+def test_spellings(wire: str, name: str) -> None:
+    registry = opened(App)
+    assert registry.find(wire).name == name
+    description = Catalogue(registry.describe()).resolve(wire)
+    assert description is not None and description["name"] == name
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        "",
+        "App",
+        "App.",
+        ".hi",
+        "App._hi",
+        "App._private",
+        "_App.hi",
+        "App.__init__",
+        "App.open",
+        "App.close",
+        "App.hidden",
+    ]
+    + ["App.model", "App.size", "App.nested", "App.constant", "App.hi.x", "hi", "App..hi", "é", "App.hi\0"],
+)
+def test_not_found(wire: str) -> None:
+    registry = opened(App)
+    with pytest.raises(MethodNotFound) as caught:
+        registry.find(wire)
+    assert isinstance((caught.value.data or {})["nearest"], list)
+    assert Catalogue(registry.describe()).resolve(wire) is None
+
+
+def test_nearest_names() -> None:
+    registry = opened(App)
+    with pytest.raises(MethodNotFound, match="did you mean App.say_hello") as caught:
+        registry.find("App.SayHelo")
+    assert caught.value.data is not None and caught.value.data["nearest"][0] == "App.say_hello"
+    assert "App.get_url" in registry.not_found("Wrong.GetUrl").data["nearest"]  # type: ignore[index]
+    assert "registered nothing" in Registry().not_found("App.hi").message
+    assert len(registry.not_found("x" * 100_000).message) < 1000
+
+
+def test_calls() -> None:
+    registry = opened(App)
+    assert registry.find("App.hi").invoke("Jo") == {"hello": "Jo"}
+    assert registry.find("App.add").invoke([1, 2]) == 3
+    assert registry.find("App.kind").invoke(None) == "App"
+    assert registry.find("App.partial").invoke(5) == 5
+    assert registry.find("App.inherited").invoke(None) == "inherited"
+
+
+def test_one_argument_costs_nothing() -> None:
+    app = App()
+    registry = opened(app)
+    assert registry.find("App.hi").invoke == app.hi
+
+
+def test_describe() -> None:
+    described = {description["name"]: description for description in opened(App).describe()}
+    json.dumps(described)
+    assert described["App.hi"]["doc"] == "Greets."
+    assert described["App.hi"]["signature"] == "App.hi(name: str) -> dict[str, str]"
+    assert (
+        described["App.say_hello"]["signature"]
+        == "App.say_hello(first: str, last: str = 'Doe', *, loud: bool = False) -> str"
+    )
+    assert described["App.fetch"]["async"] and not described["App.hi"]["async"]
+    tuned = described["App.tuned"]
+    assert (tuned["timeout"], tuned["idempotent"], tuned["inline"], tuned["concurrency"]) == (
+        2.0,
+        True,
+        True,
+        1,
+    )
+
+
+def test_open_and_close_once() -> None:
+    app = App()
+    registry = opened(app)
+    assert app.log == ["open"]
+    for name, step in registry.closing():
+        assert name == "App" and step() is None
+    assert app.log == ["open", "close"]
+    assert list(registry.closing()) == []
+
+
+def test_a_class_is_instantiated_when_opened() -> None:
+    made = []
+
+    class Late:
+        def __init__(self) -> None:
+            made.append(self)
+
+        def method(self) -> int:
+            return 1
+
+    registry = Registry()
+    registry.register(Late)
+    assert made == []
+    with pytest.raises(RuntimeError, match="before its service was opened"):
+        registry.find("Late.method").invoke(None)
+    for _, step in registry.opening():
+        step()
+    assert len(made) == 1 and registry.find("Late.method").invoke(None) == 1
+
+
+def test_async_open_is_awaitable() -> None:
+    class Opening:
+        opened = False
+
+        async def open(self) -> None:
+            self.opened = True
+
+        def method(self) -> None:
+            pass
+
+    registry = Registry()
+    service = registry.register(Opening())
+    assert registry.needs_loop
+    (_, step), *_ = registry.opening()
+    awaitable = step()
+    assert awaitable is not None
+    with pytest.raises(StopIteration):
+        awaitable.__await__().send(None)
+    assert service.opened
+
+
+def test_functions() -> None:
+    registry = Registry()
+
+    @registry.register
+    def word_count(text: str) -> int:
+        return len(text.split())
+
+    assert registry.find("word_count").invoke("a b") == 2
+    assert registry.find("WordCount").name == "word_count"
+    registry.register(len, "tools.Length")
+    assert registry.find("tools.length").invoke([1, 2]) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["_App", "App.", "a b", "Ä-b", "GoTask", "GoTask.Ping", "go_task", "x" * 256, "a._b", "1a"]
+)
+def test_bad_names(name: str) -> None:
+    registry = Registry()
+    with pytest.raises(ValueError):
+        registry.register(App, name)
+    assert len(registry) == 0
+
+
+def test_namespaces() -> None:
+    assert opened(App, "ml.vision.App").find("ML.Vision.App.Hi").name == "ml.vision.App.hi"
+
+
+def test_what_callers_cannot_tell_apart_is_refused() -> None:
+    class Both:
+        def say_hello(self) -> None:
+            pass
+
+        def sayHello(self) -> None:
+            pass
+
+    with pytest.raises(ValueError, match="can't be told apart"):
+        Registry().register(Both)
+    registry = opened(App)
+    with pytest.raises(ValueError, match="registered already"):
+        registry.register(App)
+    with pytest.raises(ValueError, match="registered already, as App"):
+        registry.register(App, "app")
+    with pytest.raises(TypeError, match="no public method"):
+        registry.register(3)
+
+
+def test_an_alias_is_no_second_method() -> None:
+    class Aliased:
+        def say_hello(self) -> None:
+            pass
+
+        sayHello = say_hello
+
+    assert [description["name"] for description in opened(Aliased).describe()] == ["Aliased.say_hello"]
+
+
+def test_decorators(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = Registry()
+    monkeypatch.setattr("gotask._decorators.default_registry", registry)
+    monkeypatch.setattr(_registry, "default_registry", registry)
+
+    @service
+    class Plain:
+        @method
+        def hi(self) -> None:
+            pass
+
+        @method(idempotent=True)
+        @staticmethod
+        def still() -> None:
+            pass
+
+    @service(name="Named")
+    class Other:
+        def hi(self) -> None:
+            pass
+
+    @_registry.register
+    def function() -> None:
+        pass
+
+    assert isinstance(Plain(), Plain) and isinstance(Other(), Other)
+    described = {description["name"]: description for description in registry.describe()}
+    assert set(described) == {"Plain.hi", "Plain.still", "Named.hi", "function"}
+    assert described["Plain.still"]["idempotent"]
+    with pytest.raises(ValueError, match="above 0"):
+        method(timeout=0)
+    with pytest.raises(ValueError, match="1 or more"):
+        method(concurrency=0)
+
+
+def test_kinds() -> None:
+    class Kinds:
+        def rows(self) -> Any:
+            yield 1
+
+        async def arows(self) -> Any:
+            yield 1
+
+        class Callable:
+            async def __call__(self, x: int) -> int:
+                return x
+
+        made = Callable()
+
+    registry = opened(Kinds)
+    assert registry.find("Kinds.rows").is_generator and registry.find("Kinds.arows").is_generator
+    assert not registry.find("Kinds.arows").is_async
+    assert registry.find("Kinds.made").is_async
+    assert registry.find("Kinds.made").signature == "Kinds.made(x: int) -> int"
+
+
+def test_a_default_whose_repr_raises_does_not_matter() -> None:
+    class Sour:
+        def __repr__(self) -> str:
+            raise ValueError
+
+    def function(a: Any = Sour(), b: Any = "x" * 1000) -> None:
+        pass
+
+    registry = Registry()
+    registry.register(function)
+    assert len(registry.find("function").signature) < 200
+
+
+@given(st.text(max_size=40))
+def test_resolving_anything_is_safe(name: str) -> None:
+    registry = opened(App)
+    try:
+        found = registry.find(name)
+    except MethodNotFound:
+        pass
+    else:
+        assert fold(found.name) == fold(name)
