@@ -28,7 +28,8 @@ SCRATCH_SIZE = 256 * 1024
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
 MAX_ROUTES = 4096
 
-_WORKER, _WORKER_ASYNC, _INLINE = range(3)
+# Where a method runs: 0 is a worker's sync lane.
+_ASYNC, _INLINE = 1, 2
 
 
 class Broker:
@@ -98,7 +99,8 @@ class Broker:
         self.pool.discard(connection)
 
     def flush(self) -> None:
-        """Writes what has been gathered for each connection since the last time."""
+        """Hands on, to the workers and to the callers, what has been gathered since the last time."""
+        self.pool.pump()
         dirty = self.dirty
         if dirty:
             self.dirty = []
@@ -115,10 +117,13 @@ class Broker:
         if self._draining:
             raise Unavailable("the broker is ending and takes no more calls; this one has not run")
         self._calls += 1
-        if route == _INLINE:
-            assert self._inline is not None
-            self._inline.submit(call)
-        elif not self.pool.submit(call, route == _WORKER_ASYNC):
+        if self._inline is not None and route & _INLINE:
+            taken = self._inline.running < self.config.queue_calls
+            if taken:
+                self._inline.submit(call, route & _ASYNC != 0)
+        else:
+            taken = self.pool.submit(call, route & _ASYNC != 0)
+        if not taken:
             raise Overloaded(
                 f"{self.config.queue_calls} calls or {self.config.queue_bytes} bytes are waiting for a worker already;"
                 " this one has not run: try later, or raise --queue-calls, --queue-bytes or --workers"
@@ -191,10 +196,9 @@ class Broker:
         description = self._catalogue.resolve(name)
         if description is None:
             raise self._catalogue.not_found(name)
+        route = _ASYNC if description["async"] else 0
         if not self.config.workers or description["inline"]:
-            route = _INLINE
-        else:
-            route = _WORKER_ASYNC if description["async"] else _WORKER
+            route |= _INLINE
         if len(self._routes) < MAX_ROUTES:
             self._routes[method] = route
         return route

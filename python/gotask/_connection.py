@@ -33,7 +33,7 @@ class Connection(asyncio.BufferedProtocol):
         self._broker = broker
         self._transport: asyncio.Transport | None = None
         self._decoder = Decoder(broker.config.max_payload, self._allocate)
-        self._large: Segment | None = None
+        self._segments: deque[Segment] = deque()  # of large payloads that are arriving, or have and are looked at next
         self._calls: dict[int, Call | None] = {}  # by sequence; None: it runs in the broker itself
         self._out: list[bytes] = []  # gathered, to be written at the next flush
         self._outbox: deque[tuple[memoryview, Segment | None]] = deque()  # what the transport has not taken yet
@@ -56,8 +56,8 @@ class Connection(asyncio.BufferedProtocol):
         self._out.clear()
         while self._outbox:
             self._written()
-        if self._large is not None:
-            self._large.close()
+        while self._segments:
+            self._segments.popleft().close()
         for call in self._calls.values():
             if call is not None:
                 call.dropped = True
@@ -201,7 +201,7 @@ class Connection(asyncio.BufferedProtocol):
     def _frame(self, frame: Frame) -> None:
         segment = None
         if frame.raw.__class__ is memoryview:
-            segment, self._large = self._large, None
+            segment = self._segments.popleft()
         if frame.stream or frame.flags & wire.CONTROL:
             self._control(frame, segment)
             return
@@ -239,7 +239,7 @@ class Connection(asyncio.BufferedProtocol):
             if notify:
                 self.accepted(call)
 
-    def hello(self, call: Call, body: Any) -> None:
+    def hello(self, body: Any) -> None:
         """From here on the peer is one of ours."""
         if not isinstance(body, dict) or not isinstance(body.get("protocol"), int) or body["protocol"] < 1:
             raise InvalidRequest('GoTask.Hello takes a map with "protocol", a whole number from 1')
@@ -280,8 +280,9 @@ class Connection(asyncio.BufferedProtocol):
         self._send(self.error_frame(frame.options[0], b"", wire.JSON, PayloadTooLarge(reason)))
 
     def _allocate(self, size: int) -> memoryview:
-        self._large = Segment(size)
-        return self._large.view
+        segment = Segment(size)
+        self._segments.append(segment)
+        return segment.view
 
     def _abort(self, reason: str) -> None:
         self._broker.log.warning(f"a connection was closed: {reason} ({self.peer})")

@@ -20,39 +20,45 @@ import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
 
+from ._entry import ENTRY, EXACT, SHARED, STRUCTURED
 from ._protocol import LARGE
 from ._queue import Call, CallQueue
 
-# Before each frame on its way to a worker: number, deadline (time.monotonic(), 0.0: none), size, flags.
-ENTRY = struct.Struct("<QdII")
-STRUCTURED = 0x01  # the caller understands structured errors
-EXACT = 0x02  # the body is [positional, named]
-SHARED = 0x04  # instead of the frame comes the path of a shared segment that holds it
+# Calls that may lie in the kernel beyond those that a worker can start on at once: as many as take about AHEAD_TIME seconds,
+# by the pace of the last answers. Enough that a worker finds the next call waiting when it ends one; few enough that the
+# broker's own queue decides the order, and that little is started of what was cancelled meanwhile.
+AHEAD_TIME = 0.002
+MIN_AHEAD, MAX_AHEAD = 2, 128
 
-# Messages that may lie in the kernel beyond those that a worker can start on at once: enough that a worker finds the next
-# call waiting when it ends one, few enough that the broker's own queue decides the order.
-AHEAD = 4
-
-# How many calls may share a message where only one worker takes sync calls, and no other could be idle meanwhile.
+# How many calls may share a message where there is only one worker to take them, so that no other could be idle meanwhile.
 GATHER = 32
-
-# Room for one message: what is below LARGE travels in it, and gathering stops there.
-MESSAGE_SIZE = LARGE + 4096
 
 _KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 
 class Lane:
-    """One shared queue. `per_worker` calls run in a worker at a time; `on_expired` answers a call whose time is over."""
+    """One shared queue. `per_worker` calls run in a worker at a time; `on_expired` answers a call whose time is over.
+
+    `gather`: there is never more than one worker, and calls may share messages.
+    """
 
     def __init__(
-        self, loop: AbstractEventLoop, queue: CallQueue, per_worker: int, on_expired: Callable[[Call], None]
+        self,
+        loop: AbstractEventLoop,
+        queue: CallQueue,
+        per_worker: int,
+        gather: bool,
+        on_expired: Callable[[Call], None],
     ) -> None:
         self._loop = loop
         self._on_expired = on_expired
         self._per_worker = per_worker
+        self._capacity = 0  # calls that the workers run at a time
+        self._ahead = MIN_AHEAD
         self._room = 0
-        self._gather = 1
+        self._answers = 0  # since
+        self._since = 0.0
+        self._gather = GATHER if gather else 1
         self._blocked = False
         self._number = 0
         self.queue = queue
@@ -63,28 +69,30 @@ class Lane:
 
     def resize(self, workers: int) -> None:
         """Says how many workers take from this lane now."""
-        self._room = workers * self._per_worker + AHEAD if workers else 0
-        self._gather = GATHER if workers == 1 and self._per_worker == 1 else 1
-        if self._gather > 1:
-            self._room += self._gather
+        self._capacity = workers * self._per_worker
+        self._room = self._capacity + self._ahead if workers else 0
         self.pump()
 
     def submit(self, call: Call) -> bool:
-        """Sends the call on, or lets it wait its turn. False: the queue is full."""
-        if self.queue.calls or len(self.sent) >= self._room or self._blocked:
-            if self.queue.full_for(call.size):
-                return False
-            self.queue.push(call)
+        """Sends the call on if the lane is idle, else lets it wait for the next `pump`. False: the queue is full."""
+        if not self.sent and not self.queue.calls and self._room:
+            self._since, self._answers = time.monotonic(), 0
+            self._send((call,))
             return True
-        self._send((call,))
+        if self.queue.full_for(call.size):
+            return False
+        self.queue.push(call)
         return True
 
     def answered(self, number: int) -> Call | None:
         """Takes out the call that an answer has come for."""
+        self._answers += 1
         return self.sent.pop(number, None)
 
     def pump(self) -> None:
         """Hands on what waits, as far as the kernel's part has room."""
+        if self._answers:
+            self._measure()
         while self.queue.calls and len(self.sent) < self._room and not self._blocked:
             calls = self._next_calls()
             if calls:
@@ -118,11 +126,21 @@ class Lane:
         self.end()
         self.receiver.close()
 
+    def _measure(self) -> None:
+        now = time.monotonic()
+        pace = (now - self._since) / self._answers
+        self._since, self._answers = now, 0
+        ahead = int(AHEAD_TIME / pace) if pace > 0 else MAX_AHEAD
+        self._ahead = max(MIN_AHEAD, min(ahead, 2 * self._ahead, MAX_AHEAD))
+        if self._capacity:
+            self._room = self._capacity + self._ahead
+
     def _next_calls(self) -> list[Call]:
         calls: list[Call] = []
         size = 0
         now = time.monotonic()
-        while self.queue.calls and len(calls) < self._gather:
+        most = min(self._gather, self._ahead)
+        while self.queue.calls and len(calls) < most:
             call = self.queue.pop()
             if call.dropped and not call.notify:
                 call.release()

@@ -14,7 +14,8 @@ from ._lane import Lane
 from ._log import Log
 from ._memory import Segment
 from ._queue import Call, CallQueue
-from ._worker_handle import ASYNC, FAILED, LOG, READY, REPLY, SYNC, WorkerHandle
+from ._records import ASYNC, FAILED, LOG, READY, REPLY, SYNC
+from ._worker_handle import WorkerHandle
 
 # Replacements within WINDOW seconds that are started at once; beyond, there is a pause. While starts fail, it doubles up to
 # LAST_PAUSE; workers that started and died later may be what keeps callers served, so theirs stays short.
@@ -60,7 +61,7 @@ class WorkerPool:
         self._touched: set[Lane] = set()
         self.failure: str | None = None  # why no worker can be started at present
         self.workers: list[WorkerHandle] = []
-        self.lanes = (self._lane(1), self._lane(config.concurrency))
+        self.lanes = (self._lane(1, config.workers == 1), self._lane(config.concurrency, False))
 
     def start(self) -> None:
         for _ in range(self._config.workers):
@@ -70,7 +71,16 @@ class WorkerPool:
         """Queues the call. False: the queue is full. Unavailable: no worker can be started."""
         if self.failure is not None and not self._alive():
             raise Unavailable(f"no worker can be started: {self.failure}")
-        return self.lanes[ASYNC if is_async else SYNC].submit(call)
+        lane = self.lanes[ASYNC if is_async else SYNC]
+        self._touched.add(lane)
+        return lane.submit(call)
+
+    def pump(self) -> None:
+        """Hands on what has come since the last time, and what there is room for now."""
+        if self._touched:
+            for lane in self._touched:
+                lane.pump()
+            self._touched.clear()
 
     def discard(self, owner: Any) -> None:
         """Takes the calls of a caller that is gone out of the queues."""
@@ -102,9 +112,9 @@ class WorkerPool:
 
     # -- starting ---------------------------------------------------------------------------------------------------
 
-    def _lane(self, per_worker: int) -> Lane:
+    def _lane(self, per_worker: int, gather: bool) -> Lane:
         queue = CallQueue(self._config.queue_calls, self._config.queue_bytes)
-        return Lane(self._loop, queue, per_worker, _expired)
+        return Lane(self._loop, queue, per_worker, gather, _expired)
 
     def _spawn(self) -> None:
         config = self._config
@@ -116,7 +126,7 @@ class WorkerPool:
             config.workers > 1,
         )
         self.workers.append(worker)
-        worker.watch(self._loop, self._record, self._batch, self._died, self._scratch)
+        worker.watch(self._loop, self._record, self._on_batch, self._died, self._scratch)
         self._later(config.start_timeout, self._check_started, worker)
 
     def _check_started(self, worker: WorkerHandle) -> None:
@@ -175,12 +185,6 @@ class WorkerPool:
                 self._log.error("a notification failed", method=call.method.decode("utf-8", "replace"), error=text)
         if not answered and segment is not None:
             segment.close()
-
-    def _batch(self) -> None:
-        for lane in self._touched:
-            lane.pump()
-        self._touched.clear()
-        self._on_batch()
 
     # -- death ------------------------------------------------------------------------------------------------------
 

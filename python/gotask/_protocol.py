@@ -188,11 +188,6 @@ class Decoder:
                 self._needed = start - offset
                 break
             stop = start + length
-            if stop <= end and length <= self._max_payload:
-                options = _OPTIONS[words - 3].unpack_from(view, offset + HEADER_SIZE)
-                events.append(Frame(flags, stream, options, bytes(view[offset:stop]), 4 * words))
-                offset = stop
-                continue
             options = _OPTIONS[words - 3].unpack_from(view, offset + HEADER_SIZE)
             if length > self._max_payload:
                 events.append(Oversized(flags, stream, options, length))
@@ -204,8 +199,13 @@ class Decoder:
                 self._large = Frame(flags, stream, options, raw, 4 * words)
                 self._view = memoryview(raw)
                 self._filled = 0
-                self._fill(view[offset:], events)
-                return
+                self._fill(view[offset:stop], events)
+                offset = min(stop, end)
+                continue
+            if stop <= end:
+                events.append(Frame(flags, stream, options, bytes(view[offset:stop]), 4 * words))
+                offset = stop
+                continue
             self._needed = stop - offset
             break
         else:

@@ -8,11 +8,16 @@ from zlib import crc32
 
 from . import _protocol as wire
 from ._codec import decode, encode
-from ._errors import GoTaskError, InvalidArguments, InvalidResult, PayloadTooLarge, remote_error
-from ._lane import ENTRY, EXACT, SHARED, STRUCTURED
+from ._context import running_async, running_sync
+from ._errors import DeadlineExceeded, GoTaskError, InvalidResult, PayloadTooLarge, error_body, error_text
+from ._entry import ENTRY, EXACT, SHARED, STRUCTURED
 from ._memory import Segment
 from ._protocol import Buffer
 from ._registry import Method, Registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _HEAD = Struct("<BBIIBBII")  # a call's header and its first two options
 _START = Struct("<BBI")
@@ -51,6 +56,13 @@ class Job:
         self.body = body
         self.segment = segment
 
+    def release(self) -> None:
+        """Lets go of the body, whose memory may be large and shared."""
+        self.body = b""
+        if self.segment is not None:
+            self.segment.close()
+            self.segment = None
+
 
 def parse_job(message: bytes, offset: int) -> Job:
     """The call that stands at `offset` of a lane's message."""
@@ -71,6 +83,13 @@ def _job(
     body_at = method_at + length
     body = raw[body_at : start + size]
     return Job(number, deadline, flags, codec & wire.CODECS, sequence, bytes(raw[method_at:body_at]), body, segment)
+
+
+class _Refused(Exception):
+    """The call was not begun; `body` is the reply's."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
 
 
 class Runner:
@@ -102,6 +121,8 @@ class Runner:
             began = time.monotonic()
             result = self._begin(job)
             self._took[job.method] = time.monotonic() - began
+        except _Refused as refused:
+            return self.failed(job, refused.body)
         except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
             return self.failed(job, error_body(error))
         finally:
@@ -113,6 +134,8 @@ class Runner:
         running_async.set(job)
         try:
             result = await self._begin(job)
+        except _Refused as refused:
+            return self.failed(job, refused.body)
         except BaseException as error:
             return self.failed(job, error_body(error))
         return self._result(job, result)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-from typing import Any
 
 from ._broker import Broker
 from ._config import Config
@@ -14,6 +12,7 @@ from ._connection import Connection
 from ._linux import die_with_parent
 from ._listener import AddressUnusable, Listener
 from ._log import Log
+from ._loop import run_in_loop
 
 # Exit codes, beside 0 (ended as asked) and 2 (usage): of sysexits.h where it has one.
 EX_INTERNAL = 1
@@ -44,37 +43,10 @@ def serve(config: Config) -> int:
         log.event("failed", code=EX_ADDRESS, message=str(error))
         return EX_ADDRESS
     try:
-        with asyncio.Runner(loop_factory=_new_loop) if sys.version_info >= (3, 11) else _Runner() as runner:
-            return runner.run(_Server(config, log, listeners).run())
+        return run_in_loop(_Server(config, log, listeners).run())
     finally:
         for listener in listeners:
             listener.close()
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
-
-
-class _Runner:
-    """What Python 3.10 lacks of asyncio.Runner."""
-
-    def __enter__(self) -> _Runner:
-        self._loop = _new_loop()
-        asyncio.set_event_loop(self._loop)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        asyncio.set_event_loop(None)
-        self._loop.close()
-
-    def run(self, main: Any) -> int:
-        return int(self._loop.run_until_complete(main))
 
 
 class _Server:

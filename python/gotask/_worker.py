@@ -11,15 +11,14 @@ import sys
 import time
 from typing import Any
 
-from ._errors import DeadlineExceeded
-from ._lane import ENTRY, MESSAGE_SIZE, SHARED
+from ._entry import ENTRY, MESSAGE_SIZE, SHARED
 from ._linux import die_with_parent
 from ._loader import load
 from ._memory import Segment
-from ._registry import Registry, default_registry
+from ._registry import default_registry
 from ._runner import Job, Runner, parse_job
 from ._slots import Slots
-from ._worker_handle import FAILED, LOG, READY, RECORD, REPLY, REPLY_SHARED, SYNC
+from ._records import FAILED, LOG, READY, RECORD, REPLY, REPLY_SHARED, SYNC
 from ._protocol import LARGE
 
 # Replies to the calls of one message are gathered as long as they come quicker than this, in seconds …
@@ -77,7 +76,7 @@ class Worker:
         number, _, size, flags = ENTRY.unpack_from(message)
         if flags & SHARED or ENTRY.size + size == len(message):
             self._slots.begin(number)
-            self._send(number, self.run_one(parse_job(message, 0)))
+            self._send(number, self._answer(parse_job(message, 0)))
             return
         offsets = _entries(message)
         self._slots.message(number, number + len(offsets) - 1)
@@ -90,7 +89,7 @@ class Worker:
                 gathered, held = [], 0
             self._slots.begin(job.number)
             began = time.monotonic()
-            reply = self.run_one(job)
+            reply = self._answer(job)
             size = sum(map(len, reply))
             if size >= LARGE:
                 self._send(job.number, reply)
@@ -104,11 +103,8 @@ class Worker:
         if gathered:
             self._channel.send(b"".join(gathered))
 
-    def run_one(self, job: Job) -> list[bytes]:
-        """The parts of the reply's frame. A call whose time is over is not started."""
-        if job.deadline and job.deadline <= time.monotonic():
-            return self._runner.failed(job, DeadlineExceeded("its time was over before a worker was free; it has not run"))
-        return self._runner.run(job)
+    def _answer(self, job: Job) -> list[bytes]:
+        return self._runner.expired(job) or self._runner.run(job)
 
     def _send(self, number: int, reply: list[bytes]) -> None:
         size = sum(map(len, reply))
@@ -137,36 +133,35 @@ def main() -> int:
     channel = Channel(channel_fd)
     slots = Slots(concurrency, fd=slots_fd)
     lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
-    registry = default_registry
+    forward_logging(channel)
     try:
         load(app)
-        registry.open()
     except BaseException as error:
-        return _report_failure(channel, error)
-    runner = Runner(registry, max_payload)
+        return report_failure(channel, error)
+    runner = Runner(default_registry, max_payload)
+    worker = Worker(channel, slots, runner)
+    if default_registry.needs_loop:
+        from ._worker_async import serve
+
+        return serve(channel, slots, runner, worker, lanes, concurrency)
+    return _serve(channel, worker, lanes[SYNC])
+
+
+def _serve(channel: Channel, worker: Worker, lane: socket.socket) -> int:
     try:
-        _serve(channel, slots, lanes, runner, registry)
-    finally:
-        registry.close()
+        for _, opens in default_registry.opening():
+            opens()
+    except BaseException as error:
+        return report_failure(channel, error)
+    channel.record(READY, {"methods": default_registry.describe()})
+    worker.serve(lane)
+    for _, closes in default_registry.closing():
+        closes()
     return 0
 
 
-def _serve(
-    channel: Channel, slots: Slots, lanes: tuple[socket.socket, socket.socket], runner: Runner, registry: Registry
-) -> None:
-    descriptions = registry.describe()
-    worker = Worker(channel, slots, runner)
-    if any(description["async"] for description in descriptions):
-        from ._worker_async import AsyncWorker
-
-        AsyncWorker(channel, slots, runner, worker).serve(*lanes, lambda: channel.record(READY, {"methods": descriptions}))
-        return
-    channel.record(READY, {"methods": descriptions})
-    lanes[1].close()
-    worker.serve(lanes[0])
-
-
-def _report_failure(channel: Channel, error: BaseException) -> int:
+def report_failure(channel: Channel, error: BaseException) -> int:
+    """Tells the broker why this worker can't start; returns the exit code."""
     import traceback
 
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))

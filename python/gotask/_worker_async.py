@@ -6,13 +6,43 @@ import asyncio
 import socket
 from collections.abc import Callable
 
-from ._context import running_async
-from ._lane import MESSAGE_SIZE
+from ._entry import MESSAGE_SIZE
+from ._loop import run_in_loop
 from ._protocol import LARGE
+from ._records import ASYNC, READY, RECORD, REPLY
+from ._registry import default_registry
 from ._runner import Job, Runner, parse_job
 from ._slots import Slots
-from ._worker import Channel, Worker
-from ._worker_handle import ASYNC, RECORD, REPLY
+from ._worker import Channel, Worker, report_failure
+
+
+def serve(
+    channel: Channel,
+    slots: Slots,
+    runner: Runner,
+    sync: Worker,
+    lanes: tuple[socket.socket, socket.socket],
+    concurrency: int,
+) -> int:
+    """The life of the worker, in a loop of its own: uvloop's where that is installed. Returns the exit code."""
+
+    async def run() -> int:
+        try:
+            for _, opens in default_registry.opening():
+                opening = opens()
+                if opening is not None:
+                    await opening
+        except BaseException as error:
+            return report_failure(channel, error)
+        worker = AsyncWorker(channel, slots, runner, sync, concurrency)
+        await worker.serve(*lanes, lambda: channel.record(READY, {"methods": default_registry.describe()}))
+        for _, closes in default_registry.closing():
+            closing = closes()
+            if closing is not None:
+                await closing
+        return 0
+
+    return run_in_loop(run())
 
 
 class AsyncWorker:
@@ -91,7 +121,6 @@ class AsyncWorker:
         task.add_done_callback(self._done)
 
     async def _run(self, job: Job, slot: int) -> None:
-        running_async.set(job)
         reply = self._runner.expired(job) or await self._runner.run_async(job)
         size = sum(map(len, reply))
         if size < LARGE:

@@ -15,18 +15,8 @@ from typing import Any
 
 from ._log import Log
 from ._memory import Segment
+from ._records import RECORD, REPLY_SHARED
 from ._slots import Slots
-
-# Before everything that a worker sends on its channel: number, size of what follows, kind, lane.
-RECORD = Struct("<QIBBxx")
-
-REPLY = 0  # a reply frame
-REPLY_SHARED = 1  # the same in a shared segment of that size, whose descriptor comes with the record
-READY = 2  # JSON: what the worker can run
-FAILED = 3  # JSON: why it can't start; it ends
-LOG = 4  # JSON: a log record
-
-SYNC, ASYNC = 0, 1
 
 _MAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 _FD_SPACE = socket.CMSG_SPACE(4 * 64)

@@ -1,0 +1,109 @@
+"""Run Python for PHP applications: register services, and PHP calls them.
+
+    import gotask
+
+    class App:
+        def hi(self, name):
+            return {"hello": name}
+
+    gotask.register(App())
+
+    if __name__ == "__main__":
+        gotask.run()
+"""
+
+from __future__ import annotations
+
+from ._context import CurrentCall, current_call
+from ._decorators import method, service
+from ._errors import (
+    Cancelled,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    DecodeFailed,
+    EncodeFailed,
+    GoTaskError,
+    InvalidArguments,
+    InvalidRequest,
+    InvalidResult,
+    MethodNotFound,
+    NotAuthorized,
+    Overloaded,
+    PayloadTooLarge,
+    ProtocolError,
+    RemoteError,
+    Unavailable,
+    WorkerCrashed,
+)
+from ._registry import register
+from ._version import VERSION as __version__
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+    from ._async_client import AsyncClient
+    from ._client import Args, Client
+
+__all__ = [
+    "Args",
+    "AsyncClient",
+    "Cancelled",
+    "Client",
+    "ConnectFailed",
+    "ConnectionLost",
+    "CurrentCall",
+    "DeadlineExceeded",
+    "DecodeFailed",
+    "EncodeFailed",
+    "GoTaskError",
+    "InvalidArguments",
+    "InvalidRequest",
+    "InvalidResult",
+    "MethodNotFound",
+    "NotAuthorized",
+    "Overloaded",
+    "PayloadTooLarge",
+    "ProtocolError",
+    "RemoteError",
+    "Unavailable",
+    "WorkerCrashed",
+    "__version__",
+    "current_call",
+    "method",
+    "register",
+    "run",
+    "service",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The clients are for programs that call; a worker, which is called, need not import them.
+    if name in ("Args", "Client"):
+        from . import _client
+
+        return getattr(_client, name)
+    if name == "AsyncClient":
+        from ._async_client import AsyncClient
+
+        return AsyncClient
+    raise AttributeError(f"module 'gotask' has no attribute {name!r}")
+
+
+def run() -> NoReturn:
+    """Serves the program that calls it, as `python -m gotask PROGRAM` with the program's own arguments does.
+
+    Never returns: the broker takes the place of this process. It is for `if __name__ == "__main__":`; workers import the
+    program under another name, so it is not run in them.
+    """
+    import os
+    import sys
+
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    if program is None:
+        raise RuntimeError("gotask.run() needs a program in a file: write one, or use python -m gotask APP")
+    main = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, main, os.path.abspath(program), *sys.argv[1:]])

@@ -1,0 +1,16 @@
+"""What a lane's message consists of: entries, each a call with what a worker must know before it looks at the frame."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from ._protocol import LARGE
+
+# Before each frame on its way to a worker: number, deadline (time.monotonic(), 0.0: none), size, flags.
+ENTRY = Struct("<QdII")
+STRUCTURED = 0x01  # the caller understands structured errors
+EXACT = 0x02  # the body is [positional, named]
+SHARED = 0x04  # instead of the frame comes the path of a shared segment that holds it
+
+# Room for one message: what is below LARGE travels in it, and gathering stops there.
+MESSAGE_SIZE = LARGE + 4096

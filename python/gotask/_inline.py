@@ -1,0 +1,100 @@
+"""Calls that run in the broker itself: methods marked `inline`, or all of them where there are no workers.
+
+The shortest way, and without isolation: a sync method holds up everything, and what kills it kills the broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from . import _protocol as wire
+from ._config import Config
+from ._entry import EXACT, STRUCTURED
+from ._loader import load
+from ._log import Log
+from ._queue import Call
+from ._registry import default_registry
+from ._runner import Job, Runner
+
+class InlineRunner:
+    """Loads the app into this process and runs calls on its loop: sync ones at once, async ones side by side."""
+
+    def __init__(self, config: Config, log: Log, loop: asyncio.AbstractEventLoop, flush: Callable[[], None]) -> None:
+        self._config = config
+        self._log = log
+        self._loop = loop
+        self._flush = flush
+        self._runner = Runner(default_registry, config.max_payload)
+        self._tasks: dict[Call, asyncio.Task[None]] = {}
+
+    def open(self, then: Callable[[InlineRunner], None], on_failed: Callable[[str], None]) -> None:
+        """Imports the app and opens its services, then says so."""
+
+        async def run() -> None:
+            try:
+                load(self._config.app)
+                for _, opens in default_registry.opening():
+                    opening = opens()
+                    if opening is not None:
+                        await opening
+            except BaseException as error:
+                on_failed("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
+                return
+            then(self)
+
+        self._opening = self._loop.create_task(run())
+
+    async def close(self) -> None:
+        """Ends what is running, and closes the services."""
+        for task in tuple(self._tasks.values()):
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for _, closes in default_registry.closing():
+            closing = closes()
+            if closing is not None:
+                await closing
+
+    @property
+    def running(self) -> int:
+        return len(self._tasks)
+
+    def describe(self) -> list[dict[str, Any]]:
+        return default_registry.describe()
+
+    def submit(self, call: Call, is_async: bool) -> None:
+        job = _job(call)
+        if not is_async:
+            self._answer(call, self._runner.expired(job) or self._runner.run(job))
+            return
+        task = self._loop.create_task(self._run(call, job))
+        self._tasks[call] = task
+        task.add_done_callback(lambda _: self._tasks.pop(call, None))
+
+    def cancel(self, call: Call) -> None:
+        task = self._tasks.get(call)
+        if task is not None:
+            task.cancel()
+
+    async def _run(self, call: Call, job: Job) -> None:
+        self._answer(call, await self._runner.run_async(job))
+        self._flush()
+
+    def _answer(self, call: Call, reply: list[bytes]) -> None:
+        call.release()
+        frame = b"".join(reply)
+        if not call.notify:
+            call.owner.answer(call, frame)
+        elif frame[1] & wire.ERROR:
+            self._log.error("a notification failed", method=call.method.decode("utf-8", "replace"))
+
+
+def _job(call: Call) -> Job:
+    frame = call.frame
+    flags = STRUCTURED if call.owner.structured else 0
+    if len(frame.options) == 4 and frame.options[3] & wire.ARGS:
+        flags |= EXACT
+    body = frame.raw[frame.start + len(call.method) :]
+    return Job(0, call.deadline, flags, frame.flags & wire.CODECS, call.sequence, call.method, body, None)

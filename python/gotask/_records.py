@@ -1,0 +1,16 @@
+"""What a worker sends to the broker on its channel: records, each with a header that says what follows."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+# Number of the call, size of what follows, kind, lane.
+RECORD = Struct("<QIBBxx")
+
+REPLY = 0  # a reply frame
+REPLY_SHARED = 1  # the same in a shared segment of that size, whose descriptor comes with the record
+READY = 2  # JSON: what the worker can run
+FAILED = 3  # JSON: why it can't start; it ends
+LOG = 4  # JSON: a log record
+
+SYNC, ASYNC = 0, 1  # lanes

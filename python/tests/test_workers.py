@@ -1,0 +1,236 @@
+"""Workers that die, are busy, or come too late: what happens to the calls."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gotask import _protocol as wire
+
+from .peer import APPS, BrokerProcess, Peer, alive
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[BrokerProcess]:
+    process = BrokerProcess(APPS / "calls.py", workers=2, address=f"unix://{tmp_path}/b.sock")
+    process.wait_for("ready")
+    yield process
+    assert process.end() == 0
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Iterator[BrokerProcess]:
+    process = BrokerProcess(APPS / "sync_only.py", workers=1, address=f"unix://{tmp_path}/b.sock")
+    process.wait_for("ready")
+    yield process
+    assert process.end() == 0
+
+
+def connect(broker: BrokerProcess) -> Peer:
+    assert broker.address is not None
+    return Peer(broker.address)
+
+
+def workers(peer: Peer, ready: int) -> list[int]:
+    """The processes of the workers, once so many are ready."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        found = [
+            worker["pid"] for worker in peer.call("GoTask.Status")["workers"] if worker["state"] == "ready"
+        ]
+        if len(found) == ready:
+            return found
+        time.sleep(0.01)
+    raise AssertionError(f"never {ready} workers")
+
+
+@pytest.mark.parametrize(
+    ("method", "payload", "words", "data"),
+    [
+        ("App.kill", None, "SIGKILL", {"signal": 9}),
+        ("App.segfault", None, "SIGSEGV", {"signal": 11}),
+        ("App.leave", 3, "exit code 3", {"exit_code": 3}),
+        ("App.leave", 0, "exit code 0", {"exit_code": 0}),
+    ],
+)
+def test_a_call_whose_worker_dies_gets_to_know_how(
+    pair: BrokerProcess, method: str, payload: object, words: str, data: dict[str, int]
+) -> None:
+    peer = connect(pair)
+    before = workers(peer, 2)
+    error = peer.call(method, payload)
+    assert error["code"] == "worker_crashed" and words in error["message"] and method in error["message"]
+    assert data.items() <= error["data"].items() and error["data"]["pid"] in before
+    assert len(set(workers(peer, 2)) - set(before)) == 1
+
+
+def test_the_last_words_of_a_dying_worker_come_with_the_error(pair: BrokerProcess) -> None:
+    peer = connect(pair)
+    peer.call("App.say", "my last words")
+    errors = [peer.call("App.leave", 1) for _ in range(2)]
+    assert any("my last words" in error["data"]["stderr"] for error in errors)
+
+
+def test_kill_9_of_workers_costs_what_they_had_taken_and_nothing_runs_twice(
+    pair: BrokerProcess, tmp_path: Path
+) -> None:
+    peer = connect(pair)
+    log = tmp_path / "log"
+    generator = random.Random(1)
+    failed = answered = 0
+    for turn in range(15):
+        victim = generator.choice(workers(peer, 2))
+        sequences = {
+            peer.send("App.append", [str(log), f"{turn}-{index}"]): f"{turn}-{index}" for index in range(50)
+        }
+        time.sleep(generator.random() * 0.04)
+        os.kill(victim, signal.SIGKILL)
+        lost = 0
+        for sequence, line in sequences.items():
+            result = peer.result(sequence)
+            if isinstance(result, dict):
+                assert result["code"] == "worker_crashed" and result["data"]["pid"] == victim
+                lost += 1
+            else:
+                assert result == line
+        assert lost <= 1
+        failed += lost
+        answered += len(sequences) - lost
+    assert failed + answered == 15 * 50 and failed > 0
+    lines = log.read_text().split()
+    assert len(lines) == len(set(lines))
+    assert answered <= len(lines) <= answered + failed
+
+
+def test_the_death_of_a_worker_fails_all_async_calls_in_it(tmp_path: Path) -> None:
+    broker = BrokerProcess(APPS / "calls.py", workers=1, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    peer = connect(broker)
+    (victim,) = workers(peer, 1)
+    sequences = [peer.send("App.wait", 30) for _ in range(20)]
+    while peer.call("GoTask.Status")["running"] < 20:
+        pass
+    assert peer.call("App.async_pid") == victim
+    os.kill(victim, signal.SIGKILL)
+    assert {peer.result(sequence)["code"] for sequence in sequences} == {"worker_crashed"}
+    assert peer.call("App.wait", 0) == 0
+    assert broker.end() == 0
+
+
+def test_kill_9_of_a_worker_with_gathered_calls_runs_those_not_begun_elsewhere(
+    single: BrokerProcess, tmp_path: Path
+) -> None:
+    peer = connect(single)
+    for _ in range(5):
+        (victim,) = workers(peer, 1)
+        sequences = [peer.send("App.sleep", 0.002) for _ in range(60)]
+        time.sleep(0.03)
+        os.kill(victim, signal.SIGKILL)
+        results = [peer.result(sequence) for sequence in sequences]
+        assert sum(isinstance(result, dict) for result in results) <= 1
+        assert all(result == 0.002 or result["code"] == "worker_crashed" for result in results)
+
+
+def test_no_quick_call_waits_while_a_worker_is_idle(pair: BrokerProcess) -> None:
+    peer, slow = connect(pair), connect(pair)
+    workers(peer, 2)
+    for _ in range(5):
+        sleeping = slow.send("App.sleep", 0.2)
+        worst = 0.0
+        for _ in range(20):
+            began = time.monotonic()
+            peer.call("App.echo", 1)
+            worst = max(worst, time.monotonic() - began)
+        assert worst < 0.15
+        assert slow.result(sleeping) == 0.2
+
+
+def test_callers_take_turns(single: BrokerProcess) -> None:
+    greedy, modest = connect(single), connect(single)
+    many = [greedy.send("App.sleep", 0.002) for _ in range(500)]
+    greedy.call("GoTask.Ping")
+    began = time.monotonic()
+    assert modest.call("App.echo", 1) == 1
+    assert time.monotonic() - began < 0.6
+    for sequence in many:
+        assert greedy.result(sequence) == 0.002
+
+
+def test_a_call_past_its_deadline_is_not_started(single: BrokerProcess) -> None:
+    peer = connect(single)
+    blocking = peer.send("App.sleep", 0.3)
+    late = [peer.send("App.sleep", 0.001, 50, 0) for _ in range(300)]
+    assert peer.result(blocking) == 0.3
+    codes = {peer.result(sequence)["code"] for sequence in late}
+    assert codes == {"deadline_exceeded"}
+
+
+def test_a_full_queue_refuses_at_once(tmp_path: Path) -> None:
+    broker = BrokerProcess(
+        APPS / "sync_only.py", "--queue-calls", "10", workers=1, address=f"unix://{tmp_path}/b.sock"
+    )
+    broker.wait_for("ready")
+    peer = connect(broker)
+    sequences = [peer.send("App.sleep", 0.005) for _ in range(400)]
+    results = [peer.result(sequence) for sequence in sequences]
+    refused = [result for result in results if isinstance(result, dict)]
+    assert refused and {result["code"] for result in refused} == {"overloaded"}
+    assert len(results) - len(refused) >= 10
+    assert peer.call("App.echo", 1) == 1
+    assert broker.end() == 0
+
+
+def test_a_worker_without_async_methods_imports_no_asyncio_and_opens_once(single: BrokerProcess) -> None:
+    peer = connect(single)
+    pid, opened, has_asyncio = peer.call("App.state")
+    assert (opened, has_asyncio) == (1, False) and alive(pid)
+
+
+def test_services_are_closed_at_the_end(tmp_path: Path) -> None:
+    broker = BrokerProcess(APPS / "sync_only.py", workers=2, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    broker.process.send_signal(signal.SIGTERM)
+    broker.process.wait(10)
+    assert broker.stderr() == "closed\n" * 2
+    broker.end()
+
+
+def test_prints_and_log_records_of_a_worker_come_out(pair: BrokerProcess) -> None:
+    peer = connect(pair)
+    peer.call("App.say", "something")
+    record = pair.logged("logged something")
+    assert (record["level"], record["logger"], record["context"]["size"]) == ("warning", "app", 9)
+
+
+def test_answers_that_are_under_way_when_a_large_one_is_cut_off_stay_whole(pair: BrokerProcess) -> None:
+    peer = connect(pair)
+    victims = workers(peer, 2)
+    big = [peer.send("App.zeros", 8 << 20) for _ in range(4)]
+    small = [peer.send("App.echo", index) for index in range(50)]
+    os.kill(victims[0], signal.SIGKILL)
+    for sequence in big:
+        result = peer.result(sequence)
+        assert result == bytes(8 << 20) or result["code"] == "worker_crashed"
+    for index, sequence in enumerate(small):
+        result = peer.result(sequence)
+        assert result == index or result["code"] == "worker_crashed"
+
+
+def test_a_cancelled_call_that_waits_is_not_started(single: BrokerProcess) -> None:
+    peer = connect(single)
+    blocking = peer.send("App.sleep", 0.3)
+    waiting = [peer.send("App.sleep", 0.05) for _ in range(400)]
+    for sequence in waiting:
+        peer.socket.sendall(wire.encode(wire.CONTROL, (sequence,), b"", wire.STOP))
+    began = time.monotonic()
+    assert peer.result(blocking) == 0.3
+    assert peer.call("App.echo", 1) == 1
+    # Those that were on their way to the worker already may run: not all the others.
+    # Those that had left for the worker already may run, the others not.
+    assert time.monotonic() - began < 1.0
