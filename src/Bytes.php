@@ -13,7 +13,9 @@ use Stringable;
  */
 final class Bytes implements Stringable
 {
-    public function __construct(public readonly string $bytes) {}
+    public function __construct(public readonly string $bytes)
+    {
+    }
 
     public function __toString(): string
     {

@@ -12,7 +12,9 @@ use Stringable;
  */
 final class Raw implements Stringable
 {
-    public function __construct(public readonly string $bytes) {}
+    public function __construct(public readonly string $bytes)
+    {
+    }
 
     public function __toString(): string
     {

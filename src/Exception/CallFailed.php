@@ -9,8 +9,6 @@ use Throwable;
 
 /**
  * A call that has no result: the worker or the broker answered it with an error, or it was given up here.
- *
- * @phpstan-consistent-constructor
  */
 abstract class CallFailed extends RuntimeException implements GoTaskException
 {

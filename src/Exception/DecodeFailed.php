@@ -13,7 +13,6 @@ use UnexpectedValueException;
 final class DecodeFailed extends UnexpectedValueException implements GoTaskException
 {
     use ValuePath;
-
     private string $root = '$result';
 
     /**

@@ -15,7 +15,6 @@ use function array_shift;
 final class EncodeFailed extends InvalidArgumentException implements GoTaskException
 {
     use ValuePath;
-
     private string $root = '$payload';
 
     /**

@@ -9,4 +9,6 @@ use InvalidArgumentException;
 /**
  * A setting that can't be used. The message names it.
  */
-final class InvalidConfiguration extends InvalidArgumentException implements GoTaskException {}
+final class InvalidConfiguration extends InvalidArgumentException implements GoTaskException
+{
+}

@@ -24,17 +24,14 @@ final class Frame
 
     /** Bytes of a header without options. */
     public const HEADER = 12;
-
     public const MAX_OPTIONS = 10;
 
     /** Bytes of a method's name. */
     public const MAX_METHOD = 255;
-
     public const MAX_UINT32 = 0xFFFFFFFF;
 
     /** Payloads up to this many bytes have their header remembered. */
     private const SMALL = 1023;
-
     private const REMEMBERED = 512;
 
     /**

@@ -34,20 +34,21 @@ final class FrameDecoder
 
     /** Payloads of fewer bytes are held without asking whether the memory is there. */
     private const LARGE = 64 * 1024;
-
     private const REMEMBERED = 512;
 
     /** What was fed and is not yet taken; begins at $offset. */
     private string $buffer = '';
-
     private int $offset = 0;
 
-    /** The frame whose payload is being gathered. @var null|array{int, list<int>, int} flags, options, stream */
+    /**
+     * The frame whose payload is being gathered.
+     *
+     * @var null|array{int, list<int>, int} flags, options, stream
+     */
     private ?array $partial = null;
 
-    /** @var list<string> the pieces of that payload, each but the last at least LARGE */
+    /** @var list<string> the pieces of that payload, of at least LARGE bytes each */
     private array $pieces = [];
-
     private string $lastPiece = '';
 
     /** Bytes missing of the payload that is being gathered. */
@@ -61,14 +62,14 @@ final class FrameDecoder
      * fraction of taking it apart.
      *
      * @var array<string, array{int, int, int, int, string}> flags, bytes of header and options, bytes of payload,
-     *                                                      stream, how to unpack the options
+     *                                                       stream, how to unpack the options
      */
     private array $headers = [];
 
     /**
      * @param int $maxPayload bytes; a larger payload is skipped and reported as an OversizedFrame
      * @param null|Closure(int): bool $canHold whether a payload of that many bytes can be held; asked, before any of
-     *                                it is kept, only for one of 64 KiB or more
+     *                                         it is kept, only for one of 64 KiB or more
      */
     public function __construct(
         private readonly int $maxPayload = self::MAX_PAYLOAD,
@@ -104,7 +105,7 @@ final class FrameDecoder
      *
      * @throws ProtocolError when the bytes are not Goridge v3; the decoder must not be used afterwards
      */
-    public function next(): Frame|OversizedFrame|null
+    public function next(): null|Frame|OversizedFrame
     {
         if ($this->partial !== null) {
             return $this->missing > 0 ? null : $this->assemble();

@@ -35,8 +35,11 @@ final class MessagePackEncoder
      */
     public function encode(mixed $value, int $depth = 0): string
     {
+        if (is_string($value)) {
+            return self::string($value);
+        }
+
         return match (true) {
-            is_string($value) => self::string($value),
             is_int($value) => self::int($value),
             is_array($value) => array_is_list($value) ? $this->list($value, $depth) : $this->map($value, $depth),
             $value === null => "\xc0",
@@ -65,7 +68,7 @@ final class MessagePackEncoder
 
         try {
             foreach ($values as $key => $value) {
-                $packed .= $this->encode($value, $depth + 1);
+                $packed .= is_int($value) ? self::int($value) : $this->encode($value, $depth + 1);
             }
         } catch (EncodeFailed $failure) {
             throw $failure->within($key);
@@ -106,18 +109,28 @@ final class MessagePackEncoder
         return match (true) {
             $object instanceof Bytes => self::bytes($object->bytes),
             $object instanceof DateTimeInterface => self::timestamp($object),
-            $object instanceof JsonSerializable => $this->encode(Values::standIn($object), $depth),
-            $object instanceof stdClass => $this->map((array) $object, $depth),
-            default => $this->encode(Values::standIn($object), $depth),
+            $object instanceof stdClass && ! $object instanceof JsonSerializable => $this->map((array) $object, $depth),
+            default => $this->standIn(Values::standIn($object), $depth),
         };
+    }
+
+    private function standIn(mixed $value, int $depth): string
+    {
+        if (! is_object($value)) {
+            return $this->encode($value, $depth);
+        }
+        // An object may name itself as its stand-in: each step counts as a level.
+        return $depth < Values::MAX_DEPTH ? $this->object($value, $depth + 1) : throw Values::tooDeep();
     }
 
     private static function string(string $value): string
     {
         $length = strlen($value);
+        if ($length < 32) {
+            return chr(0xA0 | $length) . $value;
+        }
 
         return match (true) {
-            $length < 32 => chr(0xA0 | $length),
             $length < 0x100 => "\xd9" . chr($length),
             $length < 0x10000 => pack('Cn', 0xDA, $length),
             default => pack('CN', 0xDB, self::checked($length)),
@@ -138,8 +151,11 @@ final class MessagePackEncoder
     private static function int(int $value): string
     {
         if ($value >= 0) {
+            if ($value < 0x80) {
+                return chr($value);
+            }
+
             return match (true) {
-                $value < 0x80 => chr($value),
                 $value < 0x100 => "\xcc" . chr($value),
                 $value < 0x10000 => pack('Cn', 0xCD, $value),
                 $value < 0x100000000 => pack('CN', 0xCE, $value),

@@ -1,0 +1,179 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Goridge;
+
+use DateTimeInterface;
+use JsonException;
+use JsonSerializable;
+use Reasno\GoTask\Bytes;
+use Reasno\GoTask\Exception\DecodeFailed;
+use Reasno\GoTask\Exception\EncodeFailed;
+use stdClass;
+
+use function array_is_list;
+use function is_array;
+use function is_finite;
+use function is_float;
+use function is_object;
+use function is_scalar;
+use function is_string;
+use function json_decode;
+use function json_encode;
+use function preg_match;
+
+use const JSON_BIGINT_AS_STRING;
+use const JSON_ERROR_DEPTH;
+use const JSON_PRESERVE_ZERO_FRACTION;
+use const JSON_THROW_ON_ERROR;
+use const JSON_UNESCAPED_SLASHES;
+use const JSON_UNESCAPED_UNICODE;
+
+/**
+ * JSON, for peers that speak no MessagePack. It knows no bytes, no NaN and no infinities; times go as RFC 3339 strings and come back as such.
+ */
+final class JsonCodec implements Codec
+{
+    private const FLAGS = JSON_THROW_ON_ERROR | JSON_PRESERVE_ZERO_FRACTION | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
+
+    public function flag(): int
+    {
+        return Flag::JSON;
+    }
+
+    public function encode(mixed $value): string
+    {
+        if (is_array($value) ? Values::arePlain($value) : is_scalar($value)) {
+            try {
+                return json_encode($value, self::FLAGS, Values::MAX_DEPTH);
+            } catch (JsonException) {
+                // What follows finds out where.
+            }
+        }
+        $value = $this->normalize($value, 0);
+
+        try {
+            return json_encode($value, self::FLAGS, Values::MAX_DEPTH);
+        } catch (JsonException $cause) {
+            throw new EncodeFailed("can't be encoded as JSON: {$cause->getMessage()}.", $cause);
+        }
+    }
+
+    public function decode(string $body): mixed
+    {
+        if ($body === '') {
+            return null;
+        }
+        $value = self::parse($body);
+        // PHP makes a float of an integer that it can't hold; PHP_INT_MAX has 19 digits.
+        if (preg_match('/\d{19}/', $body) === 1) {
+            self::refuseBigIntegers($value, self::parse($body, JSON_BIGINT_AS_STRING));
+        }
+
+        return $value;
+    }
+
+    /**
+     * The value with whatever JSON has no form for replaced by what is sent in its place.
+     *
+     * @param int $depth arrays that the value stands in
+     * @throws EncodeFailed
+     */
+    private function normalize(mixed $value, int $depth): mixed
+    {
+        return match (true) {
+            is_string($value) => preg_match('//u', $value) === 1
+                ? $value
+                : throw new EncodeFailed('is a string that is not UTF-8, which JSON has no form for: use MessagePack.'),
+            is_array($value) => $this->normalizeArray($value, $depth),
+            is_float($value) => is_finite($value)
+                ? $value
+                : throw new EncodeFailed("is {$value}, which JSON has no form for: use MessagePack."),
+            $value === null, is_scalar($value) => $value,
+            is_object($value) => $this->normalizeObject($value, $depth),
+            default => throw new EncodeFailed(Values::refusal($value)),
+        };
+    }
+
+    /**
+     * @param array<mixed> $values
+     * @return array<mixed>
+     */
+    private function normalizeArray(array $values, int $depth): array
+    {
+        if ($depth >= Values::MAX_DEPTH) {
+            throw Values::tooDeep();
+        }
+        $key = '';
+
+        try {
+            foreach ($values as $key => $value) {
+                if (is_string($key) && preg_match('//u', $key) !== 1) {
+                    throw new EncodeFailed('has a key here that is not UTF-8, which JSON has no form for: use MessagePack.');
+                }
+                $values[$key] = $this->normalize($value, $depth + 1);
+            }
+        } catch (EncodeFailed $failure) {
+            throw $failure->within($key);
+        }
+
+        return $values;
+    }
+
+    private function normalizeObject(object $object, int $depth): mixed
+    {
+        if ($object instanceof DateTimeInterface) {
+            return $object->format($object->format('u') === '000000' ? DateTimeInterface::RFC3339 : 'Y-m-d\TH:i:s.uP');
+        }
+        if ($object instanceof Bytes) {
+            throw new EncodeFailed('is bytes, which JSON has no form for: use MessagePack, or send a base64 string.');
+        }
+        if ($object instanceof stdClass && ! $object instanceof JsonSerializable) {
+            $values = $this->normalizeArray((array) $object, $depth);
+
+            // json_encode() makes an array of a list, and {} of an object alone.
+            return array_is_list($values) ? (object) $values : $values;
+        }
+        if ($depth >= Values::MAX_DEPTH) {
+            throw Values::tooDeep();
+        }
+        $standIn = Values::standIn($object);
+
+        // An object may name itself as its stand-in: each step counts as a level.
+        return $this->normalize($standIn, is_object($standIn) ? $depth + 1 : $depth);
+    }
+
+    private static function parse(string $body, int $flags = 0): mixed
+    {
+        try {
+            return json_decode($body, true, Values::MAX_DEPTH, JSON_THROW_ON_ERROR | $flags);
+        } catch (JsonException $cause) {
+            throw new DecodeFailed(
+                $cause->getCode() === JSON_ERROR_DEPTH
+                    ? 'is nested more than ' . Values::MAX_DEPTH . ' deep.'
+                    : "is malformed JSON: {$cause->getMessage()}.",
+                $cause,
+            );
+        }
+    }
+
+    /**
+     * @param mixed $exact the same value with a string in place of each integer that PHP can't hold
+     */
+    private static function refuseBigIntegers(mixed $value, mixed $exact): void
+    {
+        if (is_float($value) && is_string($exact)) {
+            throw new DecodeFailed("is the integer {$exact}, which PHP can't hold: let Python return it as str or float.");
+        }
+        if (is_array($value) && is_array($exact)) {
+            foreach ($value as $key => $element) {
+                try {
+                    self::refuseBigIntegers($element, $exact[$key]);
+                } catch (DecodeFailed $failure) {
+                    throw $failure->within($key);
+                }
+            }
+        }
+    }
+}

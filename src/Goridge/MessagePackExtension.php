@@ -1,0 +1,202 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Goridge;
+
+use Closure;
+use MessagePack;
+use stdClass;
+
+use function array_map;
+use function class_exists;
+use function implode;
+use function is_array;
+use function ord;
+use function preg_match;
+use function range;
+use function restore_error_handler;
+use function set_error_handler;
+use function sprintf;
+use function str_repeat;
+use function strlen;
+use function unpack;
+
+use const PREG_OFFSET_CAPTURE;
+
+/**
+ * ext-msgpack, for what it does right.
+ *
+ * Version 2.2.0RC2 decodes extension types to null and integers above PHP_INT_MAX to strings without a word, reserves memory for
+ * elements that a body only declares, and reports what is malformed by warnings. So a body is walked first, token by token, which a
+ * regular expression does in a fraction of the time that decoding takes; and a body with which anything is unusual is left
+ * to MessagePackDecoder, for its result or its error.
+ *
+ * @internal
+ */
+final class MessagePackExtension
+{
+    private static ?bool $usable = null;
+    private readonly MessagePack $packer;
+
+    /** What unpack() returns for a body that is better left to MessagePackDecoder. */
+    public readonly stdClass $refused;
+
+    /** Matches a body of nothing but short tokens. One large container at its start is no danger; more of them could add up. */
+    private readonly string $short;
+
+    /** Matches as far as the tokens are short, or strings with a length of 8 bits. */
+    private readonly string $stretch;
+    private readonly Closure $onWarning;
+
+    /** Whether the extension warned of what it was unpacking. */
+    private bool $warned = false;
+
+    public function __construct()
+    {
+        // Without the argument it instantiates the classes that a body names.
+        $this->packer = new MessagePack(false);
+        $this->refused = new stdClass();
+        $token = self::shortToken();
+        $this->short = "/\\A(?:[\\xdc\\xde]..|[\\xdd\\xdf].{4})?+(?:{$token})*+\\z/s";
+        // Four times as long, which costs 40 ns a match: PHP compares expressions to find the compiled one.
+        $this->stretch = "/\\G(?:{$token}|" . self::string8() . ')*+\K/s';
+        $this->onWarning = fn (): bool => $this->warned = true;
+    }
+
+    /**
+     * Whether it is loaded, and this version of it under this php.ini does what is needed.
+     */
+    public static function isUsable(): bool
+    {
+        return self::$usable ??= class_exists(MessagePack::class, false) && (new self())->works();
+    }
+
+    /**
+     * @param array<mixed> $values plain, as Values::arePlain() says
+     */
+    public function pack(array $values): string
+    {
+        /** @var string the extension declares no types */
+        return $this->packer->pack($values);
+    }
+
+    /**
+     * @param string $body begins with an array or a map
+     * @return mixed the value, or $this->refused
+     */
+    public function unpack(string $body): mixed
+    {
+        if (preg_match($this->short, $body) !== 1 && ! $this->isOrdinary($body)) {
+            return $this->refused;
+        }
+        set_error_handler($this->onWarning);
+        $value = $this->packer->unpack($body); // @phpstan-ignore arguments.count (its second one is optional)
+        restore_error_handler();
+        if ($this->warned) {
+            $this->warned = false;
+
+            return $this->refused;
+        }
+        // Every level takes a byte at least.
+        if (! is_array($value) || strlen($body) > Values::MAX_DEPTH && ! Values::areShallow($value)) {
+            return $this->refused;
+        }
+
+        return $value;
+    }
+
+    /**
+     * Goes over the tokens that the expression can't: those with a length of 16 or 32 bits.
+     */
+    private function isOrdinary(string $body): bool
+    {
+        $length = strlen($body);
+        $declared = 0;
+        $offset = 0;
+        while (preg_match($this->stretch, $body, $match, PREG_OFFSET_CAPTURE, $offset) === 1) {
+            $offset = $match[0][1];
+            if ($offset === $length) {
+                return true;
+            }
+            if ($length - $offset < 5) {
+                return false;
+            }
+            $type = ord($body[$offset]);
+            // The lowest bit tells 16 bits from 32, but for the strings, which have an 8-bit form before them.
+            $wide = match ($type) {
+                0xC5, 0xDA, 0xDC, 0xDE => false,
+                0xC6, 0xDB, 0xDD, 0xDF => true,
+                default => null,
+            };
+            if ($wide === null) {
+                return false;
+            }
+            /** @var array{1: int} $count */
+            $count = unpack($wide ? 'N' : 'n', $body, $offset + 1);
+            $offset += $wide ? 5 : 3;
+            if ($type < 0xDC) {
+                $offset += $count[1];
+            } else {
+                $declared += $count[1];
+            }
+            if ($offset > $length || $declared > $length) {
+                return false;
+            }
+        }
+
+        return false;
+    }
+
+    /**
+     * A regular expression for a token with a length of less than 8 bits.
+     */
+    private static function shortToken(): string
+    {
+        // small integers, fixed containers, the empty string, nil, booleans
+        return '[\x00-\xa0\xc0\xc2\xc3\xe0-\xff]'
+            . '|' . self::sized(0xA0, 1, 31)
+            // floats and integers; an unsigned one of 64 bits only below 2^63
+            . '|[\xcb\xd3].{8}|[\xcc\xd0].|[\xcd\xd1]..|[\xca\xce\xd2].{4}|\xcf[\x00-\x7f].{7}'
+            // containers of 16 bits with up to 255 elements
+            . '|[\xdc\xde]\x00.';
+    }
+
+    /**
+     * A regular expression for strings and bytes with a length of 8 bits.
+     */
+    private static function string8(): string
+    {
+        $branches = [];
+        // In groups of 16: alternatives are tried one after the other.
+        foreach (range(0x00, 0xF0, 0x10) as $from) {
+            $branches[] = sprintf('(?=[\x%02x-\x%02x])(?:%s)', $from, $from + 15, self::sized(0, $from, $from + 15));
+        }
+
+        return '[\xd9\xc4](?:' . implode('|', $branches) . ')';
+    }
+
+    /**
+     * One byte, which is $base and the length, and as many bytes as it says.
+     */
+    private static function sized(int $base, int $from, int $to): string
+    {
+        return implode('|', array_map(
+            static fn (int $length): string => sprintf('\x%02x.{%d}', $base + $length, $length),
+            range($from, $to),
+        ));
+    }
+
+    private function works(): bool
+    {
+        $values = [1.5, str_repeat('a', 40), ['k' => null]];
+        $body = "\x93\xcb\x3f\xf8\0\0\0\0\0\0\xd9\x28" . str_repeat('a', 40) . "\x81\xa1k\xc0";
+
+        return $this->pack($values) === $body
+            && $this->unpack($body) === $values
+            && $this->unpack("\x92\x80\x90") === [[], []]
+            && $this->unpack("\x90\x01") === $this->refused
+            && $this->unpack("\x92\x01") === $this->refused
+            && $this->unpack("\x82\xc0\xa8stdClass\xa1k\x01") === $this->refused;
+    }
+}
