@@ -1,0 +1,87 @@
+"""What the tests of the broker call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import gotask
+
+
+@gotask.service
+class App:
+    def hi(self, name: str) -> dict[str, str]:
+        return {"hello": name}
+
+    def echo(self, value: Any) -> Any:
+        return value
+
+    def pid(self) -> int:
+        return os.getpid()
+
+    def sleep(self, seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    def append(self, path: str, line: str) -> str:
+        """Leaves a trace on disk, which shows whether a call ran, and how often."""
+        with open(path, "a") as file:
+            file.write(line + "\n")
+        time.sleep(0.002)
+        return line
+
+    def fail(self, message: str) -> None:
+        raise ValueError(message)
+
+    def leave(self, code: int) -> None:
+        os._exit(code)
+
+    def exit(self, code: int) -> None:
+        sys.exit(code)
+
+    def kill(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def segfault(self) -> None:
+        import ctypes
+
+        ctypes.string_at(0)
+
+    def unsendable(self) -> object:
+        return object()
+
+    def zeros(self, count: int) -> bytes:
+        return bytes(count)
+
+    def say(self, text: str) -> None:
+        print(text)
+        logging.getLogger("app").warning("logged %s", text, extra={"size": len(text)})
+
+    def call_id(self) -> list[Any]:
+        call = gotask.current_call()
+        return [call.method, call.remaining()]
+
+    async def wait(self, seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        return seconds
+
+    async def async_pid(self) -> int:
+        await asyncio.sleep(0)
+        return os.getpid()
+
+    @gotask.method(inline=True)
+    def ping(self, value: Any) -> Any:
+        return value
+
+    @gotask.method(inline=True)
+    def inline_pid(self) -> int:
+        return os.getpid()
+
+
+if __name__ == "__main__":
+    gotask.run()

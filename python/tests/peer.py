@@ -1,0 +1,175 @@
+"""A peer on the level of frames, for what no client of ours would ever send, and a broker to send it to."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from gotask import _protocol as wire
+from gotask._protocol import Decoder, Frame
+
+PACKAGE = Path(__file__).parents[1]
+APPS = Path(__file__).parent / "apps"
+
+
+class BrokerProcess:
+    """A managed broker under test."""
+
+    def __init__(
+        self,
+        app: str | Path,
+        *arguments: str,
+        workers: int = 1,
+        address: str | None = None,
+        env: dict[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        command = [sys.executable, str(PACKAGE / "gotask" / "__main__.py"), str(app), "--managed"]
+        command += ["--workers", str(workers), *arguments]
+        if address is not None:
+            command += ["--address", address]
+        self.address = address
+        self.records: list[dict[str, Any]] = []
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+        )
+
+    def wait_for(self, event: str, timeout: float = 20.0) -> dict[str, Any]:
+        """Reads records until `event` comes."""
+        assert self.process.stdout is not None
+        until = time.monotonic() + timeout
+        while True:
+            for record in self.records:
+                if record.get("event") == event:
+                    return record
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, until - time.monotonic()))
+            line = self.process.stdout.readline() if ready else b""
+            assert line, f"no event {event!r}; it said {self.records} and {self.stderr() if ready else '…'}"
+            self.records.append(json.loads(line))
+
+    def logged(self, text: str, timeout: float = 10.0) -> dict[str, Any]:
+        """The log record whose message holds `text`."""
+        assert self.process.stdout is not None
+        until = time.monotonic() + timeout
+        while True:
+            for record in self.records:
+                if text in record.get("message", ""):
+                    return record
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, until - time.monotonic()))
+            line = self.process.stdout.readline() if ready else b""
+            assert line, f"nothing logged with {text!r}; it said {self.records}"
+            self.records.append(json.loads(line))
+
+    def stderr(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.read().decode()
+
+    def end(self, number: signal.Signals = signal.SIGTERM, timeout: float = 15.0) -> int:
+        """Signals it, and waits for its end; its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(timeout)
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+        return code
+
+
+class Peer:
+    """Sends frames, and waits for the reply of a sequence."""
+
+    def __init__(self, address: str, hello: bool = True) -> None:
+        scheme, _, rest = address.partition("://")
+        if scheme == "unix":
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.connect(rest)
+        else:
+            host, _, port = rest.rpartition(":")
+            self.socket = socket.create_connection((host, int(port)))
+        self.socket.settimeout(20.0)
+        self.decoder = Decoder()
+        self.sequence = 0
+        self.replies: dict[int, Frame] = {}
+        self.others: list[Frame] = []
+        if hello:
+            self.hello = json.loads(self.call_raw("GoTask.Hello", b'{"protocol": 1}', wire.JSON))
+
+    def send(self, method: str, payload: Any, *options: int) -> int:
+        return self.send_raw(method, msgpack.packb(payload), wire.MSGPACK, *options)
+
+    def send_raw(self, method: str, body: bytes, flags: int, *options: int) -> int:
+        self.sequence += 1
+        name = method.encode()
+        self.socket.sendall(wire.encode(flags, (self.sequence, len(name), *options), name + body))
+        return self.sequence
+
+    def reply(self, sequence: int) -> Frame:
+        while sequence not in self.replies:
+            self.read()
+        return self.replies.pop(sequence)
+
+    def read(self) -> None:
+        """Reads once. EOFError: the peer has closed."""
+        data = self.socket.recv(262144)
+        if not data:
+            raise EOFError("the broker closed the connection")
+        for event in self.decoder.feed(data):
+            assert isinstance(event, Frame)
+            if event.flags & wire.CONTROL:
+                self.others.append(event)
+            else:
+                assert event.options[0] not in self.replies, "answered twice"
+                self.replies[event.options[0]] = event
+
+    def result(self, sequence: int) -> Any:
+        """The reply's value, or the error's map."""
+        frame = self.reply(sequence)
+        body = frame.payload[frame.options[1] :]
+        if frame.flags & wire.ERROR:
+            return json.loads(body) if frame.flags & wire.JSON else body.decode()
+        return msgpack.unpackb(body, strict_map_key=False)
+
+    def call(self, method: str, payload: Any = None, *options: int) -> Any:
+        return self.result(self.send(method, payload, *options))
+
+    def call_raw(self, method: str, body: bytes, flags: int, *options: int) -> bytes:
+        frame = self.reply(self.send_raw(method, body, flags, *options))
+        return frame.payload[frame.options[1] :]
+
+    def close(self) -> None:
+        self.socket.close()
+
+    __del__ = close
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def gone(pids: list[int], timeout: float) -> bool:
+    """Whether all of the processes end within `timeout` seconds."""
+    until = time.monotonic() + timeout
+    while any(alive(pid) for pid in pids):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.005)
+    return True
