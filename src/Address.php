@@ -1,0 +1,101 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask;
+
+use Stringable;
+use ValueError;
+
+use function explode;
+use function getcwd;
+use function preg_match;
+use function str_contains;
+use function str_starts_with;
+use function strlen;
+use function substr;
+
+/**
+ * Where a broker listens: `unix:///run/app/gotask.sock`, `tcp://host:port`, `tcp://[::1]:port`.
+ */
+final class Address implements Stringable
+{
+    /**
+     * Bytes. A socket address holds 107 and a terminating zero; Swoole's hooks refuse 107, and plain PHP cuts what is
+     * longer without a word.
+     */
+    public const MAX_UNIX_PATH = 106;
+
+    /**
+     * @param string $host the path of the Unix socket when $port is null
+     */
+    private function __construct(public readonly string $host, public readonly ?int $port)
+    {
+    }
+
+    public function __toString(): string
+    {
+        if ($this->port === null) {
+            return 'unix://' . $this->host;
+        }
+
+        return 'tcp://' . (str_contains($this->host, ':') ? "[{$this->host}]" : $this->host) . ':' . $this->port;
+    }
+
+    /**
+     * @param string $address a relative Unix path is taken from the working directory of this moment
+     * @throws ValueError when it is no address; the message says what is wrong
+     */
+    public static function parse(string $address): self
+    {
+        [$scheme, $rest] = explode('://', $address, 2) + [1 => ''];
+        if ($rest !== '' && $scheme === 'unix') {
+            return self::unix($rest);
+        }
+        if ($rest !== '' && $scheme === 'tcp') {
+            return self::tcp($rest, $address);
+        }
+
+        throw new ValueError("\"{$address}\" is no address: write unix:///path/to/gotask.sock or tcp://host:port.");
+    }
+
+    public function isUnix(): bool
+    {
+        return $this->port === null;
+    }
+
+    private static function unix(string $path): self
+    {
+        if (! str_starts_with($path, '/')) {
+            $path = getcwd() . '/' . $path;
+        }
+        if (str_contains($path, "\0")) {
+            throw new ValueError('The path of a Unix socket can\'t hold a zero byte.');
+        }
+        if (strlen($path) > self::MAX_UNIX_PATH) {
+            throw new ValueError(
+                'The socket path "' . $path . '" has ' . strlen($path) . ' bytes and can have at most '
+                . self::MAX_UNIX_PATH . ': choose a shorter one.',
+            );
+        }
+
+        return new self($path, null);
+    }
+
+    private static function tcp(string $rest, string $address): self
+    {
+        $matches = [];
+        if (
+            preg_match('/^(\[[0-9A-Fa-f:.]+(?:%[\w.-]+)?\]|[^\[\]:\/\s]+):(\d{1,5})$/D', $rest, $matches) !== 1
+            || (int) $matches[2] < 1
+            || (int) $matches[2] > 65535
+        ) {
+            throw new ValueError(
+                "\"{$address}\" is no TCP address: write tcp://host:port, with an IPv6 address in square brackets.",
+            );
+        }
+        $host = str_starts_with($matches[1], '[') ? substr($matches[1], 1, -1) : $matches[1];
+
+        return new self($host, (int) $matches[2]);
+    }
+}

@@ -1,0 +1,219 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask;
+
+use Psr\Log\LoggerInterface;
+use Psr\Log\NullLogger;
+use Reasno\GoTask\Connection\Dispatcher;
+use Reasno\GoTask\Connection\Memory;
+use Reasno\GoTask\Connection\Parallel;
+use Reasno\GoTask\Connection\Pending;
+use Reasno\GoTask\Connection\PendingFuture;
+use Reasno\GoTask\Connection\Settings;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Exception\InvalidRequest;
+use Reasno\GoTask\Exception\ParallelFailed;
+use Reasno\GoTask\Exception\PayloadTooLarge;
+use Reasno\GoTask\Goridge\CallFlag;
+use Reasno\GoTask\Goridge\Codec;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Goridge\Frame;
+use Reasno\GoTask\Goridge\FrameDecoder;
+use Reasno\GoTask\Goridge\MessagePackCodec;
+use ValueError;
+
+use function hrtime;
+use function is_finite;
+use function is_string;
+use function min;
+use function strlen;
+
+/**
+ * A client of one broker, for any PHP program.
+ *
+ *     $task = new Client('unix:///run/app/gotask.sock');
+ *
+ * It connects when the first call is made, and again whenever that is needed. How a call waits is chosen for each: in a Swoole
+ * coroutine or a fiber of Revolt's loop only that one waits, anywhere else the process does. It can be kept over a fork.
+ */
+final class Client implements GoTask
+{
+    /** Calls of parallel() that are under way at the same time, unless it is told otherwise. */
+    public const CONCURRENCY = 256;
+
+    /** Seconds; more would not fit the clock. */
+    private const MAX_TIMEOUT = 1e9;
+
+    private const LARGE = 65_536;
+
+    private readonly Dispatcher $dispatcher;
+
+    private readonly int $codecFlag;
+
+    /**
+     * @param string $address `unix:///path`, at most 106 bytes of path, or `tcp://host:port`
+     * @param float $timeout seconds that a call may take, unless it says otherwise
+     * @param float $connectTimeout seconds that opening a connection may take; never longer than the call that needs it
+     * @param int $maxConnections at least 1; a further one is opened only while all others are busy
+     * @param int $minConnections 0 … $maxConnections; so many are kept however long they are not needed
+     * @param float $maxIdleTime seconds after which a connection beyond $minConnections that was not needed is closed
+     * @param null|Codec $codec null: MessagePack
+     * @param int $maxPayload bytes of the largest frame that is sent or taken; by default 64 MiB, as in the worker
+     * @param LoggerInterface $logger is told what no caller can be told
+     * @throws ValueError when one of these is out of its bounds
+     */
+    public function __construct(
+        public readonly string $address,
+        private readonly float $timeout = 30.0,
+        float $connectTimeout = 10.0,
+        int $maxConnections = 4,
+        int $minConnections = 1,
+        float $maxIdleTime = 60.0,
+        private readonly Codec $codec = new MessagePackCodec(),
+        int $maxPayload = FrameDecoder::MAX_PAYLOAD,
+        private readonly LoggerInterface $logger = new NullLogger(),
+    ) {
+        self::seconds($timeout, 'The timeout');
+        self::seconds($connectTimeout, 'The connect timeout');
+        self::seconds($maxIdleTime, 'The longest idle time');
+        self::range($maxConnections, 1, 1024, 'The number of connections');
+        self::range($minConnections, 0, $maxConnections, 'The least number of connections');
+        self::range($maxPayload, 1024, Frame::MAX_UINT32, 'The largest payload');
+        $this->codecFlag = $codec->flag();
+        $this->dispatcher = new Dispatcher(
+            new Settings(Address::parse($address), $connectTimeout, $minConnections, $maxConnections, $maxIdleTime, $maxPayload, $logger),
+            $codec,
+        );
+    }
+
+    private function __clone()
+    {
+    }
+
+    public function call(string $method, mixed $payload = null, ?float $timeout = null): mixed
+    {
+        $call = $this->prepare($method, $payload, $timeout);
+        $this->dispatcher->submit($call);
+
+        return $this->dispatcher->finish($call);
+    }
+
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null): Future
+    {
+        $call = $this->prepare($method, $payload, $timeout);
+        $this->dispatcher->submit($call);
+
+        return new PendingFuture($this->dispatcher, $call, $this->logger);
+    }
+
+    public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array
+    {
+        if ($concurrency !== null && $concurrency < 1) {
+            throw new ValueError("The concurrency must be at least 1, it is {$concurrency}.");
+        }
+        if ($timeout !== null) {
+            self::seconds($timeout, 'The timeout');
+        }
+        $parallel = new Parallel(
+            $this->dispatcher,
+            fn (string $method, mixed $payload): Pending => $this->prepare($method, $payload, $timeout),
+            $concurrency ?? self::CONCURRENCY,
+        );
+        [$keys, $results, $errors] = $parallel->run($calls);
+        $byKey = $failed = [];
+        foreach ($keys as $place => $key) {
+            if (! isset($errors[$place])) {
+                $byKey[$key] = $results[$place] ?? null;
+            } elseif ($throw) {
+                $failed[$key] = $errors[$place];
+            } else {
+                $byKey[$key] = $errors[$place];
+            }
+        }
+
+        return $failed === [] ? $byKey : throw new ParallelFailed($byKey, $failed);
+    }
+
+    public function notify(string $method, mixed $payload = null): void
+    {
+        $call = $this->prepare($method, $payload, null, CallFlag::NOTIFY);
+        $this->dispatcher->submit($call);
+        $this->dispatcher->finish($call);
+    }
+
+    public function service(string $name): Service
+    {
+        return new Service($this, $name);
+    }
+
+    /**
+     * Closes the connections; calls that are under way fail. The next call opens a new one.
+     */
+    public function close(): void
+    {
+        $this->dispatcher->close();
+    }
+
+    /**
+     * @throws GoTaskException
+     */
+    private function prepare(string $method, mixed $payload, ?float $timeout, int $callFlags = 0): Pending
+    {
+        if ($timeout === null) {
+            $timeout = $this->timeout;
+        } else {
+            self::seconds($timeout, 'The timeout');
+        }
+        if ($method === '' || strlen($method) > Frame::MAX_METHOD) {
+            throw new InvalidRequest(
+                "A method's name has 1 to " . Frame::MAX_METHOD . ' bytes, this one has ' . strlen($method) . '.',
+                $method,
+            );
+        }
+        $deadline = hrtime(true) + (int) (min($timeout, self::MAX_TIMEOUT) * 1e9);
+        $codec = $this->codecFlag;
+        if ($payload === null) {
+            $body = '';
+        } elseif ($payload instanceof Args) {
+            $body = $payload->encode($this->codec);
+            $callFlags |= CallFlag::ARGS;
+        } elseif ($payload instanceof Raw) {
+            $body = $payload->bytes;
+            $codec = Flag::RAW;
+        } else {
+            if (is_string($payload) && strlen($payload) >= self::LARGE || $payload instanceof Bytes) {
+                self::checkMemory($method, (string) $payload);
+            }
+            $body = $this->codec->encode($payload);
+        }
+
+        return new Pending($method, $codec, $body, $callFlags, $deadline, $timeout);
+    }
+
+    private static function checkMemory(string $method, string $payload): void
+    {
+        $length = strlen($payload);
+        if ($length >= self::LARGE && ! Memory::leaves(2 * $length)) {
+            throw new PayloadTooLarge(
+                "The payload of {$method} has {$length} bytes, which PHP's memory_limit leaves no room to encode. It was not sent.",
+                $method,
+            );
+        }
+    }
+
+    private static function seconds(float $seconds, string $what): void
+    {
+        if (! ($seconds > 0.0) || ! is_finite($seconds)) {
+            throw new ValueError("{$what} must be a finite number of seconds above 0, it is {$seconds}.");
+        }
+    }
+
+    private static function range(int $value, int $min, int $max, string $what): void
+    {
+        if ($value < $min || $value > $max) {
+            throw new ValueError("{$what} must be from {$min} to {$max}, it is {$value}.");
+        }
+    }
+}

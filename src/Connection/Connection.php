@@ -1,0 +1,214 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Connection;
+
+use Reasno\GoTask\Address;
+
+use function getmypid;
+use function intdiv;
+use function max;
+use function min;
+
+/**
+ * One connection that many calls share: a session, and the runtime's way to write, read and wait.
+ *
+ * Nobody owns it for longer than a call. It has no reader of its own: whoever waits for an answer reads for everybody.
+ *
+ * @internal
+ */
+abstract class Connection
+{
+    /** With this many outstanding calls, or with a large frame under way, another connection is the better one. */
+    private const MANY = 512;
+
+    /** Bytes. */
+    private const LARGE = 65_536;
+
+    /** Bytes read at a time: two pages less would do for most, and the memory manager hands these out as cheaply. */
+    private const READ = 65_000;
+
+    /** Bytes read at a time of a large frame: about what a socket buffer holds. */
+    private const READ_LARGE = 262_144;
+
+    /** hrtime() in ns. */
+    public int $lastUsed = 0;
+
+    /** The process that opened it: after a fork it belongs to the parent alone. */
+    public readonly int $pid;
+
+    protected bool $open = true;
+
+    public function __construct(public readonly Session $session, public readonly Address $address)
+    {
+        $this->pid = (int) getmypid();
+    }
+
+    private function __clone()
+    {
+    }
+
+    /**
+     * Sends a call. It returns without waiting for the answer; in a runtime without coroutines or fibers it waits until all of it is
+     * written. The call has an outcome at once when the connection turns out to be dead.
+     *
+     * @param int $now hrtime() in ns
+     */
+    final public function submit(Pending $call, int $now): void
+    {
+        $call->connection = $this;
+        if ($this->open) {
+            $this->send($call, $this->session->call($call, $now), $now);
+        } else {
+            $this->refuse($call);
+        }
+    }
+
+    /**
+     * Puts a call behind what is to be written next, to leave in one write with others: at the latest with flush().
+     *
+     * @param int $now hrtime() in ns
+     */
+    final public function hold(Pending $call, int $now): void
+    {
+        $call->connection = $this;
+        if (! $this->open) {
+            $this->refuse($call);
+
+            return;
+        }
+        $this->session->outbox->append($this->session->call($call, $now));
+        if ($this->session->outbox->length >= self::LARGE) {
+            $this->flush();
+        }
+    }
+
+    /**
+     * Writes what is held; what the peer does not take at once is seen to while waiting.
+     */
+    abstract public function flush(): void;
+
+    /**
+     * Waits until the call has an outcome, which is no later than its deadline.
+     */
+    abstract public function await(Pending $call): void;
+
+    /**
+     * Waits until one of these calls, all of this connection and none with an outcome yet, has one.
+     *
+     * @param non-empty-array<Pending> $calls
+     */
+    abstract public function awaitAny(array $calls): void;
+
+    /**
+     * Gives a call up; it has an outcome then.
+     */
+    final public function cancel(Pending $call): void
+    {
+        $this->session->cancel($call);
+        if ($this->open && $this->session->outbox->length > 0 && $this->pid === getmypid()) {
+            $this->flush();
+        }
+    }
+
+    /**
+     * Whether it takes calls.
+     */
+    final public function isUsable(): bool
+    {
+        return $this->open && ! $this->session->goingAway;
+    }
+
+    final public function isOpen(): bool
+    {
+        return $this->open;
+    }
+
+    /**
+     * Whether a further call had better take another way, if there is one.
+     */
+    final public function isBusy(): bool
+    {
+        return $this->session->outbox->length >= self::LARGE
+            || $this->session->decoder->pending() >= self::LARGE
+            || $this->session->count() >= self::MANY;
+    }
+
+    final public function isIdle(): bool
+    {
+        return ! $this->session->isWaiting() && $this->session->outbox->length === 0;
+    }
+
+    /**
+     * How much is under way, to choose the least busy connection. A large frame counts as much as many calls.
+     */
+    final public function load(): int
+    {
+        return $this->session->count()
+            + intdiv($this->session->outbox->length + $this->session->decoder->pending(), 1024);
+    }
+
+    /**
+     * Whether the peer is still there, as far as can be told without waiting. Asked of one that was idle for a while.
+     */
+    abstract public function probe(): bool;
+
+    /**
+     * Ends it, and with it the calls that are outstanding.
+     */
+    final public function close(string $why = 'the connection was closed'): void
+    {
+        if (! $this->open) {
+            return;
+        }
+        $this->open = false;
+        $this->session->lost($why);
+        $this->disconnect();
+    }
+
+    /**
+     * Forgets it in a forked child, where the socket is the parent's: nothing is written to it and it is not shut down.
+     */
+    final public function abandon(): void
+    {
+        $this->open = false;
+        $this->session->lost('it belongs to the process that this one was forked from');
+        $this->session->woken = [];
+        $this->forget();
+    }
+
+    /**
+     * Writes a frame, or puts it behind those that wait to be written.
+     *
+     * @param int $now hrtime() in ns
+     */
+    abstract protected function send(Pending $call, string $frame, int $now): void;
+
+    /**
+     * Lets go of the socket and wakes those that waited.
+     */
+    abstract protected function disconnect(): void;
+
+    /**
+     * Lets go of the socket and of nothing else.
+     */
+    abstract protected function forget(): void;
+
+    /**
+     * @return int<1, max> bytes to ask for in the next read
+     */
+    final protected function readSize(): int
+    {
+        $pending = $this->session->decoder->pending();
+
+        return $pending <= self::READ ? self::READ : max(1, min($pending, self::READ_LARGE));
+    }
+
+    private function refuse(Pending $call): void
+    {
+        $call->outcome = Outcome::Lost;
+        $call->sent = false;
+        $call->reply = 'it had been closed before';
+    }
+}

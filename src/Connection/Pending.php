@@ -1,0 +1,73 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Connection;
+
+use Revolt\EventLoop\Suspension;
+
+/**
+ * One call, from the moment it is made until its outcome is known.
+ *
+ * A bare record, and the only object that a call needs: the session writes the outcome, the runtime its waiter. What
+ * the outcome means is worked out by the one who waited, where the exception then points to.
+ *
+ * @internal
+ */
+final class Pending
+{
+    public Outcome $outcome = Outcome::Waiting;
+
+    /** Its sequence on its connection. */
+    public int $sequence = 0;
+
+    /** The place of its frame in the connection's stream of bytes, to tell whether any of it was written. */
+    public int $start = 0;
+
+    /** Flags of the reply's frame. */
+    public int $replyFlags = 0;
+
+    /** Body of the reply; for the outcomes without one what is known about the reason. */
+    public string $reply = '';
+
+    /** Whether any of it had been written when the connection was lost. */
+    public bool $sent = false;
+
+    /** Who is to be woken, as its runtime writes it: 0 nobody, else the id of a Swoole coroutine. */
+    public int $coroutine = 0;
+
+    /**
+     * The same, for Revolt.
+     *
+     * @var null|Suspension<null>
+     */
+    public ?Suspension $suspension = null;
+
+    public ?Connection $connection = null;
+
+    /**
+     * @param int $codec flag of the codec that encoded the body, see Goridge\Flag
+     * @param int $callFlags see Goridge\CallFlag
+     * @param int $deadline nanoseconds on the clock of hrtime()
+     * @param float $timeout what the deadline was made from, seconds, for the message
+     */
+    public function __construct(
+        public readonly string $method,
+        public readonly int $codec,
+        public readonly string $body,
+        public readonly int $callFlags,
+        public readonly int $deadline,
+        public readonly float $timeout,
+    ) {
+    }
+
+    /**
+     * Makes it ready to be sent once more.
+     */
+    public function reset(): void
+    {
+        $this->outcome = Outcome::Waiting;
+        $this->reply = '';
+        $this->sent = false;
+    }
+}

@@ -1,0 +1,77 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Connection;
+
+use Psr\Log\LoggerInterface;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Future;
+
+/**
+ * @internal
+ */
+final class PendingFuture implements Future
+{
+    /** Neither an outcome that was told nor one that nobody wants to know. */
+    private bool $silent = false;
+
+    private mixed $result = null;
+
+    private ?GoTaskException $failure = null;
+
+    private bool $known = false;
+
+    public function __construct(
+        private readonly Dispatcher $dispatcher,
+        private readonly Pending $call,
+        private readonly LoggerInterface $logger,
+    ) {
+    }
+
+    public function __destruct()
+    {
+        if ($this->silent || $this->call->outcome === Outcome::Waiting || $this->dispatcher->isForked($this->call)) {
+            return;
+        }
+
+        try {
+            $this->dispatcher->result($this->call);
+        } catch (GoTaskException $failure) {
+            $this->logger->error(
+                'A call failed that nobody waited for: {message}',
+                ['message' => $failure->getMessage(), 'method' => $this->call->method, 'exception' => $failure],
+            );
+        }
+    }
+
+    private function __clone()
+    {
+    }
+
+    public function await(): mixed
+    {
+        $this->silent = true;
+        if (! $this->known) {
+            try {
+                $this->result = $this->dispatcher->finish($this->call);
+            } catch (GoTaskException $failure) {
+                $this->failure = $failure;
+            }
+            $this->known = true;
+        }
+
+        return $this->failure === null ? $this->result : throw $this->failure;
+    }
+
+    public function cancel(): void
+    {
+        $this->silent = true;
+        $this->dispatcher->cancel($this->call);
+    }
+
+    public function isComplete(): bool
+    {
+        return $this->call->outcome !== Outcome::Waiting;
+    }
+}

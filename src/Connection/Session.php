@@ -1,0 +1,267 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Connection;
+
+use Closure;
+use Reasno\GoTask\Exception\ProtocolError;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Goridge\Frame;
+use Reasno\GoTask\Goridge\FrameDecoder;
+use Reasno\GoTask\Goridge\OversizedFrame;
+use Reasno\GoTask\Goridge\Stream;
+
+use function count;
+use function intdiv;
+use function is_array;
+use function is_int;
+use function json_decode;
+use function max;
+use function strlen;
+use function substr;
+
+use const PHP_INT_MAX;
+
+/**
+ * The protocol of one connection as its caller sees it: which calls are outstanding, which bytes are to be written, what
+ * the bytes that came mean. No socket, no clock, no waiting: whoever owns it does those.
+ *
+ * @internal
+ */
+final class Session
+{
+    public const PROTOCOL = 1;
+
+    public const HELLO = 'GoTask.Hello';
+
+    private const MAX_SEQUENCE = 0x7FFFFFFF;
+
+    public Peer $peer = Peer::Unknown;
+
+    /** The peer takes no more calls here. */
+    public bool $goingAway = false;
+
+    /** Bytes; what the peer said in its Hello. */
+    public int $maxPayload = Frame::MAX_UINT32;
+
+    /**
+     * No deadline of an outstanding call is earlier than this, hrtime() in ns. It may lag behind: a call that is answered does not
+     * move it, expire() finds the exact one.
+     */
+    public int $earliest = PHP_INT_MAX;
+
+    /**
+     * Calls with an outcome whose waiters are still to be woken; whoever calls receive() or expire() empties it.
+     *
+     * @var list<Pending>
+     */
+    public array $woken = [];
+
+    /** @var array<int, Pending> outstanding calls by sequence */
+    public array $pending = [];
+
+    public readonly Outbox $outbox;
+
+    public readonly FrameDecoder $decoder;
+
+    private int $sequence = 0;
+
+    /** Bytes that have been put into the outbox, or past it, since the connection was opened. */
+    private int $appended = 0;
+
+    private ?Pending $hello = null;
+
+    /**
+     * @param int $limit bytes of the largest payload that is taken
+     * @param null|Closure(int): bool $canHold see FrameDecoder
+     */
+    public function __construct(public readonly int $limit, ?Closure $canHold = null)
+    {
+        $this->outbox = new Outbox();
+        $this->decoder = new FrameDecoder($limit, $canHold);
+    }
+
+    /**
+     * Asks the peer who it is: the first frame of a connection, to be written together with the first call.
+     */
+    public function greet(Pending $hello): void
+    {
+        $this->hello = $hello;
+        $this->outbox->append($this->call($hello, 0));
+    }
+
+    /**
+     * Takes a call among those outstanding.
+     *
+     * @param int $now hrtime() in ns
+     * @return string its frame, which is to be written next, or appended to the outbox unless that is empty
+     */
+    public function call(Pending $call, int $now): string
+    {
+        do {
+            $this->sequence = $this->sequence === self::MAX_SEQUENCE ? 1 : $this->sequence + 1;
+        } while (isset($this->pending[$this->sequence]));
+        $call->sequence = $this->sequence;
+        $frame = $this->peer === Peer::Broker
+            ? Frame::call($call->sequence, $call->method, $call->codec, $call->body, intdiv($call->deadline - $now, 1_000_000), $call->callFlags)
+            : Frame::call($call->sequence, $call->method, $call->codec, $call->body);
+        $call->start = $this->appended;
+        $this->appended += strlen($frame);
+        $this->pending[$call->sequence] = $call;
+        if ($call->deadline < $this->earliest) {
+            $this->earliest = $call->deadline;
+        }
+
+        return $frame;
+    }
+
+    /**
+     * Gives a call up. Its answer, if one comes, is dropped; the peer is told where it understands that.
+     */
+    public function cancel(Pending $call, Outcome $outcome = Outcome::Cancelled): void
+    {
+        if (($this->pending[$call->sequence] ?? null) !== $call) {
+            return;
+        }
+        unset($this->pending[$call->sequence]);
+        $call->outcome = $outcome;
+        if ($this->peer === Peer::Broker) {
+            $this->append(Frame::encode(Flag::CONTROL, [$call->sequence], '', Stream::STOP));
+        }
+    }
+
+    /**
+     * Takes over bytes that came; the outcome of the calls they answer is then known.
+     *
+     * @throws ProtocolError when they are no frames, or answer nothing; the connection is of no more use
+     */
+    public function receive(string $bytes): void
+    {
+        $decoder = $this->decoder;
+        $decoder->feed($bytes);
+        while (($frame = $decoder->next()) !== null) {
+            if (($frame->flags & Flag::CONTROL) !== 0) {
+                $this->control($frame);
+                continue;
+            }
+            $sequence = $frame->options[0] ?? 0;
+            $call = $this->pending[$sequence] ?? null;
+            if ($call === null) {
+                // The answer to a call that was given up: it was under way when we said so.
+                continue;
+            }
+            unset($this->pending[$sequence]);
+            $call->replyFlags = $frame->flags;
+            if ($frame instanceof OversizedFrame) {
+                $call->outcome = Outcome::Oversized;
+                $call->reply = (string) $frame->length;
+            } else {
+                $name = $frame->options[1] ?? 0;
+                if ($name > strlen($frame->payload)) {
+                    $this->pending[$sequence] = $call;
+
+                    throw new ProtocolError("The peer's reply to {$call->method} is shorter than the method's name in it.");
+                }
+                $call->outcome = Outcome::Replied;
+                $call->reply = substr($frame->payload, $name);
+            }
+            if ($call->coroutine !== 0 || $call->suspension !== null) {
+                $this->woken[] = $call;
+            }
+            if ($call === $this->hello) {
+                $this->greeted($call);
+            }
+        }
+    }
+
+    /**
+     * Ends the calls whose time is over.
+     *
+     * @param int $now hrtime() in ns
+     */
+    public function expire(int $now): void
+    {
+        $earliest = PHP_INT_MAX;
+        foreach ($this->pending as $call) {
+            if ($call->deadline <= $now) {
+                $this->cancel($call, Outcome::Expired);
+                if ($call->coroutine !== 0 || $call->suspension !== null) {
+                    $this->woken[] = $call;
+                }
+            } elseif ($call->deadline < $earliest) {
+                $earliest = $call->deadline;
+            }
+        }
+        $this->earliest = $earliest;
+    }
+
+    /**
+     * The connection has ended: so have all calls that were outstanding on it.
+     */
+    public function lost(string $why): void
+    {
+        $written = $this->appended - $this->outbox->length;
+        foreach ($this->pending as $call) {
+            $call->outcome = Outcome::Lost;
+            $call->sent = $written > $call->start;
+            $call->reply = $why;
+            if ($call->coroutine !== 0 || $call->suspension !== null) {
+                $this->woken[] = $call;
+            }
+        }
+        $this->pending = [];
+        $this->outbox->clear();
+    }
+
+    /**
+     * How many outstanding calls a connection has that is still in use.
+     */
+    public function count(): int
+    {
+        return count($this->pending);
+    }
+
+    /**
+     * Whether any call but Hello is outstanding.
+     */
+    public function isWaiting(): bool
+    {
+        return count($this->pending) > ($this->hello === null ? 0 : 1);
+    }
+
+    private function append(string $frame): void
+    {
+        $this->appended += strlen($frame);
+        $this->outbox->append($frame);
+    }
+
+    private function control(Frame|OversizedFrame $frame): void
+    {
+        if ($frame instanceof OversizedFrame) {
+            return;
+        }
+        if (($frame->stream & Stream::PING) !== 0) {
+            $this->append(Frame::encode(Flag::CONTROL, $frame->options, $frame->payload, Stream::PONG));
+        } elseif (($frame->stream & Stream::STOP) !== 0 && ($frame->options[0] ?? -1) === 0) {
+            $this->goingAway = true;
+        }
+    }
+
+    private function greeted(Pending $hello): void
+    {
+        $this->hello = null;
+        $this->peer = Peer::Plain;
+        if ($hello->outcome !== Outcome::Replied || ($hello->replyFlags & Flag::ERROR) !== 0) {
+            return;
+        }
+        $said = json_decode($hello->reply, true);
+        // One that gives back what it was told, such as an echo, is not a broker.
+        if (! is_array($said) || ! is_int($said['protocol'] ?? null) || $said['protocol'] < 1 || ($said['peer'] ?? 'php') === 'php') {
+            return;
+        }
+        $this->peer = Peer::Broker;
+        $limit = $said['max_payload'] ?? null;
+        $this->maxPayload = is_int($limit) ? max($limit, 1) : $this->maxPayload;
+    }
+}

@@ -1,0 +1,27 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Connection;
+
+use Psr\Log\LoggerInterface;
+use Reasno\GoTask\Address;
+
+/**
+ * What all connections of a client have in common. Times in seconds, sizes in bytes.
+ *
+ * @internal
+ */
+final class Settings
+{
+    public function __construct(
+        public readonly Address $address,
+        public readonly float $connectTimeout,
+        public readonly int $minConnections,
+        public readonly int $maxConnections,
+        public readonly float $maxIdleTime,
+        public readonly int $maxPayload,
+        public readonly LoggerInterface $logger,
+    ) {
+    }
+}

@@ -1,0 +1,78 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask;
+
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Exception\ParallelFailed;
+
+/**
+ * Calls methods of a Python worker.
+ *
+ *     $task->call('App.Hi', 'Reasno');                       // ["hello" => "Reasno"]
+ *     $task->service('App')->hi('Reasno');                   // the same
+ *
+ * A method is `Service.method`, or the name of a function; 1 to 255 bytes. The payload is its first argument, whole; where the
+ * method requires more than one, a list is spread over them, or a map by their names. `new Args('Jo', last: 'Li')` always passes
+ * exactly these arguments, `new Raw($bytes)` bytes that no codec touches, `null` nothing to a method without parameters.
+ *
+ * A timeout is seconds, more than 0; null stands for the client's default. When it is over the caller gets a DeadlineExceeded, the
+ * worker is told to stop, and a late answer is dropped. A method never runs twice on its own: a call is sent again only
+ * when it has certainly not run.
+ *
+ * Many callers can use one instance at the same time: coroutines, fibers, and in plain PHP callAsync() and parallel().
+ */
+interface GoTask
+{
+    /**
+     * Runs a method and waits for its result.
+     *
+     * @param null|float $timeout seconds
+     * @throws GoTaskException
+     */
+    public function call(string $method, mixed $payload = null, ?float $timeout = null): mixed;
+
+    /**
+     * Starts a call; it has been sent when this returns. Its result, or what went wrong on the way, is told by the future.
+     *
+     * The timeout counts from now, not from when the future is awaited.
+     *
+     * @param null|float $timeout seconds
+     * @throws GoTaskException when the call can't be sent
+     */
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null): Future;
+
+    /**
+     * Runs many calls at the same time and waits for all of them.
+     *
+     *     [$hi, $bye] = $task->parallel([['App.Hi', 'Jo'], ['App.Bye', 'Jo']]);
+     *
+     * The calls are sent in their order, and gathered into few writes. They end in any order, also when some fail.
+     *
+     * @template TKey of array-key
+     * @param iterable<TKey, array{0: string, 1?: mixed}> $calls pairs of method and payload; read as places become free
+     * @param null|int $concurrency how many may be under way at the same time, at least 1; null: 256
+     * @param null|float $timeout seconds, for each call from when it is sent
+     * @param bool $throw false: the exception of a call that fails stands in the place of its result
+     * @return array<TKey, mixed> the results, under the keys of the calls and in their order
+     * @throws ParallelFailed when all have ended and one has failed; it holds the results and the errors
+     */
+    public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array;
+
+    /**
+     * Hands a call over and returns once the worker has accepted it, without waiting for it to run.
+     *
+     * What the method returns is dropped; if it fails, the worker logs that.
+     *
+     * @throws GoTaskException when it was not accepted
+     */
+    public function notify(string $method, mixed $payload = null): void;
+
+    /**
+     * The methods of one Python service as methods of an object.
+     *
+     * @param string $name such as `App`
+     */
+    public function service(string $name): Service;
+}

@@ -1,0 +1,171 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Runtime;
+
+use Reasno\GoTask\Address;
+use Reasno\GoTask\Connection\Connection;
+use Reasno\GoTask\Connection\Outcome;
+use Reasno\GoTask\Connection\Pending;
+use Reasno\GoTask\Connection\Session;
+use Reasno\GoTask\Connection\Transport;
+use Reasno\GoTask\Exception\ProtocolError;
+
+use function hrtime;
+use function max;
+use function strlen;
+
+/**
+ * The process waits, and reads for all its calls while it does.
+ *
+ * It writes without waiting, and reads when the peer takes no more: two large payloads that cross each other would block both ends
+ * for ever otherwise.
+ *
+ * @internal
+ */
+final class BlockingConnection extends Connection
+{
+    private bool $broken = false;
+
+    public function __construct(Session $session, Address $address, private readonly Transport $transport)
+    {
+        parent::__construct($session, $address);
+    }
+
+    protected function send(Pending $call, string $frame, int $now): void
+    {
+        $outbox = $this->session->outbox;
+        $written = $outbox->length === 0 ? $this->transport->write($frame) : 0;
+        if ($written === strlen($frame)) {
+            return;
+        }
+        $outbox->append($frame);
+        if ($written < 0) {
+            $this->broken();
+
+            return;
+        }
+        $outbox->advance($written);
+        $this->flush();
+        while ($outbox->length > 0 && $call->outcome === Outcome::Waiting) {
+            $this->step();
+        }
+    }
+
+    public function flush(): void
+    {
+        $outbox = $this->session->outbox;
+        while ($this->open && ! $this->broken && $outbox->length > 0) {
+            $bytes = $outbox->next();
+            $written = $this->transport->write($bytes);
+            if ($written < 0) {
+                $this->broken();
+
+                return;
+            }
+            $outbox->advance($written);
+            if ($written < strlen($bytes)) {
+                return;
+            }
+        }
+    }
+
+    public function await(Pending $call): void
+    {
+        while ($call->outcome === Outcome::Waiting) {
+            $this->step();
+        }
+    }
+
+    public function awaitAny(array $calls): void
+    {
+        while (true) {
+            foreach ($calls as $call) {
+                if ($call->outcome !== Outcome::Waiting) {
+                    return;
+                }
+            }
+            $this->step();
+        }
+    }
+
+    public function probe(): bool
+    {
+        if ($this->open) {
+            $this->receive(0);
+        }
+
+        return $this->isUsable();
+    }
+
+    protected function disconnect(): void
+    {
+        $this->session->woken = [];
+        $this->transport->close();
+    }
+
+    protected function forget(): void
+    {
+        $this->transport->close();
+    }
+
+    /**
+     * Waits for the next thing that happens: bytes to read, room to write, a deadline.
+     */
+    private function step(): void
+    {
+        $session = $this->session;
+        $now = hrtime(true);
+        $wait = $session->earliest - $now;
+        if ($wait <= 0) {
+            $session->expire($now);
+            $this->flush();
+        } elseif ($session->outbox->length === 0) {
+            $this->receive($wait);
+        } else {
+            if ($this->transport->poll($wait)) {
+                $this->receive(0);
+            }
+            $this->flush();
+        }
+    }
+
+    /**
+     * The peer takes no more. What it had written before that still counts.
+     */
+    private function broken(): void
+    {
+        $this->broken = true;
+        $why = $this->transport->error();
+        do {
+            $before = $this->session->count();
+            $this->receive(0);
+        } while ($this->open && $this->session->count() < $before);
+        $this->close($why);
+    }
+
+    private function receive(int $wait): void
+    {
+        $bytes = $this->transport->read($this->readSize(), max(0, $wait));
+        if ($bytes === null) {
+            $this->close($this->transport->error());
+
+            return;
+        }
+        if ($bytes === '') {
+            return;
+        }
+
+        try {
+            $this->session->receive($bytes);
+        } catch (ProtocolError $error) {
+            $this->close($error->getMessage());
+
+            return;
+        }
+        if ($this->session->outbox->length > 0) {
+            $this->flush();
+        }
+    }
+}

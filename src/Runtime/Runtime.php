@@ -1,0 +1,27 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Runtime;
+
+use Reasno\GoTask\Address;
+use Reasno\GoTask\Connection\Connection;
+use Reasno\GoTask\Connection\Latch;
+use Reasno\GoTask\Connection\Session;
+use Reasno\GoTask\Exception\ConnectFailed;
+
+/**
+ * A way to wait: it makes connections whose callers wait in its manner.
+ *
+ * @internal
+ */
+interface Runtime
+{
+    /**
+     * @param float $timeout seconds, more than 0
+     * @throws ConnectFailed
+     */
+    public function connect(Address $address, Session $session, float $timeout): Connection;
+
+    public function latch(): Latch;
+}

@@ -1,0 +1,37 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask;
+
+use Reasno\GoTask\Exception\GoTaskException;
+
+/**
+ * A Python service: `$app->sayHello('Jo', last: 'Li')` runs `App.sayHello`, which Python finds as `say_hello`, with exactly these
+ * arguments, by position and by name. GoTask::service() makes it.
+ */
+final class Service
+{
+    /**
+     * @param null|float $timeout seconds, for each call; null: the client's default
+     */
+    public function __construct(
+        private readonly GoTask $task,
+        private readonly string $name,
+        private readonly ?float $timeout = null,
+    ) {
+    }
+
+    /**
+     * @param array<array-key, mixed> $arguments
+     * @throws GoTaskException
+     */
+    public function __call(string $method, array $arguments): mixed
+    {
+        return $this->task->call(
+            $this->name . '.' . $method,
+            $arguments === [] ? null : new Args(...$arguments),
+            $this->timeout,
+        );
+    }
+}

@@ -1,0 +1,103 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Integration\Client;
+
+use RuntimeException;
+
+use function bin2hex;
+use function dirname;
+use function explode;
+use function fclose;
+use function fgets;
+use function is_executable;
+use function is_file;
+use function is_resource;
+use function proc_close;
+use function proc_open;
+use function proc_terminate;
+use function random_bytes;
+use function str_starts_with;
+use function sys_get_temp_dir;
+use function trim;
+use function unlink;
+
+use const SIGKILL;
+use const STDERR;
+
+/**
+ * Fixtures/peer.py, running.
+ */
+final class Peer
+{
+    public readonly string $address;
+
+    /** @var null|resource */
+    private mixed $process;
+
+    /** @var array<int, resource> */
+    private array $pipes;
+
+    public function __construct(string $mode = '', ?string $address = null)
+    {
+        $address ??= 'unix://' . sys_get_temp_dir() . '/gotask-peer-' . bin2hex(random_bytes(6)) . '.sock';
+        $python = is_executable('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
+        $pipes = [];
+        $process = proc_open(
+            [$python, dirname(__DIR__) . '/Fixtures/peer.py', $address, $mode],
+            [['pipe', 'r'], ['pipe', 'w'], STDERR],
+            $pipes,
+        );
+        if (! is_resource($process)) {
+            throw new RuntimeException('Python can\'t be run.');
+        }
+        /** @var array<int, resource> $pipes */
+        $this->process = $process;
+        $this->pipes = $pipes;
+        $line = fgets($pipes[1]);
+        if ($line === false || ! str_starts_with($line, 'ready ')) {
+            throw new RuntimeException('The peer did not start.');
+        }
+        $this->address = trim(explode(' ', $line, 2)[1]);
+    }
+
+    public function __destruct()
+    {
+        $this->stop();
+    }
+
+    /**
+     * As if by kill -9.
+     */
+    public function kill(): void
+    {
+        $this->end(SIGKILL);
+    }
+
+    public function stop(): void
+    {
+        $this->end(null);
+    }
+
+    private function end(?int $signal): void
+    {
+        if ($this->process === null) {
+            return;
+        }
+        if ($signal !== null) {
+            proc_terminate($this->process, $signal);
+        }
+        foreach ($this->pipes as $pipe) {
+            fclose($pipe);
+        }
+        proc_close($this->process);
+        $this->process = null;
+        if (str_starts_with($this->address, 'unix://')) {
+            $path = explode('://', $this->address, 2)[1];
+            if (is_file($path) || @filetype($path) === 'socket') {
+                unlink($path);
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+<?php
+
+declare(strict_types=1);
+
+/*
+ * What of Swoole is used here, for the static analysis where the extension is not loaded. Never included.
+ */
+
+namespace Swoole {
+    class Coroutine
+    {
+        public static function create(callable $func, mixed ...$param): int|false {}
+
+        public static function yield(): bool {}
+
+        public static function resume(int $cid): bool {}
+
+        public static function cancel(int $cid, bool $throw_exception = false): bool {}
+
+        public static function getCid(): int {}
+
+        public static function exists(int $cid): bool {}
+
+        public static function sleep(float $seconds): bool {}
+
+        /** @return array{coroutine_num: int} */
+        public static function stats(): array {}
+    }
+
+    class Event
+    {
+        public static function defer(callable $callback): true {}
+    }
+}
+
+namespace Swoole\Coroutine {
+    function run(callable $fn, mixed ...$args): bool {}
+
+    function go(callable $fn, mixed ...$args): int|false {}
+
+    class Socket
+    {
+        public int $errCode = 0;
+
+        public string $errMsg = '';
+
+        public function __construct(int $domain, int $type, int $protocol = 0) {}
+
+        public function connect(string $host, int $port = 0, float $timeout = 0): bool {}
+
+        public function checkLiveness(): bool {}
+
+        public function recv(int $length = 65536, float $timeout = 0): string|false {}
+
+        public function send(string $data, float $timeout = 0): int|false {}
+
+        public function setOption(int $level, int $opt_name, mixed $opt_value): bool {}
+
+        public function close(): bool {}
+    }
+
+    class Channel
+    {
+        public function __construct(int $size = 1) {}
+
+        public function push(mixed $data, float $timeout = -1): bool {}
+
+        public function pop(float $timeout = -1): mixed {}
+
+        public function close(): bool {}
+    }
+}
