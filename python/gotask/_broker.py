@@ -12,7 +12,7 @@ from typing import Any
 from . import _protocol as wire
 from ._codec import decode, encode
 from ._config import Config
-from ._connection import Connection
+from ._connection import INLINE, Connection
 from ._errors import GoTaskError, MethodNotFound, Overloaded, Unavailable
 from ._inline import InlineRunner
 from ._log import Log
@@ -28,8 +28,8 @@ SCRATCH_SIZE = 256 * 1024
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
 MAX_ROUTES = 4096
 
-# Where a method runs: 0 is a worker's sync lane.
-_ASYNC, _INLINE = 1, 2
+# Where a method runs: 0 is a worker's sync lane. INLINE is _connection's.
+ASYNC = 1
 
 
 class Broker:
@@ -53,11 +53,11 @@ class Broker:
         self._on_start_failed = on_start_failed
         self._connections: set[Connection] = set()
         self._catalogue = Catalogue([])
-        self._routes: dict[bytes, int] = {}
-        self._inline: InlineRunner | None = None
+        self.routes: dict[bytes, int] = {}  # by method, in the spellings that were used
+        self.inline: InlineRunner | None = None
         self._draining = False
         self._started_at = time.time()
-        self._calls = 0
+        self.calls = 0
         self.pool = WorkerPool(config, log, loop, self.scratch, self._workers_ready, on_start_failed, self.flush)
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -72,21 +72,22 @@ class Broker:
     def drain(self) -> None:
         """Takes no more calls; those that are here are run and answered."""
         self._draining = True
+        self.routes.clear()
         for connection in self._connections:
             connection.go_away()
 
     @property
     def idle(self) -> bool:
         """Whether every call taken has been answered."""
-        inline = self._inline.running if self._inline is not None else 0
+        inline = self.inline.running if self.inline is not None else 0
         return not inline and not self.pool.queued and not self.pool.running
 
     async def close(self) -> None:
         """Closes connections after what they still have to write, and the app where it runs in the broker."""
         for connection in tuple(self._connections):
             connection.close()
-        if self._inline is not None:
-            await self._inline.close()
+        if self.inline is not None:
+            await self.inline.close()
 
     # -- connections ------------------------------------------------------------------------------------------------
 
@@ -111,18 +112,16 @@ class Broker:
 
     def submit(self, call: Call) -> None:
         """Sends the call on its way. GoTaskError: it can't be."""
-        route = self._routes.get(call.method)
+        route = self.routes.get(call.method)
         if route is None:
             route = self._route(call.method)
-        if self._draining:
-            raise Unavailable("the broker is ending and takes no more calls; this one has not run")
-        self._calls += 1
-        if self._inline is not None and route & _INLINE:
-            taken = self._inline.running < self.config.queue_calls
+        self.calls += 1
+        if self.inline is not None and route & INLINE:
+            taken = self.inline.running < self.config.queue_calls
             if taken:
-                self._inline.submit(call, route & _ASYNC != 0)
+                self.inline.submit(call, route & ASYNC != 0)
         else:
-            taken = self.pool.submit(call, route & _ASYNC != 0)
+            taken = self.pool.submit(call, route & ASYNC != 0)
         if not taken:
             raise Overloaded(
                 f"{self.config.queue_calls} calls or {self.config.queue_bytes} bytes are waiting for a worker already;"
@@ -131,8 +130,8 @@ class Broker:
 
     def cancelled(self, call: Call) -> None:
         """Nobody waits for this call any more. One that still waits is not started."""
-        if self._inline is not None:
-            self._inline.cancel(call)
+        if self.inline is not None:
+            self.inline.cancel(call)
 
     def system_call(self, call: Call) -> None:
         """Answers a method of the broker's own."""
@@ -180,15 +179,17 @@ class Broker:
             "uptime": time.time() - self._started_at,
             "addresses": [str(address) for address in self.config.addresses],
             "connections": len(self._connections),
-            "calls": self._calls,
+            "calls": self.calls,
             "queued": self.pool.queued,
-            "running": self.pool.running + (self._inline.running if self._inline is not None else 0),
+            "running": self.pool.running + (self.inline.running if self.inline is not None else 0),
             "workers": [
                 {"pid": worker.pid, "state": worker.state, "calls": worker.calls} for worker in self.pool.workers
             ],
         }
 
     def _route(self, method: bytes) -> int:
+        if self._draining:
+            raise Unavailable("the broker is ending and takes no more calls; this one has not run")
         try:
             name = method.decode()
         except UnicodeDecodeError:
@@ -196,11 +197,11 @@ class Broker:
         description = self._catalogue.resolve(name)
         if description is None:
             raise self._catalogue.not_found(name)
-        route = _ASYNC if description["async"] else 0
+        route = ASYNC if description["async"] else 0
         if not self.config.workers or description["inline"]:
-            route |= _INLINE
-        if len(self._routes) < MAX_ROUTES:
-            self._routes[method] = route
+            route |= INLINE
+        if len(self.routes) < MAX_ROUTES:
+            self.routes[method] = route
         return route
 
     # -- start ------------------------------------------------------------------------------------------------------
@@ -212,8 +213,8 @@ class Broker:
             self._serve(methods)
 
     def _open_inline(self, then: Callable[[InlineRunner], None]) -> None:
-        self._inline = InlineRunner(self.config, self.log, self._loop, self.flush)
-        self._inline.open(then, self._on_start_failed)
+        self.inline = InlineRunner(self.config, self.log, self._loop, self.flush)
+        self.inline.open(then, self._on_start_failed)
 
     def _serve(self, methods: list[dict[str, Any]]) -> None:
         self._catalogue = Catalogue(methods)

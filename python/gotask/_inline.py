@@ -15,6 +15,7 @@ from ._config import Config
 from ._entry import EXACT, STRUCTURED
 from ._loader import load
 from ._log import Log
+from ._protocol import Buffer
 from ._queue import Call
 from ._registry import default_registry
 from ._runner import Job, Runner
@@ -28,6 +29,7 @@ class InlineRunner:
         self._loop = loop
         self._flush = flush
         self._runner = Runner(default_registry, config.max_payload)
+        self._job = Job(0, 0.0, 0, 0, 0, b"", b"", None)
         self._tasks: dict[Call, asyncio.Task[None]] = {}
 
     def open(self, then: Callable[[InlineRunner], None], on_failed: Callable[[str], None]) -> None:
@@ -63,6 +65,13 @@ class InlineRunner:
 
     def describe(self) -> list[dict[str, Any]]:
         return default_registry.describe()
+
+    def run(self, codec: int, sequence: int, method: bytes, body: Buffer, structured: bool) -> list[bytes]:
+        """Runs a sync call at once; the parts of its reply."""
+        job = self._job  # such calls never overlap: one job serves them all
+        job.flags = STRUCTURED if structured else 0
+        job.codec, job.sequence, job.method, job.body = codec, sequence, method, body
+        return self._runner.run(job)
 
     def submit(self, call: Call, is_async: bool) -> None:
         job = _job(call)

@@ -154,7 +154,7 @@ class Decoder:
             self._partial += view
             if len(self._partial) < self._needed:
                 return events
-            view = memoryview(bytes(self._partial))
+            view = memoryview(self._partial)
             self._partial = bytearray()
         if view:
             try:
@@ -175,42 +175,40 @@ class Decoder:
         return events
 
     def _parse(self, view: memoryview, events: list[Event]) -> None:
-        offset, end = 0, len(view)
+        data = bytes(view)  # slices of bytes take half the time of slices of a memoryview
+        offset, end = 0, len(data)
+        unpack, options_at, limit = _HEADER.unpack_from, _OPTIONS, self._max_payload
         while end - offset >= HEADER_SIZE:
-            head, flags, length, crc, stream, _ = _HEADER.unpack_from(view, offset)
+            head, flags, length, crc, stream, _ = unpack(data, offset)
             words = head & 0x0F
             if head >> 4 != VERSION or not 3 <= words <= 3 + MAX_OPTIONS:
                 raise ProtocolError(_describe(head))
-            if crc32(view[offset : offset + 6]) != crc:
+            if crc32(data[offset : offset + 6]) != crc:
                 raise ProtocolError("not a Goridge v3 frame: the header's checksum is wrong")
             start = offset + 4 * words
             if end < start:
                 self._needed = start - offset
                 break
             stop = start + length
-            options = _OPTIONS[words - 3].unpack_from(view, offset + HEADER_SIZE)
-            if length > self._max_payload:
+            options = options_at[words - 3].unpack_from(data, offset + HEADER_SIZE)
+            if length < LARGE and length <= limit:
+                if stop > end:
+                    self._needed = stop - offset
+                    break
+                events.append(Frame(flags, stream, options, data[offset:stop], 4 * words))
+            elif length > limit:
                 events.append(Oversized(flags, stream, options, length))
                 self._skip = max(0, stop - end)
-                offset = min(stop, end)
-                continue
-            if length >= LARGE:
+            else:
                 raw = self._allocate(stop - offset)
                 self._large = Frame(flags, stream, options, raw, 4 * words)
                 self._view = memoryview(raw)
                 self._filled = 0
                 self._fill(view[offset:stop], events)
-                offset = min(stop, end)
-                continue
-            if stop <= end:
-                events.append(Frame(flags, stream, options, bytes(view[offset:stop]), 4 * words))
-                offset = stop
-                continue
-            self._needed = stop - offset
-            break
+            offset = min(stop, end)
         else:
             self._needed = HEADER_SIZE
-        self._partial += view[offset:]
+        self._partial += data[offset:]
 
     def _fill(self, view: memoryview, events: list[Event]) -> memoryview:
         assert self._view is not None

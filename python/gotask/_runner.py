@@ -24,9 +24,6 @@ _START = Struct("<BBI")
 _PAIR = Struct("<II")
 _REPLY_HEAD = wire.VERSION << 4 | 5
 
-# A method counts as quick while its last call took less than this, in seconds.
-QUICK = 0.0002
-
 # Spellings of method names that are remembered.
 _MAX_METHODS = 4096
 
@@ -100,7 +97,6 @@ class Runner:
         self._max_payload = max_payload
         self._methods: dict[bytes, Method] = {}
         self._heads: dict[int, bytes] = {}
-        self._took: dict[bytes, float] = {}
 
     def method(self, name: bytes) -> Method:
         method = self._methods.get(name)
@@ -110,17 +106,11 @@ class Runner:
                 self._methods[name] = method
         return method
 
-    def is_quick(self, name: bytes) -> bool:
-        """Whether the method has been quick so far, so that finished replies may wait for its."""
-        return self._took.get(name, QUICK) < QUICK
-
     def run(self, job: Job) -> list[bytes]:
         """Runs a sync method; whatever it raises is its reply."""
         running_sync.job = job
         try:
-            began = time.monotonic()
             result = self._begin(job)
-            self._took[job.method] = time.monotonic() - began
         except _Refused as refused:
             return self.failed(job, refused.body)
         except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
@@ -156,15 +146,14 @@ class Runner:
 
     def _begin(self, job: Job) -> Any:
         try:
-            method = self.method(job.method)
+            method = self._methods.get(job.method) or self.method(job.method)
             payload = decode(job.codec, job.body)
         except GoTaskError as error:
             raise _Refused(error.body()) from None
         finally:
-            job.release()
-        if job.flags & EXACT:
-            return method.invoke_exact(payload)
-        return method.invoke(payload)
+            if job.segment is not None:
+                job.release()
+        return method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload)
 
     def _result(self, job: Job, result: object) -> list[bytes]:
         try:

@@ -21,9 +21,9 @@ from ._slots import Slots
 from ._records import FAILED, LOG, READY, RECORD, REPLY, REPLY_SHARED, SYNC
 from ._protocol import LARGE
 
-# Replies to the calls of one message are gathered as long as they come quicker than this, in seconds …
-GATHER_TIME = 0.0002
-# … and up to this many bytes.
+# Replies to the calls of one message are gathered while their methods are quick, which is: the last call took less than
+# QUICK seconds. What was slow for once is sent at once, with what was gathered before it, up to GATHER_BYTES at a time.
+QUICK = 0.0002
 GATHER_BYTES = 32 * 1024
 
 
@@ -65,6 +65,7 @@ class Worker:
         self._channel = channel
         self._slots = slots
         self._runner = runner
+        self._took: dict[bytes, float] = {}  # seconds that the last call of a method took
 
     def serve(self, lane: socket.socket) -> None:
         """Until the lane ends: the broker has closed it, and all that was in it has been run."""
@@ -82,14 +83,16 @@ class Worker:
         self._slots.message(number, number + len(offsets) - 1)
         gathered: list[bytes] = []
         held = 0
+        now = time.monotonic()
         for offset in offsets:
             job = parse_job(message, offset)
-            if gathered and not self._runner.is_quick(job.method):
+            if gathered and self._took.get(job.method, QUICK) >= QUICK:
                 self._channel.send(b"".join(gathered))
                 gathered, held = [], 0
             self._slots.begin(job.number)
-            began = time.monotonic()
             reply = self._answer(job)
+            began, now = now, time.monotonic()
+            self._took[job.method] = now - began
             size = sum(map(len, reply))
             if size >= LARGE:
                 self._send(job.number, reply)
@@ -97,7 +100,7 @@ class Worker:
             gathered.append(RECORD.pack(job.number, size, REPLY, SYNC))
             gathered += reply
             held += size
-            if held > GATHER_BYTES or time.monotonic() - began > GATHER_TIME:
+            if held > GATHER_BYTES or now - began >= QUICK:
                 self._channel.send(b"".join(gathered))
                 gathered, held = [], 0
         if gathered:
