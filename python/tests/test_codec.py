@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import collections
+import datetime
+import enum
+import os
+import threading
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given, strategies as st
+
+from gotask._codec import JSON, MSGPACK, RAW, decode, encode
+from gotask._errors import EncodeFailed, InvalidRequest, InvalidResult
+
+UTC = datetime.timezone.utc
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False)
+    | st.text(st.characters(blacklist_categories=["Cs"]))
+)
+keys = st.text(st.characters(blacklist_categories=["Cs"])) | st.integers(-(2**63), 2**63 - 1)
+
+
+def trees(leaves: Any, names: Any) -> Any:
+    return st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=20)
+
+
+@given(trees(scalars | st.binary() | st.datetimes(timezones=st.just(UTC)), keys))
+def test_msgpack_round_trip(value: Any) -> None:
+    assert decode(MSGPACK, encode(MSGPACK, value)) == value
+
+
+finite = scalars.filter(lambda value: value not in (float("inf"), float("-inf")))
+
+
+@given(trees(finite, st.text(st.characters(blacklist_categories=["Cs"]))))
+def test_json_round_trip(value: Any) -> None:
+    assert decode(JSON, encode(JSON, value)) == value
+
+
+@given(st.binary())
+def test_raw_is_untouched(value: bytes) -> None:
+    assert decode(RAW, encode(RAW, value)) == value == decode(RAW, memoryview(value))
+
+
+@given(st.sampled_from([MSGPACK, JSON]), st.binary(max_size=100))
+def test_any_bytes_decode_or_are_refused(flag: int, body: bytes) -> None:
+    try:
+        decode(flag, body)
+    except InvalidRequest:
+        pass
+
+
+def test_an_empty_body_is_null() -> None:
+    assert decode(MSGPACK, b"") is None and decode(JSON, b"") is None and decode(RAW, b"") == b""
+
+
+def test_text_that_is_not_utf8_becomes_bytes() -> None:
+    php = msgpack.packb(
+        {b"t\xff": [b"\xff", b"text", {b"k": b"\xfe\x80"}], b"ok": b"\xc3\xa9", b"n": 1}, use_bin_type=False
+    )
+    assert decode(MSGPACK, php) == {b"t\xff": [b"\xff", "text", {"k": b"\xfe\x80"}], "ok": "é", "n": 1}
+    assert decode(MSGPACK, msgpack.packb(b"\xff" * 70000, use_bin_type=False)) == b"\xff" * 70000
+
+
+def test_bin_stays_bytes_beside_text_that_is_not_utf8() -> None:
+    body = b"\x92" + msgpack.packb(b"\xff", use_bin_type=False) + msgpack.packb(b"text", use_bin_type=True)
+    assert decode(MSGPACK, body) == [b"\xff", b"text"]
+
+
+plain_bytes = st.recursive(
+    st.binary() | st.integers(0, 100),
+    lambda inner: st.lists(inner) | st.dictionaries(st.binary(), inner),
+    max_leaves=20,
+)
+
+
+@given(plain_bytes)
+def test_every_string_is_text_or_bytes(value: Any) -> None:
+    def expected(item: Any) -> Any:
+        if isinstance(item, bytes):
+            try:
+                return item.decode()
+            except UnicodeDecodeError:
+                return item
+        if isinstance(item, list):
+            return [expected(child) for child in item]
+        if isinstance(item, dict):
+            return {expected(key): expected(child) for key, child in item.items()}
+        return item
+
+    assert decode(MSGPACK, msgpack.packb(value, use_bin_type=False)) == expected(value)
+
+
+def test_deep_and_bad_at_once() -> None:
+    assert decode(MSGPACK, b"\x91" * 900 + b"\xa1\xff") is not None
+
+
+def test_what_python_has_more_of() -> None:
+    Point = collections.namedtuple("Point", "x y")
+
+    class Level(enum.IntEnum):
+        LOW = 1
+
+    class Stamp(datetime.datetime):
+        pass
+
+    value = {"t": (1, 2), "p": Point(1, 2), "e": Level.LOW, "a": bytearray(b"x"), "m": memoryview(b"y")}
+    assert decode(MSGPACK, encode(MSGPACK, value)) == {"t": [1, 2], "p": [1, 2], "e": 1, "a": b"x", "m": b"y"}
+    stamp = Stamp(1960, 5, 4, 3, 2, 1, 5, UTC)
+    assert decode(MSGPACK, encode(MSGPACK, stamp)) == stamp
+    assert encode(JSON, datetime.datetime(2026, 1, 2, tzinfo=UTC)) == b'"2026-01-02T00:00:00+00:00"'
+    assert encode(RAW, None) == b"" and encode(RAW, "é") == "é".encode()
+    assert encode(RAW, memoryview(b"abc")) == b"abc"
+
+
+class Unknown:
+    pass
+
+
+def cycle() -> Any:
+    value: Any = []
+    value.append({"again": value})
+    return value
+
+
+def deep(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        (
+            MSGPACK,
+            {"a": [1, 2, 3, {4}]},
+            'result["a"][3] is a set, which MessagePack can\'t hold: make it a list',
+        ),
+        (JSON, {"a": [1, 2, 3, {4}]}, 'result["a"][3] is a set, which JSON can\'t hold: make it a list'),
+        (MSGPACK, datetime.datetime(2026, 1, 2), "result is a datetime.datetime, .*no time zone"),
+        (JSON, [datetime.datetime(2026, 1, 2)], r"result\[0\] is a datetime.datetime, .*no time zone"),
+        (MSGPACK, [2**64], r"result\[0\] is an int of more than 64 bits"),
+        (MSGPACK, -(2**63) - 1, "result is an int of more than 64 bits"),
+        (JSON, {"a": float("nan")}, 'result\\["a"\\] is nan'),
+        (JSON, float("-inf"), "result is -inf"),
+        (JSON, [b"x"], "base64"),
+        (MSGPACK, ["\ud800"], "lone surrogates"),
+        (JSON, ["\ud800"], "lone surrogates"),
+        (MSGPACK, cycle(), r'result\[0\]\["again"\] holds itself'),
+        (JSON, cycle(), r'result\[0\]\["again"\] holds itself'),
+        (MSGPACK, deep(600), "nested more than 512 deep"),
+        (JSON, deep(5000), "nested more than 512 deep"),
+        (MSGPACK, (i for i in "x"), "streams are not supported"),
+        (MSGPACK, {"a": Unknown()}, 'result\\["a"\\] is an? .*Unknown.*send a dict'),
+        (JSON, {(1, 2): 3}, "has a key that is a tuple"),
+        (MSGPACK, {"x": len}, "builtin_function_or_method"),
+        (MSGPACK, {"a": {frozenset(): 1}}, 'result\\["a"\\] has a key that is a frozenset'),
+        (RAW, 3, "make it bytes"),
+        (0x20, 3, "no codec"),
+    ],
+)
+def test_what_cannot_be_encoded(flag: int, value: Any, message: str) -> None:
+    with pytest.raises(InvalidResult, match=message.replace('result["a"][3]', r'result\["a"\]\[3\]')):
+        encode(flag, value)
+
+
+def test_the_error_names_the_root_it_is_given() -> None:
+    with pytest.raises(EncodeFailed, match=r"payload\[1\] is a set"):
+        encode(MSGPACK, [0, {1}], "payload", EncodeFailed)
+
+
+def test_numpy_is_told_what_to_do() -> None:
+    numpy = pytest.importorskip("numpy")
+    with pytest.raises(InvalidResult, match=r'result\["n"\] is a numpy.ndarray.*tolist'):
+        encode(MSGPACK, {"n": numpy.zeros(3)})
+    with pytest.raises(InvalidResult, match=r"result is a numpy.int64.*tolist"):
+        encode(JSON, numpy.int64(3))
+
+
+@pytest.mark.parametrize(
+    ("flag", "body"),
+    [
+        (MSGPACK, b"\xdd\xff\xff\xff\xff"),
+        (MSGPACK, b"\xdf\xff\xff\xff\xff" * 3),
+        (MSGPACK, b"\xdb\xff\xff\xff\xff"),
+        (MSGPACK, b"\x91" * 100_000),
+        (MSGPACK, b"\xc1"),
+        (MSGPACK, b"\x01\x02"),
+        (MSGPACK, b"\xd4\x05a"),
+        (MSGPACK, b"\xd7\xff" + b"\xff" * 8 + b"\xa1\xff"),
+        (MSGPACK, b"\x81\x90\x01"),
+        (MSGPACK, b"\x92\xa1\xff"),
+        (JSON, b"NaN"),
+        (JSON, b"[" * 100_000),
+        (JSON, b"{"),
+        (JSON, b"\xff"),
+        (JSON, b"1 2"),
+        (JSON, b"9" * 5000),
+        (0x20, b"x"),
+        (0x80, b"x"),
+        (0x18, b"x"),
+    ],
+)
+def test_what_cannot_be_decoded(flag: int, body: bytes) -> None:
+    if body == b"9" * 5000 and not hasattr(__import__("sys"), "get_int_max_str_digits"):
+        pytest.skip("this Python reads integers of any length")
+    with pytest.raises(InvalidRequest) as caught:
+        decode(flag, body)
+    assert len(caught.value.message) < 300
+
+
+def test_large_results_leave_no_buffer_behind() -> None:
+    from gotask import _codec
+
+    _codec._packers.clear()
+    encode(MSGPACK, b"x" * 1_000_000)
+    assert _codec._packers == []
+    encode(MSGPACK, b"x")
+    assert len(_codec._packers) == 1
+
+
+def test_packing_within_packing() -> None:
+    class Nosy(dict[str, Any]):
+        def items(self) -> Any:
+            encode(MSGPACK, ["something", "else"])
+            return super().items()
+
+    assert decode(MSGPACK, encode(MSGPACK, [1, Nosy(a=1), 2])) == [1, {"a": 1}, 2]
+
+
+def test_code_of_the_value_that_raises() -> None:
+    class Sour(dict[str, Any]):
+        def items(self) -> Any:
+            raise RuntimeError("sour")
+
+    with pytest.raises(InvalidResult, match="sour"):
+        encode(MSGPACK, [Sour(a=1)])
+
+
+def test_threads() -> None:
+    value = {"a": [os.urandom(5) for _ in range(50)]}
+    php = msgpack.packb(value, use_bin_type=False)
+    expected = decode(MSGPACK, php)
+    wrong: list[Any] = []
+
+    def work() -> None:
+        for _ in range(200):
+            if decode(MSGPACK, encode(MSGPACK, value)) != value or decode(MSGPACK, php) != expected:
+                wrong.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
