@@ -1,0 +1,9 @@
+import gotask
+
+
+class App:
+    def hi(self, name):
+        return {"hello": name}
+
+
+gotask.register(App())
