@@ -105,7 +105,11 @@ class AsyncClient:
                 session = Session(self._codec, self._max_payload)
                 link = await _connect(self._address, session, limit - loop.time())
                 if isinstance(self._address, TcpAddress):
-                    await link.greet(limit)
+                    try:
+                        await link.greet(limit)
+                    except BaseException:
+                        link.transport.abort()
+                        raise
                 self._link = link
             return self._link
 
@@ -137,6 +141,7 @@ class _Link(asyncio.BufferedProtocol):
             if self.closed.done():
                 raise ConnectionLost("the peer closed the connection instead of a greeting")
             self.transport.abort()
+            await self.closed
             raise ConnectFailed("the peer did not answer the greeting in time: is it starting, or stuck?")
 
     async def writable(self, deadline: float) -> None:
