@@ -1,0 +1,382 @@
+"""How the broker starts, listens and ends; and that nothing is left, however it does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gotask import __version__
+
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, alive, gone
+
+MAIN = PACKAGE / "gotask" / "__main__.py"
+
+
+def run(
+    *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(MAIN), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+    )
+
+
+def processes(peer: Peer) -> list[int]:
+    status = peer.call("GoTask.Status")
+    return [status["pid"], *(worker["pid"] for worker in status["workers"])]
+
+
+def test_help_and_version_say_what_there_is() -> None:
+    shown = run("--help")
+    assert shown.returncode == 0
+    for word in ("--address", "--workers", "GOTASK_", "--managed"):
+        assert word in shown.stdout
+    assert run("--version").stdout == f"gotask {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "words"),
+    [
+        ([], {}, "APP"),
+        (["app.py", "--workers", "many"], {}, "'many' is not a whole number"),
+        (["app.py", "--workers", "-1"], {}, "within 0"),
+        (["app.py"], {"GOTASK_WORKERS": "x"}, "GOTASK_WORKERS"),
+        (["app.py", "--address", "ftp://x"], {}, "unix:///path"),
+        (["app.py"], {"GOTASK_ADDRESS": "tcp://nowhere"}, "GOTASK_ADDRESS"),
+        (["app.py", "--address", "unix:///" + "x" * 120], {}, "at most 106"),
+        (["app.py", "--address", "tcp://a:1", "--address", "tcp://a:1"], {}, "twice"),
+    ],
+)
+def test_bad_usage_ends_with_2_and_says_why(arguments: list[str], env: dict[str, str], words: str) -> None:
+    ended = run(*arguments, env=env)
+    assert ended.returncode == 2 and words in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import gotask\nclass App\n", "SyntaxError"),
+        ("import no_such_package\n", "No module named 'no_such_package'"),
+        (
+            "import gotask\nclass App:\n  def open(self): raise OSError('no disk')\n  def x(self): pass\ngotask.register(App)\n",
+            "no disk",
+        ),
+        ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+        ("import os\nos._exit(5)\n", "exit code 5"),
+        ("import os\nos.kill(os.getpid(), 9)\n", "SIGKILL"),
+    ],
+    ids=["syntax", "import", "open", "exit", "_exit", "kill"],
+)
+def test_an_app_that_does_not_start_is_reported_and_not_tried_again(
+    tmp_path: Path, source: str, words: str
+) -> None:
+    app = tmp_path / "broken.py"
+    app.write_text(source)
+    broker = BrokerProcess(app, workers=2, address=f"unix://{tmp_path}/b.sock")
+    failed = broker.wait_for("failed")
+    assert words in failed["message"] and failed["code"] == 70
+    assert broker.process.wait(10) == 70
+    broker.end()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["broken.py"]
+
+
+def test_without_workers_a_broken_app_is_reported_too(tmp_path: Path) -> None:
+    app = tmp_path / "broken.py"
+    app.write_text("1/0\n")
+    broker = BrokerProcess(app, workers=0, address=f"unix://{tmp_path}/b.sock")
+    assert "ZeroDivisionError" in broker.wait_for("failed")["message"]
+    assert broker.process.wait(10) == 70
+    broker.end()
+
+
+def test_an_app_that_is_not_there_ends_with_66(tmp_path: Path) -> None:
+    ended = run(str(tmp_path / "nothing.py"))
+    assert ended.returncode == 66 and "nothing.py" in ended.stderr
+    ended = run("no_such_module_at_all", "--address", f"unix://{tmp_path}/b.sock")
+    assert ended.returncode in (66, 70) and "no_such_module_at_all" in ended.stderr
+
+
+def test_an_address_in_use_ends_with_73(tmp_path: Path) -> None:
+    address = f"unix://{tmp_path}/b.sock"
+    first = BrokerProcess(APPS / "sync_only.py", address=address)
+    first.wait_for("ready")
+    second = run(str(APPS / "sync_only.py"), "--address", address)
+    assert second.returncode == 73 and str(first.process.pid) in second.stderr
+    assert Peer(address).call("App.echo", 1) == 1
+    assert first.end() == 0
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        third = run(str(APPS / "sync_only.py"), "--address", f"tcp://127.0.0.1:{port}")
+    assert third.returncode == 73 and f"127.0.0.1:{port}" in third.stderr
+
+
+def test_a_file_that_is_no_socket_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / "b.sock").write_text("precious")
+    ended = run(str(APPS / "sync_only.py"), "--address", f"unix://{tmp_path}/b.sock")
+    assert ended.returncode == 73 and "no socket" in ended.stderr
+    assert (tmp_path / "b.sock").read_text() == "precious"
+
+
+def test_it_listens_at_several_addresses_and_cleans_up(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    unix, tcp = f"unix://{tmp_path}/new/b.sock", f"tcp://127.0.0.1:{port}"
+    broker = BrokerProcess(APPS / "calls.py", "--address", tcp, "--address", unix)
+    broker.wait_for("ready")
+    mode = (tmp_path / "new").stat().st_mode & 0o777, (tmp_path / "new" / "b.sock").stat().st_mode & 0o777
+    assert mode == (0o700, 0o600)
+    for address in (unix, tcp):
+        assert Peer(address).call("App.hi", address) == {"hello": address}
+    assert broker.end() == 0
+    assert not (tmp_path / "new").exists()
+
+
+def test_variables_are_options(tmp_path: Path) -> None:
+    address = f"unix://{tmp_path}/b.sock"
+    env = {"GOTASK_ADDRESS": address, "GOTASK_MAX_PAYLOAD": "2048", "GOTASK_SOCKET_MODE": "0660"}
+    broker = BrokerProcess(APPS / "calls.py", env=env)
+    broker.wait_for("ready")
+    assert (tmp_path / "b.sock").stat().st_mode & 0o777 == 0o660
+    assert Peer(address).hello["max_payload"] == 2048
+    assert broker.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_running_calls_finish(tmp_path: Path, number: signal.Signals) -> None:
+    address = f"unix://{tmp_path}/b.sock"
+    broker = BrokerProcess(APPS / "calls.py", workers=2, address=address)
+    broker.wait_for("ready")
+    peer = Peer(address)
+    everyone = processes(peer)
+    running = [peer.send("App.sleep", 0.3), peer.send("App.wait", 0.3)]
+    while peer.call("GoTask.Status")["running"] < 2:
+        pass
+    broker.process.send_signal(number)
+    assert [peer.result(sequence) for sequence in running] == [0.3, 0.3]
+    assert peer.others[0].options == (0,)  # go-away
+    with pytest.raises(EOFError):
+        peer.read()
+    assert broker.end() == 0
+    assert gone(everyone, 1.0) and not (tmp_path / "b.sock").exists()
+
+
+def test_an_idle_broker_ends_within_half_a_second(tmp_path: Path) -> None:
+    broker = BrokerProcess(APPS / "calls.py", workers=2, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    peers = [Peer(f"unix://{tmp_path}/b.sock") for _ in range(3)]
+    began = time.monotonic()
+    assert broker.end() == 0
+    assert time.monotonic() - began < 0.5
+    assert len(peers) == 3
+
+
+def test_calls_that_cross_the_end_are_told_that_they_have_not_run(tmp_path: Path) -> None:
+    address = f"unix://{tmp_path}/b.sock"
+    broker = BrokerProcess(APPS / "calls.py", workers=2, address=address)
+    broker.wait_for("ready")
+    peer = Peer(address)
+    running = peer.send("App.sleep", 0.3)
+    peer.call("GoTask.Ping")
+    broker.process.send_signal(signal.SIGTERM)
+    while not peer.others:
+        peer.read()
+    assert peer.call("App.hi", "late")["code"] == "unavailable"
+    assert peer.result(running) == 0.3
+    assert broker.end() == 0
+
+
+def test_what_runs_longer_than_the_shutdown_timeout_is_cut_off(tmp_path: Path) -> None:
+    address = f"unix://{tmp_path}/b.sock"
+    broker = BrokerProcess(APPS / "calls.py", "--shutdown-timeout", "0.3", address=address)
+    broker.wait_for("ready")
+    peer = Peer(address)
+    everyone = processes(peer)
+    peer.send("App.sleep", 30)
+    peer.call("GoTask.Ping")
+    began = time.monotonic()
+    assert broker.end() == 0
+    assert time.monotonic() - began < 2.0 and gone(everyone, 0.5)
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    address = f"unix://{tmp_path}/b.sock"
+    broker = BrokerProcess(APPS / "calls.py", address=address)
+    broker.wait_for("ready")
+    peer = Peer(address)
+    everyone = processes(peer)
+    peer.send("App.sleep", 30)
+    peer.call("GoTask.Ping")
+    broker.process.send_signal(signal.SIGTERM)
+    broker.wait_for("stopping")
+    assert broker.end() == 0
+    assert gone(everyone, 0.5) and not (tmp_path / "b.sock").exists()
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_the_end_of_the_lifeline_ends_everything_within_a_second(tmp_path: Path, busy: bool) -> None:
+    address = f"unix://{tmp_path}/b.sock"
+    broker = BrokerProcess(APPS / "calls.py", workers=2, address=address)
+    broker.wait_for("ready")
+    peer = Peer(address)
+    everyone = processes(peer)
+    if busy:
+        peer.send("App.sleep", 30)
+        peer.send("App.wait", 30)
+        peer.call("GoTask.Ping")
+    assert broker.process.stdin is not None
+    broker.process.stdin.close()
+    assert gone(everyone, 1.0)
+    assert not (tmp_path / "b.sock").exists() and not (tmp_path / "b.sock.lock").exists()
+    broker.process.wait(1)
+    broker.end()
+
+
+def test_kill_9_of_the_parent_ends_everything_within_a_second(tmp_path: Path) -> None:
+    # The parent's standard input goes on living here, as the descriptors of a parent's other children may: only its death counts.
+    program = (
+        "import subprocess, sys, time\n"
+        f"subprocess.Popen([{str(sys.executable)!r}, {str(MAIN)!r}, {str(APPS / 'calls.py')!r},"
+        f" '--address', 'unix://{tmp_path}/b.sock', '--workers', '2', '--managed'], stdin=0)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert parent.stdout is not None and parent.stdin is not None
+    while b'"ready"' not in parent.stdout.readline():
+        pass
+    peer = Peer(f"unix://{tmp_path}/b.sock")
+    everyone = processes(peer)
+    peer.send("App.sleep", 30)
+    parent.kill()
+    assert gone(everyone, 1.0)
+    assert not (tmp_path / "b.sock").exists()
+    parent.wait()
+    parent.stdin.close()
+    parent.stdout.close()
+
+
+def test_kill_9_of_the_broker_leaves_no_worker_and_the_next_one_takes_over(tmp_path: Path) -> None:
+    address = f"unix://{tmp_path}/b.sock"
+    broker = BrokerProcess(APPS / "calls.py", workers=2, address=address)
+    broker.wait_for("ready")
+    peer = Peer(address)
+    everyone = processes(peer)
+    peer.send("App.sleep", 30)
+    assert broker.end(signal.SIGKILL) == -9
+    assert gone(everyone, 1.0)
+    with pytest.raises((EOFError, ConnectionResetError)):
+        peer.read()
+    again = BrokerProcess(APPS / "calls.py", address=address)
+    again.wait_for("ready")
+    assert Peer(address).call("App.hi", "x") == {"hello": "x"}
+    assert again.end() == 0
+
+
+def test_what_a_worker_started_ends_with_it(tmp_path: Path) -> None:
+    app = tmp_path / "spawner.py"
+    app.write_text(
+        "import gotask, os, subprocess\n"
+        "def spawn(): return subprocess.Popen(['sleep', '60']).pid\n"
+        "def leave(): os._exit(1)\n"
+        "gotask.register(spawn)\ngotask.register(leave)\n"
+    )
+    address = f"unix://{tmp_path}/b.sock"
+    broker = BrokerProcess(app, address=address)
+    broker.wait_for("ready")
+    peer = Peer(address)
+    child = peer.call("spawn")
+    assert alive(child)
+    assert peer.call("leave")["code"] == "worker_crashed"
+    assert gone([child], 1.0)
+    assert broker.end() == 0
+
+
+@pytest.mark.parametrize("with_init", [False, True], ids=["plain folder", "with __init__.py"])
+@pytest.mark.parametrize("how", ["run", "-m"])
+def test_an_app_in_a_folder_called_gotask_works(tmp_path: Path, how: str, with_init: bool) -> None:
+    folder = tmp_path / "gotask"
+    folder.mkdir()
+    shutil.copy(APPS / "calls.py", folder / "app.py")
+    if with_init:
+        (folder / "__init__.py").touch()
+    # `-m gotask` in a folder that has another package of that name finds that one: Python's rule, and the file by its path works.
+    start = ["gotask/app.py"] if how == "run" else [str(MAIN), "gotask/app.py"]
+    if how == "-m" and not with_init:
+        start = ["-m", "gotask", "gotask/app.py"]
+    process = subprocess.Popen(
+        [sys.executable, *start, "--workers", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert "ready at unix://" in line, line + process.stderr.read()
+    assert Peer(f"unix://{tmp_path}/runtime/gotask/default.sock").call("App.hi", "x") == {"hello": "x"}
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    process.stderr.close()
+
+
+def test_an_app_may_be_a_module(tmp_path: Path) -> None:
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    shutil.copy(APPS / "calls.py", package / "tasks.py")
+    broker = BrokerProcess("shop.tasks", address=f"unix://{tmp_path}/b.sock", cwd=tmp_path)
+    broker.wait_for("ready")
+    assert Peer(f"unix://{tmp_path}/b.sock").call("App.hi", "x") == {"hello": "x"}
+    assert broker.end() == 0
+
+
+def test_it_uses_no_processor_while_idle(tmp_path: Path) -> None:
+    broker = BrokerProcess(APPS / "calls.py", workers=2, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    everyone = processes(Peer(f"unix://{tmp_path}/b.sock"))
+
+    def ticks() -> int:
+        fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in everyone]
+        return sum(int(field[11]) + int(field[12]) for field in fields)
+
+    before = ticks()
+    time.sleep(1.0)
+    assert ticks() - before <= 1
+    assert broker.end() == 0
+
+
+def test_a_replacement_that_does_not_start_is_tried_again_and_callers_are_told(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    good = "import gotask, os\ndef leave(): os._exit(1)\ndef hi(): return 'hi'\ngotask.register(leave)\ngotask.register(hi)\n"
+    app.write_text(good)
+    address = f"unix://{tmp_path}/b.sock"
+    broker = BrokerProcess(app, address=address)
+    broker.wait_for("ready")
+    peer = Peer(address)
+    app.write_text("import gotask\n1/0\n")
+    assert peer.call("leave")["code"] == "worker_crashed"
+    broker.logged("could not start")
+    error = peer.call("hi")
+    assert error["code"] == "unavailable" and "ZeroDivisionError" in error["message"]
+    app.write_text(good)
+    until = time.monotonic() + 20
+    while peer.call("hi") != "hi":
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert broker.end() == 0
