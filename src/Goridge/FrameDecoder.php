@@ -47,7 +47,7 @@ final class FrameDecoder
      */
     private ?array $partial = null;
 
-    /** @var list<string> the pieces of that payload, of at least LARGE bytes each */
+    /** @var list<string> the pieces of that payload */
     private array $pieces = [];
     private string $lastPiece = '';
 
@@ -244,24 +244,35 @@ final class FrameDecoder
             $bytes = substr($bytes, 0, $this->missing);
         }
         $this->missing -= strlen($bytes);
-        // Appending to one string would copy all of it again and again, a list of tiny pieces would cost more than they hold.
-        $this->lastPiece .= $bytes;
+        // Appending to one string would copy all of it again and again; a list of tiny pieces would cost more than they hold.
+        if (strlen($bytes) < self::LARGE) {
+            $this->lastPiece .= $bytes;
+        } else {
+            $this->cut();
+            $this->lastPiece = $bytes;
+        }
         if (strlen($this->lastPiece) >= self::LARGE) {
-            $this->pieces[] = $this->lastPiece;
-            $this->lastPiece = '';
+            $this->cut();
         }
 
         return $rest;
     }
 
+    private function cut(): void
+    {
+        if ($this->lastPiece !== '') {
+            $this->pieces[] = $this->lastPiece;
+            $this->lastPiece = '';
+        }
+    }
+
     private function assemble(): Frame
     {
         [$flags, $options, $stream] = $this->partial ?? [0, [], 0];
-        $this->pieces[] = $this->lastPiece;
-        $payload = implode('', $this->pieces);
+        $this->cut();
+        $payload = count($this->pieces) === 1 ? $this->pieces[0] : implode('', $this->pieces);
         $this->partial = null;
         $this->pieces = [];
-        $this->lastPiece = '';
 
         return new Frame($flags, $options, $payload, $stream);
     }
