@@ -196,6 +196,8 @@ class _Link(asyncio.BufferedProtocol):
         if self.session.error is not None:
             self._fail(f"the peer sent garbage: {self.session.error.message}")
             self.transport.abort()
+        elif self.session.closing and not self._futures:
+            self.transport.close()
 
     def eof_received(self) -> None:
         self._fail("the peer closed the connection before its answer")

@@ -58,7 +58,9 @@ class Broker:
         self._draining = False
         self._started_at = time.time()
         self.calls = 0
-        self.pool = WorkerPool(config, log, loop, self.scratch, self._workers_ready, on_start_failed, self.flush)
+        self.pool = WorkerPool(
+            config, log, loop, self.scratch, self._workers_ready, on_start_failed, self.flush
+        )
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -183,7 +185,8 @@ class Broker:
             "queued": self.pool.queued,
             "running": self.pool.running + (self.inline.running if self.inline is not None else 0),
             "workers": [
-                {"pid": worker.pid, "state": worker.state, "calls": worker.calls} for worker in self.pool.workers
+                {"pid": worker.pid, "state": worker.state, "calls": worker.calls}
+                for worker in self.pool.workers
             ],
         }
 

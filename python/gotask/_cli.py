@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
 
 from ._version import VERSION
 
@@ -39,7 +40,7 @@ def _usable(managed: bool) -> bool:
     """Whether this interpreter can run the broker; says on stdout (managed) or stderr what it lacks."""
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < _OLDEST:
-        event = {"event": "unsupported", "python": sys.executable, "version": version}
+        event: dict[str, Any] = {"event": "unsupported", "python": sys.executable, "version": version}
         text = f"gotask needs Python {_OLDEST[0]}.{_OLDEST[1]} or later; {sys.executable} is {version}"
     else:
         try:
@@ -47,7 +48,12 @@ def _usable(managed: bool) -> bool:
 
             return True
         except ImportError:
-            event = {"event": "missing", "packages": ["msgpack"], "python": sys.executable, "version": version}
+            event = {
+                "event": "missing",
+                "packages": ["msgpack"],
+                "python": sys.executable,
+                "version": version,
+            }
             text = f"{sys.executable} lacks the package msgpack: {sys.executable} -m pip install msgpack"
     if managed:
         print(json.dumps(event), flush=True)

@@ -99,10 +99,14 @@ _OPTIONS = (
         "worker processes (default: the number of processors); 0 runs everything in the broker, without isolation",
     ),
     _Option("concurrency", _whole(1, 500), "100", "N", "async calls that one worker runs at a time"),
-    _Option("max-payload", _whole(1024, 2**32 - 1), str(MAX_PAYLOAD), "BYTES", "the largest call or result"),
+    _Option(
+        "max-payload", _whole(1024, 2**32 - 1), str(MAX_PAYLOAD), "BYTES", "the largest call or result"
+    ),
     _Option("queue-calls", _whole(1, 10_000_000), "10000", "N", "calls that may wait for a worker"),
     _Option("queue-bytes", _whole(1024, 2**40), str(256 * MIB), "BYTES", "and their bytes altogether"),
-    _Option("start-timeout", _seconds, "60", "SECONDS", "how long a worker may take to import the app and open it"),
+    _Option(
+        "start-timeout", _seconds, "60", "SECONDS", "how long a worker may take to import the app and open it"
+    ),
     _Option("shutdown-timeout", _seconds, "30", "SECONDS", "how long running calls may take when it ends"),
     _Option("socket-mode", _mode, "0600", "MODE", "rights of a Unix socket"),
     _Option("log-level", _level, "info", "LEVEL", "debug, info, warning or error"),
@@ -127,7 +131,9 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     )
     for option in _OPTIONS:
         shown = f" (default: {option.default})" if option.default else ""
-        parser.add_argument(f"--{option.flag}", type=option.parse, metavar=option.metavar, help=option.help + shown)
+        parser.add_argument(
+            f"--{option.flag}", type=option.parse, metavar=option.metavar, help=option.help + shown
+        )
     parser.add_argument(
         "--managed",
         action="store_true",

@@ -36,16 +36,20 @@ class Connection(asyncio.BufferedProtocol):
         self._broker = broker
         self._transport: asyncio.Transport | None = None
         self._decoder = Decoder(broker.config.max_payload, self._allocate)
-        self._segments: deque[Segment] = deque()  # of large payloads that are arriving, or have and are looked at next
+        self._segments: deque[
+            Segment
+        ] = deque()  # of large payloads that are arriving, or have and are looked at next
         self._calls: dict[int, Call | None] = {}  # by sequence; None: it runs in the broker itself
         self._out: list[bytes] = []  # gathered, to be written at the next flush
-        self._outbox: deque[tuple[memoryview, Segment | None]] = deque()  # what the transport has not taken yet
+        self._outbox: deque[
+            tuple[memoryview, Segment | None]
+        ] = deque()  # what the transport has not taken yet
         self._writable = True
         self._reading = True
         self._closing = False
         self._waiting_calls = 0
         self._waiting_bytes = 0
-        self.structured = False
+        self.structured: bool = False
 
     # -- asyncio's side ---------------------------------------------------------------------------------------------
 
@@ -215,9 +219,13 @@ class Connection(asyncio.BufferedProtocol):
             return
         sequence, length = options[0], options[1]
         if sequence in self._calls:
-            raise ProtocolError(f"sequence {sequence} is used for a second call while the first one is outstanding")
+            raise ProtocolError(
+                f"sequence {sequence} is used for a second call while the first one is outstanding"
+            )
         if not 0 < length <= wire.MAX_METHOD or length > len(frame.raw) - frame.start:
-            self._malformed(frame, segment, f"a method name has 1 to {wire.MAX_METHOD} bytes, and lies within the payload")
+            self._malformed(
+                frame, segment, f"a method name has 1 to {wire.MAX_METHOD} bytes, and lies within the payload"
+            )
             return
         codec = frame.flags & wire.CODECS
         if codec != wire.MSGPACK and codec != wire.JSON and codec != wire.RAW:
@@ -316,7 +324,7 @@ class Connection(asyncio.BufferedProtocol):
         if segment is None and len(frame) < wire.LARGE:
             if not self._out:
                 self._broker.dirty.append(self)
-            self._out.append(frame)  # type: ignore[arg-type]
+            self._out.append(frame)
             return
         self.flush()
         self._outbox.append((memoryview(frame), segment))

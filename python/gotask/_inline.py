@@ -20,10 +20,13 @@ from ._queue import Call
 from ._registry import default_registry
 from ._runner import Job, Runner
 
+
 class InlineRunner:
     """Loads the app into this process and runs calls on its loop: sync ones at once, async ones side by side."""
 
-    def __init__(self, config: Config, log: Log, loop: asyncio.AbstractEventLoop, flush: Callable[[], None]) -> None:
+    def __init__(
+        self, config: Config, log: Log, loop: asyncio.AbstractEventLoop, flush: Callable[[], None]
+    ) -> None:
         self._config = config
         self._log = log
         self._loop = loop
@@ -43,7 +46,9 @@ class InlineRunner:
                     if opening is not None:
                         await opening
             except BaseException as error:
-                on_failed("".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
+                on_failed(
+                    "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
+                )
                 return
             then(self)
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import fcntl
 import socket
-import struct
 import sys
 import termios
 import time
@@ -21,7 +20,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
 
 from ._entry import ENTRY, EXACT, SHARED, STRUCTURED
-from ._protocol import LARGE
+from ._protocol import LARGE, Buffer
 from ._queue import Call, CallQueue
 
 # Calls that may lie in the kernel beyond those that a worker can start on at once: as many as take about AHEAD_TIME seconds,
@@ -155,7 +154,7 @@ class Lane:
         return calls
 
     def _send(self, calls: Iterable[Call]) -> None:
-        parts: list[bytes] = []
+        parts: list[Buffer] = []
         for call in calls:
             self._number += 1
             call.number = self._number
@@ -166,7 +165,7 @@ class Lane:
                 flags |= EXACT
             if call.segment is None:
                 parts.append(ENTRY.pack(call.number, call.deadline, call.size, flags))
-                parts.append(call.frame.raw)  # type: ignore[arg-type]
+                parts.append(call.frame.raw)
             else:
                 path = call.segment.path.encode()
                 parts.append(ENTRY.pack(call.number, call.deadline, call.size, flags | SHARED))
@@ -192,4 +191,4 @@ class Lane:
 
     def _kernel_is_empty(self) -> bool:
         waiting = fcntl.ioctl(self._sender, termios.TIOCOUTQ, b"\0\0\0\0")
-        return struct.unpack("i", waiting)[0] == 0
+        return waiting == b"\0\0\0\0"

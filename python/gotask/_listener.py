@@ -25,7 +25,9 @@ class Listener:
         self._made_directory = False
         self._inode: tuple[int, int] | None = None
         try:
-            self.socket = self._listen_unix(address, mode) if isinstance(address, UnixAddress) else self._listen_tcp()
+            self.socket = (
+                self._listen_unix(address, mode) if isinstance(address, UnixAddress) else self._listen_tcp()
+            )
         except OSError as error:
             self.close()
             raise AddressUnusable(self._explain(error)) from error

@@ -156,7 +156,9 @@ class WorkerPool:
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
-    def _record(self, worker: WorkerHandle, kind: int, lane: int, number: int, content: memoryview | Segment) -> None:
+    def _record(
+        self, worker: WorkerHandle, kind: int, lane: int, number: int, content: memoryview | Segment
+    ) -> None:
         if isinstance(content, Segment):
             self._answer(worker, lane, number, content.view, content)
         elif kind == REPLY:
@@ -169,7 +171,12 @@ class WorkerPool:
             worker.failure = json.loads(bytes(content))
 
     def _answer(
-        self, worker: WorkerHandle, lane_number: int, number: int, frame: bytes | memoryview, segment: Segment | None
+        self,
+        worker: WorkerHandle,
+        lane_number: int,
+        number: int,
+        frame: bytes | memoryview,
+        segment: Segment | None,
     ) -> None:
         lane = self.lanes[lane_number]
         self._touched.add(lane)
@@ -182,7 +189,9 @@ class WorkerPool:
             answered = call.owner.answer(call, frame, segment)
             if call.notify and frame[1] & 0x40:
                 text = bytes(frame[20:]).decode("utf-8", "replace")
-                self._log.error("a notification failed", method=call.method.decode("utf-8", "replace"), error=text)
+                self._log.error(
+                    "a notification failed", method=call.method.decode("utf-8", "replace"), error=text
+                )
         if not answered and segment is not None:
             segment.close()
 
@@ -218,7 +227,9 @@ class WorkerPool:
         for taken in begun:
             call = lane.answered(taken)
             if call is not None:
-                self._crash(call, f"the worker {how} while it ran {call.method.decode('utf-8', 'replace')}", data)
+                self._crash(
+                    call, f"the worker {how} while it ran {call.method.decode('utf-8', 'replace')}", data
+                )
         lane.returned([lane.sent[taken] for taken in waiting if taken in lane.sent])
 
     def _look_for_lost(self, number: int, how: str, data: dict[str, Any], sure: bool) -> None:
@@ -268,7 +279,9 @@ class WorkerPool:
         if len(self._deaths) <= QUICK_STARTS:
             self._spawn()
             return
-        self._log.error(f"{len(self._deaths)} workers died within {WINDOW:g} s; the next one is started in {pause:g} s")
+        self._log.error(
+            f"{len(self._deaths)} workers died within {WINDOW:g} s; the next one is started in {pause:g} s"
+        )
         self._later(pause, self._spawn)
 
     def _later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> None:

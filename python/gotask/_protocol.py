@@ -228,4 +228,6 @@ class Decoder:
 def _describe(head: int) -> str:
     if head >> 4 != VERSION:
         return f"not a Goridge v3 frame: version {head >> 4} where {VERSION} is expected"
-    return f"not a Goridge v3 frame: a header of {head & 0x0F} words where 3 to {3 + MAX_OPTIONS} are possible"
+    return (
+        f"not a Goridge v3 frame: a header of {head & 0x0F} words where 3 to {3 + MAX_OPTIONS} are possible"
+    )

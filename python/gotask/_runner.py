@@ -79,7 +79,9 @@ def _job(
     method_at = start + 4 * (head & 0x0F)
     body_at = method_at + length
     body = raw[body_at : start + size]
-    return Job(number, deadline, flags, codec & wire.CODECS, sequence, bytes(raw[method_at:body_at]), body, segment)
+    return Job(
+        number, deadline, flags, codec & wire.CODECS, sequence, bytes(raw[method_at:body_at]), body, segment
+    )
 
 
 class _Refused(Exception):
@@ -163,11 +165,11 @@ class Runner:
             return self.failed(job, InvalidResult(f"{name} returned what can't be sent: {error}").body())
         if len(body) + len(job.method) > self._max_payload:
             name = job.method.decode("utf-8", "replace")
-            error = PayloadTooLarge(
+            too_large = PayloadTooLarge(
                 f"the result of {name} has {len(body)} bytes, above the limit of {self._max_payload}:"
                 " return less, or raise the limit (--max-payload)"
             )
-            return self.failed(job, error.body())
+            return self.failed(job, too_large.body())
         return self._reply(job.codec, job, body)
 
     def _reply(self, flags: int, job: Job, body: bytes) -> list[bytes]:

@@ -92,7 +92,9 @@ class _Server:
         while not broker.idle and loop.time() < until and not self._now.is_set():
             await asyncio.sleep(_DRAIN_CHECK)
         if not broker.idle:
-            self._log.warning("calls were cut off: they ran longer than the shutdown timeout", running=broker.pool.running)
+            self._log.warning(
+                "calls were cut off: they ran longer than the shutdown timeout", running=broker.pool.running
+            )
         await broker.close()
         broker.pool.end()
         while broker.pool.workers and loop.time() < until and not self._now.is_set():
@@ -118,7 +120,9 @@ class _Server:
 
     def _start_failed(self, message: str) -> None:
         if not self._end.is_set():
-            self._log.event("failed", code=EX_APP_FAILED, message=f"{self._config.app} could not be started: {message}")
+            self._log.event(
+                "failed", code=EX_APP_FAILED, message=f"{self._config.app} could not be started: {message}"
+            )
             self._exit_code = EX_APP_FAILED
             self._end_now()
 

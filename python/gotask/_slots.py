@@ -61,5 +61,3 @@ class Slots:
     def close(self) -> None:
         self._words.release()
         self.segment.close()
-
-

@@ -128,7 +128,9 @@ def _entries(message: bytes) -> list[int]:
 
 def main() -> int:
     """`--worker channel,slots,sync,async,concurrency,max_payload,parent APP`, as the broker starts it."""
-    channel_fd, slots_fd, sync_fd, async_fd, concurrency, max_payload, parent = map(int, sys.argv[2].split(","))
+    channel_fd, slots_fd, sync_fd, async_fd, concurrency, max_payload, parent = map(
+        int, sys.argv[2].split(",")
+    )
     app = sys.argv[3]
     die_with_parent(parent, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -48,7 +48,9 @@ def serve(
 class AsyncWorker:
     """Takes from both lanes while it is idle, and from the async one alone while async calls run."""
 
-    def __init__(self, channel: Channel, slots: Slots, runner: Runner, sync: Worker, concurrency: int) -> None:
+    def __init__(
+        self, channel: Channel, slots: Slots, runner: Runner, sync: Worker, concurrency: int
+    ) -> None:
         self._channel = channel
         self._slots = slots
         self._runner = runner
@@ -58,7 +60,9 @@ class AsyncWorker:
         self._listening: set[socket.socket] = set()
         self._open_lanes = 2
 
-    async def serve(self, sync_lane: socket.socket, async_lane: socket.socket, ready: Callable[[], None]) -> None:
+    async def serve(
+        self, sync_lane: socket.socket, async_lane: socket.socket, ready: Callable[[], None]
+    ) -> None:
         """Until both lanes have ended and what was taken from them has been answered."""
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()

@@ -30,7 +30,12 @@ class WorkerHandle:
     """One worker process. States: starting, ready, dead."""
 
     def __init__(
-        self, app: str, lanes: tuple[socket.socket, socket.socket], concurrency: int, max_payload: int, single_thread: bool
+        self,
+        app: str,
+        lanes: tuple[socket.socket, socket.socket],
+        concurrency: int,
+        max_payload: int,
+        single_thread: bool,
     ) -> None:
         self.slots = Slots(concurrency)
         self.state = "starting"

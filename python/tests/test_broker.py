@@ -20,7 +20,9 @@ EXACT = wire.ARGS
 
 
 @pytest.fixture(scope="module", params=[1, 2, 0], ids=["one worker", "two workers", "no worker"])
-def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+def broker(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[BrokerProcess]:
     path = tmp_path_factory.mktemp("broker") / "b.sock"
     process = BrokerProcess(APPS / "calls.py", workers=request.param, address=f"unix://{path}")
     process.wait_for("ready")
@@ -203,7 +205,14 @@ def test_a_name_that_is_no_utf8_is_an_error_of_that_call(peer: Peer) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"\xc1", b"\xdd\xff\xff\xff\xff", b"\xdf\xff\xff\xff\xff\x01", b"\x91" * 5000 + b"\xc0", b"\xd4\x05\x00", b"\x01\x02"],
+    [
+        b"\xc1",
+        b"\xdd\xff\xff\xff\xff",
+        b"\xdf\xff\xff\xff\xff\x01",
+        b"\x91" * 5000 + b"\xc0",
+        b"\xd4\x05\x00",
+        b"\x01\x02",
+    ],
     ids=["reserved", "4 billion elements", "4 billion pairs", "deep", "extension", "two values"],
 )
 def test_a_body_that_is_no_messagepack_is_an_error_of_that_call(peer: Peer, body: bytes) -> None:
@@ -228,7 +237,9 @@ def test_a_result_above_the_limit_is_an_error_of_that_call(peer: Peer) -> None:
     assert peer.call("App.zeros", 65 << 20)["code"] == "payload_too_large"
 
 
-def test_a_peer_that_sends_byte_by_byte_is_served_and_holds_up_nobody(peer: Peer, broker: BrokerProcess) -> None:
+def test_a_peer_that_sends_byte_by_byte_is_served_and_holds_up_nobody(
+    peer: Peer, broker: BrokerProcess
+) -> None:
     assert broker.address is not None
     slow = Peer(broker.address)
     name = b"App.hi"

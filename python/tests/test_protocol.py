@@ -33,7 +33,7 @@ def seen(events: list[Any]) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("vector", VECTORS["valid"], ids=lambda vector: vector["name"])
+@pytest.mark.parametrize("vector", VECTORS["valid"], ids=lambda vector: str(vector["name"]))
 def test_a_valid_vector_is_encoded_and_decoded(vector: dict[str, Any]) -> None:
     raw, payload = bytes.fromhex(vector["hex"]), bytes.fromhex(vector["payload_hex"])
     assert encode(vector["flags"], vector["options"], payload, vector["stream"]) == raw
@@ -48,7 +48,7 @@ def test_a_valid_vector_is_encoded_and_decoded(vector: dict[str, Any]) -> None:
     assert seen([parse(raw)]) == seen([frame])
 
 
-@pytest.mark.parametrize("vector", VECTORS["invalid"], ids=lambda vector: vector["name"])
+@pytest.mark.parametrize("vector", VECTORS["invalid"], ids=lambda vector: str(vector["name"]))
 def test_an_invalid_vector_is_refused_or_waits_for_more(vector: dict[str, Any]) -> None:
     decoder = Decoder()
     assert decoder.feed(bytes.fromhex(vector["hex"])) == []
@@ -80,7 +80,9 @@ def test_the_pieces_in_which_bytes_arrive_make_no_difference(
 
 
 @given(st.lists(frames, max_size=3), st.binary(min_size=1, max_size=64))
-def test_damage_is_found_at_once_and_what_came_before_it_is_given(raw_frames: list[bytes], garbage: bytes) -> None:
+def test_damage_is_found_at_once_and_what_came_before_it_is_given(
+    raw_frames: list[bytes], garbage: bytes
+) -> None:
     data = b"".join(raw_frames) + b"\xff" + garbage.ljust(20, b"\0")
     decoder = Decoder()
     assert len(decoder.feed(data)) == len(raw_frames)
