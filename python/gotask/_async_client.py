@@ -121,6 +121,7 @@ class _Link(asyncio.BufferedProtocol):
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._greeting = session.greeting  # goes out together with the first call
         self._loop = asyncio.get_running_loop()
         self._futures: dict[int, asyncio.Future[Any]] = {}
         self._buffer = memoryview(bytearray(_CHUNK))
@@ -135,6 +136,8 @@ class _Link(asyncio.BufferedProtocol):
 
     async def greet(self, deadline: float) -> None:
         """Waits until it is known whom we talk to."""
+        self._send(self._greeting)
+        self._greeting = b""
         limit = deadline - self._loop.time()
         await asyncio.wait([self._greeted, self.closed], timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if not self._greeted.done():
@@ -160,7 +163,8 @@ class _Link(asyncio.BufferedProtocol):
         self._futures[sequence] = future
         timer = self._loop.call_at(deadline, self._expire, sequence)
         try:
-            self.transport.write(frame)
+            self._send(self._greeting + frame)
+            self._greeting = b""
             return await future
         finally:
             timer.cancel()
@@ -170,7 +174,6 @@ class _Link(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.write(self.session.greeting)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         large = self.session.receive_buffer()

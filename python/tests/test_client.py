@@ -38,7 +38,7 @@ HELLO = {"protocol": 1, "peer": "python", "version": "0", "max_payload": 100_000
 
 
 class Peer:
-    """Answers Hello (unless it is plain), `echo`, `fail`, `never`, `garbage`, `last` …; hangs up at others."""
+    """Answers Hello (unless it is plain), `echo`, `fail`, `never`, `garbage`, `last` …; else hangs up."""
 
     def __init__(self, path: Path, plain: bool = False, hello: dict[str, Any] = HELLO) -> None:
         self.address = f"unix://{path}"

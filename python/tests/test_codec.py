@@ -221,10 +221,15 @@ def test_large_results_leave_no_buffer_behind() -> None:
     from gotask import _codec
 
     _codec._packers.clear()
-    encode(MSGPACK, b"x" * 1_000_000)
+    encode(MSGPACK, [b"x" * 1_000_000])
     assert _codec._packers == []
     encode(MSGPACK, b"x")
     assert len(_codec._packers) == 1
+
+
+@pytest.mark.parametrize("size", [0, 255, 256, 65_535, 65_536, 1_000_000])
+def test_binary_of_any_size(size: int) -> None:
+    assert encode(MSGPACK, bytes(size)) == msgpack.packb(bytes(size), use_bin_type=True)
 
 
 def test_packing_within_packing() -> None:
