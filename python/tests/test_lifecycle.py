@@ -70,7 +70,8 @@ def test_bad_usage_ends_with_2_and_says_why(arguments: list[str], env: dict[str,
         ("import gotask\nclass App\n", "SyntaxError"),
         ("import no_such_package\n", "No module named 'no_such_package'"),
         (
-            "import gotask\nclass App:\n  def open(self): raise OSError('no disk')\n  def x(self): pass\ngotask.register(App)\n",
+            "import gotask\nclass App:\n  def open(self): raise OSError('no disk')\n  def x(self): pass\n"
+            "gotask.register(App)\n",
             "no disk",
         ),
         ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
@@ -244,7 +245,7 @@ def test_the_end_of_the_lifeline_ends_everything_within_a_second(tmp_path: Path,
 
 
 def test_kill_9_of_the_parent_ends_everything_within_a_second(tmp_path: Path) -> None:
-    # The parent's standard input goes on living here, as the descriptors of a parent's other children may: only its death counts.
+    # The parent's standard input stays open here, as it may in a parent's other children: only its death counts.
     program = (
         "import subprocess, sys, time\n"
         f"subprocess.Popen([{str(sys.executable)!r}, {str(MAIN)!r}, {str(APPS / 'calls.py')!r},"
@@ -315,7 +316,7 @@ def test_an_app_in_a_folder_called_gotask_works(tmp_path: Path, how: str, with_i
     shutil.copy(APPS / "calls.py", folder / "app.py")
     if with_init:
         (folder / "__init__.py").touch()
-    # `-m gotask` in a folder that has another package of that name finds that one: Python's rule, and the file by its path works.
+    # `-m gotask` in a folder that has another package of that name finds that one; the file by its path works.
     start = ["gotask/app.py"] if how == "run" else [str(MAIN), "gotask/app.py"]
     if how == "-m" and not with_init:
         start = ["-m", "gotask", "gotask/app.py"]
