@@ -32,7 +32,9 @@ class Call:
         self.name = payload[: options[1]].decode()
         self.body = payload[options[1] :]
 
-    def reply(self, body: bytes | None = None, flags: int | None = None, sequence: int | None = None) -> bytes:
+    def reply(
+        self, body: bytes | None = None, flags: int | None = None, sequence: int | None = None
+    ) -> bytes:
         name = self.name.encode()
         return frame(
             self.flags if flags is None else flags,
@@ -51,6 +53,8 @@ class Peer:
         self.calls: list[list[Any]] = []
         self.cancelled: list[int] = []
         self.pongs: list[str] = []
+        self.running: dict[str, int] = {}
+        self.most: dict[str, int] = {}
         self.changed = asyncio.Event()
         self.held: list[tuple[Call, asyncio.StreamWriter]] = []
 
@@ -107,7 +111,12 @@ class Peer:
         if handler is None:
             writer.write(call.error("method_not_found", f"no method {call.name}", nearest=["Echo"]))
         else:
-            await handler(call, writer, argument)
+            self.running[action] = self.running.get(action, 0) + 1
+            self.most[action] = max(self.most.get(action, 0), self.running[action])
+            try:
+                await handler(call, writer, argument)
+            finally:
+                self.running[action] -= 1
         await writer.drain()
 
     async def do_GoTask_Hello(self, call: Call, writer: asyncio.StreamWriter, _: str) -> None:
@@ -144,11 +153,6 @@ class Peer:
 
     async def do_Length(self, call: Call, writer: asyncio.StreamWriter, _: str) -> None:
         writer.write(call.reply(b"\xce" + struct.pack(">I", len(call.body))))
-
-    async def do_Declare(self, call: Call, writer: asyncio.StreamWriter, length: str) -> None:
-        """Promises a payload of so many bytes, and sends it a piece at a time."""
-        name = call.name.encode()
-        writer.write(call.reply(bytes(int(length))))
 
     async def do_Slowly(self, call: Call, writer: asyncio.StreamWriter, seconds: str) -> None:
         """One byte at a time."""
@@ -220,6 +224,17 @@ class Peer:
         while count and self.connections != int(count):
             await self.changed.wait()
         writer.write(call.reply(bytes([self.connections])))
+
+    async def do_Calls(self, call: Call, writer: asyncio.StreamWriter, action: str) -> None:
+        """How many calls of an action there have been, at most 127."""
+        writer.write(call.reply(bytes([sum(name.split(":")[0] == action for name, _ in self.calls)])))
+
+    async def do_Most(self, call: Call, writer: asyncio.StreamWriter, action: str) -> None:
+        """How many calls of an action there were at the same time, at most 127."""
+        writer.write(call.reply(bytes([self.most.get(action, 0)])))
+
+    async def do_Service_echo(self, call: Call, writer: asyncio.StreamWriter, _: str) -> None:
+        writer.write(call.reply())
 
     async def do_Options(self, call: Call, writer: asyncio.StreamWriter, _: str) -> None:
         """The third and fourth option, as far as there are any."""

@@ -1,0 +1,784 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Integration\Client;
+
+use Closure;
+use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Args;
+use Reasno\GoTask\Bytes;
+use Reasno\GoTask\Client;
+use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\ConnectionLost;
+use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Exception\EncodeFailed;
+use Reasno\GoTask\Exception\InvalidRequest;
+use Reasno\GoTask\Exception\MethodNotFound;
+use Reasno\GoTask\Exception\Overloaded;
+use Reasno\GoTask\Exception\ParallelFailed;
+use Reasno\GoTask\Exception\PayloadTooLarge;
+use Reasno\GoTask\Exception\RemoteError;
+use Reasno\GoTask\Goridge\JsonCodec;
+use Reasno\GoTask\Raw;
+use Throwable;
+use ValueError;
+
+use function array_fill;
+use function array_key_last;
+use function array_keys;
+use function array_map;
+use function array_values;
+use function bin2hex;
+use function fopen;
+use function gc_collect_cycles;
+use function hrtime;
+use function ini_get;
+use function ini_set;
+use function memory_get_usage;
+use function random_bytes;
+use function range;
+use function sprintf;
+use function str_repeat;
+use function strlen;
+use function sys_get_temp_dir;
+
+/**
+ * What a client does whatever it waits with: run once per runtime.
+ */
+abstract class ClientContract extends TestCase
+{
+    protected Peer $peer;
+
+    protected function setUp(): void
+    {
+        $this->peer = new Peer();
+    }
+
+    protected function tearDown(): void
+    {
+        if (isset($this->peer)) {
+            $this->peer->stop();
+        }
+        gc_collect_cycles();
+    }
+
+    public function testACallReturnsWhatItsMethodAnswers(): void
+    {
+        $this->within(function (Client $client): void {
+            self::assertSame(['hello' => 'Reasno', 'n' => [1, 2.5, true, null]], $client->call('Echo', ['hello' => 'Reasno', 'n' => [1, 2.5, true, null]]));
+            self::assertNull($client->call('Echo'));
+            self::assertSame("\0raw", $client->call('Echo', new Raw("\0raw")));
+        });
+    }
+
+    public function testEveryAnswerIsItsOwnCallers(): void
+    {
+        $this->within(function (Client $client): void {
+            $callers = [];
+            foreach (range(1, 64) as $caller) {
+                $callers[$caller] = static function () use ($client, $caller): int {
+                    $right = 0;
+                    for ($i = 0; $i < 200; $i++) {
+                        $right += (int) ($client->call('Echo', "{$caller}.{$i}") === "{$caller}.{$i}");
+                    }
+
+                    return $right;
+                };
+            }
+            self::assertSame(array_fill(1, 64, 200), $this->concurrently($callers));
+        });
+    }
+
+    public function testManyOutstandingFuturesGetTheirOwnAnswers(): void
+    {
+        $this->within(function (Client $client): void {
+            for ($round = 0; $round < 20; $round++) {
+                $futures = [];
+                for ($i = 0; $i < 64; $i++) {
+                    $futures[] = $client->callAsync('Hold:64', [$round, $i]);
+                }
+                foreach ($futures as $i => $future) {
+                    self::assertSame([$round, $i], $future->await());
+                }
+            }
+        });
+    }
+
+    public function testACallIsSentBeforeItsFutureIsAwaited(): void
+    {
+        $this->within(function (Client $client): void {
+            $futures = [];
+            for ($i = 0; $i < 20; $i++) {
+                $futures[] = $client->callAsync('Late:0', $i);
+            }
+            // Another connection sees that they have arrived without anyone having waited on theirs.
+            $observer = new Client($this->peer->address);
+            $names = [];
+            $deadline = hrtime(true) + 5_000_000_000;
+            do {
+                $names = $observer->call('Calls:Late');
+            } while ($names !== 20 && hrtime(true) < $deadline);
+            self::assertSame(20, $names);
+            self::assertSame(range(0, 19), array_map(static fn ($future) => $future->await(), $futures));
+        });
+    }
+
+    public function testTheCallerGetsItsTimeoutOnTimeAndThePeerIsTold(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $start = hrtime(true);
+
+            try {
+                $client->call('Never', null, 0.1);
+                self::fail('It was answered.');
+            } catch (DeadlineExceeded $exceeded) {
+                self::assertSame('Never', $exceeded->method);
+                self::assertStringContainsString('0.1 s', $exceeded->getMessage());
+            }
+            self::assertElapsed(0.1, $start);
+            $cancelled = $client->call('Cancelled:1');
+            self::assertIsArray($cancelled);
+            self::assertCount(1, $cancelled);
+        });
+    }
+
+    public function testTimeoutsOfManyCallersAreEachOnTime(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $futures = [];
+            $start = hrtime(true);
+            foreach ([0.3, 0.1, 0.2] as $timeout) {
+                $futures[(string) $timeout] = $client->callAsync('Never', null, $timeout);
+            }
+            $this->concurrently(array_map(static fn ($future, $timeout) => static function () use ($future, $timeout, $start): void {
+                try {
+                    $future->await();
+                } catch (DeadlineExceeded) {
+                }
+                if (! static::oneAtATime()) {
+                    self::assertElapsed((float) $timeout, $start);
+                }
+            }, $futures, array_keys($futures)));
+            self::assertElapsed(0.3, $start);
+        });
+    }
+
+    public function testALateAnswerNeverBecomesAnothersResult(): void
+    {
+        $this->within(function (Client $client): void {
+            for ($i = 0; $i < 3; $i++) {
+                try {
+                    $client->call('Late:0.06', 'late', 0.03);
+                    self::fail('It was in time.');
+                } catch (DeadlineExceeded) {
+                }
+                // It arrives while this one waits.
+                self::assertSame($i, $client->call('Late:0.06', $i));
+                self::assertSame('own', $client->call('Echo', 'own'));
+            }
+        });
+    }
+
+    public function testAPeerThatTricklesDoesNotPutTheTimeoutOff(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $start = hrtime(true);
+
+            try {
+                $client->call('Slowly:0.03', str_repeat('x', 1000), 0.1);
+                self::fail('It was in time.');
+            } catch (DeadlineExceeded) {
+            }
+            self::assertElapsed(0.1, $start);
+        });
+    }
+
+    public function testAnAnswerThatComesByteByByteIsWhole(): void
+    {
+        $this->within(function (Client $client): void {
+            self::assertSame(['a' => [1, 2, 3]], $client->call('Slowly:0', ['a' => [1, 2, 3]]));
+        });
+    }
+
+    public function testAnswersToNobodyAreDropped(): void
+    {
+        $this->within(function (Client $client): void {
+            self::assertSame('mine', $client->call('Flood:5000', 'mine'));
+            self::assertSame(1, $client->call('Twice', 1));
+            self::assertSame(2, $client->call('Echo', 2));
+        });
+    }
+
+    #[DataProvider('waysToBreakAConnection')]
+    public function testABrokenConnectionFailsItsCallsAndTheNextOneIsMadeAnew(string $method, string $why): void
+    {
+        $this->within(function (Client $client) use ($method, $why): void {
+            $other = $client->callAsync('Never');
+
+            try {
+                $client->call($method, 'x');
+                self::fail('It was answered.');
+            } catch (ConnectionLost $lost) {
+                self::assertTrue($lost->sent);
+                self::assertStringContainsString($why, $lost->getMessage());
+                self::assertStringContainsString($method, $lost->getMessage());
+            }
+
+            try {
+                $other->await();
+                self::fail('It was answered.');
+            } catch (ConnectionLost $lost) {
+                self::assertTrue($lost->sent);
+            }
+            self::assertSame('again', $client->call('Echo', 'again'));
+        });
+    }
+
+    /**
+     * @return iterable<string, array{string, string}>
+     */
+    public static function waysToBreakAConnection(): iterable
+    {
+        yield 'closed' => ['Close', 'closed'];
+        yield 'closed within a frame' => ['Truncate', 'closed'];
+        yield 'garbage' => ['Garbage', 'Goridge'];
+        yield 'a wrong checksum' => ['WrongChecksum', 'checksum'];
+        yield 'a reply shorter than it says' => ['ShortReply', 'shorter'];
+    }
+
+    public function testAKilledPeerFailsAllCallsAtOnce(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $futures = [];
+            for ($i = 0; $i < 50; $i++) {
+                $futures[] = $client->callAsync('Never');
+            }
+            $start = hrtime(true);
+            $this->peer->kill();
+            $lost = 0;
+            foreach ($futures as $future) {
+                try {
+                    $future->await();
+                } catch (ConnectionLost) {
+                    $lost++;
+                }
+            }
+            self::assertSame(50, $lost);
+            self::assertLessThan(1.0, (hrtime(true) - $start) / 1e9);
+
+            try {
+                $client->call('Echo');
+                self::fail('Nobody listens.');
+            } catch (ConnectFailed $failed) {
+                self::assertStringContainsString($this->peer->address, $failed->getMessage());
+                self::assertStringContainsString('gotask serve', $failed->getMessage());
+            }
+            $this->peer = new Peer('', $this->peer->address);
+            self::assertSame('back', $client->call('Echo', 'back'));
+        });
+    }
+
+    public function testAConnectionThatDiedUnnoticedCostsNoCall(): void
+    {
+        $this->within(function (Client $client): void {
+            $observer = new Client($this->peer->address);
+            for ($i = 0; $i < 3; $i++) {
+                self::assertSame($i, $client->call('AnswerAndClose', $i));
+                $observer->call('Connections:1');
+                self::assertSame('fine', $client->call('Echo', 'fine'));
+            }
+        });
+    }
+
+    public function testAConnectionThatGoesAwayGetsNoFurtherCall(): void
+    {
+        $this->within(function (Client $client): void {
+            $under = $client->callAsync('Late:0.05', 'under way');
+            self::assertSame(1, $client->call('GoAway', 1));
+            self::assertSame(2, $client->call('Connections:2'));
+            self::assertSame('under way', $under->await());
+        });
+    }
+
+    public function testWhatABrokerThatEndsRefusedIsSentAgain(): void
+    {
+        $this->within(function (Client $client): void {
+            self::assertSame('x', $client->call('GoAwayAndRefuse', 'x'));
+            self::assertSame(['y'], $client->parallel([['GoAwayAndRefuse:2', 'y']]));
+        });
+    }
+
+    #[DataProvider('sizes')]
+    public function testPayloadsOfAnySizePassBothWays(int $size): void
+    {
+        $this->within(function (Client $client) use ($size): void {
+            $payload = $size < 1000 ? str_repeat('x', $size) : random_bytes($size);
+            $limit = ini_get('memory_limit');
+            ini_set('memory_limit', '1G');
+            self::assertTrue($client->call('Echo', new Bytes($payload)) === $payload);
+            ini_set('memory_limit', (string) $limit);
+        });
+    }
+
+    /**
+     * @return iterable<string, array{int}>
+     */
+    public static function sizes(): iterable
+    {
+        yield 'nothing' => [0];
+        yield 'a byte' => [1];
+        yield '64 KiB' => [65_536];
+        yield '1 MiB' => [1_048_576];
+        yield '63 MiB' => [63 * 1_048_576];
+    }
+
+    public function testLargePayloadsThatCrossDoNotBlockEachOther(): void
+    {
+        $this->within(function (Client $client): void {
+            $payloads = array_map(static fn (int $i): string => str_repeat((string) $i, 6_000_000), range(1, 6));
+            $futures = array_map(static fn (string $payload) => $client->callAsync('Echo', $payload), $payloads);
+            foreach ($futures as $i => $future) {
+                self::assertTrue($future->await() === $payloads[$i]);
+            }
+        });
+    }
+
+    public function testASmallCallPassesWhileALargeOneIsStuck(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $results = $this->concurrently([
+                static fn () => $client->call('Stall:0.2'),
+                static fn () => strlen((string) $client->call('Echo', str_repeat('x', 2_000_000))),
+                static function () use ($client): float {
+                    $start = hrtime(true);
+                    $client->call('Echo');
+
+                    return (hrtime(true) - $start) / 1e9;
+                },
+            ]);
+            self::assertSame(2_000_000, $results[1]);
+            if (! static::oneAtATime()) {
+                self::assertLessThan(0.15, $results[2]);
+            }
+        });
+    }
+
+    public function testAResultThatMemoryCannotHoldFailsThatCallAlone(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $limit = ini_get('memory_limit');
+            ini_set('memory_limit', (string) (memory_get_usage(true) + 80_000_000));
+
+            try {
+                $other = $client->callAsync('Late:0.05', 'other');
+
+                try {
+                    $client->call('Size:50000000');
+                    self::fail('It was held.');
+                } catch (PayloadTooLarge $large) {
+                    self::assertStringContainsString('memory_limit', $large->getMessage());
+                }
+                self::assertSame('other', $other->await());
+                self::assertSame(1_000_000, strlen((string) $client->call('Size:1000000')));
+
+                try {
+                    $client->call('Length', str_repeat('x', 45_000_000));
+                    self::fail('It was encoded.');
+                } catch (PayloadTooLarge $large) {
+                    self::assertStringContainsString('not sent', $large->getMessage());
+                }
+            } finally {
+                ini_set('memory_limit', (string) $limit);
+            }
+        });
+    }
+
+    public function testLimitsOfTheClientHoldBothWays(): void
+    {
+        $this->within(function (): void {
+            $client = new Client($this->peer->address, maxPayload: 100_000);
+
+            try {
+                $client->call('Size:200000');
+                self::fail('It was taken.');
+            } catch (PayloadTooLarge $large) {
+                self::assertStringContainsString('maxPayload', $large->getMessage());
+            }
+
+            try {
+                $client->call('Echo', str_repeat('x', 100_000));
+                self::fail('It was sent.');
+            } catch (PayloadTooLarge $large) {
+                self::assertStringContainsString('not sent', $large->getMessage());
+            }
+            self::assertSame('fine', $client->call('Echo', 'fine'));
+        });
+    }
+
+    public function testABrokerGetsDeadlinesAndFlags(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $options = $client->call('Options', null, 5.0);
+            self::assertIsArray($options);
+            self::assertGreaterThan(4000, $options[0]);
+            self::assertLessThanOrEqual(5000, $options[0]);
+            self::assertSame(0, $options[1]);
+            self::assertSame([[1, 2], ['last' => 'Li']], $client->call('Echo', new Args(1, 2, last: 'Li')));
+            $options = $client->call('Options', new Args());
+            self::assertIsArray($options);
+            self::assertSame(1, $options[1]);
+            $client->notify('Echo', 'x');
+        });
+    }
+
+    public function testTheFirstCallMayBeOneWithFlags(): void
+    {
+        $this->within(function (Client $client): void {
+            self::assertSame([['Jo'], ['last' => 'Li']], $client->service('Service')->echo('Jo', last: 'Li'));
+        });
+    }
+
+    public function testAPlainPeerGetsNothingButPlainCalls(): void
+    {
+        $this->peer->stop();
+        $this->peer = new Peer('plain');
+        $this->within(function (Client $client): void {
+            self::assertSame('x', $client->call('Echo', 'x'));
+            self::assertSame([], $client->call('Options', null, 5.0));
+            $client->notify('Echo', 'x');
+
+            try {
+                $client->call('Fail');
+                self::fail('It did not fail.');
+            } catch (RemoteError $error) {
+                self::assertStringContainsString('it did not work', $error->getMessage());
+            }
+
+            try {
+                $client->call('Echo', new Args('x'));
+                self::fail('It was sent.');
+            } catch (InvalidRequest $invalid) {
+                self::assertStringContainsString('plain', $invalid->getMessage());
+            }
+        });
+    }
+
+    public function testErrorsOfTheBrokerAreExceptions(): void
+    {
+        $this->within(function (Client $client): void {
+            try {
+                $client->call('Nothing');
+                self::fail('There is such a method.');
+            } catch (MethodNotFound $error) {
+                self::assertSame(['Echo'], $error->getNearest());
+                self::assertSame('Nothing', $error->method);
+            }
+            $this->expectException(Overloaded::class);
+            $client->call('Fail:overloaded');
+        });
+    }
+
+    public function testAValueThatCannotBeEncodedIsNotSent(): void
+    {
+        $this->within(function (Client $client): void {
+            try {
+                $client->call('Echo', ['f' => fopen('php://memory', 'r')]);
+                self::fail('It was sent.');
+            } catch (EncodeFailed) {
+            }
+            self::assertSame(0, $client->call('Calls:Echo'));
+        });
+    }
+
+    public function testParallelKeepsKeysAndOrder(): void
+    {
+        $this->within(function (Client $client): void {
+            self::assertSame(
+                ['b' => 1, 7 => 2, 'a' => null],
+                $client->parallel(['b' => ['Late:0.03', 1], 7 => ['Echo', 2], 'a' => ['Echo']]),
+            );
+            self::assertSame([], $client->parallel([]));
+            $many = static function (): iterable {
+                for ($i = 0; $i < 1000; $i++) {
+                    yield "k{$i}" => ['Echo', $i];
+                }
+            };
+            $results = $client->parallel($many(), concurrency: 50);
+            self::assertSame(range(0, 999), array_values($results));
+            self::assertSame('k999', array_key_last($results));
+        });
+    }
+
+    public function testParallelHasNoMoreUnderWayThanItMay(): void
+    {
+        $this->within(function (Client $client): void {
+            // Three at a time, and as a place becomes free the next one starts: the slow one holds nobody up.
+            $start = hrtime(true);
+            $calls = [['Late:0.2'], ...array_fill(0, 6, ['Late:0.05'])];
+            $client->parallel($calls, concurrency: 3);
+            self::assertElapsed(0.2, $start);
+            $most = $client->call('Most:Late');
+            self::assertSame(3, $most);
+        });
+    }
+
+    public function testParallelEndsAllCallsBeforeItFails(): void
+    {
+        $this->within(function (Client $client): void {
+            $calls = ['x' => ['Nothing'], 'y' => ['Late:0.03', 'fine'], 'z' => ['Fail:overloaded'], 'e' => ['Echo', fopen('php://memory', 'r')]];
+
+            try {
+                $client->parallel($calls);
+                self::fail('None failed.');
+            } catch (ParallelFailed $failed) {
+                self::assertSame(['y' => 'fine'], $failed->results);
+                self::assertSame(['x', 'z', 'e'], array_keys($failed->errors));
+                self::assertInstanceOf(MethodNotFound::class, $failed->getPrevious());
+                self::assertStringContainsString('3 of 4', $failed->getMessage());
+            }
+            $results = $client->parallel($calls, throw: false);
+            self::assertSame(['x', 'y', 'z', 'e'], array_keys($results));
+            self::assertInstanceOf(MethodNotFound::class, $results['x']);
+            self::assertSame('fine', $results['y']);
+        });
+    }
+
+    public function testAFutureToldOnceTellsTheSameAgain(): void
+    {
+        $this->within(function (Client $client): void {
+            $good = $client->callAsync('Echo', 'x');
+            self::assertSame('x', $good->await());
+            self::assertTrue($good->isComplete());
+            self::assertSame('x', $good->await());
+            $bad = $client->callAsync('Nothing');
+            $first = null;
+
+            for ($i = 0; $i < 2; $i++) {
+                try {
+                    $bad->await();
+                    self::fail('It did not fail.');
+                } catch (MethodNotFound $error) {
+                    self::assertSame($first ??= $error, $error);
+                }
+            }
+        });
+    }
+
+    public function testAFutureCanBeCancelled(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $future = $client->callAsync('Never');
+            self::assertFalse($future->isComplete());
+            $future->cancel();
+            self::assertTrue($future->isComplete());
+            self::assertCount(1, (array) $client->call('Cancelled:1'));
+            $this->expectException(Cancelled::class);
+            $future->await();
+        });
+    }
+
+    public function testAFailureThatNobodyAwaitsIsLogged(): void
+    {
+        $logger = new RecordingLogger();
+        $this->within(function () use ($logger): void {
+            $client = new Client($this->peer->address, logger: $logger);
+            $failing = $client->callAsync('Nothing');
+            $fine = $client->callAsync('Echo');
+            $awaited = $client->callAsync('Nothing');
+            $underWay = $client->callAsync('Never');
+            $client->call('Late:0.02');
+
+            try {
+                $awaited->await();
+            } catch (MethodNotFound) {
+            }
+            unset($failing, $fine, $awaited, $underWay);
+            self::assertCount(1, $logger->records);
+            self::assertStringContainsString('nobody waited', $logger->records[0]);
+        });
+    }
+
+    public function testManyFirstCallersShareOneConnection(): void
+    {
+        $this->within(function (Client $client): void {
+            $this->concurrently(array_fill(0, 20, static fn () => $client->call('Late:0.01')));
+            self::assertSame(1, $client->call('Connections'));
+        });
+    }
+
+    public function testAPingIsAnswered(): void
+    {
+        $this->within(function (Client $client): void {
+            self::assertSame('x', $client->call('Ping:are you there', 'x'));
+        });
+    }
+
+    public function testItWorksOverTcp(): void
+    {
+        $this->peer->stop();
+        $this->peer = new Peer('', 'tcp://127.0.0.1:0');
+        $this->within(function (Client $client): void {
+            $results = $this->concurrently(array_map(
+                static fn (int $i): Closure => static fn () => $client->call('Echo', $i),
+                range(0, 19),
+            ));
+            self::assertSame(range(0, 19), $results);
+            self::assertSame(1, $client->call('Connections'));
+            self::assertTrue($client->call('Echo', $large = str_repeat('x', 3_000_000)) === $large);
+            $client->call('AnswerAndClose');
+        });
+    }
+
+    public function testAServerThatAnswersNoHelloOverTcpIsNotWaitedForForEver(): void
+    {
+        $this->peer->stop();
+        $this->peer = new Peer('silent', 'tcp://127.0.0.1:0');
+        $this->within(function (): void {
+            $start = hrtime(true);
+
+            try {
+                (new Client($this->peer->address, connectTimeout: 0.1))->call('Echo');
+                self::fail('It was sent.');
+            } catch (ConnectFailed $failed) {
+                self::assertStringContainsString('does not answer', $failed->getMessage());
+            }
+            self::assertElapsed(0.1, $start);
+            $this->expectException(DeadlineExceeded::class);
+            (new Client($this->peer->address))->call('Echo', null, 0.05);
+        });
+    }
+
+    public function testNobodyListeningIsAnErrorAtOnce(): void
+    {
+        $this->peer->stop();
+        $this->within(function (): void {
+            foreach (['unix://' . sys_get_temp_dir() . '/gotask-' . bin2hex(random_bytes(6)), 'tcp://127.0.0.1:1'] as $address) {
+                try {
+                    (new Client($address))->call('Echo');
+                    self::fail('Someone listens.');
+                } catch (ConnectFailed $failed) {
+                    self::assertStringContainsString($address, $failed->getMessage());
+                }
+            }
+        });
+    }
+
+    public function testAnotherCodecAndTheReplysOwn(): void
+    {
+        $this->within(function (): void {
+            $client = new Client($this->peer->address, codec: new JsonCodec());
+            self::assertSame(['a' => [1, null]], $client->call('Echo', ['a' => [1, null]]));
+        });
+    }
+
+    public function testWrongArgumentsAreErrorsAtTheCaller(): void
+    {
+        $this->within(function (Client $client): void {
+            $wrong = [
+                static fn () => $client->call('Echo', null, 0.0),
+                static fn () => $client->call('Echo', null, -1.0),
+                static fn () => $client->call('Echo', null, NAN),
+                static fn () => $client->call('Echo', null, INF),
+                static fn () => $client->parallel([['Echo']], concurrency: 0),
+                static fn () => $client->parallel([['Echo']], timeout: 0.0),
+                // @phpstan-ignore argument.type
+                static fn () => $client->parallel(['Echo']),
+            ];
+            foreach ($wrong as $i => $call) {
+                try {
+                    $call();
+                    self::fail("Call {$i} was made.");
+                } catch (ValueError $error) {
+                    self::assertNotSame('', $error->getMessage());
+                }
+            }
+            foreach (['', str_repeat('x', 256)] as $method) {
+                try {
+                    $client->call($method);
+                    self::fail('It was made.');
+                } catch (InvalidRequest $error) {
+                    self::assertStringContainsString('1 to 255 bytes', $error->getMessage());
+                }
+            }
+        });
+    }
+
+    public function testAClosedClientConnectsAgain(): void
+    {
+        $this->within(function (Client $client): void {
+            $future = $client->callAsync('Never');
+            $client->close();
+
+            try {
+                $future->await();
+                self::fail('It was answered.');
+            } catch (ConnectionLost $lost) {
+                self::assertStringContainsString('closed', $lost->getMessage());
+            }
+            self::assertSame(1, $client->call('Connections:1'));
+        });
+    }
+
+    /**
+     * Whether its callers can only run one after the other.
+     */
+    protected static function oneAtATime(): bool
+    {
+        return false;
+    }
+
+    /**
+     * Runs a test in the runtime.
+     *
+     * @param Closure(): mixed $body
+     */
+    abstract protected function inRuntime(Closure $body): void;
+
+    /**
+     * Runs these at the same time, as far as the runtime can.
+     *
+     * @template TKey of array-key
+     * @param array<TKey, Closure(): mixed> $bodies
+     * @return array<TKey, mixed>
+     */
+    abstract protected function concurrently(array $bodies): array;
+
+    /**
+     * @param Closure(Client): void $body
+     */
+    protected function within(Closure $body): void
+    {
+        $thrown = null;
+        $this->inRuntime(function () use ($body, &$thrown): void {
+            try {
+                $body(new Client($this->peer->address));
+            } catch (Throwable $thrown) {
+            }
+        });
+        if ($thrown !== null) {
+            throw $thrown;
+        }
+    }
+
+    /**
+     * @param float $expected seconds
+     * @param int $start hrtime() in ns
+     */
+    protected static function assertElapsed(float $expected, int $start): void
+    {
+        $elapsed = (hrtime(true) - $start) / 1e9;
+        self::assertGreaterThanOrEqual($expected - 0.002, $elapsed);
+        self::assertLessThan($expected + 0.1, $elapsed, sprintf('%.3f s after %.3f s', $elapsed, $expected));
+    }
+}

@@ -1,0 +1,203 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Integration\Client;
+
+use Closure;
+use LogicException;
+use PHPUnit\Framework\Attributes\RequiresPhpExtension;
+use Reasno\GoTask\Client;
+use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Future;
+use Swoole\Coroutine;
+use Swoole\Coroutine\Channel;
+use Throwable;
+
+use function array_map;
+use function count;
+use function hrtime;
+use function range;
+use function str_repeat;
+use function Swoole\Coroutine\run;
+
+use const SWOOLE_HOOK_ALL;
+use const SWOOLE_HOOK_PROC;
+
+/**
+ * @internal
+ */
+#[RequiresPhpExtension('swoole')]
+final class SwooleClientTest extends ClientContract
+{
+    protected function tearDown(): void
+    {
+        Coroutine::set(['hook_flags' => 0]);
+        parent::tearDown();
+    }
+
+    public function testItNeedsNoHooks(): void
+    {
+        Coroutine::set(['hook_flags' => 0]);
+        run(function (): void {
+            $client = new Client($this->peer->address);
+            $results = $this->concurrently(array_map(
+                static fn (int $i): Closure => static fn () => $client->call('Hold:10', $i),
+                range(0, 9),
+            ));
+            self::assertSame(range(0, 9), $results);
+        });
+    }
+
+    public function testNoCoroutineIsLeftWhenNobodyWaits(): void
+    {
+        $this->within(static function (Client $client): void {
+            $client->call('Echo');
+            $client->callAsync('Never');
+            self::assertSame(1, Coroutine::stats()['coroutine_num']);
+        });
+        self::assertSame(0, Coroutine::stats()['coroutine_num']);
+    }
+
+    public function testACoroutineThatIsCancelledGivesItsCallUp(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $reader = $this->start(static fn () => $client->call('Never'));
+            $parked = $this->start(static fn () => $client->call('Never'));
+            $other = $this->start(static fn () => $client->call('Late:0.05', 'other'));
+            foreach ([$parked, $reader] as $cancelled) {
+                self::assertTrue(Coroutine::cancel($cancelled->cid));
+                self::assertInstanceOf(Cancelled::class, $cancelled->await());
+            }
+            self::assertSame('other', $other->await());
+            self::assertCount(2, (array) $client->call('Cancelled:2'));
+            self::assertSame('next', $client->call('Echo', 'next'));
+        });
+    }
+
+    public function testAnExceptionThrownIntoAWaitingCoroutineLeavesTheOthersAlone(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $reader = $this->start(static fn () => $client->call('Never'));
+            $parked = $this->start(static fn () => $client->call('Never'));
+            $other = $this->start(static fn () => $client->call('Late:0.05', 'other'));
+            foreach ([$reader, $parked] as $cancelled) {
+                Coroutine::cancel($cancelled->cid, true);
+                self::assertNotInstanceOf(GoTaskException::class, $cancelled->await());
+                self::assertInstanceOf(Throwable::class, $cancelled->await());
+            }
+            self::assertSame('other', $other->await());
+            self::assertCount(2, (array) $client->call('Cancelled:2'));
+        });
+    }
+
+    public function testCancelledWhileItRunsCallsInParallel(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $cancelled = $this->start(static fn () => $client->parallel([['Never'], ['Never'], ['Never']], concurrency: 2));
+            Coroutine::cancel($cancelled->cid);
+            self::assertInstanceOf(Cancelled::class, $cancelled->await());
+            self::assertCount(2, (array) $client->call('Cancelled:2'));
+            self::assertSame(2, $client->call('Calls:Never'));
+        });
+    }
+
+    public function testReadersThatHandOverInARowLetTheOthersHaveTheirTurn(): void
+    {
+        $this->within(function (Client $client): void {
+            $callers = [];
+            for ($i = 0; $i < 300; $i++) {
+                $callers[] = static fn () => $client->call('Hold:300', $i) === $i && $client->call('Hold:300', -$i) === -$i;
+            }
+            self::assertNotContains(false, $this->concurrently($callers));
+        });
+    }
+
+    public function testAStuckWriteEndsWithItsDeadline(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $stalled = $client->callAsync('Stall:0.5');
+            $start = hrtime(true);
+
+            try {
+                $client->call('Length', str_repeat('x', 5_000_000), 0.1);
+                self::fail('It was answered.');
+            } catch (DeadlineExceeded) {
+            }
+            self::assertElapsed(0.1, $start);
+            self::assertNull($stalled->await());
+            self::assertSame('next', $client->call('Echo', 'next'));
+        });
+    }
+
+    public function testAFutureIsAwaitedWhereCoroutinesAre(): void
+    {
+        $future = null;
+        $this->within(static function (Client $client) use (&$future): void {
+            $future = $client->callAsync('Never');
+        });
+        self::assertInstanceOf(Future::class, $future);
+        $this->expectException(LogicException::class);
+        $future->await();
+    }
+
+    public function testAClientServesCoroutinesAndPlainCodeAlike(): void
+    {
+        $client = new Client($this->peer->address);
+        self::assertSame(1, $client->call('Echo', 1));
+        for ($i = 0; $i < 2; $i++) {
+            run(static function () use ($client): void {
+                self::assertSame(2, $client->call('Echo', 2));
+            });
+        }
+        self::assertSame(2, $client->call('Connections'));
+    }
+
+    protected function inRuntime(Closure $body): void
+    {
+        // The peer is started and ended inside and outside of coroutines.
+        Coroutine::set(['hook_flags' => SWOOLE_HOOK_ALL & ~SWOOLE_HOOK_PROC]);
+        run($body);
+    }
+
+    /**
+     * @param Closure(): mixed $body
+     */
+    private function start(Closure $body): StartedCoroutine
+    {
+        return new StartedCoroutine($body);
+    }
+
+    protected function concurrently(array $bodies): array
+    {
+        $left = count($bodies);
+        $results = array_map(static fn (): mixed => null, $bodies);
+        $done = new Channel(1);
+        foreach ($bodies as $key => $body) {
+            Coroutine::create(static function () use ($key, $body, &$results, &$left, $done): void {
+                try {
+                    $results[$key] = $body();
+                } catch (Throwable $thrown) {
+                    $results[$key] = $thrown;
+                }
+                if (--$left === 0) {
+                    $done->push(true);
+                }
+            });
+        }
+        $done->pop();
+        foreach ($results as $result) {
+            if ($result instanceof Throwable) {
+                throw $result;
+            }
+        }
+
+        return $results;
+    }
+}
