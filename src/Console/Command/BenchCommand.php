@@ -19,7 +19,9 @@ use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\ConsoleOutputInterface;
 use Symfony\Component\Console\Output\OutputInterface;
 
+use function function_exists;
 use function in_array;
+use function sprintf;
 
 /**
  * `gotask bench`: what a call costs on this machine.
@@ -44,6 +46,10 @@ final class BenchCommand extends Command
     {
         $options = new Options($input);
         $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
+        $load = function_exists('sys_getloadavg') ? sys_getloadavg()[0] ?? 0.0 : 0.0;
+        if ($load > 0.5) {
+            $errors->writeln(sprintf('<fg=yellow>other programs keep the processors busy (load %.1f): the figures will be worse than they could be</>', $load));
+        }
         // 60 MiB, encoded, sent and received, are several strings of 60 MiB.
         ini_set('memory_limit', '1G');
         try {

@@ -7,7 +7,11 @@ import gotask
 
 class App:
     def hi(self, name):
+        """Says hello."""
         return {"hello": name}
+
+    def bytes(self):
+        return b"\xff\0\xfe"
 
     def sleep(self, seconds: float):
         time.sleep(seconds)

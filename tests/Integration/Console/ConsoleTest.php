@@ -1,0 +1,164 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Integration\Console;
+
+use PHPUnit\Framework\Attributes\CoversClass;
+use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Console\Command\CallCommand;
+use Reasno\GoTask\Console\Command\ClientCommand;
+use Reasno\GoTask\Console\Command\MethodsCommand;
+use Reasno\GoTask\Console\Command\PingCommand;
+use Reasno\GoTask\Console\Command\StatusCommand;
+use Reasno\GoTask\Console\ExitCode;
+use Reasno\GoTask\Process\WorkerProcess;
+
+use function in_array;
+use function is_array;
+use function is_int;
+
+/**
+ * The program itself, as a shell runs it, against a real worker.
+ *
+ * @internal
+ */
+#[CoversClass(ClientCommand::class)]
+#[CoversClass(CallCommand::class)]
+#[CoversClass(MethodsCommand::class)]
+#[CoversClass(StatusCommand::class)]
+#[CoversClass(PingCommand::class)]
+#[CoversClass(ExitCode::class)]
+final class ConsoleTest extends TestCase
+{
+    private static ?WorkerProcess $worker = null;
+
+    public static function setUpBeforeClass(): void
+    {
+        self::$worker = new WorkerProcess(__DIR__ . '/../Process/Fixtures/app.py', workers: 1);
+        self::$worker->start();
+    }
+
+    public static function tearDownAfterClass(): void
+    {
+        self::$worker = null;
+    }
+
+    public function testCallShowsTheResult(): void
+    {
+        self::assertSame([0, "{\"hello\":\"Reasno\"}\n", ''], self::gotask(['call', 'App.Hi', '"Reasno"', '--json']));
+        self::assertSame([0, "{\n    \"hello\": \"Reasno\"\n}\n", ''], self::gotask(['call', 'App.Hi', '"Reasno"']));
+    }
+
+    public function testCallReadsThePayloadFromStandardInput(): void
+    {
+        self::assertSame([0, "{\"hello\":[1,{\"a\":2}]}\n", ''], self::gotask(['call', 'App.Hi', '-', '--json'], '[1, {"a": 2}]'));
+    }
+
+    public function testBytesAreWrittenAsTheyAre(): void
+    {
+        self::assertSame([0, "\xff\0\xfe", ''], self::gotask(['call', 'App.bytes']));
+        self::assertSame([0, "{\"base64\":\"/wD+\"}\n", ''], self::gotask(['call', 'App.bytes', '--json']));
+    }
+
+    /**
+     * @param list<string> $arguments
+     */
+    #[DataProvider('failures')]
+    public function testAFailureHasItsExitCode(array $arguments, int $code, string $message): void
+    {
+        [$exit, $stdout, $stderr] = self::gotask($arguments);
+
+        self::assertSame([$code, ''], [$exit, $stdout]);
+        self::assertStringContainsString($message, $stderr);
+    }
+
+    /**
+     * @return iterable<string, array{list<string>, int, string}>
+     */
+    public static function failures(): iterable
+    {
+        yield 'the method fails' => [['call', 'App.Fail', '"no luck"'], ExitCode::FAILED, 'ValueError: no luck'];
+        yield 'with its traceback' => [['call', 'App.Fail', '"no luck"'], ExitCode::FAILED, 'Traceback (most recent call last)'];
+        yield 'unknown method' => [['call', 'App.Hey'], ExitCode::USAGE, 'App.hi'];
+        yield 'arguments that do not fit' => [['call', 'App.Log', '["info"]'], ExitCode::USAGE, 'message'];
+        yield 'no JSON' => [['call', 'App.Hi', '{'], ExitCode::USAGE, 'Syntax error'];
+        yield 'no address' => [['ping', '--address', 'nonsense'], ExitCode::USAGE, 'no address'];
+        yield 'nobody there' => [['ping', '--address', 'unix:///no/such.sock'], ExitCode::NO_CONNECTION, '/no/such.sock'];
+        yield 'deadline' => [['call', 'App.Sleep', '0.5', '--timeout', '0.1'], ExitCode::DEADLINE, 'App.Sleep'];
+        yield 'no number' => [['call', 'App.Hi', '1', '--timeout', 'soon'], ExitCode::USAGE, '--timeout'];
+    }
+
+    public function testAFailureIsJsonForPrograms(): void
+    {
+        [$exit, $stdout] = self::gotask(['call', 'App.Fail', '"no luck"', '--json']);
+        $document = json_decode($stdout, true);
+
+        self::assertSame(ExitCode::FAILED, $exit);
+        self::assertIsArray($document);
+        self::assertIsArray($document['error']);
+        self::assertSame(['RemoteError', 'ValueError'], [$document['error']['kind'], $document['error']['type']]);
+    }
+
+    public function testMethodsShowTheirSignatures(): void
+    {
+        [$exit, $stdout] = self::gotask(['methods']);
+
+        self::assertSame(0, $exit);
+        self::assertStringContainsString("App.hi(name)\n    Says hello.\n", $stdout);
+        self::assertContains('App.hi', array_column((array) json_decode(self::gotask(['methods', '--json'])[1], true), 'name'));
+    }
+
+    public function testStatusShowsTheProcesses(): void
+    {
+        [$exit, $stdout] = self::gotask(['status']);
+        $pid = (string) self::$worker?->pid();
+
+        self::assertSame(0, $exit);
+        self::assertMatchesRegularExpression('/state +ready\n/', $stdout);
+        self::assertStringContainsString("process {$pid}", $stdout);
+        $document = json_decode(self::gotask(['status', '--json'])[1], true);
+        self::assertSame($pid, is_array($document) && is_int($document['pid']) ? (string) $document['pid'] : '');
+    }
+
+    public function testPingCounts(): void
+    {
+        [$exit, $stdout] = self::gotask(['ping', '-c', '2', '--interval', '0.001']);
+
+        self::assertSame(0, $exit);
+        self::assertMatchesRegularExpression('/^1: .+ ms.*\n2: .+ ms\n2 round trips: min/', $stdout);
+    }
+
+    public function testTheAddressMayComeFromTheEnvironment(): void
+    {
+        [$exit] = self::gotask(['ping', '-c', '1'], environment: ['GOTASK_ADDRESS' => (string) self::$worker?->address()], address: false);
+
+        self::assertSame(0, $exit);
+    }
+
+    /**
+     * @param list<string> $arguments
+     * @param array<string, string> $environment
+     * @return array{int, string, string} exit code, standard output, standard error
+     */
+    private static function gotask(array $arguments, string $stdin = '', array $environment = [], bool $address = true): array
+    {
+        if ($address && ! in_array('--address', $arguments, true)) {
+            array_push($arguments, '--address', (string) self::$worker?->address());
+        }
+        $process = proc_open(
+            [PHP_BINARY, __DIR__ . '/../../../bin/gotask', ...$arguments],
+            [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']],
+            $pipes,
+            null,
+            $environment + getenv(),
+        );
+        self::assertIsResource($process);
+        fwrite($pipes[0], $stdin);
+        fclose($pipes[0]);
+        [$stdout, $stderr] = [(string) stream_get_contents($pipes[1]), (string) stream_get_contents($pipes[2])];
+
+        return [proc_close($process), $stdout, $stderr];
+    }
+}

@@ -1,0 +1,165 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Integration\Console;
+
+use PHPUnit\Framework\Attributes\CoversClass;
+use PHPUnit\Framework\Attributes\RequiresOperatingSystemFamily;
+use PHPUnit\Framework\Attributes\RequiresPhpExtension;
+use PHPUnit\Framework\Attributes\TestWith;
+use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Client;
+use Reasno\GoTask\Console\Command\ServeCommand;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Process\ChildProcess;
+use Reasno\GoTask\Process\UnixSocket;
+use Reasno\GoTask\Tests\Integration\Process\Processes;
+
+/**
+ * @internal
+ */
+#[CoversClass(ServeCommand::class)]
+#[RequiresOperatingSystemFamily('Linux')]
+#[RequiresPhpExtension('pcntl')]
+final class ServeTest extends TestCase
+{
+    private const FIXTURES = __DIR__ . '/../Process/Fixtures';
+    private string $address;
+    private ?ChildProcess $serve = null;
+    private string $output = '';
+
+    protected function setUp(): void
+    {
+        $this->address = UnixSocket::fresh();
+    }
+
+    protected function tearDown(): void
+    {
+        $this->serve?->kill();
+        UnixSocket::removeDirectory($this->address);
+    }
+
+    #[TestWith([SIGTERM])]
+    #[TestWith([SIGINT])]
+    public function testServesUntilASignal(int $signal): void
+    {
+        $this->serve('app.py');
+        $this->await('ready at');
+        self::assertSame(['hello' => 'you'], (new Client($this->address))->call('App.Hi', 'you'));
+        $pids = Processes::tree($this->serve->pid ?? 0);
+
+        $this->serve?->signal($signal);
+
+        self::assertSame(0, $this->exitCode());
+        self::assertSame([], Processes::survivors($pids, 0.5));
+        self::assertFileDoesNotExist((string) UnixSocket::path($this->address));
+    }
+
+    public function testCallsThatRunAreFinishedFirst(): void
+    {
+        $this->serve('app.py');
+        $this->await('ready at');
+        $task = new Client($this->address);
+        $task->call('App.Hi', 'you');
+        $sleeping = $task->callAsync('App.Sleep', 0.4);
+        usleep(100_000);
+        $this->serve?->signal(SIGTERM);
+
+        self::assertIsInt($sleeping->await());
+        self::assertSame(0, $this->exitCode());
+    }
+
+    public function testAKilledBrokerIsReplacedWithinASecond(): void
+    {
+        $this->serve('app.py');
+        $this->await('ready at');
+        $broker = Processes::tree($this->serve->pid ?? 0)[1];
+        $killed = microtime(true);
+        posix_kill($broker, SIGKILL);
+        $this->await('signal 9 (SIGKILL); it is started again');
+        $task = new Client($this->address);
+        do {
+            try {
+                $answer = $task->call('App.Hi', 'again', 1.0);
+            } catch (GoTaskException $failure) {
+                $answer = null;
+                $this->read();
+            }
+        } while ($answer === null && microtime(true) < $killed + 5);
+
+        self::assertSame(['hello' => 'again'], $answer, isset($failure) ? $failure->getMessage() : '');
+        self::assertLessThan(1.5, microtime(true) - $killed);
+    }
+
+    public function testNothingIsLeftWhenItIsKilled(): void
+    {
+        $this->serve('app.py');
+        $this->await('ready at');
+        $pids = Processes::tree($this->serve->pid ?? 0);
+        $this->serve?->signal(SIGKILL);
+
+        self::assertSame([], Processes::survivors($pids, 1.0));
+        self::assertFileDoesNotExist((string) UnixSocket::path($this->address));
+    }
+
+    #[TestWith(['broken.py', 70, 'this app does not import'])]
+    #[TestWith(['nothing.py', 66, 'does not exist'])]
+    public function testAnAppThatNeverWorkedEndsIt(string $app, int $code, string $message): void
+    {
+        $this->serve($app);
+
+        self::assertSame($code, $this->exitCode());
+        self::assertStringContainsString($message, $this->output);
+    }
+
+    public function testUnknownUseEndsIt(): void
+    {
+        $this->serve('app.py', '--workers', 'many');
+
+        self::assertSame(2, $this->exitCode());
+        self::assertStringContainsString("--workers takes a whole number, not 'many'", $this->output);
+    }
+
+    public function testTheWorkersLogIsShownAtItsOwnLevel(): void
+    {
+        $this->serve('app.py', '--json');
+        $this->await('ready at');
+        (new Client($this->address))->call('App.Log', ['warning', 'watch out']);
+        $this->await('watch out');
+
+        self::assertMatchesRegularExpression('/^\{.*"level":"warning","message":"watch out"/m', $this->output);
+    }
+
+    private function serve(string $app, string ...$options): void
+    {
+        $this->serve = ChildProcess::start(
+            [PHP_BINARY, __DIR__ . '/../../../bin/gotask', 'serve', self::FIXTURES . "/{$app}", '--address', $this->address, '--workers', '1', ...array_values($options)],
+        );
+    }
+
+    private function await(string $text): void
+    {
+        $until = microtime(true) + 10;
+        while (! str_contains($this->output, $text)) {
+            self::assertTrue($this->serve?->isRunning() && microtime(true) < $until, "'{$text}' was awaited in:\n{$this->output}");
+            $this->read();
+        }
+    }
+
+    private function read(): void
+    {
+        $this->output .= implode('', $this->serve?->read(0.02) ?? []);
+    }
+
+    private function exitCode(): ?int
+    {
+        $until = microtime(true) + 10;
+        while ($this->serve?->isRunning() && microtime(true) < $until) {
+            $this->read();
+        }
+        $this->read();
+
+        return $this->serve?->exit()?->code;
+    }
+}
