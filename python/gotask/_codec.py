@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 RAW, JSON, MSGPACK = 0x04, 0x08, 0x10
 
+# Of containers within each other.
+MAX_DEPTH = 512
+
 # A packer keeps the buffer of the largest value it has packed; one that has grown beyond this is let go.
 KEEP_BUFFER = 256 * 1024
 
@@ -32,8 +35,8 @@ _packers: list[Packer] = []
 def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> Any:
     """The value in `body`. Raises `error`.
 
-    An empty body is None (RAW: b""). A str that is not UTF-8 becomes bytes. MessagePack may nest 1024 deep,
-    and no container in it may declare more elements than the body has bytes.
+    An empty body is None (RAW: b""). A str that is not UTF-8 becomes bytes. MessagePack may nest 1024 deep
+    (msgpack's own bound), and no container in it may declare more elements than the body has bytes.
     """
     if flag == RAW:
         return bytes(body)
@@ -50,19 +53,19 @@ def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> 
         return _unpack_mixed(body, error)
     if flag == JSON:
         try:
-            return _json_decoder()(str(body, "utf-8"))
-        except Exception as failure:  # RecursionError among them
+            source = str(body, "utf-8")
+            value = _json_decoder()(source)
+            if _may_be_deep(source) and _is_deep(value):
+                raise RecursionError(_TOO_DEEP)
+        except Exception as failure:  # RecursionError of Python's own among them
             raise _undecodable("JSON", failure, error) from None
+        return value
     raise error(f"no codec has the flag {flag:#04x}: send MessagePack (0x10), JSON (0x08) or RAW (0x04)")
 
 
 def encode(flag: int, value: Any, root: str = "result", error: type[GoTaskError] = InvalidResult) -> bytes:
     """The bytes of `value`. Raises `error`, which says what can't be encoded and where: `result["a"][3]`."""
     if flag == MSGPACK:
-        if type(value) is bytes and 0xFFFF < len(value) < 2**32:
-            return b"".join(
-                (b"\xc6", len(value).to_bytes(4, "big"), value)
-            )  # one copy less than msgpack makes
         try:
             packer = _packers.pop()
         except IndexError:
@@ -77,6 +80,8 @@ def encode(flag: int, value: Any, root: str = "result", error: type[GoTaskError]
     if flag == JSON:
         try:
             text: str = _json_encoder()(value)
+            if _may_be_deep(text) and _is_deep(value):
+                raise RecursionError(_TOO_DEEP)
             return text.encode()
         except Exception as failure:
             raise _unencodable(value, root, "JSON", failure, error) from None
@@ -89,6 +94,20 @@ def encode(flag: int, value: Any, root: str = "result", error: type[GoTaskError]
             return value.encode("utf-8", "surrogateescape")
         raise error(f"{root} is {_kind(value)}, which RAW can't hold: make it bytes")
     raise error(f"no codec has the flag {flag:#04x}")
+
+
+def encode_parts(flag: int, value: Any) -> list[bytes]:
+    """What `encode` gives, in pieces: a large string is not copied only to put five bytes before it."""
+    kind = type(value)
+    if (kind is bytes or kind is str) and 0xFFFF < len(value) < 2**30 and (flag == MSGPACK or flag == RAW):
+        try:
+            data: bytes = value if kind is bytes else value.encode()
+        except UnicodeEncodeError:
+            return [encode(flag, value)]
+        if flag == RAW:
+            return [data]
+        return [(b"\xc6" if kind is bytes else b"\xdb") + len(data).to_bytes(4, "big"), data]
+    return [encode(flag, value)]
 
 
 def _refuse_extension(code: int, data: bytes) -> NoReturn:
@@ -185,6 +204,32 @@ def _json_decoder() -> Any:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"JSON has no {name}")
+
+
+# Python's own limit depends on its version and on how much of the stack is in use.
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
+
+
+def _may_be_deep(text: str) -> bool:
+    return text.count("[") + text.count("{") > MAX_DEPTH
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += [child for child in item.values() if isinstance(child, _CONTAINERS)]
+            elif isinstance(item, (list, tuple)):
+                inner += [child for child in item if isinstance(child, _CONTAINERS)]
+        if not inner:
+            return False
+        level = inner
+    return True
+
+
+_CONTAINERS = (list, tuple, dict)
 
 
 def _json_encoder() -> Any:

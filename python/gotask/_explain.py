@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-MAX_DEPTH = 512
+from ._codec import MAX_DEPTH
 
 _ADVICE: tuple[tuple[type, str], ...] = (
     (Enum, "send its .value"),
