@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Exception;
 use function is_array;
 use function is_string;
 use function json_decode;
+use function rtrim;
 
 /**
  * The exception for a reply with the ERROR flag.
@@ -20,12 +21,12 @@ final class ErrorReply
     public static function toException(string $method, string $body): CallFailed
     {
         $error = json_decode($body, true);
-        if (! is_array($error) || ! isset($error['code'], $error['message'])) {
+        if (! is_array($error) || ! is_string($error['code'] ?? null) || ! is_string($error['message'] ?? null)) {
             return new RemoteError($method . ' failed: ' . self::text($body), $method);
         }
         $data = $error['data'] ?? [];
         $data = is_array($data) ? $data : [];
-        $message = self::string($error, 'message');
+        $message = $error['message'];
 
         return match ($error['code']) {
             'method_not_found' => new MethodNotFound($message, $method, $data),
@@ -56,7 +57,7 @@ final class ErrorReply
             $method . ($type === '' ? ' failed: ' : " raised {$type}: ") . $message,
             $method,
             $type,
-            self::string($error, 'traceback'),
+            rtrim(self::string($error, 'traceback')),
             $data,
         );
     }

@@ -9,6 +9,7 @@ use function array_slice;
 use function array_unshift;
 use function count;
 use function is_int;
+use function preg_match;
 
 /**
  * Where in a nested value the failure lies. The codec that recurses adds one key a level on the way out, so that a value
@@ -30,7 +31,7 @@ trait ValuePath
         $shown = count($this->keys) > 16 ? array_slice($this->keys, 0, 8) : $this->keys;
         $path = $this->root;
         foreach ($shown as $key) {
-            $path .= '[' . (is_int($key) ? $key : "'" . addcslashes($key, "'\\") . "'") . ']';
+            $path .= '[' . (is_int($key) ? $key : self::quote($key)) . ']';
         }
 
         return $shown === $this->keys ? $path : $path . '…';
@@ -45,5 +46,13 @@ trait ValuePath
         $this->message = $this->getPath() . ' ' . $this->what;
 
         return $this;
+    }
+
+    /**
+     * The key as it would be written in PHP; what is not text in octal, since a message must be fit for a log.
+     */
+    private static function quote(string $key): string
+    {
+        return "'" . addcslashes($key, preg_match('//u', $key) === 1 ? "\0..\37'\\" : "\0..\37'\\\177..\377") . "'";
     }
 }

@@ -110,7 +110,7 @@ final class JsonCodec implements Codec
         try {
             foreach ($values as $key => $value) {
                 if (is_string($key) && preg_match('//u', $key) !== 1) {
-                    throw new EncodeFailed('has a key here that is not UTF-8, which JSON has no form for: use MessagePack.');
+                    throw new EncodeFailed('has a key that is not UTF-8, which JSON has no form for: use MessagePack.');
                 }
                 $values[$key] = $this->normalize($value, $depth + 1);
             }
@@ -147,7 +147,8 @@ final class JsonCodec implements Codec
     private static function parse(string $body, int $flags = 0): mixed
     {
         try {
-            return json_decode($body, true, Values::MAX_DEPTH, JSON_THROW_ON_ERROR | $flags);
+            // A scalar counts as a level here, unlike in json_encode().
+            return json_decode($body, true, Values::MAX_DEPTH + 1, JSON_THROW_ON_ERROR | $flags);
         } catch (JsonException $cause) {
             throw new DecodeFailed(
                 $cause->getCode() === JSON_ERROR_DEPTH

@@ -48,7 +48,7 @@ final class MessagePackDecoder
     {
         $value = $this->value(0);
         if ($this->offset !== $this->length) {
-            throw new DecodeFailed('is malformed: ' . ($this->length - $this->offset) . ' more bytes behind the MessagePack value.');
+            throw new DecodeFailed("is malformed: the value ends at byte {$this->offset} of {$this->length}.");
         }
 
         return $value;

@@ -81,9 +81,10 @@ final class Values
             try {
                 return $object->jsonSerialize();
             } catch (Throwable $cause) {
-                $class = $object::class;
-
-                throw new EncodeFailed("can't be encoded: {$class}::jsonSerialize() threw {$cause->getMessage()}", $cause);
+                throw new EncodeFailed(
+                    "can't be encoded: " . $object::class . '::jsonSerialize() threw ' . $cause::class . ": {$cause->getMessage()}",
+                    $cause,
+                );
             }
         }
         if ($object instanceof BackedEnum) {

@@ -16,6 +16,8 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Goridge\OversizedFrame;
 use Reasno\GoTask\Goridge\Stream;
 
+use function strlen;
+
 #[CoversClass(FrameDecoder::class)]
 #[CoversClass(OversizedFrame::class)]
 final class FrameDecoderTest extends TestCase
@@ -153,7 +155,9 @@ final class FrameDecoderTest extends TestCase
     {
         $asked = 0;
         $decoder = new FrameDecoder(FrameDecoder::MAX_PAYLOAD, static function () use (&$asked): bool {
-            return ++$asked > 0;
+            $asked++;
+
+            return true;
         });
         foreach (str_split(Frame::encode(Flag::RAW, [1], str_repeat('x', 100_000)), 1_000) as $piece) {
             $decoder->feed($piece);
@@ -185,7 +189,7 @@ final class FrameDecoderTest extends TestCase
         $decoder = new FrameDecoder();
         $bytes = Frame::encode(Flag::RAW, [], str_repeat('x', 1 << 20));
         $before = memory_get_usage();
-        for ($i = 0, $end = \strlen($bytes) - 1; $i < $end; $i++) {
+        for ($i = 0, $end = strlen($bytes) - 1; $i < $end; $i++) {
             $decoder->feed($bytes[$i]);
             if ($i < 12) {
                 $decoder->next();
@@ -278,7 +282,7 @@ final class FrameDecoderTest extends TestCase
      */
     private static function cut(Randomizer $random, string $stream): iterable
     {
-        for ($at = 0, $end = \strlen($stream); $at < $end; $at += $length) {
+        for ($at = 0, $end = strlen($stream); $at < $end; $at += $length) {
             $length = $random->getInt(0, 3) === 0 ? $random->getInt(1, 100_000) : $random->getInt(1, 30);
             yield substr($stream, $at, $length);
         }

@@ -14,13 +14,15 @@ use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Goridge\Stream;
 
+use function strlen;
+
 #[CoversClass(Frame::class)]
 final class FrameTest extends TestCase
 {
     public function testACallHasItsSequenceAndTheLengthOfItsMethodAsOptions(): void
     {
         self::assertSame(
-            '15080900' . '0000c036' . 'a1af0000' . '01000000' . '06000000' . '4170702e4869' . '227822',
+            '150809000000c036a1af000001000000060000004170702e4869227822',
             bin2hex(Frame::call(1, 'App.Hi', Flag::JSON, '"x"')),
         );
     }
@@ -69,10 +71,10 @@ final class FrameTest extends TestCase
         foreach (['', str_repeat('m', 256)] as $method) {
             try {
                 Frame::call(1, $method, Flag::RAW, '');
-                self::fail('No exception for a name of ' . \strlen($method) . ' bytes.');
+                self::fail('No exception for a name of ' . strlen($method) . ' bytes.');
             } catch (InvalidRequest $exception) {
                 self::assertSame($method, $exception->method);
-                self::assertStringContainsString(\strlen($method) . '.', $exception->getMessage());
+                self::assertStringContainsString(strlen($method) . '.', $exception->getMessage());
             }
         }
     }

@@ -41,6 +41,22 @@ final class FrameVectorsTest extends TestCase
         self::assertSame(bin2hex($bytes), bin2hex(Frame::encode($flags, $options, $payload, $stream)));
     }
 
+    /**
+     * @return iterable<string, array{string, int, int, list<int>, string}>
+     */
+    public static function valid(): iterable
+    {
+        foreach (self::read()['valid'] as $vector) {
+            yield $vector['name'] => [
+                (string) hex2bin($vector['hex']),
+                $vector['flags'],
+                $vector['stream'],
+                $vector['options'],
+                (string) hex2bin($vector['payload_hex']),
+            ];
+        }
+    }
+
     #[DataProvider('invalid')]
     public function testAnInvalidVectorIsRefused(string $bytes, string $error): void
     {
@@ -60,22 +76,6 @@ final class FrameVectorsTest extends TestCase
             default => self::fail("An unknown error: {$error}"),
         });
         $decoder->next();
-    }
-
-    /**
-     * @return iterable<string, array{string, int, int, list<int>, string}>
-     */
-    public static function valid(): iterable
-    {
-        foreach (self::read()['valid'] as $vector) {
-            yield $vector['name'] => [
-                (string) hex2bin($vector['hex']),
-                $vector['flags'],
-                $vector['stream'],
-                $vector['options'],
-                (string) hex2bin($vector['payload_hex']),
-            ];
-        }
     }
 
     /**

@@ -1,0 +1,60 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Unit;
+
+use PHPUnit\Framework\Attributes\CoversClass;
+use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Args;
+use Reasno\GoTask\Exception\EncodeFailed;
+use Reasno\GoTask\Goridge\JsonCodec;
+use Reasno\GoTask\Goridge\MessagePackCodec;
+
+#[CoversClass(Args::class)]
+final class ArgsTest extends TestCase
+{
+    public function testArgumentsAreTakenByPositionAndByName(): void
+    {
+        $args = new Args('Jo', null, last: 'Li', first: 1);
+
+        self::assertSame(['Jo', null], $args->positional);
+        self::assertSame(['last' => 'Li', 'first' => 1], $args->named);
+    }
+
+    public function testArgumentsMayBeSpreadFromAnArray(): void
+    {
+        $args = new Args(...[5 => 'a', 9 => 'b', 'c' => 'd']);
+
+        self::assertSame(['a', 'b'], $args->positional);
+        self::assertSame(['c' => 'd'], $args->named);
+    }
+
+    public function testTheBodyIsAListAndAMapEvenWhenTheyAreEmpty(): void
+    {
+        foreach ([null, false] as $extension) {
+            $codec = new MessagePackCodec($extension);
+            self::assertSame('9291a24a6f81a46c617374a24c69', bin2hex((new Args('Jo', last: 'Li'))->encode($codec)));
+            self::assertSame('929080', bin2hex((new Args())->encode($codec)));
+        }
+        self::assertSame('[["Jo"],{"last":"Li"}]', (new Args('Jo', last: 'Li'))->encode(new JsonCodec()));
+        self::assertSame('[[],{}]', (new Args())->encode(new JsonCodec()));
+    }
+
+    public function testAFailureNamesTheArgument(): void
+    {
+        $closure = static fn (): int => 1;
+        foreach ([
+            '$args[1][0]' => new Args('a', [$closure]),
+            "\$args['last']" => new Args('a', last: $closure),
+        ] as $path => $args) {
+            try {
+                $args->encode(new MessagePackCodec());
+                self::fail('No exception.');
+            } catch (EncodeFailed $failure) {
+                self::assertSame($path, $failure->getPath());
+                self::assertSame("{$path} is a closure, which can't be sent.", $failure->getMessage());
+            }
+        }
+    }
+}
