@@ -16,6 +16,7 @@ from ._connection import INLINE, Connection
 from ._errors import GoTaskError, MethodNotFound, Overloaded, Unavailable
 from ._inline import InlineRunner
 from ._log import Log
+from ._memory import SegmentPool
 from ._pool import WorkerPool
 from ._queue import Call
 from ._registry import Catalogue
@@ -46,6 +47,7 @@ class Broker:
         self.config = config
         self.log = log
         self.scratch = memoryview(bytearray(SCRATCH_SIZE))
+        self.segments = SegmentPool(loop.call_later)
         self.dirty: list[Connection] = []  # with something gathered to be written
         self.ready = False
         self._loop = loop
@@ -59,7 +61,7 @@ class Broker:
         self._started_at = time.time()
         self.calls = 0
         self.pool = WorkerPool(
-            config, log, loop, self.scratch, self._workers_ready, on_start_failed, self.flush
+            config, log, loop, self.scratch, self.segments, self._workers_ready, on_start_failed, self.flush
         )
 
     # -- life -------------------------------------------------------------------------------------------------------

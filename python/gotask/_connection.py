@@ -23,8 +23,9 @@ MAX_WAITING_BYTES = 64 * 1024 * 1024
 # The route of sync methods that run in the broker.
 INLINE = 2
 
-# What is handed to the transport at a time: so much of a large reply is copied where the socket takes no more.
-WRITE_SIZE = 1024 * 1024
+# What is handed to the transport at a time, as a copy: small enough that copying takes no fresh memory, and that little is
+# held by the transport; a segment is free for the next call once all of it has been handed over.
+WRITE_SIZE = 120 * 1024
 
 MAX_PING = 256
 
@@ -299,9 +300,9 @@ class Connection(asyncio.BufferedProtocol):
         self._send(self.error_frame(frame.options[0], b"", wire.JSON, PayloadTooLarge(reason)))
 
     def _allocate(self, size: int) -> memoryview:
-        segment = Segment(size)
+        segment = self._broker.segments.take(size)
         self._segments.append(segment)
-        return segment.view
+        return segment.view[:size]
 
     def _abort(self, reason: str) -> None:
         self._broker.log.warning(f"a connection was closed: {reason} ({self.peer})")
@@ -334,7 +335,7 @@ class Connection(asyncio.BufferedProtocol):
         """Gives the transport as much as it takes: a large reply in pieces, so that little of it is ever copied."""
         while self._outbox and self._writable and self._transport is not None:
             view, segment = self._outbox[0]
-            self._transport.write(view[:WRITE_SIZE])
+            self._transport.write(bytes(view[:WRITE_SIZE]))
             if len(view) > WRITE_SIZE:
                 self._outbox[0] = (view[WRITE_SIZE:], segment)
                 view.release()

@@ -6,53 +6,90 @@ import mmap
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ._protocol import Buffer
+
 _LINUX = sys.platform == "linux"
+
+# Committing a page costs more than copying it. A segment that came back is kept for so many seconds, in case the next
+# large call comes soon; and not more than this many bytes of them.
+KEEP_SECONDS = 1.0
+KEEP_BYTES = 128 * 1024 * 1024
 
 
 class Segment:
-    """`size` bytes that another process can map too: by `path` while this one holds it, or by its descriptor.
+    """`size` bytes that another process can open too: by `path` while this one holds it, or by its descriptor.
 
     On Linux a memfd: no file, no limit of /dev/shm's, gone with the last process that has it, however that ends.
-    Elsewhere an unlinked temporary file. Pages are committed as they are touched, so a large declared size costs nothing.
+    Elsewhere a temporary file. Pages are committed as they are touched, so a large declared size costs nothing.
     """
 
-    __slots__ = ("size", "fd", "map", "view", "_file")
+    __slots__ = ("size", "fd", "_map", "_view", "_file", "_home")
 
     def __init__(self, size: int, fd: int | None = None, path: str | None = None) -> None:
         self._file: str | None = None
+        self._map: mmap.mmap | None = None
+        self._view: memoryview | None = None
+        self._home: SegmentPool | None = None
         if path is not None:
             fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         elif fd is None:
             fd = self._create(size)
         self.fd = fd
         self.size = size
-        try:
-            if os.fstat(fd).st_size < size:
-                raise ValueError(f"a shared segment is shorter than the {size} bytes announced")
-            self.map = mmap.mmap(fd, size)
-        except BaseException:
-            os.close(fd)
-            raise
-        self.view = memoryview(self.map)
 
     @property
     def path(self) -> str:
         """Where a process of the same user opens this segment, while this one has it open."""
         return self._file or f"/proc/{os.getpid()}/fd/{self.fd}"
 
+    @property
+    def view(self) -> memoryview:
+        """Its bytes, mapped at the first use."""
+        if self._view is None:
+            if os.fstat(self.fd).st_size < self.size:
+                raise ValueError(f"a shared segment is shorter than the {self.size} bytes announced")
+            self._map = mmap.mmap(self.fd, self.size)
+            self._view = memoryview(self._map)
+        return self._view
+
+    def write(self, parts: Iterable[Buffer]) -> int:
+        """Puts the parts at its beginning, one behind the other; returns how many bytes they are."""
+        offset = 0
+        for part in parts:
+            view = memoryview(part).cast("B")
+            while view:
+                written = os.pwrite(self.fd, view, offset)  # no page of it need be mapped here
+                offset += written
+                view = view[written:]
+        return offset
+
     def close(self) -> None:
-        """Lets go of the memory. Views that others still hold keep it until they are gone."""
-        if self.fd < 0:
-            return
+        """Lets go of it: back to where it came from, or for good."""
+        if self._home is not None:
+            self._home.give_back(self)
+        elif self.fd >= 0:
+            self.destroy()
+
+    def destroy(self) -> None:
+        """Frees the memory. Views that others still hold keep it until they are gone."""
         os.close(self.fd)
         self.fd = -1
         if self._file is not None:
             os.unlink(self._file)
-        try:
-            self.view.release()
-            self.map.close()
-        except BufferError:
-            pass  # a reader has a slice of it; the last one to go frees it
+        if self._view is not None and self._map is not None:
+            self._view.release()
+            try:
+                self._map.close()
+            except BufferError:
+                pass  # a reader has a slice of it; the last one to go frees it
+            self._view = self._map = None
+
+    def belongs_to(self, home: SegmentPool) -> None:
+        self._home = home
 
     def _create(self, size: int) -> int:
         if _LINUX:
@@ -63,3 +100,56 @@ class Segment:
             fd, self._file = tempfile.mkstemp(prefix="gotask-")
         os.ftruncate(fd, size)
         return fd
+
+
+class SegmentPool:
+    """Segments for payloads that arrive; those that come back are used again for a moment.
+
+    `later(seconds, callback)` is the loop's: nothing is kept beyond KEEP_SECONDS after the last large call.
+    """
+
+    def __init__(self, later: Callable[[float, Callable[[], None]], object]) -> None:
+        self._later = later
+        self._kept: list[Segment] = []
+        self._used = False
+        self._timer = False
+
+    def take(self, size: int) -> Segment:
+        """A segment of at least `size` bytes; what is in it is undefined."""
+        for index, segment in enumerate(self._kept):
+            if size <= segment.size <= max(2 * size, 1024 * 1024):
+                self._used = True
+                return self._kept.pop(index)
+        segment = Segment(size)
+        segment.belongs_to(self)
+        return segment
+
+    def adopt(self, segment: Segment) -> Segment:
+        """One that a worker made comes back to here, too."""
+        segment.belongs_to(self)
+        return segment
+
+    def give_back(self, segment: Segment) -> None:
+        if segment in self._kept:
+            return
+        self._kept.append(segment)
+        self._used = True
+        while sum(kept.size for kept in self._kept) > KEEP_BYTES:
+            self._kept.pop(0).destroy()
+        if not self._timer:
+            self._timer = True
+            self._later(KEEP_SECONDS, self._tidy)
+
+    def clear(self) -> None:
+        for segment in self._kept:
+            segment.destroy()
+        self._kept.clear()
+
+    def _tidy(self) -> None:
+        self._timer = False
+        if not self._used:
+            self.clear()
+        elif self._kept:
+            self._timer = True
+            self._later(KEEP_SECONDS, self._tidy)
+        self._used = False

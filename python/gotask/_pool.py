@@ -8,11 +8,13 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 from typing import Any
 
+from . import _protocol as wire
 from ._config import Config
 from ._errors import DeadlineExceeded, GoTaskError, Unavailable, WorkerCrashed
 from ._lane import Lane
 from ._log import Log
-from ._memory import Segment
+from ._memory import Segment, SegmentPool
+from ._protocol import Buffer, parse
 from ._queue import Call, CallQueue
 from ._records import ASYNC, FAILED, LOG, READY, REPLY, SYNC
 from ._worker_handle import WorkerHandle
@@ -41,6 +43,7 @@ class WorkerPool:
         log: Log,
         loop: AbstractEventLoop,
         scratch: memoryview,
+        segments: SegmentPool,
         on_ready: Callable[[list[dict[str, Any]]], None],
         on_start_failed: Callable[[str], None],
         on_batch: Callable[[], None],
@@ -49,6 +52,7 @@ class WorkerPool:
         self._log = log
         self._loop = loop
         self._scratch = scratch
+        self._segments = segments
         self._on_ready = on_ready
         self._on_start_failed = on_start_failed
         self._on_batch = on_batch
@@ -157,12 +161,12 @@ class WorkerPool:
     # -- answers ----------------------------------------------------------------------------------------------------
 
     def _record(
-        self, worker: WorkerHandle, kind: int, lane: int, number: int, content: memoryview | Segment
+        self, worker: WorkerHandle, kind: int, lane: int, number: int, content: memoryview | Segment | int
     ) -> None:
-        if isinstance(content, Segment):
-            self._answer(worker, lane, number, content.view, content)
+        if not isinstance(content, memoryview):
+            self._answered(worker, lane, number, content)
         elif kind == REPLY:
-            self._answer(worker, lane, number, bytes(content), None)
+            self._answered(worker, lane, number, bytes(content))
         elif kind == LOG:
             worker.log_to(self._log, content)
         elif kind == READY:
@@ -170,30 +174,36 @@ class WorkerPool:
         elif kind == FAILED:
             worker.failure = json.loads(bytes(content))
 
-    def _answer(
-        self,
-        worker: WorkerHandle,
-        lane_number: int,
-        number: int,
-        frame: bytes | memoryview,
-        segment: Segment | None,
+    def _answered(
+        self, worker: WorkerHandle, lane_number: int, number: int, content: bytes | Segment | int
     ) -> None:
+        """A reply's frame: itself, or in a segment of its own, or so many bytes of the segment that the call came in."""
         lane = self.lanes[lane_number]
         self._touched.add(lane)
         call = lane.answered(number)
-        if call is None:
-            answered = False
-        else:
+        segment = self._segments.adopt(content) if isinstance(content, Segment) else None
+        if call is not None:
             worker.calls += 1
+            frame: Buffer = b""
+            if isinstance(content, bytes):
+                frame = content
+            elif isinstance(content, Segment):
+                frame = content.view
+            elif call.segment is not None:
+                segment, call.segment = call.segment, None
+                frame = segment.view[:content]
             call.release()
-            answered = call.owner.answer(call, frame, segment)
-            if call.notify and frame[1] & 0x40:
-                text = bytes(frame[20:]).decode("utf-8", "replace")
-                self._log.error(
-                    "a notification failed", method=call.method.decode("utf-8", "replace"), error=text
-                )
-        if not answered and segment is not None:
+            if call.owner.answer(call, frame, segment):
+                return
+            if call.notify and frame[1] & wire.ERROR:
+                self._failed_notification(call, frame)
+        if segment is not None:
             segment.close()
+
+    def _failed_notification(self, call: Call, frame: Buffer) -> None:
+        error = bytes(frame[parse(frame).start + len(call.method) :]).decode("utf-8", "replace")
+        method = call.method.decode("utf-8", "replace")
+        self._log.error("a notification failed", method=method, error=error)
 
     # -- death ------------------------------------------------------------------------------------------------------
 

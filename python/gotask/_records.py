@@ -9,8 +9,9 @@ RECORD = Struct("<QIBBxx")
 
 REPLY = 0  # a reply frame
 REPLY_SHARED = 1  # the same in a shared segment of that size, whose descriptor comes with the record
-READY = 2  # JSON: what the worker can run
-FAILED = 3  # JSON: why it can't start; it ends
-LOG = 4  # JSON: a log record
+REPLY_IN_PLACE = 2  # the same in the segment that the call came in
+READY = 3  # JSON: what the worker can run
+FAILED = 4  # JSON: why it can't start; it ends
+LOG = 5  # JSON: a log record
 
 SYNC, ASYNC = 0, 1  # lanes

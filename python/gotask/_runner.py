@@ -7,7 +7,7 @@ from struct import Struct
 from zlib import crc32
 
 from . import _protocol as wire
-from ._codec import decode, encode
+from ._codec import decode, encode_parts
 from ._context import running_async, running_sync
 from ._errors import DeadlineExceeded, GoTaskError, InvalidResult, PayloadTooLarge, error_body, error_text
 from ._entry import ENTRY, EXACT, SHARED, STRUCTURED
@@ -52,13 +52,6 @@ class Job:
         self.method = method
         self.body = body
         self.segment = segment
-
-    def release(self) -> None:
-        """Lets go of the body, whose memory may be large and shared."""
-        self.body = b""
-        if self.segment is not None:
-            self.segment.close()
-            self.segment = None
 
 
 def parse_job(message: bytes, offset: int) -> Job:
@@ -108,7 +101,7 @@ class Runner:
                 self._methods[name] = method
         return method
 
-    def run(self, job: Job) -> list[bytes]:
+    def run(self, job: Job) -> list[Buffer]:
         """Runs a sync method; whatever it raises is its reply."""
         running_sync.job = job
         try:
@@ -121,7 +114,7 @@ class Runner:
             running_sync.job = None
         return self._result(job, result)
 
-    async def run_async(self, job: Job) -> list[bytes]:
+    async def run_async(self, job: Job) -> list[Buffer]:
         """Runs an async method."""
         running_async.set(job)
         try:
@@ -132,19 +125,19 @@ class Runner:
             return self.failed(job, error_body(error))
         return self._result(job, result)
 
-    def expired(self, job: Job) -> list[bytes] | None:
+    def expired(self, job: Job) -> list[Buffer] | None:
         """The reply to a call whose time is over, which is not started."""
         if not job.deadline or job.deadline > time.monotonic():
             return None
-        job.release()
+        job.body = b""
         error = DeadlineExceeded("its time was over before a worker was free; it has not run")
         return self.failed(job, error.body())
 
-    def failed(self, job: Job, body: bytes) -> list[bytes]:
+    def failed(self, job: Job, body: bytes) -> list[Buffer]:
         """The reply that carries an error, in the form that the caller understands."""
         if job.flags & STRUCTURED:
-            return self._reply(wire.JSON | wire.ERROR, job, body)
-        return self._reply(job.codec | wire.ERROR, job, error_text(body))
+            return self._error(wire.JSON, job, body)
+        return self._error(job.codec, job, error_text(body))
 
     def _begin(self, job: Job) -> Any:
         try:
@@ -153,28 +146,31 @@ class Runner:
         except GoTaskError as error:
             raise _Refused(error.body()) from None
         finally:
-            if job.segment is not None:
-                job.release()
+            job.body = b""
         return method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload)
 
-    def _result(self, job: Job, result: object) -> list[bytes]:
+    def _result(self, job: Job, result: object) -> list[Buffer]:
         try:
-            body = encode(job.codec, result)
+            body = encode_parts(job.codec, result)
         except GoTaskError as error:
             name = job.method.decode("utf-8", "replace")
             return self.failed(job, InvalidResult(f"{name} returned what can't be sent: {error}").body())
-        if len(body) + len(job.method) > self._max_payload:
+        size = sum(map(len, body))
+        if size + len(job.method) > self._max_payload:
             name = job.method.decode("utf-8", "replace")
             too_large = PayloadTooLarge(
-                f"the result of {name} has {len(body)} bytes, above the limit of {self._max_payload}:"
+                f"the result of {name} has {size} bytes, above the limit of {self._max_payload}:"
                 " return less, or raise the limit (--max-payload)"
             )
             return self.failed(job, too_large.body())
-        return self._reply(job.codec, job, body)
+        return [*self._head(job.codec, job, size), *body]
 
-    def _reply(self, flags: int, job: Job, body: bytes) -> list[bytes]:
+    def _error(self, flags: int, job: Job, body: bytes) -> list[Buffer]:
+        return [*self._head(flags | wire.ERROR, job, len(body)), body]
+
+    def _head(self, flags: int, job: Job, size: int) -> tuple[bytes, bytes, bytes]:
         method = job.method
-        length = len(method) + len(body)
+        length = len(method) + size
         key = flags << 32 | length
         head = self._heads.get(key)
         if head is None:
@@ -182,4 +178,4 @@ class Runner:
             head = start + crc32(start).to_bytes(4, "little") + b"\0\0"
             if length < 4096:
                 self._heads[key] = head
-        return [head, _PAIR.pack(job.sequence, len(method)), method, body]
+        return head, _PAIR.pack(job.sequence, len(method)), method

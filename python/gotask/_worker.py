@@ -18,8 +18,8 @@ from ._memory import Segment
 from ._registry import default_registry
 from ._runner import Job, Runner, parse_job
 from ._slots import Slots
-from ._records import FAILED, LOG, READY, RECORD, REPLY, REPLY_SHARED, SYNC
-from ._protocol import LARGE
+from ._records import FAILED, LOG, READY, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, SYNC
+from ._protocol import LARGE, Buffer
 
 # Replies to the calls of one message are gathered while their methods are quick, which is: the last call took less than
 # QUICK seconds. What was slow for once is sent at once, with what was gathered before it, up to GATHER_BYTES at a time.
@@ -40,15 +40,24 @@ class Channel:
         body = json.dumps(content, default=repr).encode()
         self._socket.sendall(RECORD.pack(0, len(body), kind, 0) + body)
 
-    def reply_shared(self, number: int, lane: int, frame: list[bytes]) -> None:
-        """A large reply: put into a segment, of which the broker gets the descriptor."""
+    def reply(self, job: Job, lane: int, frame: list[Buffer]) -> None:
+        """Answers a call with a frame that is given in parts."""
         size = sum(map(len, frame))
+        if size < LARGE:
+            self._socket.sendall(b"".join((RECORD.pack(job.number, size, REPLY, lane), *frame)))
+        elif job.segment is not None and size <= job.segment.size:
+            # Its memory is committed, and the broker has it mapped: the quickest way back.
+            job.segment.write(frame)
+            self._socket.sendall(RECORD.pack(job.number, size, REPLY_IN_PLACE, lane))
+        else:
+            self._reply_shared(job.number, size, lane, frame)
+        if job.segment is not None:
+            job.segment.close()
+
+    def _reply_shared(self, number: int, size: int, lane: int, frame: list[Buffer]) -> None:
         segment = Segment(size)
         try:
-            offset = 0
-            for part in frame:
-                segment.map[offset : offset + len(part)] = part
-                offset += len(part)
+            segment.write(frame)
             descriptors = array.array("i", [segment.fd])
             self._socket.sendmsg(
                 [RECORD.pack(number, size, REPLY_SHARED, lane)],
@@ -77,11 +86,12 @@ class Worker:
         number, _, size, flags = ENTRY.unpack_from(message)
         if flags & SHARED or ENTRY.size + size == len(message):
             self._slots.begin(number)
-            self._send(number, self._answer(parse_job(message, 0)))
+            job = parse_job(message, 0)
+            self._channel.reply(job, SYNC, self._answer(job))
             return
         offsets = _entries(message)
         self._slots.message(number, number + len(offsets) - 1)
-        gathered: list[bytes] = []
+        gathered: list[Buffer] = []
         held = 0
         now = time.monotonic()
         for offset in offsets:
@@ -95,7 +105,7 @@ class Worker:
             self._took[job.method] = now - began
             size = sum(map(len, reply))
             if size >= LARGE:
-                self._send(job.number, reply)
+                self._channel.reply(job, SYNC, reply)
                 continue
             gathered.append(RECORD.pack(job.number, size, REPLY, SYNC))
             gathered += reply
@@ -106,15 +116,8 @@ class Worker:
         if gathered:
             self._channel.send(b"".join(gathered))
 
-    def _answer(self, job: Job) -> list[bytes]:
+    def _answer(self, job: Job) -> list[Buffer]:
         return self._runner.expired(job) or self._runner.run(job)
-
-    def _send(self, number: int, reply: list[bytes]) -> None:
-        size = sum(map(len, reply))
-        if size < LARGE:
-            self._channel.send(b"".join((RECORD.pack(number, size, REPLY, SYNC), *reply)))
-        else:
-            self._channel.reply_shared(number, SYNC, reply)
 
 
 def _entries(message: bytes) -> list[int]:

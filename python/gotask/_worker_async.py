@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 from ._entry import MESSAGE_SIZE
 from ._loop import run_in_loop
-from ._protocol import LARGE
-from ._records import ASYNC, READY, RECORD, REPLY
+from ._records import ASYNC, READY
 from ._registry import default_registry
 from ._runner import Job, Runner, parse_job
 from ._slots import Slots
@@ -126,11 +125,7 @@ class AsyncWorker:
 
     async def _run(self, job: Job, slot: int) -> None:
         reply = self._runner.expired(job) or await self._runner.run_async(job)
-        size = sum(map(len, reply))
-        if size < LARGE:
-            self._channel.send(b"".join((RECORD.pack(job.number, size, REPLY, ASYNC), *reply)))
-        else:
-            self._channel.reply_shared(job.number, ASYNC, reply)
+        self._channel.reply(job, ASYNC, reply)
         self._slots.give_back(slot)
 
     def _done(self, task: asyncio.Task[None]) -> None:

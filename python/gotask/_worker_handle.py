@@ -15,7 +15,7 @@ from typing import Any
 
 from ._log import Log
 from ._memory import Segment
-from ._records import RECORD, REPLY_SHARED
+from ._records import RECORD, REPLY_IN_PLACE, REPLY_SHARED
 from ._slots import Slots
 
 _MAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
@@ -77,7 +77,7 @@ class WorkerHandle:
     def watch(
         self,
         loop: AbstractEventLoop,
-        on_record: Callable[[WorkerHandle, int, int, int, memoryview | Segment], None],
+        on_record: Callable[[WorkerHandle, int, int, int, memoryview | Segment | int], None],
         on_batch: Callable[[], None],
         on_death: Callable[[WorkerHandle], None],
         scratch: memoryview,
@@ -152,6 +152,10 @@ class WorkerHandle:
             start = offset + header
             if kind == REPLY_SHARED:
                 on_record(self, kind, lane, number, Segment(size, fd=self._descriptors.pop(0)))
+                offset = start
+                continue
+            if kind == REPLY_IN_PLACE:
+                on_record(self, kind, lane, number, size)
                 offset = start
                 continue
             if end - start < size:
