@@ -53,8 +53,15 @@ final class ErrorReply
     {
         $type = self::string($error, 'type');
 
+        $what = match ($type) {
+            '' => "failed: {$message}",
+            // An exception without a text of its own.
+            $message => "raised {$type}",
+            default => "raised {$type}: {$message}",
+        };
+
         return new RemoteError(
-            $method . ($type === '' ? ' failed: ' : " raised {$type}: ") . $message,
+            "{$method} {$what}",
             $method,
             $type,
             rtrim(self::string($error, 'traceback')),

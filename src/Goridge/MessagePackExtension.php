@@ -18,7 +18,6 @@ use function range;
 use function restore_error_handler;
 use function set_error_handler;
 use function sprintf;
-use function str_repeat;
 use function strlen;
 use function unpack;
 
@@ -37,16 +36,16 @@ use const PREG_OFFSET_CAPTURE;
 final class MessagePackExtension
 {
     private static ?bool $usable = null;
-    private readonly MessagePack $packer;
+
+    /** Matches a body of nothing but short tokens. One large container at its start is no danger; more of them could add up. */
+    private static ?string $short = null;
+
+    /** Matches as far as the tokens are short, or strings with a length of 8 bits. */
+    private static ?string $stretch = null;
 
     /** What unpack() returns for a body that is better left to MessagePackDecoder. */
     public readonly stdClass $refused;
-
-    /** Matches a body of nothing but short tokens. One large container at its start is no danger; more of them could add up. */
-    private readonly string $short;
-
-    /** Matches as far as the tokens are short, or strings with a length of 8 bits. */
-    private readonly string $stretch;
+    private readonly MessagePack $packer;
     private readonly Closure $onWarning;
 
     /** Whether the extension warned of what it was unpacking. */
@@ -57,10 +56,6 @@ final class MessagePackExtension
         // Without the argument it instantiates the classes that a body names.
         $this->packer = new MessagePack(false);
         $this->refused = new stdClass();
-        $token = self::shortToken();
-        $this->short = "/\\A(?:[\\xdc\\xde]..|[\\xdd\\xdf].{4})?+(?:{$token})*+\\z/s";
-        // Four times as long, which costs 40 ns a match: PHP compares expressions to find the compiled one.
-        $this->stretch = "/\\G(?:{$token}|" . self::string8() . ')*+\K/s';
         $this->onWarning = fn (): bool => $this->warned = true;
     }
 
@@ -87,7 +82,7 @@ final class MessagePackExtension
      */
     public function unpack(string $body): mixed
     {
-        if (preg_match($this->short, $body) !== 1 && ! $this->isOrdinary($body)) {
+        if (preg_match(self::$short ??= self::short(), $body) !== 1 && ! $this->isOrdinary($body)) {
             return $this->refused;
         }
         set_error_handler($this->onWarning);
@@ -114,7 +109,8 @@ final class MessagePackExtension
         $length = strlen($body);
         $declared = 0;
         $offset = 0;
-        while (preg_match($this->stretch, $body, $match, PREG_OFFSET_CAPTURE, $offset) === 1) {
+        self::$stretch ??= self::stretch();
+        while (preg_match(self::$stretch, $body, $match, PREG_OFFSET_CAPTURE, $offset) === 1) {
             $offset = $match[0][1];
             if ($offset === $length) {
                 return true;
@@ -123,7 +119,6 @@ final class MessagePackExtension
                 return false;
             }
             $type = ord($body[$offset]);
-            // The lowest bit tells 16 bits from 32, but for the strings, which have an 8-bit form before them.
             $wide = match ($type) {
                 0xC5, 0xDA, 0xDC, 0xDE => false,
                 0xC6, 0xDB, 0xDD, 0xDF => true,
@@ -146,6 +141,19 @@ final class MessagePackExtension
         }
 
         return false;
+    }
+
+    private static function short(): string
+    {
+        return '/\A(?:[\xdc\xde]..|[\xdd\xdf].{4})?+(?:' . self::shortToken() . ')*+\z/s';
+    }
+
+    /**
+     * Not used for all bodies: it is four times as long, and PHP compares expressions to find the compiled one.
+     */
+    private static function stretch(): string
+    {
+        return '/\G(?:' . self::shortToken() . '|' . self::string8() . ')*+\K/s';
     }
 
     /**
@@ -189,8 +197,8 @@ final class MessagePackExtension
 
     private function works(): bool
     {
-        $values = [1.5, str_repeat('a', 40), ['k' => null]];
-        $body = "\x93\xcb\x3f\xf8\0\0\0\0\0\0\xd9\x28" . str_repeat('a', 40) . "\x81\xa1k\xc0";
+        $values = [1.5, 'a', ['k' => null]];
+        $body = "\x93\xcb\x3f\xf8\0\0\0\0\0\0\xa1a\x81\xa1k\xc0";
 
         return $this->pack($values) === $body
             && $this->unpack($body) === $values

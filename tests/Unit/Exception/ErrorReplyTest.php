@@ -114,6 +114,13 @@ final class ErrorReplyTest extends TestCase
         self::assertSame(7, $cause->getLine());
     }
 
+    public function testARemoteErrorWithoutATextIsNamedOnce(): void
+    {
+        $exception = self::reply(['code' => 'remote_error', 'message' => 'KeyboardInterrupt', 'type' => 'KeyboardInterrupt']);
+
+        self::assertSame('App.hi raised KeyboardInterrupt', $exception->getMessage());
+    }
+
     public function testAnErrorThatThisVersionDoesNotKnowIsARemoteError(): void
     {
         $exception = self::reply(['code' => 'of_a_later_version', 'message' => 'Something new.', 'data' => ['k' => 1]]);
