@@ -59,7 +59,7 @@ final class Client implements GoTask
      * @param int $maxConnections at least 1; a further one is opened only while all others are busy
      * @param int $minConnections 0 … $maxConnections; so many are kept however long they are not needed
      * @param float $maxIdleTime seconds after which a connection beyond $minConnections that was not needed is closed
-     * @param null|Codec $codec null: MessagePack
+     * @param Codec $codec by default MessagePack
      * @param int $maxPayload bytes of the largest frame that is sent or taken; by default 64 MiB, as in the worker
      * @param LoggerInterface $logger is told what no caller can be told
      * @throws ValueError when one of these is out of its bounds
@@ -117,23 +117,18 @@ final class Client implements GoTask
             self::seconds($timeout, 'The timeout');
         }
         $parallel = new Parallel(
+            $calls,
             $this->dispatcher,
             fn (string $method, mixed $payload): Pending => $this->prepare($method, $payload, $timeout),
             $concurrency ?? self::CONCURRENCY,
         );
-        [$keys, $results, $errors] = $parallel->run($calls);
-        $byKey = $failed = [];
-        foreach ($keys as $place => $key) {
-            if (! isset($errors[$place])) {
-                $byKey[$key] = $results[$place] ?? null;
-            } elseif ($throw) {
-                $failed[$key] = $errors[$place];
-            } else {
-                $byKey[$key] = $errors[$place];
-            }
+        $parallel->run();
+        $errors = $parallel->errors();
+        if ($throw && $errors !== []) {
+            throw new ParallelFailed($parallel->results(withErrors: false), $errors);
         }
 
-        return $failed === [] ? $byKey : throw new ParallelFailed($byKey, $failed);
+        return $parallel->results(withErrors: true);
     }
 
     public function notify(string $method, mixed $payload = null): void

@@ -31,6 +31,7 @@ use Swoole\Coroutine;
 use function class_exists;
 use function getmypid;
 use function hrtime;
+use function rtrim;
 use function strlen;
 
 /**
@@ -163,7 +164,7 @@ final class Dispatcher
             ),
             Outcome::Cancelled => throw new Cancelled("{$call->method} was cancelled.", $call->method),
             Outcome::Lost => throw new ConnectionLost(
-                "The connection to {$this->settings->address} ended before {$call->method} was answered: {$call->reply}. "
+                "The connection to {$this->settings->address} ended before {$call->method} was answered: " . rtrim($call->reply, '.') . '. '
                 . ($call->sent ? 'It had been sent, so it may have run.' : 'It had not been sent.'),
                 $call->sent,
             ),

@@ -4,9 +4,9 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Connection;
 
+use function array_key_last;
 use function array_shift;
 use function array_unshift;
-use function count;
 use function strlen;
 use function substr;
 
@@ -29,7 +29,7 @@ final class Outbox
     /** Bytes that wait. */
     public int $length = 0;
 
-    /** @var list<string> */
+    /** @var array<int, string> in order, without gaps */
     private array $pieces = [];
 
     /** Bytes of the first piece that are written. */
@@ -38,8 +38,8 @@ final class Outbox
     public function append(string $bytes): void
     {
         $this->length += strlen($bytes);
-        $last = count($this->pieces) - 1;
-        if ($last >= 0 && strlen($this->pieces[$last]) < self::PIECE && strlen($bytes) < self::PIECE) {
+        $last = array_key_last($this->pieces);
+        if ($last !== null && strlen($this->pieces[$last]) < self::PIECE && strlen($bytes) < self::PIECE) {
             $this->pieces[$last] .= $bytes;
         } else {
             $this->pieces[] = $bytes;

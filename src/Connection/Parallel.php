@@ -20,6 +20,7 @@ use function is_string;
  * Many calls at the same time from one caller: a window over them that is filled up in one write, then waited for until any of
  * it is answered.
  *
+ * @template TKey of array-key
  * @internal
  */
 final class Parallel
@@ -27,17 +28,22 @@ final class Parallel
     /** @var array<int, Pending> those under way, by their place in the order */
     private array $window = [];
 
-    /** @var array<int, mixed> */
+    /** @var array<int, TKey> the keys, by place */
+    private array $keys = [];
+
+    /** @var array<int, mixed> by place */
     private array $results = [];
 
-    /** @var array<int, GoTaskException> */
+    /** @var array<int, GoTaskException> by place */
     private array $errors = [];
 
     /**
+     * @param iterable<TKey, mixed> $calls
      * @param Closure(string, mixed): Pending $prepare makes a call ready to be sent
      * @param positive-int $concurrency
      */
     public function __construct(
+        private readonly iterable $calls,
         private readonly Dispatcher $dispatcher,
         private readonly Closure $prepare,
         private readonly int $concurrency,
@@ -45,21 +51,19 @@ final class Parallel
     }
 
     /**
-     * @param iterable<array-key, mixed> $calls
-     * @return array{list<array-key>, array<int, mixed>, array<int, GoTaskException>} keys; results and errors by place
+     * Runs them all.
      */
-    public function run(iterable $calls): array
+    public function run(): void
     {
-        $keys = [];
+        $place = 0;
 
         try {
-            foreach ($calls as $key => $call) {
+            foreach ($this->calls as $key => $call) {
                 while (count($this->window) >= $this->concurrency) {
                     $this->advance();
                 }
-                $place = count($keys);
-                $keys[] = $key;
-                $this->start($place, $key, $call);
+                $this->keys[$place] = $key;
+                $this->start($place++, $key, $call);
             }
             while ($this->window !== []) {
                 $this->advance();
@@ -69,8 +73,38 @@ final class Parallel
                 $this->dispatcher->cancel($call);
             }
         }
+    }
 
-        return [$keys, $this->results, $this->errors];
+    /**
+     * @return array<TKey, GoTaskException> in the order of the calls
+     */
+    public function errors(): array
+    {
+        $errors = [];
+        foreach ($this->keys as $place => $key) {
+            if (isset($this->errors[$place])) {
+                $errors[$key] = $this->errors[$place];
+            }
+        }
+
+        return $errors;
+    }
+
+    /**
+     * @param bool $withErrors whether those that failed are among them, with their exception
+     * @return array<TKey, mixed> in the order of the calls
+     */
+    public function results(bool $withErrors): array
+    {
+        $results = [];
+        foreach ($this->keys as $place => $key) {
+            $error = $this->errors[$place] ?? null;
+            if ($error === null || $withErrors) {
+                $results[$key] = $error ?? $this->results[$place] ?? null;
+            }
+        }
+
+        return $results;
     }
 
     private function start(int $place, int|string $key, mixed $pair): void
@@ -96,37 +130,25 @@ final class Parallel
      */
     private function advance(): void
     {
-        $connection = $this->window[array_key_first($this->window) ?? 0]->connection ?? null;
+        $oldest = $this->window[array_key_first($this->window) ?? 0] ?? null;
+        $connection = $oldest?->connection;
         $waiting = [];
+        $done = false;
         foreach ($this->window as $place => $call) {
             if ($call->outcome !== Outcome::Waiting) {
-                continue;
-            }
-            if ($call->connection === $connection) {
+                $done = true;
+            } elseif ($call->connection === $connection) {
                 $waiting[$place] = $call;
             } else {
-                // Another connection was opened meanwhile. Its calls have their turn when those of this one are done.
+                // Another connection was opened meanwhile. Its calls are waited for when those of this one are done.
                 $call->connection?->flush();
             }
         }
         $connection?->flush();
-        if ($waiting !== [] && count($waiting) === count($this->window)) {
-            $connection?->awaitAny($waiting);
-        } elseif ($waiting !== [] && ! $this->anyDone()) {
+        if (! $done && $waiting !== []) {
             $connection?->awaitAny($waiting);
         }
         $this->take();
-    }
-
-    private function anyDone(): bool
-    {
-        foreach ($this->window as $call) {
-            if ($call->outcome !== Outcome::Waiting) {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     private function take(): void

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Connection;
 
+use LogicException;
 use Psr\Log\LoggerInterface;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Future;
@@ -21,6 +22,8 @@ final class PendingFuture implements Future
     private ?GoTaskException $failure = null;
 
     private bool $known = false;
+
+    private bool $awaited = false;
 
     public function __construct(
         private readonly Dispatcher $dispatcher,
@@ -53,12 +56,7 @@ final class PendingFuture implements Future
     {
         $this->silent = true;
         if (! $this->known) {
-            try {
-                $this->result = $this->dispatcher->finish($this->call);
-            } catch (GoTaskException $failure) {
-                $this->failure = $failure;
-            }
-            $this->known = true;
+            $this->finish();
         }
 
         return $this->failure === null ? $this->result : throw $this->failure;
@@ -73,5 +71,23 @@ final class PendingFuture implements Future
     public function isComplete(): bool
     {
         return $this->call->outcome !== Outcome::Waiting;
+    }
+
+    private function finish(): void
+    {
+        if ($this->awaited) {
+            throw new LogicException("The answer to {$this->call->method} is already being waited for: one coroutine or fiber can do that at a time.");
+        }
+        $this->awaited = true;
+
+        try {
+            $this->result = $this->dispatcher->finish($this->call);
+            $this->known = true;
+        } catch (GoTaskException $failure) {
+            $this->failure = $failure;
+            $this->known = true;
+        } finally {
+            $this->awaited = false;
+        }
     }
 }

@@ -9,7 +9,6 @@ use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Runtime\Runtime;
 
-use function array_values;
 use function count;
 use function getmypid;
 use function hrtime;
@@ -113,7 +112,7 @@ final class Pool
             }
             $this->latch ??= $this->runtime->latch();
             $this->latch->wait(($deadline - $now) / 1e9);
-            $now = hrtime(true);
+            $now = (int) hrtime(true);
         }
     }
 
@@ -153,7 +152,7 @@ final class Pool
             }
             $kept[] = $connection;
         }
-        $this->connections = array_values($kept);
+        $this->connections = $kept;
     }
 
     private function open(int $deadline, string $method): Connection

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Connection;
 use Socket;
 
 use function intdiv;
+use function is_string;
 use function max;
 use function socket_clear_error;
 use function socket_close;
@@ -47,7 +48,7 @@ final class SocketTransport implements Transport
 
     public function write(string $bytes): int
     {
-        $written = @socket_send($this->socket, $bytes, strlen($bytes), MSG_DONTWAIT);
+        $written = @socket_send($this->socket, $bytes, strlen($bytes), MSG_DONTWAIT); // @phpstan-ignore argument.invalidConstant (it is one of Linux's)
 
         return $written !== false ? $written : ($this->isTransient() ? 0 : -1);
     }
@@ -67,7 +68,7 @@ final class SocketTransport implements Transport
             return $this->isTransient() ? '' : null;
         }
 
-        return $read === 0 ? null : (string) $bytes;
+        return $read === 0 || ! is_string($bytes) ? null : $bytes;
     }
 
     public function poll(int $wait): bool

@@ -39,7 +39,7 @@ final class StreamConnector
             stream_context_create(['socket' => ['tcp_nodelay' => true]]),
         );
         if ($stream === false) {
-            throw self::failed($address, $message);
+            throw self::failed($address, (string) $message);
         }
 
         return $stream;

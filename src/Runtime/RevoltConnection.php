@@ -4,7 +4,6 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime;
 
-use LogicException;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Outcome;
@@ -170,11 +169,6 @@ final class RevoltConnection extends Connection
     {
         /** @var Suspension<null> $suspension */
         $suspension = $this->driver->getSuspension();
-        foreach ($calls as $call) {
-            if ($call->suspension !== null) {
-                throw new LogicException("The answer to {$call->method} is already being waited for by another fiber.");
-            }
-        }
         foreach ($calls as $call) {
             $call->suspension = $suspension;
         }

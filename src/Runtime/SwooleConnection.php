@@ -81,17 +81,14 @@ final class SwooleConnection extends Connection
 
             return;
         }
-        $this->writing = true;
-        $written = $this->socket?->send($frame, self::PATIENCE);
-        $this->writing = false;
+        $written = $this->write($frame, self::PATIENCE);
         if (! $this->open) {
             return;
         }
         if ($written !== strlen($frame)) {
-            // Others may have appended while this one waited.
-            $outbox->prepend($frame, (int) $written);
+            $outbox->prepend($frame, $written);
             $this->continueWriting();
-        } elseif ($outbox->length > 0) {
+        } elseif ($outbox->length > 0) { // @phpstan-ignore greater.alwaysFalse (others append while this one waits)
             $this->flush();
         }
     }
@@ -101,13 +98,11 @@ final class SwooleConnection extends Connection
         $outbox = $this->session->outbox;
         while ($this->open && ! $this->writing && $outbox->length > 0) {
             $bytes = $outbox->next();
-            $this->writing = true;
-            $written = $this->socket?->send($bytes, self::PATIENCE);
-            $this->writing = false;
+            $written = $this->write($bytes, self::PATIENCE);
             if (! $this->open) {
                 return;
             }
-            $outbox->advance((int) $written);
+            $outbox->advance($written);
             if ($written !== strlen($bytes)) {
                 $this->continueWriting();
 
@@ -345,6 +340,22 @@ final class SwooleConnection extends Connection
     }
 
     /**
+     * One coroutine at a time writes; what others send meanwhile is appended to the outbox.
+     *
+     * @param float $patience seconds
+     * @return int bytes; 0 when none were taken in that time, or the connection is gone
+     * @phpstan-impure
+     */
+    private function write(string $bytes, float $patience): int
+    {
+        $this->writing = true;
+        $written = $this->socket?->send($bytes, $patience);
+        $this->writing = false;
+
+        return (int) $written;
+    }
+
+    /**
      * The peer takes no more for now, so that this coroutine can go on to read.
      */
     private function continueWriting(): void
@@ -368,15 +379,15 @@ final class SwooleConnection extends Connection
     {
         $outbox = $this->session->outbox;
         while ($this->open && $outbox->length > 0 && $this->session->isWaiting()) {
-            $socket = $this->socket;
-            $written = $socket?->send($outbox->next(), self::STUCK);
-            if (! $this->open || $socket === null) {
+            $written = $this->write($outbox->next(), self::STUCK);
+            $this->writing = true;
+            if (! $this->open) {
                 return;
             }
-            if ($written !== false) {
-                $outbox->advance((int) $written);
-            } elseif ($socket->errCode !== SOCKET_ETIMEDOUT) {
-                $this->broken((string) $socket->errMsg);
+            if ($written > 0) {
+                $outbox->advance($written);
+            } elseif ($this->socket?->errCode !== SOCKET_ETIMEDOUT) {
+                $this->broken((string) $this->socket?->errMsg);
             } elseif (! $this->reading) {
                 // The peer may be waiting for us to read what nobody here waits for.
                 $this->readOnce();

@@ -9,18 +9,25 @@ declare(strict_types=1);
 namespace Swoole {
     class Coroutine
     {
+        /** @phpstan-impure */
         public static function create(callable $func, mixed ...$param): int|false {}
 
+        /** @phpstan-impure */
         public static function yield(): bool {}
 
+        /** @phpstan-impure */
         public static function resume(int $cid): bool {}
 
         public static function cancel(int $cid, bool $throw_exception = false): bool {}
+
+        /** @param array<string, mixed> $options */
+        public static function set(array $options): void {}
 
         public static function getCid(): int {}
 
         public static function exists(int $cid): bool {}
 
+        /** @phpstan-impure */
         public static function sleep(float $seconds): bool {}
 
         /** @return array{coroutine_num: int} */
@@ -50,12 +57,15 @@ namespace Swoole\Coroutine {
 
         public function checkLiveness(): bool {}
 
+        /** @phpstan-impure */
         public function recv(int $length = 65536, float $timeout = 0): string|false {}
 
+        /** @phpstan-impure */
         public function send(string $data, float $timeout = 0): int|false {}
 
         public function setOption(int $level, int $opt_name, mixed $opt_value): bool {}
 
+        /** @phpstan-impure */
         public function close(): bool {}
     }
 
@@ -67,6 +77,7 @@ namespace Swoole\Coroutine {
 
         public function pop(float $timeout = -1): mixed {}
 
+        /** @phpstan-impure */
         public function close(): bool {}
     }
 }
