@@ -59,10 +59,13 @@ class InlineRunner:
         for task in tuple(self._tasks.values()):
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        for _, closes in default_registry.closing():
-            closing = closes()
-            if closing is not None:
-                await closing
+        for name, closes in default_registry.closing():
+            try:
+                closing = closes()
+                if closing is not None:
+                    await closing
+            except Exception as error:
+                self._log.error(f"closing {name} failed", error=repr(error))
 
     @property
     def running(self) -> int:

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
 
 from ._entry import ENTRY, MESSAGE_SIZE, SHARED
 from ._linux import die_with_parent
@@ -20,6 +19,10 @@ from ._runner import Job, Runner, parse_job
 from ._slots import Slots
 from ._records import FAILED, LOG, READY, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, SYNC
 from ._protocol import LARGE, Buffer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Replies to the calls of one message are gathered while their methods are quick, which is: the last call took less than
 # QUICK seconds. What was slow for once is sent at once, with what was gathered before it, up to GATHER_BYTES at a time.
@@ -163,8 +166,11 @@ def _serve(channel: Channel, worker: Worker, lane: socket.socket) -> int:
         return report_failure(channel, error)
     channel.record(READY, {"methods": default_registry.describe()})
     worker.serve(lane)
-    for _, closes in default_registry.closing():
-        closes()
+    for name, closes in default_registry.closing():
+        try:
+            closes()
+        except Exception as error:
+            report_close(name, error)
     return 0
 
 
@@ -177,6 +183,13 @@ def report_failure(channel: Channel, error: BaseException) -> int:
     sys.stderr.flush()
     channel.record(FAILED, {"message": text.rstrip()})
     return 70
+
+
+def report_close(service: str, error: BaseException) -> None:
+    """A service that can't be closed keeps no other from it."""
+    import logging
+
+    logging.getLogger("gotask").error("closing %s failed", service, exc_info=error)
 
 
 def forward_logging(channel: Channel) -> None:

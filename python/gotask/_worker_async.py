@@ -12,7 +12,7 @@ from ._records import ASYNC, READY
 from ._registry import default_registry
 from ._runner import Job, Runner, parse_job
 from ._slots import Slots
-from ._worker import Channel, Worker, report_failure
+from ._worker import Channel, Worker, report_close, report_failure
 
 
 def serve(
@@ -35,10 +35,13 @@ def serve(
             return report_failure(channel, error)
         worker = AsyncWorker(channel, slots, runner, sync, concurrency)
         await worker.serve(*lanes, lambda: channel.record(READY, {"methods": default_registry.describe()}))
-        for _, closes in default_registry.closing():
-            closing = closes()
-            if closing is not None:
-                await closing
+        for name, closes in default_registry.closing():
+            try:
+                closing = closes()
+                if closing is not None:
+                    await closing
+            except Exception as error:
+                report_close(name, error)
         return 0
 
     return run_in_loop(run())
