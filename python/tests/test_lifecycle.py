@@ -350,7 +350,10 @@ def test_an_app_may_be_a_module(tmp_path: Path) -> None:
 def test_it_uses_no_processor_while_idle(tmp_path: Path) -> None:
     broker = BrokerProcess(APPS / "calls.py", workers=2, address=f"unix://{tmp_path}/b.sock")
     broker.wait_for("ready")
-    everyone = processes(Peer(f"unix://{tmp_path}/b.sock"))
+    peer = Peer(f"unix://{tmp_path}/b.sock")
+    while {worker["state"] for worker in peer.call("GoTask.Status")["workers"]} != {"ready"}:
+        pass
+    everyone = processes(peer)
 
     def ticks() -> int:
         fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in everyone]
