@@ -38,6 +38,7 @@ final class FrameDecoder
 
     /** What was fed and is not yet taken; begins at $offset. */
     private string $buffer = '';
+
     private int $offset = 0;
 
     /**
@@ -49,6 +50,7 @@ final class FrameDecoder
 
     /** @var list<string> the pieces of that payload */
     private array $pieces = [];
+
     private string $lastPiece = '';
 
     /** Bytes missing of the payload that is being gathered. */

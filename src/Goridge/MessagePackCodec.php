@@ -7,7 +7,6 @@ namespace Reasno\GoTask\Goridge;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 
 use function ini_get;
-use function is_array;
 use function ord;
 
 /**
@@ -18,7 +17,7 @@ use function ord;
 final class MessagePackCodec implements Codec
 {
     private readonly MessagePackEncoder $encoder;
-    private readonly ?MessagePackExtension $packer;
+
     private readonly ?MessagePackExtension $unpacker;
 
     /**
@@ -30,11 +29,11 @@ final class MessagePackCodec implements Codec
         if ($extension === true && ! MessagePackExtension::isUsable()) {
             throw new InvalidConfiguration('ext-msgpack is not loaded, or this version of it does not work as needed.');
         }
-        $this->encoder = new MessagePackEncoder();
-        $this->packer = ($extension ?? MessagePackExtension::isUsable()) ? new MessagePackExtension() : null;
+        $extension = ($extension ?? MessagePackExtension::isUsable()) ? new MessagePackExtension() : null;
+        $this->encoder = new MessagePackEncoder($extension);
         // It is given only bodies that a regular expression has checked, which takes longer than decoding in PHP unless
         // PCRE compiles it.
-        $this->unpacker = (bool) ini_get('pcre.jit') ? $this->packer : null;
+        $this->unpacker = (bool) ini_get('pcre.jit') ? $extension : null;
     }
 
     public function flag(): int
@@ -44,9 +43,7 @@ final class MessagePackCodec implements Codec
 
     public function encode(mixed $value): string
     {
-        return $this->packer !== null && is_array($value) && Values::arePlain($value)
-            ? $this->packer->pack($value)
-            : $this->encoder->encode($value);
+        return $this->encoder->encode($value);
     }
 
     public function decode(string $body): mixed

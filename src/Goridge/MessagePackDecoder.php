@@ -33,7 +33,9 @@ final class MessagePackDecoder
     /** The extension type of a timestamp, −1, as the byte that it is on the wire. */
     private const TIMESTAMP = 0xFF;
     private const UINT64 = 'is the unsigned integer %u, above PHP_INT_MAX: let Python return it as str or float.';
+
     private readonly int $length;
+
     private int $offset = 0;
 
     public function __construct(private readonly string $body)

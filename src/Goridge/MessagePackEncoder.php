@@ -30,18 +30,27 @@ use function strlen;
 final class MessagePackEncoder
 {
     /**
+     * @param null|MessagePackExtension $extension packs the arrays that hold nothing but plain data
+     */
+    public function __construct(private readonly ?MessagePackExtension $extension = null)
+    {
+    }
+
+    /**
      * @param int $depth arrays that the value stands in
      * @throws EncodeFailed
      */
     public function encode(mixed $value, int $depth = 0): string
     {
+        if (is_array($value)) {
+            return $this->array($value, $depth);
+        }
         if (is_string($value)) {
             return self::string($value);
         }
 
         return match (true) {
             is_int($value) => self::int($value),
-            is_array($value) => array_is_list($value) ? $this->list($value, $depth) : $this->map($value, $depth),
             $value === null => "\xc0",
             is_bool($value) => $value ? "\xc3" : "\xc2",
             is_float($value) => pack('CE', 0xCB, $value),
@@ -51,13 +60,26 @@ final class MessagePackEncoder
     }
 
     /**
-     * @param list<mixed> $values
+     * @param array<mixed> $values
+     * @param bool $isObject whether it must be a map even when its keys are those of a list
      */
-    private function list(array $values, int $depth): string
+    private function array(array $values, int $depth, bool $isObject = false): string
     {
         if ($depth >= Values::MAX_DEPTH) {
             throw Values::tooDeep();
         }
+        if ($this->extension !== null && ! ($isObject && array_is_list($values)) && Values::arePlain($values, $depth + 1)) {
+            return $this->extension->pack($values);
+        }
+
+        return ! $isObject && array_is_list($values) ? $this->list($values, $depth) : $this->map($values, $depth);
+    }
+
+    /**
+     * @param list<mixed> $values
+     */
+    private function list(array $values, int $depth): string
+    {
         $count = count($values);
         $packed = match (true) {
             $count < 16 => chr(0x90 | $count),
@@ -82,9 +104,6 @@ final class MessagePackEncoder
      */
     private function map(array $values, int $depth): string
     {
-        if ($depth >= Values::MAX_DEPTH) {
-            throw Values::tooDeep();
-        }
         $count = count($values);
         $packed = match (true) {
             $count < 16 => chr(0x80 | $count),
@@ -109,7 +128,7 @@ final class MessagePackEncoder
         return match (true) {
             $object instanceof Bytes => self::bytes($object->bytes),
             $object instanceof DateTimeInterface => self::timestamp($object),
-            $object instanceof stdClass && ! $object instanceof JsonSerializable => $this->map((array) $object, $depth),
+            $object instanceof stdClass && ! $object instanceof JsonSerializable => $this->array((array) $object, $depth, true),
             default => $this->standIn(Values::standIn($object), $depth),
         };
     }

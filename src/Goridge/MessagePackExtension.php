@@ -45,7 +45,9 @@ final class MessagePackExtension
 
     /** What unpack() returns for a body that is better left to MessagePackDecoder. */
     public readonly stdClass $refused;
+
     private readonly MessagePack $packer;
+
     private readonly Closure $onWarning;
 
     /** Whether the extension warned of what it was unpacking. */
