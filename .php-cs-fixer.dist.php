@@ -13,7 +13,7 @@ return (new Config())
         '@Symfony' => true,
         '@PhpCsFixer' => true,
         'blank_line_before_statement' => ['statements' => ['declare']],
-        'class_attributes_separation' => ['elements' => ['method' => 'one', 'property' => 'only_if_meta', 'const' => 'only_if_meta', 'case' => 'none', 'trait_import' => 'none']],
+        'class_attributes_separation' => ['elements' => ['method' => 'one', 'property' => 'one', 'trait_import' => 'none', 'case' => 'none']],
         'concat_space' => ['spacing' => 'one'],
         'declare_strict_types' => true,
         'explicit_string_variable' => false,

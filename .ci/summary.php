@@ -28,12 +28,13 @@ foreach (glob("{$folder}/*.xml") as $file) {
     // PHPUnit's report does not give the reasons; its log of events does.
     foreach (explode("\nTest ", implode("\n", $read("{$name}.events"))) as $event) {
         if (preg_match('/^(?:Suite )?Skipped \((.+?)\)\n(.*)/s', $event, $match) === 1) {
-            $reasons[$match[1]] = strtok($match[2], "\n");
+            $reasons[strtok($match[1], '#')] = strtok($match[2], "\n");
         }
     }
     foreach ($skipped as $test) {
         $id = "{$test['classname']}::{$test['name']}";
-        $skips[] = [$name, $id, trim((string) $test->skipped['message']) ?: $reasons[str_replace('.', '\\', "{$test['class']}::{$test['name']}")] ?? 'no reason given'];
+        $method = $test['class'] . '::' . strtok((string) $test['name'], ' ');
+        $skips[] = [$name, $id, trim((string) $test->skipped['message']) ?: $reasons[$method] ?? 'no reason given'];
     }
     $passed += count($tests) - count($skipped) - count($broken);
     printf("%s: %d tests, %d failed, %d skipped\n", $name, count($tests), count($broken), count($skipped));

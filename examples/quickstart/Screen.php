@@ -8,6 +8,7 @@ declare(strict_types=1);
 final class Screen
 {
     private const BAR = 30;
+
     private readonly bool $terminal;
 
     public function __construct()

@@ -14,6 +14,7 @@ final class Backoff
 {
     /** @var list<float> the starts within the last window */
     private array $starts = [];
+
     private int $delays = 0;
 
     /**

@@ -29,18 +29,28 @@ final class BrokerProcess
 
     /** More output than this at the end is left unread: 64 KiB pieces. */
     private const LAST_READS = 64;
+
     public readonly string $python;
+
     private readonly ChildProcess $child;
+
     private readonly ManagedOutput $output;
+
     private WorkerState $state = WorkerState::Starting;
+
     private bool $wasReady = false;
+
     private bool $askedToEnd = false;
+
     private ?string $problem = null;
 
     /** @var null|array<array-key, mixed> */
     private ?array $unfit = null;
+
     private float $readyBy;
+
     private float $quitAt = INF;
+
     private float $killAt = INF;
 
     /**

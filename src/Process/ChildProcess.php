@@ -23,8 +23,11 @@ use function sprintf;
 final class ChildProcess
 {
     private const CHUNK = 65_536;
+
     public readonly int $pid;
+
     private ?ExitStatus $exit = null;
+
     private readonly int $owner;
 
     /**

@@ -30,8 +30,11 @@ final class ManagedOutput
 
     /** More text than this is not held back while the start is under way. */
     private const HELD_LINES = 1000;
+
     private readonly LineReader $stdout;
+
     private readonly LineReader $stderr;
+
     private readonly Tail $tail;
 
     /** @var null|list<string> lines of standard error that wait for the start's outcome; null: they go straight on */

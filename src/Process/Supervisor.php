@@ -21,6 +21,7 @@ final class Supervisor
 {
     /** How soon a request to stop is seen, in seconds. */
     private const LOOK = 0.1;
+
     private int $requests = 0;
 
     /** @var Closure(): float */
@@ -28,6 +29,7 @@ final class Supervisor
 
     /** @var Closure(float): void */
     private readonly Closure $sleep;
+
     private int $failures = 0;
 
     /**

@@ -12,6 +12,7 @@ use function strlen;
 final class Tail
 {
     private string $text = '';
+
     private bool $cut = false;
 
     /**

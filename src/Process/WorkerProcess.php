@@ -31,10 +31,15 @@ final class WorkerProcess implements Supervised
 
     /** @var list<string> */
     private array $addresses;
+
     private readonly bool $private;
+
     private readonly InterpreterFinder $finder;
+
     private readonly LoggerInterface $logger;
+
     private readonly int $owner;
+
     private ?BrokerProcess $broker = null;
 
     /** @var list<string> interpreters that are still to be tried in this launch */
@@ -42,6 +47,7 @@ final class WorkerProcess implements Supervised
 
     /** @var list<Unfit> */
     private array $unfit = [];
+
     private ?WorkerStartFailed $failure = null;
 
     /**

@@ -18,7 +18,9 @@ use function dirname;
 final class EchoServer
 {
     private const START_TIMEOUT = 10.0;
+
     public readonly string $address;
+
     private readonly ChildProcess $process;
 
     public function __construct(string $python)

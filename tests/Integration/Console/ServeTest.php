@@ -25,8 +25,11 @@ use Reasno\GoTask\Tests\Integration\Process\Processes;
 final class ServeTest extends TestCase
 {
     private const FIXTURES = __DIR__ . '/../Process/Fixtures';
+
     private string $address;
+
     private ?ChildProcess $serve = null;
+
     private string $output = '';
 
     protected function setUp(): void

@@ -33,6 +33,7 @@ use function strlen;
 final class WorkerProcessTest extends TestCase
 {
     private const PYTHON = __DIR__ . '/Fixtures/python';
+
     private RecordingLogger $logger;
 
     protected function setUp(): void

@@ -18,6 +18,7 @@ use function dirname;
 final class InterpreterFinderTest extends TestCase
 {
     private string $project;
+
     private false|string $path;
 
     protected function setUp(): void

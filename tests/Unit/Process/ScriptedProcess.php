@@ -30,6 +30,7 @@ final class ScriptedProcess implements Supervised
 
     /** @var list<WorkerState> */
     private array $run = [];
+
     private bool $wasReady = false;
 
     /**

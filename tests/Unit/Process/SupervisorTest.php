@@ -22,6 +22,7 @@ use function in_array;
 final class SupervisorTest extends TestCase
 {
     private RecordingLogger $logger;
+
     private Supervisor $supervisor;
 
     protected function setUp(): void
