@@ -247,7 +247,7 @@ final class SwooleConnection extends Connection
         return true;
     }
 
-    private function nothingRead(Socket $socket, string|false $bytes): bool
+    private function nothingRead(Socket $socket, false|string $bytes): bool
     {
         if (! $this->open) {
             return true;

@@ -1,0 +1,24 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Testing;
+
+/**
+ * A call that a FakeGoTask was given.
+ */
+final class RecordedCall
+{
+    /**
+     * @param mixed $payload as the worker would have got it: encoded and decoded again; for an Args `[positional, named]`
+     * @param null|float $timeout seconds, as the caller gave it
+     * @param bool $notification whether it was made by notify()
+     */
+    public function __construct(
+        public readonly string $method,
+        public readonly mixed $payload,
+        public readonly ?float $timeout,
+        public readonly bool $notification,
+    ) {
+    }
+}

@@ -1,0 +1,250 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Unit\Connection;
+
+use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Connection\Outcome;
+use Reasno\GoTask\Connection\Peer;
+use Reasno\GoTask\Connection\Pending;
+use Reasno\GoTask\Connection\Session;
+use Reasno\GoTask\Exception\ProtocolError;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Goridge\Frame;
+use Reasno\GoTask\Goridge\FrameDecoder;
+use Reasno\GoTask\Goridge\Stream;
+use ReflectionProperty;
+
+use function implode;
+use function is_string;
+use function json_encode;
+use function str_repeat;
+use function strlen;
+
+use const PHP_INT_MAX;
+
+/**
+ * @internal
+ */
+final class SessionTest extends TestCase
+{
+    private const SECOND = 1_000_000_000;
+
+    private const BROKER = ['protocol' => 1, 'peer' => 'python', 'version' => '0.1.0', 'max_payload' => 1000];
+
+    public function testRepliesFindTheirCallsInAnyOrder(): void
+    {
+        $session = new Session(1000);
+        $calls = [self::pending('A'), self::pending('B'), self::pending('C')];
+        foreach ($calls as $call) {
+            $session->call($call, 0);
+        }
+        $session->receive(self::reply($calls[2], 'c') . self::reply($calls[0], 'a'));
+        self::assertSame(
+            [[Outcome::Replied, 'a'], [Outcome::Waiting, ''], [Outcome::Replied, 'c']],
+            [[$calls[0]->outcome, $calls[0]->reply], [$calls[1]->outcome, $calls[1]->reply], [$calls[2]->outcome, $calls[2]->reply]],
+        );
+        self::assertSame(1, $session->count());
+        // A second answer, and one to nobody.
+        $session->receive(self::reply($calls[0], 'again') . Frame::call(99, 'X', Flag::JSON, ''));
+        self::assertSame('a', $calls[0]->reply);
+    }
+
+    public function testSequencesWrapAndSkipThoseOutstanding(): void
+    {
+        $session = new Session(1000);
+        $first = self::pending('first');
+        $session->call($first, 0);
+        (new ReflectionProperty($session, 'sequence'))->setValue($session, 0x7FFFFFFE);
+        $sequences = [];
+        foreach (['A', 'B', 'C'] as $method) {
+            $call = self::pending($method);
+            $session->call($call, 0);
+            $sequences[] = $call->sequence;
+        }
+        self::assertSame([0x7FFFFFFF, 2, 3], $sequences);
+        self::assertSame(1, $first->sequence);
+    }
+
+    public function testOnlyABrokerIsToldDeadlinesAndFlags(): void
+    {
+        $session = new Session(1000);
+        self::assertCount(2, self::frame($session->call(self::pending('A', 5 * self::SECOND), 0))->options);
+        self::greet($session, self::BROKER);
+        self::assertSame(Peer::Broker, $session->peer);
+        self::assertSame(1000, $session->maxPayload);
+        $frame = self::frame($session->call(self::pending('A', 5 * self::SECOND, 1), 2 * self::SECOND));
+        self::assertSame([3000, 1], [$frame->options[2], $frame->options[3]]);
+        // One that is over is not one without a deadline.
+        self::assertSame(1, self::frame($session->call(self::pending('A', self::SECOND), 2 * self::SECOND))->options[2]);
+    }
+
+    /**
+     * @param array<string, mixed>|string $said
+     */
+    #[DataProvider('plainPeers')]
+    public function testWhoDoesNotSayThatItIsABrokerIsAPlainPeer(array|string $said, int $flags): void
+    {
+        $session = new Session(1000);
+        self::greet($session, $said, $flags);
+        self::assertSame(Peer::Plain, $session->peer);
+        $call = self::pending('A');
+        self::assertCount(2, self::frame($session->call($call, 0))->options);
+        $session->cancel($call);
+        self::assertSame(0, $session->outbox->length);
+    }
+
+    /**
+     * @return iterable<string, array{array<string, mixed>|string, int}>
+     */
+    public static function plainPeers(): iterable
+    {
+        yield 'an error' => ['no such method', Flag::JSON | Flag::ERROR];
+        yield 'an echo' => [['protocol' => 1, 'peer' => 'php', 'version' => '0.1.0'], Flag::JSON];
+        yield 'no JSON' => ['{', Flag::JSON];
+        yield 'a list' => ['[1]', Flag::JSON];
+        yield 'no protocol' => [['peer' => 'python'], Flag::JSON];
+        yield 'protocol 0' => [['protocol' => 0, 'peer' => 'python'], Flag::JSON];
+    }
+
+    public function testAGivenUpCallIsCancelledAtTheBrokerAndItsAnswerDropped(): void
+    {
+        $session = new Session(1000);
+        self::greet($session, self::BROKER);
+        $call = self::pending('A');
+        $session->call($call, 0);
+        $session->cancel($call);
+        $session->cancel($call);
+        $frame = self::frame($session->outbox->next());
+        self::assertSame([Flag::CONTROL, Stream::STOP, [$call->sequence]], [$frame->flags, $frame->stream, $frame->options]);
+        $session->receive(self::reply($call, 'late'));
+        self::assertSame([Outcome::Cancelled, ''], [$call->outcome, $call->reply]);
+    }
+
+    public function testDeadlinesEndTheCallsTheyBelongTo(): void
+    {
+        $session = new Session(1000);
+        $late = self::pending('late', 30 * self::SECOND);
+        $early = self::pending('early', 10 * self::SECOND);
+        $early->coroutine = 5;
+        $session->call($late, 0);
+        $session->call($early, 0);
+        self::assertSame(10 * self::SECOND, $session->earliest);
+        $session->expire(10 * self::SECOND);
+        self::assertSame([Outcome::Expired, Outcome::Waiting], [$early->outcome, $late->outcome]);
+        self::assertSame(30 * self::SECOND, $session->earliest);
+        self::assertSame([$early], $session->woken);
+        $session->receive(self::reply($late, ''));
+        $session->expire(30 * self::SECOND);
+        self::assertSame([Outcome::Replied, PHP_INT_MAX], [$late->outcome, $session->earliest]);
+    }
+
+    public function testALostConnectionTellsWhichCallsHadBeenSent(): void
+    {
+        $session = new Session(1000);
+        $written = self::pending('written');
+        $session->call($written, 0);
+        $calls = [];
+        foreach (['whole', 'begun', 'waits'] as $method) {
+            $calls[$method] = self::pending($method);
+            $session->outbox->append($session->call($calls[$method], 0));
+        }
+        $session->outbox->advance(intdiv(strlen($session->outbox->next()), 3) + 1);
+        $session->lost('gone');
+        self::assertSame([true, true, true, false], [$written->sent, $calls['whole']->sent, $calls['begun']->sent, $calls['waits']->sent]);
+        self::assertSame([Outcome::Lost, 'gone'], [$calls['waits']->outcome, $calls['waits']->reply]);
+        self::assertSame([0, 0], [$session->count(), $session->outbox->length]);
+    }
+
+    public function testAnAnswerAboveTheLimitFailsItsCallAlone(): void
+    {
+        $session = new Session(1000);
+        [$large, $small] = [self::pending('large'), self::pending('small')];
+        $session->call($large, 0);
+        $session->call($small, 0);
+        $session->receive(self::reply($large, str_repeat('x', 2000)) . self::reply($small, 's'));
+        self::assertSame([Outcome::Oversized, '2005'], [$large->outcome, $large->reply]);
+        self::assertSame([Outcome::Replied, 's'], [$small->outcome, $small->reply]);
+    }
+
+    public function testControlFramesOfTheBroker(): void
+    {
+        $session = new Session(1000);
+        $session->receive(Frame::encode(Flag::CONTROL, [7, 8], 'there?', Stream::PING));
+        $pong = self::frame($session->outbox->next());
+        self::assertSame([[7, 8], 'there?', Stream::PONG], [$pong->options, $pong->payload, $pong->stream]);
+        $session->receive(Frame::encode(Flag::CONTROL, [5], '', Stream::STOP) . Frame::encode(Flag::CONTROL, [], '', 0));
+        self::assertFalse($session->goingAway);
+        $session->receive(Frame::encode(Flag::CONTROL, [0], '', Stream::STOP));
+        self::assertTrue($session->goingAway);
+    }
+
+    public function testAReplyShorterThanItSaysIsAProtocolError(): void
+    {
+        $session = new Session(1000);
+        $call = self::pending('A');
+        $session->call($call, 0);
+
+        try {
+            $session->receive(Frame::encode(Flag::JSON, [$call->sequence, 50], 'A'));
+            self::fail('It was taken.');
+        } catch (ProtocolError) {
+        }
+        $session->lost('gone');
+        self::assertSame(Outcome::Lost, $call->outcome);
+    }
+
+    public function testByteByByteIsTheSameAsAtOnce(): void
+    {
+        $outcomes = [];
+        foreach ([1, 7, 10_000] as $step) {
+            $session = new Session(1000);
+            $calls = [];
+            $bytes = '';
+            foreach (['A', 'B', 'C', 'D'] as $i => $method) {
+                $calls[] = $call = self::pending($method);
+                $session->call($call, 0);
+                $bytes = self::reply($call, str_repeat($method, [0, 1, 900, 3000][$i])) . $bytes;
+            }
+            foreach (str_split($bytes, $step) as $piece) {
+                $session->receive($piece);
+            }
+            $outcomes[] = implode(',', array_map(static fn (Pending $call): string => $call->outcome->name . $call->reply, $calls));
+        }
+        self::assertSame([$outcomes[0], $outcomes[0]], [$outcomes[1], $outcomes[2]]);
+    }
+
+    private static function pending(string $method, int $deadline = self::SECOND, int $flags = 0): Pending
+    {
+        return new Pending($method, Flag::JSON, '', $flags, $deadline, 1.0);
+    }
+
+    private static function reply(Pending $call, string $body): string
+    {
+        return Frame::call($call->sequence, $call->method, Flag::JSON, $body);
+    }
+
+    private static function frame(string $bytes): Frame
+    {
+        $decoder = new FrameDecoder();
+        $decoder->feed($bytes);
+        $frame = $decoder->next();
+        self::assertInstanceOf(Frame::class, $frame);
+
+        return $frame;
+    }
+
+    /**
+     * @param array<string, mixed>|string $said
+     */
+    private static function greet(Session $session, array|string $said, int $flags = Flag::JSON): void
+    {
+        $hello = self::pending(Session::HELLO);
+        $session->greet($hello);
+        $session->outbox->clear();
+        $body = is_string($said) ? $said : (string) json_encode($said);
+        $session->receive(Frame::encode($flags, [$hello->sequence, strlen(Session::HELLO)], Session::HELLO . $body));
+    }
+}

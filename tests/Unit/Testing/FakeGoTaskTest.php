@@ -1,0 +1,159 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Unit\Testing;
+
+use DateTime;
+use DateTimeImmutable;
+use DomainException;
+use PHPUnit\Framework\AssertionFailedError;
+use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Args;
+use Reasno\GoTask\Bytes;
+use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\EncodeFailed;
+use Reasno\GoTask\Exception\InvalidRequest;
+use Reasno\GoTask\Exception\MethodNotFound;
+use Reasno\GoTask\Exception\Overloaded;
+use Reasno\GoTask\Exception\ParallelFailed;
+use Reasno\GoTask\Exception\RemoteError;
+use Reasno\GoTask\Raw;
+use Reasno\GoTask\Testing\FakeGoTask;
+use ValueError;
+
+use function fopen;
+use function strrev;
+
+/**
+ * @internal
+ */
+final class FakeGoTaskTest extends TestCase
+{
+    public function testHandlersAreValuesClosuresAndExceptions(): void
+    {
+        $task = new FakeGoTask([
+            'App.Value' => ['a' => 1],
+            'App.Null' => null,
+            'App.Hi' => static fn (string $name): array => ['hello' => $name],
+            'App.Busy' => new Overloaded('full', 'App.Busy'),
+        ]);
+        self::assertSame(['a' => 1], $task->call('App.Value'));
+        self::assertNull($task->call('App.Null'));
+        self::assertSame(['hello' => 'Jo'], $task->call('App.Hi', 'Jo'));
+        self::assertSame(2, $task->on('App.Value', 2)->call('App.Value'));
+        $this->expectException(Overloaded::class);
+        $task->call('App.Busy');
+    }
+
+    public function testArgumentsArriveByPositionAndName(): void
+    {
+        $task = new FakeGoTask(['App.SayHello' => static fn (string $first, string $last = ''): string => "{$first} {$last}"]);
+        self::assertSame('Jo Li', $task->service('App')->__call('SayHello', ['Jo', 'last' => 'Li']));
+        self::assertSame('Jo ', $task->call('App.SayHello', new Args('Jo')));
+        $task->assertCalled('App.SayHello', new Args('Jo', last: 'Li'));
+    }
+
+    public function testPayloadsAndResultsPassThroughTheCodec(): void
+    {
+        $task = new FakeGoTask([
+            'Type' => static fn (mixed $value): string => get_debug_type($value),
+            'Closure' => static fn (): callable => strrev(...),
+            'Raw' => static fn (string $bytes): Raw => new Raw(strrev($bytes)),
+        ]);
+        self::assertSame('string', $task->call('Type', new Bytes("\xff")));
+        self::assertSame(DateTimeImmutable::class, $task->call('Type', new DateTime('2026-01-01T00:00:00Z')));
+        self::assertSame('array', $task->call('Type', (object) ['a' => 1]));
+        self::assertSame('ba', $task->call('Raw', new Raw('ab')));
+        foreach ([['Type', fopen('php://memory', 'r')], ['Closure', null]] as [$method, $payload]) {
+            try {
+                $task->call($method, $payload);
+                self::fail('It was encoded.');
+            } catch (EncodeFailed) {
+            }
+        }
+    }
+
+    public function testWhatAHandlerThrowsArrivesAsIfFromPython(): void
+    {
+        $task = new FakeGoTask(['App.Boom' => static fn (): never => throw new DomainException('no')]);
+
+        try {
+            $task->call('App.Boom');
+            self::fail('It did not fail.');
+        } catch (RemoteError $error) {
+            self::assertSame(['App.Boom', DomainException::class], [$error->method, $error->type]);
+        }
+    }
+
+    public function testAnUnknownMethodIsNotFound(): void
+    {
+        $this->expectException(MethodNotFound::class);
+        $this->expectExceptionMessage('App.Hi');
+        (new FakeGoTask(['App.Hi' => 1]))->call('App.Ho');
+    }
+
+    public function testFuturesAndParallelAndNotify(): void
+    {
+        $task = new FakeGoTask(['Echo' => static fn (mixed $x): mixed => $x, 'Busy' => new Overloaded('full')]);
+        $future = $task->callAsync('Echo', 1);
+        self::assertFalse($future->isComplete());
+        self::assertSame([1, 1], [$future->await(), $future->await()]);
+        $cancelled = $task->callAsync('Echo', 1);
+        $cancelled->cancel();
+
+        try {
+            $cancelled->await();
+            self::fail('It was not cancelled.');
+        } catch (Cancelled) {
+        }
+        self::assertSame(['a' => 1, 'b' => 2], $task->parallel(['a' => ['Echo', 1], 'b' => ['Echo', 2]]));
+        $task->notify('Echo', 'n');
+        self::assertTrue($task->calls('Echo')[4]->notification);
+        self::assertInstanceOf(Overloaded::class, $task->parallel([['Busy']], throw: false)[0]);
+        $this->expectException(ParallelFailed::class);
+        $task->parallel([['Echo', 1], ['Busy']]);
+    }
+
+    public function testAssertionsTellWhatWasCalled(): void
+    {
+        $task = new FakeGoTask(['A' => 1, 'B' => 2]);
+        $task->assertNotCalled();
+        $task->call('A', ['x' => 1], 2.5);
+        $task->assertCalled('A');
+        $task->assertCalled('A', ['x' => 1]);
+        $task->assertCalledTimes('A', 1);
+        $task->assertNotCalled('B');
+        self::assertSame(2.5, $task->calls()[0]->timeout);
+        $failing = [
+            static fn () => $task->assertCalled('B'),
+            static fn () => $task->assertCalled('A', ['x' => 2]),
+            static fn () => $task->assertCalledTimes('A', 2),
+            static fn () => $task->assertNotCalled('A'),
+            static fn () => $task->assertNotCalled(),
+        ];
+        foreach ($failing as $i => $assert) {
+            $failed = false;
+
+            try {
+                $assert();
+            } catch (AssertionFailedError) {
+                $failed = true;
+            }
+            self::assertTrue($failed, "assertion {$i} held");
+        }
+    }
+
+    public function testWrongArgumentsFailAsInTheClient(): void
+    {
+        $task = new FakeGoTask(['A' => 1]);
+
+        try {
+            $task->call('');
+            self::fail('It was called.');
+        } catch (InvalidRequest) {
+        }
+        $this->expectException(ValueError::class);
+        $task->call('A', null, -1.0);
+    }
+}
