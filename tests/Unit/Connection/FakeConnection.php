@@ -1,0 +1,52 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Unit\Connection;
+
+use LogicException;
+use Reasno\GoTask\Connection\Connection;
+use Reasno\GoTask\Connection\Pending;
+
+/**
+ * A connection to nobody: what is sent stays outstanding.
+ */
+final class FakeConnection extends Connection
+{
+    public bool $alive = true;
+
+    public int $disconnected = 0;
+
+    public function flush(): void
+    {
+        $this->session->outbox->clear();
+    }
+
+    public function await(Pending $call): void
+    {
+        throw new LogicException('Nobody answers.');
+    }
+
+    public function awaitAny(array $calls): void
+    {
+        throw new LogicException('Nobody answers.');
+    }
+
+    public function probe(): bool
+    {
+        if (! $this->alive) {
+            $this->close();
+        }
+
+        return $this->isUsable();
+    }
+
+    protected function send(Pending $call, string $frame, int $now): void {}
+
+    protected function disconnect(): void
+    {
+        ++$this->disconnected;
+    }
+
+    protected function forget(): void {}
+}

@@ -1,0 +1,175 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Unit\Connection;
+
+use PHPUnit\Framework\TestCase;
+use Psr\Log\NullLogger;
+use Reasno\GoTask\Address;
+use Reasno\GoTask\Connection\Pending;
+use Reasno\GoTask\Connection\Pool;
+use Reasno\GoTask\Connection\Settings;
+use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Goridge\Frame;
+use Reasno\GoTask\Goridge\Stream;
+
+use function hrtime;
+use function str_repeat;
+
+/**
+ * @internal
+ */
+final class PoolTest extends TestCase
+{
+    private const SECOND = 1_000_000_000;
+
+    private FakeRuntime $runtime;
+
+    private Pool $pool;
+
+    private int $now;
+
+    protected function setUp(): void
+    {
+        $this->runtime = new FakeRuntime();
+        $this->pool = new Pool($this->runtime, new Settings(
+            Address::parse('unix:///nowhere'),
+            connectTimeout: 5.0,
+            minConnections: 1,
+            maxConnections: 3,
+            maxIdleTime: 10.0,
+            maxPayload: 1000,
+            logger: new NullLogger(),
+        ));
+        $this->now = (int) hrtime(true);
+    }
+
+    public function testOneConnectionServesAllUntilItIsBusy(): void
+    {
+        $first = $this->acquire();
+        self::call($first);
+        self::assertSame($first, $this->acquire());
+        self::assertSame(1, $this->pool->count());
+    }
+
+    public function testAnotherIsOpenedWhileAllAreBusyUpToTheLimit(): void
+    {
+        [$first, $second] = [$this->busy(100_000), $this->busy(300_000)];
+        self::assertNotSame($first, $second);
+        $third = $this->busy(200_000);
+        self::assertSame(3, $this->pool->count());
+        // The least busy.
+        self::assertSame($first, $this->acquire());
+        $third->flush();
+        self::assertSame($third, $this->acquire());
+        self::assertSame(3, $this->pool->count());
+    }
+
+    public function testManyOutstandingCallsMakeItBusyToo(): void
+    {
+        $first = $this->acquire();
+        for ($i = 0; $i < 512; ++$i) {
+            self::call($first);
+        }
+        self::assertNotSame($first, $this->acquire());
+    }
+
+    public function testABusyOneIsBetterThanNone(): void
+    {
+        $first = $this->busy(100_000);
+        $this->runtime->refuses = true;
+        self::assertSame($first, $this->acquire());
+    }
+
+    public function testOneThatDiesOrGoesAwayIsReplaced(): void
+    {
+        $first = $this->acquire();
+        $first->close();
+        $second = $this->acquire();
+        self::assertNotSame($first, $second);
+        $call = self::call($second);
+        $second->session->receive(Frame::encode(Flag::CONTROL, [0], '', Stream::STOP));
+        $third = $this->acquire();
+        self::assertNotSame($second, $third);
+        self::assertSame(1, $this->pool->count());
+        self::assertTrue($second->isOpen());
+        self::assertSame(0, $second->disconnected);
+        self::assertSame('Waiting', $call->outcome->name);
+    }
+
+    public function testOneThatWasIdleIsAskedWhetherItLives(): void
+    {
+        $first = $this->acquire();
+        $first->flush();
+        $first->alive = false;
+        self::assertSame($first, $this->acquire());
+        $this->now += 2 * self::SECOND;
+        self::assertNotSame($first, $this->acquire());
+    }
+
+    public function testSurplusConnectionsAreClosedWhenTheyWereIdle(): void
+    {
+        [$first, $second] = [$this->busy(100_000), $this->busy(100_000)];
+        foreach ([$first, $second] as $connection) {
+            $connection->flush();
+        }
+        $this->now += 11 * self::SECOND;
+        self::assertSame($first, $this->acquire());
+        self::assertSame([0, 1], [$first->disconnected, $second->disconnected]);
+        self::assertSame(1, $this->pool->count());
+    }
+
+    public function testConnectingTakesNoLongerThanTheCallThatNeedsIt(): void
+    {
+        $this->runtime->refuses = true;
+
+        try {
+            $this->pool->acquire($this->now + 2 * self::SECOND, $this->now, 'A');
+            self::fail('It connected.');
+        } catch (ConnectFailed) {
+        }
+        self::assertEqualsWithDelta(2.0, $this->runtime->timeouts[0], 0.5);
+        $this->runtime->refuses = false;
+        $this->acquire();
+        self::assertEqualsWithDelta(5.0, $this->runtime->timeouts[1], 0.5);
+        $this->pool->close();
+        $this->expectException(DeadlineExceeded::class);
+        $this->pool->acquire($this->now - 1, $this->now, 'A');
+    }
+
+    public function testAClosedPoolOpensAnew(): void
+    {
+        $first = $this->acquire();
+        $this->pool->close();
+        self::assertSame(1, $first->disconnected);
+        self::assertNotSame($first, $this->acquire());
+    }
+
+    private function acquire(): FakeConnection
+    {
+        $connection = $this->pool->acquire($this->now + 30 * self::SECOND, $this->now, 'A');
+        self::assertInstanceOf(FakeConnection::class, $connection);
+
+        return $connection;
+    }
+
+    private function busy(int $bytes): FakeConnection
+    {
+        $connection = $this->acquire();
+        $connection->flush();
+        $connection->session->outbox->append(str_repeat('x', $bytes));
+
+        return $connection;
+    }
+
+    private static function call(FakeConnection $connection): Pending
+    {
+        $call = new Pending('A', Flag::JSON, '', 0, 30 * self::SECOND, 30.0);
+        $connection->submit($call, 0);
+
+        return $call;
+    }
+}
