@@ -13,6 +13,7 @@ use UnexpectedValueException;
 final class DecodeFailed extends UnexpectedValueException implements GoTaskException
 {
     use ValuePath;
+
     private string $root = '$result';
 
     /**

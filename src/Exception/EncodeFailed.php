@@ -15,6 +15,7 @@ use function array_shift;
 final class EncodeFailed extends InvalidArgumentException implements GoTaskException
 {
     use ValuePath;
+
     private string $root = '$payload';
 
     /**
@@ -26,8 +27,8 @@ final class EncodeFailed extends InvalidArgumentException implements GoTaskExcep
     }
 
     /**
-     * The same failure as the caller of `new Args(…)` knows it: arguments do not stand in the list and the map that they are
-     * sent as.
+     * The same failure as the caller of `new Args(…)` knows it, who has not seen the list and the map that the arguments
+     * are sent as.
      *
      * @internal
      */

@@ -154,8 +154,8 @@ final class FrameDecoder
     }
 
     /**
-     * How many bytes the frame under way still wants, as far as is known: read large ones in large pieces. 0 between two frames,
-     * which is the only place where a stream may end.
+     * How many bytes the frame under way still wants, as far as is known, so that a large one can be read in large
+     * pieces. 0 between two frames, which is the only place where a stream may end.
      */
     public function pending(): int
     {
@@ -186,7 +186,7 @@ final class FrameDecoder
         $fields = unpack('Cflags/Vlength/Vcrc/Cstream', $start, 1);
         if ($fields['crc'] !== crc32(substr($start, 0, 6))) {
             throw new ProtocolError(
-                "The peer does not speak Goridge v3: the header's checksum is wrong, it begins with " . bin2hex($start) . '.',
+                "The peer does not speak Goridge v3: the header's checksum is wrong, in " . bin2hex($start) . '.',
             );
         }
         $options = ($first & 0x0F) - 3;
@@ -212,7 +212,7 @@ final class FrameDecoder
         $version = $first >> 4;
         if ($version !== Frame::VERSION) {
             throw new ProtocolError(
-                "The peer does not speak Goridge v3: a frame of version {$version} where " . Frame::VERSION . ' is expected.',
+                "The peer does not speak Goridge v3: a frame of version {$version}, not " . Frame::VERSION . '.',
             );
         }
         $words = $first & 0x0F;
@@ -246,7 +246,7 @@ final class FrameDecoder
             $bytes = substr($bytes, 0, $this->missing);
         }
         $this->missing -= strlen($bytes);
-        // Appending to one string would copy all of it again and again; a list of tiny pieces would cost more than they hold.
+        // Appending to one string would copy all of it again and again; tiny pieces would cost more than they hold.
         if (strlen($bytes) < self::LARGE) {
             $this->lastPiece .= $bytes;
         } else {

@@ -31,11 +31,16 @@ use const JSON_UNESCAPED_SLASHES;
 use const JSON_UNESCAPED_UNICODE;
 
 /**
- * JSON, for peers that speak no MessagePack. It knows no bytes, no NaN and no infinities; times go as RFC 3339 strings and come back as such.
+ * JSON, for peers that speak no MessagePack.
+ *
+ * It has no form for bytes, NaN and infinities; times go as RFC 3339 strings and come back as such.
  */
 final class JsonCodec implements Codec
 {
-    private const FLAGS = JSON_THROW_ON_ERROR | JSON_PRESERVE_ZERO_FRACTION | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE;
+    private const FLAGS = JSON_THROW_ON_ERROR
+        | JSON_PRESERVE_ZERO_FRACTION
+        | JSON_UNESCAPED_SLASHES
+        | JSON_UNESCAPED_UNICODE;
 
     public function flag(): int
     {

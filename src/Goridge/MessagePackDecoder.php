@@ -166,7 +166,9 @@ final class MessagePackDecoder
             is_bool($key) => (int) $key,
             // As an integer it would lose its fraction.
             is_float($key) => (string) $key,
-            default => throw new DecodeFailed('is a map with a key of type ' . get_debug_type($key) . ", which a PHP array can't have."),
+            default => throw new DecodeFailed(
+                'is a map with a key of type ' . get_debug_type($key) . ", which a PHP array can't have.",
+            ),
         };
     }
 

@@ -68,11 +68,14 @@ final class MessagePackEncoder
         if ($depth >= Values::MAX_DEPTH) {
             throw Values::tooDeep();
         }
-        if ($this->extension !== null && ! ($isObject && array_is_list($values)) && Values::arePlain($values, $depth + 1)) {
+        if ($isObject && array_is_list($values)) {
+            return $this->map($values, $depth);
+        }
+        if ($this->extension !== null && Values::arePlain($values, $depth + 1)) {
             return $this->extension->pack($values);
         }
 
-        return ! $isObject && array_is_list($values) ? $this->list($values, $depth) : $this->map($values, $depth);
+        return array_is_list($values) ? $this->list($values, $depth) : $this->map($values, $depth);
     }
 
     /**
@@ -128,7 +131,8 @@ final class MessagePackEncoder
         return match (true) {
             $object instanceof Bytes => self::bytes($object->bytes),
             $object instanceof DateTimeInterface => self::timestamp($object),
-            $object instanceof stdClass && ! $object instanceof JsonSerializable => $this->array((array) $object, $depth, true),
+            $object instanceof JsonSerializable => $this->standIn(Values::standIn($object), $depth),
+            $object instanceof stdClass => $this->array((array) $object, $depth, true),
             default => $this->standIn(Values::standIn($object), $depth),
         };
     }

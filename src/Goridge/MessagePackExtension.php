@@ -26,10 +26,10 @@ use const PREG_OFFSET_CAPTURE;
 /**
  * ext-msgpack, for what it does right.
  *
- * Version 2.2.0RC2 decodes extension types to null and integers above PHP_INT_MAX to strings without a word, reserves memory for
- * elements that a body only declares, and reports what is malformed by warnings. So a body is walked first, token by token, which a
- * regular expression does in a fraction of the time that decoding takes; and a body with which anything is unusual is left
- * to MessagePackDecoder, for its result or its error.
+ * Version 2.2.0RC2 decodes extension types to null and integers above PHP_INT_MAX to strings without a word, reserves
+ * memory for elements that a body only declares, and reports what is malformed by warnings. So a body is walked first,
+ * token by token, which a regular expression does in a fraction of the time that decoding takes; and a body with which
+ * anything is unusual is left to MessagePackDecoder, for its result or its error.
  *
  * @internal
  */
@@ -37,7 +37,7 @@ final class MessagePackExtension
 {
     private static ?bool $usable = null;
 
-    /** Matches a body of nothing but short tokens. One large container at its start is no danger; more of them could add up. */
+    /** Matches a body of short tokens only. One large container at its start is no danger; more of them could add up. */
     private static ?string $short = null;
 
     /** Matches as far as the tokens are short, or strings with a length of 8 bits. */

@@ -20,6 +20,7 @@ use function is_float;
 use function is_int;
 use function is_object;
 use function is_string;
+use function sprintf;
 
 /**
  * What may stand in a payload, whatever the codec.
@@ -32,7 +33,8 @@ final class Values
     public const MAX_DEPTH = 512;
 
     /**
-     * Whether there is nothing but null, bool, int, float, string and arrays of such, not too deep. Recursive arrays are too deep.
+     * Whether there is nothing but null, bool, int, float, string and arrays of such, not too deep.
+     * An array that contains itself is too deep.
      *
      * @param array<mixed> $values
      */
@@ -82,7 +84,12 @@ final class Values
                 return $object->jsonSerialize();
             } catch (Throwable $cause) {
                 throw new EncodeFailed(
-                    "can't be encoded: " . $object::class . '::jsonSerialize() threw ' . $cause::class . ": {$cause->getMessage()}",
+                    sprintf(
+                        "can't be encoded: %s::jsonSerialize() threw %s: %s",
+                        $object::class,
+                        $cause::class,
+                        $cause->getMessage(),
+                    ),
                     $cause,
                 );
             }
@@ -104,13 +111,15 @@ final class Values
      */
     public static function refusal(mixed $value): string
     {
+        $type = get_debug_type($value);
+
         return match (true) {
             $value instanceof Closure => "is a closure, which can't be sent.",
-            $value instanceof Raw, $value instanceof Args => 'is ' . $value::class . ', which is a whole payload and not a part of one.',
-            $value instanceof UnitEnum => 'is ' . $value::class . "::{$value->name}, an enum case without a value, which can't be sent: send its name.",
-            is_object($value) => 'is an object of class ' . $value::class
-                . ", which can't be sent: let it implement JsonSerializable, or send an array.",
-            default => 'is a ' . get_debug_type($value) . ", which can't be sent.",
+            $value instanceof Raw, $value instanceof Args => "is {$type}, which is a whole payload and not a part of one.",
+            $value instanceof UnitEnum => "is {$type}::{$value->name}, an enum case without a value: send its name.",
+            is_object($value) => "is an object of class {$type}, which can't be sent: "
+                . 'let it implement JsonSerializable, or send an array.',
+            default => "is a {$type}, which can't be sent.",
         };
     }
 }

@@ -184,6 +184,31 @@ final class FrameDecoderTest extends TestCase
         self::assertSame(0, $decoder->pending());
     }
 
+    public function testPendingDoesNotCountTheFramesThatAreTaken(): void
+    {
+        $decoder = new FrameDecoder();
+        $bytes = Frame::encode(Flag::RAW, [1, 2], 'x');
+        $decoder->feed($bytes . substr($bytes, 0, 15));
+        self::assertInstanceOf(Frame::class, $decoder->next());
+        self::assertNull($decoder->next());
+
+        self::assertSame(5, $decoder->pending());
+    }
+
+    public function testHeadersAreNotRememberedWithoutEnd(): void
+    {
+        $decoder = new FrameDecoder();
+        $decoder->feed(Frame::encode(Flag::RAW, [], 'x'));
+        $before = memory_get_usage();
+        for ($length = 1; $length < 60_000; $length += 7) {
+            $header = pack('CCV', 0x13, Flag::RAW, $length);
+            $decoder->feed($header . pack('VCC', crc32($header), 0, 0) . str_repeat('x', $length));
+            while ($decoder->next() !== null);
+        }
+
+        self::assertLessThan($before + 500_000, memory_get_usage());
+    }
+
     public function testAPayloadThatArrivesByteByByteTakesLittleMoreMemoryThanItHas(): void
     {
         $decoder = new FrameDecoder();
