@@ -6,7 +6,9 @@ namespace Reasno\GoTask\Connection;
 
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Runtime\Runtime;
 
 use function count;
@@ -35,6 +37,9 @@ final class Pool
     /** After so many ns without a call it is worth asking whether the peer is still there. */
     private const DOUBT = 1_000_000_000;
 
+    /** Seconds between two looks whether a worker that is being started is there. */
+    private const PAUSE = 0.01;
+
     /** @var list<Connection> */
     private array $connections = [];
 
@@ -53,6 +58,7 @@ final class Pool
      * @param int $deadline of the call that is to be sent, hrtime() in ns
      * @param int $now hrtime() in ns
      * @throws ConnectFailed
+     * @throws WorkerStartFailed when its supervisor says so
      * @throws DeadlineExceeded when the call's time is over before there is a connection
      */
     public function acquire(int $deadline, int $now, string $method): Connection
@@ -98,7 +104,7 @@ final class Pool
             if (! $this->opening) {
                 try {
                     return $this->open($deadline, $method);
-                } catch (ConnectFailed $failed) {
+                } catch (ConnectFailed|WorkerStartFailed $failed) {
                     if ($best === null || ! $best->isUsable()) {
                         throw $failed;
                     }
@@ -179,16 +185,25 @@ final class Pool
         if ($limit <= $start) {
             throw self::expired($method, null);
         }
-        $session = new Session($this->settings->maxPayload, Memory::canHold(...));
+        $status = new StatusFile((string) $this->settings->address);
+        while (true) {
+            $status->mustNotBeFailed();
+            $session = new Session($this->settings->maxPayload, Memory::canHold(...));
 
-        try {
-            $connection = $this->runtime->connect($this->settings->address, $session, ($limit - $start) / 1e9);
-            $this->greet($connection, $limit);
-        } catch (ConnectFailed $failed) {
-            throw $limit === $deadline && hrtime(true) >= $deadline ? self::expired($method, $failed) : $failed;
+            try {
+                $connection = $this->runtime->connect($this->settings->address, $session, ($limit - hrtime(true)) / 1e9);
+                $this->greet($connection, $limit);
+
+                return $connection;
+            } catch (ConnectFailed $failed) {
+                $now = hrtime(true);
+                if ($now + self::PAUSE * 1e9 >= $limit || $status->read() === null) {
+                    throw $limit === $deadline && $now >= $deadline ? self::expired($method, $failed) : $failed;
+                }
+            }
+            // Somebody is about to start it.
+            $this->runtime->pause(self::PAUSE);
         }
-
-        return $connection;
     }
 
     /**

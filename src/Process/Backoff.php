@@ -55,6 +55,19 @@ final class Backoff
         return $delay;
     }
 
+    /** The next start waits, however few there were: it is known already that another one won't help by itself. */
+    public function begin(): void
+    {
+        $this->delays = max(1, $this->delays);
+    }
+
+    /** Forgets what was: somebody has asked for the next start. */
+    public function reset(): void
+    {
+        $this->starts = [];
+        $this->delays = 0;
+    }
+
     /** Whether it has come to the point of waiting at all. */
     public function isDelaying(): bool
     {

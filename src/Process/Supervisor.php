@@ -24,6 +24,10 @@ final class Supervisor
 
     private int $requests = 0;
 
+    private bool $restart = false;
+
+    private string $reported = '';
+
     /** @var Closure(): float */
     private readonly Closure $clock;
 
@@ -63,8 +67,9 @@ final class Supervisor
             if ($this->requests > 0) {
                 break;
             }
+            $this->restart = false;
             $uptime = $this->runOnce();
-            if ($this->requests === 0) {
+            if ($this->requests === 0 && ! $this->restart) {
                 $this->report($start);
             }
         }
@@ -80,12 +85,23 @@ final class Supervisor
     }
 
     /**
+     * Asks for a fresh start, with the code as it is now: the worker finishes its calls first; one that waits for its next try
+     * gets it at once. To be called as stop() is.
+     */
+    public function restart(): void
+    {
+        $this->restart = true;
+        $this->backoff->reset();
+    }
+
+    /**
      * @return float how long it was ready, in seconds
      */
     private function runOnce(): float
     {
         $readySince = null;
         $heeded = 0;
+        $restarting = false;
         $this->process->launch();
         while (($state = $this->process->poll(self::LOOK)) !== WorkerState::Ended) {
             if ($state === WorkerState::Ready) {
@@ -94,6 +110,10 @@ final class Supervisor
             if ($this->requests > $heeded) {
                 $heeded = $this->requests;
                 $heeded === 1 ? $this->process->terminate() : $this->process->kill();
+            } elseif ($this->restart && ! $restarting) {
+                $restarting = true;
+                $this->logger->info('the Python worker is started again, as asked', ['logger' => 'gotask']);
+                $this->process->terminate();
             }
         }
 
@@ -109,8 +129,15 @@ final class Supervisor
         }
         $this->failures++;
         $what = $failure?->getMessage() ?? sprintf('the Python worker ended with %s', $exit?->describe() ?? 'an unknown exit code');
-        if ($this->backoff->isDelaying()) {
-            $this->logger->critical("{$what}\nIt keeps ending: {$this->failures} times so far. It is tried again for ever.", ['logger' => 'gotask']);
+        if ($exit?->isPermanent()) {
+            $this->backoff->begin();
+        }
+        $first = $what !== $this->reported;
+        $this->reported = $what;
+        if (! $first && $this->backoff->isDelaying()) {
+            $this->logger->critical("the Python worker keeps ending the same way: {$this->failures} times so far. It is tried again for ever.", ['logger' => 'gotask']);
+        } elseif ($this->backoff->isDelaying()) {
+            $this->logger->critical("{$what}\nIt is tried again for ever.", ['logger' => 'gotask']);
         } else {
             $this->logger->error("{$what}; it is started again", ['logger' => 'gotask']);
         }
@@ -122,7 +149,7 @@ final class Supervisor
             $this->logger->warning(sprintf('the next start is in %g seconds', $seconds), ['logger' => 'gotask']);
         }
         $until = $this->now() + $seconds;
-        while ($this->requests === 0 && ($left = $until - $this->now()) > 0) {
+        while ($this->requests === 0 && ! $this->restart && ($left = $until - $this->now()) > 0) {
             ($this->sleep)(min(self::LOOK, $left));
         }
     }

@@ -76,6 +76,16 @@ final class UnixSocket
         fclose($lock);
     }
 
+    /** Waits until no broker serves the address, at most so many seconds: one whose supervisor was killed is just ending. */
+    public static function awaitUnused(string $address, float $timeout): void
+    {
+        $path = self::path($address);
+        $until = hrtime(true) + (int) ($timeout * 1e9);
+        while ($path !== null && self::isLocked("{$path}.lock") && hrtime(true) < $until) {
+            usleep(10_000);
+        }
+    }
+
     /** Removes the directory of a fresh() address with what is in it. */
     public static function removeDirectory(string $address): void
     {
@@ -84,5 +94,17 @@ final class UnixSocket
             @unlink($file);
         }
         @rmdir($directory);
+    }
+
+    private static function isLocked(string $path): bool
+    {
+        $lock = is_file($path) ? @fopen($path, 'r') : false;
+        if ($lock === false) {
+            return false;
+        }
+        $free = flock($lock, LOCK_SH | LOCK_NB);
+        fclose($lock);
+
+        return ! $free;
     }
 }

@@ -15,6 +15,7 @@ use Reasno\GoTask\Connection\StreamTransport;
 
 use function extension_loaded;
 use function socket_import_stream;
+use function usleep;
 
 /**
  * Plain PHP: CLI, FPM, the built-in server. Waiting stops the whole process.
@@ -45,5 +46,10 @@ final class BlockingRuntime implements Runtime
     public function latch(): Latch
     {
         throw new LogicException('Nothing else can run while this runtime opens a connection.');
+    }
+
+    public function pause(float $seconds): void
+    {
+        usleep((int) ($seconds * 1e6));
     }
 }

@@ -47,6 +47,13 @@ final class RevoltRuntime implements Runtime
         return new RevoltLatch($this->driver);
     }
 
+    public function pause(float $seconds): void
+    {
+        $suspension = EventLoop::getSuspension();
+        $this->driver->delay($seconds, static fn () => $suspension->resume());
+        $suspension->suspend();
+    }
+
     /**
      * @param resource $stream
      */

@@ -24,4 +24,11 @@ interface Runtime
     public function connect(Address $address, Session $session, float $timeout): Connection;
 
     public function latch(): Latch;
+
+    /**
+     * Waits in the runtime's manner.
+     *
+     * @param float $seconds at least 0.001
+     */
+    public function pause(float $seconds): void;
 }

@@ -9,6 +9,7 @@ use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Latch;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\StreamConnector;
+use Swoole\Coroutine;
 use Swoole\Coroutine\Socket;
 
 use function str_contains;
@@ -46,5 +47,10 @@ final class SwooleRuntime implements Runtime
     public function latch(): Latch
     {
         return new SwooleLatch();
+    }
+
+    public function pause(float $seconds): void
+    {
+        Coroutine::sleep($seconds);
     }
 }

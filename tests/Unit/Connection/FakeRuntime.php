@@ -30,4 +30,9 @@ final class FakeRuntime implements Runtime
     {
         throw new LogicException('Nobody waits.');
     }
+
+    public function pause(float $seconds): void
+    {
+        throw new LogicException('Nobody waits.');
+    }
 }

@@ -1,0 +1,106 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Process;
+
+use function function_exists;
+use function is_array;
+use function is_float;
+use function is_int;
+use function is_string;
+
+/**
+ * What a worker's supervisor last said of it, and whether that can still be true.
+ */
+final class WorkerStatus
+{
+    /** EPERM: the process is there, and another user's. */
+    private const NOT_PERMITTED = 1;
+
+    /**
+     * @param Availability $availability whether calls are taken
+     * @param string $message why it is failed; else what is worth saying, or nothing
+     * @param int $owner process without which there is no supervisor: the supervisor itself, or the server that starts it
+     *                   again; 0: not known
+     * @param int $supervisor process that a request to reload goes to; 0: not running yet
+     * @param float $since Unix time of the last change
+     * @param string $ownerStarted what tells the owner from a later process of the same number
+     */
+    public function __construct(
+        public readonly Availability $availability,
+        public readonly string $message = '',
+        public readonly int $owner = 0,
+        public readonly int $supervisor = 0,
+        public readonly float $since = 0.0,
+        private readonly string $ownerStarted = '',
+    ) {
+    }
+
+    public static function of(Availability $availability, string $message, int $owner, int $supervisor): self
+    {
+        return new self($availability, $message, $owner, $supervisor, microtime(true), self::started($owner));
+    }
+
+    /** Whether the one who looks after the worker is still there. */
+    public function isCurrent(): bool
+    {
+        return $this->owner === 0 || self::isAlive($this->owner) && self::started($this->owner) === $this->ownerStarted;
+    }
+
+    /**
+     * @return array<string, float|int|string>
+     */
+    public function toArray(): array
+    {
+        return [
+            'state' => $this->availability->value,
+            'message' => $this->message,
+            'owner' => $this->owner,
+            'owner_started' => $this->ownerStarted,
+            'supervisor' => $this->supervisor,
+            'since' => $this->since,
+        ];
+    }
+
+    /**
+     * @return null|self null: it is no such status
+     */
+    public static function fromArray(mixed $fields): ?self
+    {
+        if (! is_array($fields) || ! is_string($fields['state'] ?? null)) {
+            return null;
+        }
+        $availability = Availability::tryFrom($fields['state']);
+        $integer = static fn (string $key): int => is_int($fields[$key] ?? null) ? $fields[$key] : 0;
+        $text = static fn (string $key): string => is_string($fields[$key] ?? null) ? $fields[$key] : '';
+        $since = $fields['since'] ?? 0.0;
+
+        return $availability === null ? null : new self(
+            $availability,
+            $text('message'),
+            $integer('owner'),
+            $integer('supervisor'),
+            is_float($since) || is_int($since) ? (float) $since : 0.0,
+            $text('owner_started'),
+        );
+    }
+
+    private static function isAlive(int $pid): bool
+    {
+        if (function_exists('posix_kill')) {
+            return posix_kill($pid, 0) || posix_get_last_error() === self::NOT_PERMITTED;
+        }
+
+        return ! is_dir('/proc/self') || is_dir("/proc/{$pid}");
+    }
+
+    /** In clock ticks since the system's start; nothing where there is no /proc. */
+    private static function started(int $pid): string
+    {
+        $stat = $pid > 0 ? (string) @file_get_contents("/proc/{$pid}/stat") : '';
+        $end = strrpos($stat, ')');
+
+        return $end === false ? '' : explode(' ', substr($stat, $end + 2))[19] ?? '';
+    }
+}
