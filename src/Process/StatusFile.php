@@ -105,7 +105,12 @@ final class StatusFile
         $written = @fwrite($file, $json) !== false;
         fclose($file);
 
-        return $written && @rename($new, $path) || @unlink($new) && false;
+        if ($written && @rename($new, $path)) {
+            return true;
+        }
+        @unlink($new);
+
+        return false;
     }
 
     /** In a folder that everybody can write to, anybody can lie. */

@@ -96,6 +96,7 @@ final class Supervisor
 
     /**
      * @return float how long it was ready, in seconds
+     * @phpstan-impure others ask for a restart meanwhile
      */
     private function runOnce(): float
     {
