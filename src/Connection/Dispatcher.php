@@ -113,7 +113,12 @@ final class Dispatcher
      */
     public function finish(Pending $call): mixed
     {
-        $this->await($call);
+        if ($call->outcome === Outcome::Waiting) {
+            $call->connection?->await($call);
+        }
+        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0) {
+            return $this->decode($call);
+        }
         if ($this->hasNotRun($call)) {
             $unsent = $call->outcome === Outcome::Lost;
             $reply = $call->reply;
@@ -124,7 +129,7 @@ final class Dispatcher
             } catch (ConnectFailed $failed) {
                 throw $unsent ? $failed : ErrorReply::toException($call->method, $reply);
             }
-            $this->await($call);
+            $call->connection?->await($call);
         }
 
         return $this->result($call);
@@ -193,18 +198,6 @@ final class Dispatcher
     public function isForked(Pending $call): bool
     {
         return $call->connection !== null && $call->connection->pid !== getmypid();
-    }
-
-    private function await(Pending $call): void
-    {
-        $connection = $call->connection;
-        if ($call->outcome === Outcome::Waiting && $connection !== null) {
-            if ($connection->pid !== getmypid()) {
-                $connection->abandon();
-            } else {
-                $connection->await($call);
-            }
-        }
     }
 
     private function decode(Pending $call): mixed

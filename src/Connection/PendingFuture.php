@@ -80,6 +80,10 @@ final class PendingFuture implements Future
         }
         $this->awaited = true;
 
+        if ($this->call->outcome === Outcome::Waiting && $this->dispatcher->isForked($this->call)) {
+            $this->call->connection?->abandon();
+        }
+
         try {
             $this->result = $this->dispatcher->finish($this->call);
             $this->known = true;

@@ -4,11 +4,9 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Integration\Client;
 
-use Closure;
 use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use Reasno\GoTask\Client;
 
-use function array_map;
 use function getmypid;
 use function hrtime;
 use function pcntl_async_signals;
@@ -24,6 +22,8 @@ use const SIGUSR1;
  */
 final class BlockingClientTest extends ClientContract
 {
+    use BlockingCallers;
+
     #[RequiresPhpExtension('pcntl')]
     public function testASignalIsHandledWhileACallWaits(): void
     {
@@ -42,20 +42,5 @@ final class BlockingClientTest extends ClientContract
         pcntl_signal(SIGUSR1, SIG_DFL);
         self::assertIsInt($handled);
         self::assertGreaterThan(0.1, ($end - $handled) / 1e9);
-    }
-
-    protected static function oneAtATime(): bool
-    {
-        return true;
-    }
-
-    protected function inRuntime(Closure $body): void
-    {
-        $body();
-    }
-
-    protected function concurrently(array $bodies): array
-    {
-        return array_map(static fn (Closure $body): mixed => $body(), $bodies);
     }
 }

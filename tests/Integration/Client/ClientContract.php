@@ -6,7 +6,6 @@ namespace Reasno\GoTask\Tests\Integration\Client;
 
 use Closure;
 use PHPUnit\Framework\Attributes\DataProvider;
-use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Bytes;
 use Reasno\GoTask\Client;
@@ -23,7 +22,6 @@ use Reasno\GoTask\Exception\PayloadTooLarge;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Goridge\JsonCodec;
 use Reasno\GoTask\Raw;
-use Throwable;
 use ValueError;
 
 use function array_fill;
@@ -40,15 +38,13 @@ use function ini_set;
 use function memory_get_usage;
 use function random_bytes;
 use function range;
-use function sprintf;
 use function str_repeat;
-use function strlen;
 use function sys_get_temp_dir;
 
 /**
  * What a client does whatever it waits with: run once per runtime.
  */
-abstract class ClientContract extends TestCase
+abstract class ClientContract extends RuntimeTestCase
 {
     protected Peer $peer;
 
@@ -731,61 +727,10 @@ abstract class ClientContract extends TestCase
     }
 
     /**
-     * Whether its callers can only run one after the other.
-     */
-    protected static function oneAtATime(): bool
-    {
-        return false;
-    }
-
-    /**
-     * Runs a test in the runtime.
-     *
-     * @param Closure(): mixed $body
-     */
-    abstract protected function inRuntime(Closure $body): void;
-
-    /**
-     * Runs these at the same time, as far as the runtime can.
-     *
-     * @template TKey of array-key
-     * @param array<TKey, Closure(): mixed> $bodies
-     * @return array<TKey, mixed>
-     */
-    abstract protected function concurrently(array $bodies): array;
-
-    /**
      * @param Closure(Client): void $body
      */
     protected function within(Closure $body): void
     {
-        $thrown = null;
-        $this->inRuntime(function () use ($body, &$thrown): void {
-            try {
-                $body(new Client($this->peer->address));
-            } catch (Throwable $thrown) {
-            }
-        });
-        if ($thrown !== null) {
-            throw $thrown;
-        }
-    }
-
-    protected static function length(mixed $result): int
-    {
-        self::assertIsString($result);
-
-        return strlen($result);
-    }
-
-    /**
-     * @param float $expected seconds
-     * @param int $start hrtime() in ns
-     */
-    protected static function assertElapsed(float $expected, int $start): void
-    {
-        $elapsed = (hrtime(true) - $start) / 1e9;
-        self::assertGreaterThanOrEqual($expected - 0.002, $elapsed);
-        self::assertLessThan($expected + 0.1, $elapsed, sprintf('%.3f s after %.3f s', $elapsed, $expected));
+        $this->runIn(fn () => $body(new Client($this->peer->address)));
     }
 }

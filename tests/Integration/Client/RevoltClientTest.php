@@ -4,16 +4,12 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Integration\Client;
 
-use Closure;
 use LogicException;
 use PHPUnit\Framework\Attributes\RequiresMethod;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Revolt\EventLoop;
-use Throwable;
 
-use function array_map;
-use function count;
 use function gc_collect_cycles;
 use function hrtime;
 
@@ -23,6 +19,8 @@ use function hrtime;
 #[RequiresMethod(EventLoop::class, 'run')]
 final class RevoltClientTest extends ClientContract
 {
+    use RevoltCallers;
+
     public function testTheLoopEndsWhenNobodyWaits(): void
     {
         $start = hrtime(true);
@@ -82,38 +80,5 @@ final class RevoltClientTest extends ClientContract
         EventLoop::queue(static fn () => self::assertSame(2, $client->call('Connections:2')));
         EventLoop::run();
         self::assertSame(2, $client->call('Connections'));
-    }
-
-    protected function inRuntime(Closure $body): void
-    {
-        EventLoop::queue($body);
-        EventLoop::run();
-    }
-
-    protected function concurrently(array $bodies): array
-    {
-        $left = count($bodies);
-        $results = array_map(static fn (): mixed => null, $bodies);
-        $suspension = EventLoop::getSuspension();
-        foreach ($bodies as $key => $body) {
-            EventLoop::queue(static function () use ($key, $body, &$results, &$left, $suspension): void {
-                try {
-                    $results[$key] = $body();
-                } catch (Throwable $thrown) {
-                    $results[$key] = $thrown;
-                }
-                if (--$left === 0) {
-                    $suspension->resume();
-                }
-            });
-        }
-        $suspension->suspend();
-        foreach ($results as $result) {
-            if ($result instanceof Throwable) {
-                throw $result;
-            }
-        }
-
-        return $results;
     }
 }

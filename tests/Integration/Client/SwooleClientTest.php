@@ -13,18 +13,13 @@ use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Future;
 use Swoole\Coroutine;
-use Swoole\Coroutine\Channel;
 use Throwable;
 
 use function array_map;
-use function count;
 use function hrtime;
 use function range;
 use function str_repeat;
 use function Swoole\Coroutine\run;
-
-use const SWOOLE_HOOK_ALL;
-use const SWOOLE_HOOK_PROC;
 
 /**
  * @internal
@@ -32,6 +27,8 @@ use const SWOOLE_HOOK_PROC;
 #[RequiresPhpExtension('swoole')]
 final class SwooleClientTest extends ClientContract
 {
+    use SwooleCallers;
+
     protected function tearDown(): void
     {
         Coroutine::set(['hook_flags' => 0]);
@@ -159,45 +156,11 @@ final class SwooleClientTest extends ClientContract
         self::assertSame(2, $client->call('Connections'));
     }
 
-    protected function inRuntime(Closure $body): void
-    {
-        // The peer is started and ended inside and outside of coroutines.
-        Coroutine::set(['hook_flags' => SWOOLE_HOOK_ALL & ~SWOOLE_HOOK_PROC]);
-        run($body);
-    }
-
     /**
      * @param Closure(): mixed $body
      */
     private function start(Closure $body): StartedCoroutine
     {
         return new StartedCoroutine($body);
-    }
-
-    protected function concurrently(array $bodies): array
-    {
-        $left = count($bodies);
-        $results = array_map(static fn (): mixed => null, $bodies);
-        $done = new Channel(1);
-        foreach ($bodies as $key => $body) {
-            Coroutine::create(static function () use ($key, $body, &$results, &$left, $done): void {
-                try {
-                    $results[$key] = $body();
-                } catch (Throwable $thrown) {
-                    $results[$key] = $thrown;
-                }
-                if (--$left === 0) {
-                    $done->push(true);
-                }
-            });
-        }
-        $done->pop();
-        foreach ($results as $result) {
-            if ($result instanceof Throwable) {
-                throw $result;
-            }
-        }
-
-        return $results;
     }
 }

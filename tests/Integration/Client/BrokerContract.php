@@ -1,0 +1,179 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Integration\Client;
+
+use Closure;
+use PHPUnit\Framework\Attributes\DataProvider;
+use Reasno\GoTask\Args;
+use Reasno\GoTask\Client;
+use Reasno\GoTask\Exception\ConnectionLost;
+use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Exception\InvalidArguments;
+use Reasno\GoTask\Exception\MethodNotFound;
+use Reasno\GoTask\Exception\RemoteError;
+use Reasno\GoTask\Exception\WorkerCrashed;
+use Reasno\GoTask\Process\WorkerProcess;
+use Reasno\GoTask\Raw;
+
+use function array_fill;
+use function dirname;
+use function hrtime;
+use function posix_kill;
+use function random_bytes;
+use function range;
+use function str_repeat;
+
+use const SIGKILL;
+
+/**
+ * The client and the real broker: run once per runtime.
+ */
+abstract class BrokerContract extends RuntimeTestCase
+{
+    private static ?WorkerProcess $worker = null;
+
+    protected function setUp(): void
+    {
+        if (self::$worker === null) {
+            self::$worker = new WorkerProcess(dirname(__DIR__) . '/Fixtures/app.py', workers: 2);
+            self::$worker->start();
+        }
+    }
+
+    public static function tearDownAfterClass(): void
+    {
+        self::$worker?->stop();
+        self::$worker = null;
+    }
+
+    public function testEveryAnswerIsItsOwnCallers(): void
+    {
+        $this->within(function (Client $client): void {
+            $callers = [];
+            foreach (range(1, 64) as $caller) {
+                $callers[$caller] = static function () use ($client, $caller): int {
+                    $right = 0;
+                    for ($i = 0; $i < 200; $i++) {
+                        $method = ['App.hi', 'App.inline', 'App.fetch'][$i % 50 === 0 ? 2 : $i % 2];
+                        $right += (int) ($client->call($method, "{$caller}.{$i}") === ['hello' => "{$caller}.{$i}"]);
+                    }
+
+                    return $right;
+                };
+            }
+            self::assertSame(array_fill(1, 64, 200), $this->concurrently($callers));
+        });
+    }
+
+    public function testArgumentsArriveAsTheyWereGiven(): void
+    {
+        $this->within(static function (Client $client): void {
+            self::assertSame('Jo Li', $client->call('App.say', new Args('Jo', last: 'Li')));
+            self::assertSame('Jo Li', $client->service('App')->__call('say', ['last' => 'Li', 'first' => 'Jo']));
+            self::assertSame("\0\xff", $client->call('App.echo', new Raw("\0\xff")));
+            $client->notify('App.hi', 'x');
+        });
+    }
+
+    public function testParallelAndFutures(): void
+    {
+        $this->within(static function (Client $client): void {
+            $calls = static function (): iterable {
+                for ($i = 0; $i < 2000; $i++) {
+                    yield "k{$i}" => ['App.hi', (string) $i];
+                }
+            };
+            $results = $client->parallel($calls());
+            self::assertCount(2000, $results);
+            self::assertSame(['hello' => '1999'], $results['k1999']);
+            $start = hrtime(true);
+            $futures = [$client->callAsync('App.sleep', 0.1), $client->callAsync('App.sleep', 0.1)];
+            foreach ($futures as $future) {
+                self::assertSame(0.1, $future->await());
+            }
+            self::assertLessThan(0.19, (hrtime(true) - $start) / 1e9);
+        });
+    }
+
+    #[DataProvider('sizes')]
+    public function testPayloadsOfAnySizePassBothWays(int $size): void
+    {
+        $this->within(static function (Client $client) use ($size): void {
+            $payload = $size < 1000 ? str_repeat('x', $size) : random_bytes($size);
+            self::assertTrue($client->call('App.echo', new Raw($payload)) === $payload);
+        });
+    }
+
+    /**
+     * @return iterable<string, array{int}>
+     */
+    public static function sizes(): iterable
+    {
+        yield 'nothing' => [0];
+        yield 'a byte' => [1];
+        yield '1 MiB' => [1_048_576];
+        yield '63 MiB' => [63 * 1_048_576];
+    }
+
+    public function testWhatGoesWrongInPythonArrivesAsAnException(): void
+    {
+        $this->within(static function (Client $client): void {
+            $failing = [
+                [RemoteError::class, static fn () => $client->call('App.boom')],
+                [MethodNotFound::class, static fn () => $client->call('App.ho')],
+                [InvalidArguments::class, static fn () => $client->call('App.say', new Args(nobody: 1))],
+                [DeadlineExceeded::class, static fn () => $client->call('App.sleep', 0.3, 0.05)],
+                [WorkerCrashed::class, static fn () => $client->call('App.die')],
+            ];
+            foreach ($failing as [$class, $call]) {
+                try {
+                    $call();
+                    self::fail("There was no {$class}.");
+                } catch (DeadlineExceeded|InvalidArguments|MethodNotFound|RemoteError|WorkerCrashed $exception) {
+                    self::assertInstanceOf($class, $exception);
+                }
+            }
+            self::assertSame(['hello' => 'x'], $client->call('App.hi', 'x'));
+        });
+    }
+
+    public function testAKilledBrokerFailsAllItsCallersWithinASecond(): void
+    {
+        $worker = new WorkerProcess(dirname(__DIR__) . '/Fixtures/app.py', workers: 1);
+        $worker->start();
+        $this->runIn(function () use ($worker): void {
+            $client = new Client($worker->address());
+            $futures = [];
+            for ($i = 0; $i < 20; $i++) {
+                $futures[] = $client->callAsync('App.sleep', 5.0);
+            }
+            self::assertIsArray($client->call('GoTask.Status'));
+            $pid = $worker->pid();
+            self::assertIsInt($pid);
+            $start = hrtime(true);
+            posix_kill($pid, SIGKILL);
+            $lost = 0;
+            foreach ($futures as $future) {
+                try {
+                    $future->await();
+                } catch (ConnectionLost) {
+                    $lost++;
+                }
+            }
+            self::assertSame(20, $lost);
+            self::assertLessThan(1.0, (hrtime(true) - $start) / 1e9);
+        });
+        $worker->stop();
+    }
+
+    /**
+     * @param Closure(Client): void $body
+     */
+    private function within(Closure $body): void
+    {
+        $this->runIn(static fn () => $body(new Client(self::$worker?->address() ?? '')));
+    }
+}

@@ -1,0 +1,44 @@
+"""What the tests of the PHP client call on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import gotask
+
+
+@gotask.service
+class App:
+    def hi(self, name: str) -> dict[str, str]:
+        return {"hello": name}
+
+    @gotask.method(inline=True)
+    def inline(self, name: str) -> dict[str, str]:
+        return {"hello": name}
+
+    async def fetch(self, name: str) -> dict[str, str]:
+        await asyncio.sleep(0.001)
+        return {"hello": name}
+
+    def say(self, first: str, last: str = "") -> str:
+        return f"{first} {last}".strip()
+
+    def echo(self, value: bytes) -> bytes:
+        return value
+
+    def sleep(self, seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    def boom(self) -> None:
+        raise ValueError("as told")
+
+    def die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    gotask.run()
