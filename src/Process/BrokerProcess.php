@@ -42,6 +42,9 @@ final class BrokerProcess
 
     private bool $askedToEnd = false;
 
+    /** It has said that it is ending. */
+    private bool $isStopping = false;
+
     private ?string $problem = null;
 
     /** @var null|array<array-key, mixed> */
@@ -99,7 +102,10 @@ final class BrokerProcess
         }
         $this->state = WorkerState::Stopping;
         $this->askedToEnd = true;
-        $this->child->signal(self::SIGTERM);
+        // Ctrl-C reaches every process of a terminal, and a second request would cut its calls off.
+        if (! $this->isStopping) {
+            $this->child->signal(self::SIGTERM);
+        }
         $this->quitAt = self::now() + $this->shutdownTimeout + self::GRACE;
     }
 
@@ -197,6 +203,7 @@ final class BrokerProcess
                 $this->logger->info($message ?? 'ready', ['logger' => 'gotask']);
                 break;
             case 'stopping':
+                $this->isStopping = true;
                 $this->logger->info($message ?? 'stopping', ['logger' => 'gotask']);
                 break;
             case 'failed':

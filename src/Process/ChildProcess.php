@@ -53,6 +53,10 @@ final class ChildProcess
      */
     public static function start(array $command, ?string $directory = null, ?array $environment = null): self
     {
+        // proc_open() would run it in this process's own directory without a word.
+        if ($directory !== null && ! is_dir($directory)) {
+            throw new WorkerStartFailed("cannot run {$command[0]} in {$directory}, which is no directory");
+        }
         $pipes = [];
         $descriptors = [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']];
         error_clear_last();

@@ -50,6 +50,9 @@ final class WorkerProcess implements Supervised
 
     private ?WorkerStartFailed $failure = null;
 
+    /** How it "ended" where no interpreter could run it. */
+    private ?ExitStatus $unfitness = null;
+
     /**
      * @param string $app a Python file or module that registers services
      * @param null|list<string>|string $address unix:///path/to.sock or tcp://host:port, or several of them; null: a private
@@ -195,7 +198,7 @@ final class WorkerProcess implements Supervised
         if ($this->private && $this->broker !== null) {
             $this->addresses = [UnixSocket::fresh()];
         }
-        $this->failure = null;
+        $this->failure = $this->unfitness = null;
         $this->unfit = [];
         $this->candidates = $this->finder->candidates();
         $this->launchNext();
@@ -240,7 +243,7 @@ final class WorkerProcess implements Supervised
 
     public function exit(): ?ExitStatus
     {
-        return $this->broker?->exit();
+        return $this->unfitness ?? $this->broker?->exit();
     }
 
     private function ended(BrokerProcess $broker): WorkerState
@@ -270,18 +273,27 @@ final class WorkerProcess implements Supervised
         $python = array_shift($this->candidates);
         if ($python === null) {
             $this->failure = new WorkerStartFailed($this->noneFits(), $this->stderr());
+            $this->unfitness = new ExitStatus(ExitStatus::PYTHON_UNFIT);
 
             return WorkerState::Ended;
         }
         $command = $this->command();
-        $this->broker = new BrokerProcess(
-            $command->arguments($python),
-            $this->workingDirectory,
-            $command->environment(),
-            $this->startTimeout,
-            $this->shutdownTimeout,
-            $this->logger,
-        );
+        try {
+            $this->broker = new BrokerProcess(
+                $command->arguments($python),
+                $this->workingDirectory,
+                $command->environment(),
+                $this->startTimeout,
+                $this->shutdownTimeout,
+                $this->logger,
+            );
+        } catch (WorkerStartFailed $failure) {
+            // For whoever supervises this is a start that failed, like any other.
+            $this->broker = null;
+            $this->failure = $failure;
+
+            return WorkerState::Ended;
+        }
 
         return WorkerState::Starting;
     }

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Integration\Process;
 
+use ArrayObject;
 use LogicException;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\RequiresPhpExtension;
@@ -12,12 +13,16 @@ use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Process\BrokerProcess;
 use Reasno\GoTask\Process\ChildProcess;
+use Reasno\GoTask\Process\ExitStatus;
 use Reasno\GoTask\Process\InterpreterFinder;
 use Reasno\GoTask\Process\WorkerProcess;
 use Reasno\GoTask\Process\WorkerState;
 use Reasno\GoTask\Tests\Unit\Process\RecordingLogger;
 use ReflectionClass;
+use Swoole\Coroutine;
+use Swoole\Runtime;
 
+use function count;
 use function strlen;
 
 /**
@@ -200,9 +205,17 @@ final class WorkerProcessTest extends TestCase
 
     public function testAnInterpreterThatDoesNotExistIsSaid(): void
     {
-        $failure = $this->failure(new WorkerProcess('app.py', python: '/no/such/python'));
+        $failure = $this->failure($worker = new WorkerProcess('app.py', python: '/no/such/python'));
 
         self::assertStringContainsString("/no/such/python can't be run", $failure->getMessage());
+        self::assertSame(ExitStatus::PYTHON_UNFIT, $worker->exit()?->code);
+    }
+
+    public function testAWorkingDirectoryThatDoesNotExistIsSaid(): void
+    {
+        $worker = new WorkerProcess('app.py', python: self::PYTHON, workingDirectory: '/no/such/folder');
+
+        self::assertStringContainsString('/no/such/folder', $this->failure($worker)->getMessage());
     }
 
     public function testAForkedChildDoesNotStopItsParentsWorker(): void
@@ -244,6 +257,32 @@ final class WorkerProcessTest extends TestCase
         self::assertSame(WorkerState::Ready, $worker->poll(5.0));
         $worker->terminate();
         self::assertSame(WorkerState::Ended, $worker->poll(5.0));
+    }
+
+    #[RequiresPhpExtension('swoole')]
+    public function testOtherCoroutinesRunMeanwhile(): void
+    {
+        Runtime::enableCoroutine(SWOOLE_HOOK_ALL);
+        $turns = 0;
+        \Swoole\Coroutine\run(function () use (&$turns): void {
+            $ended = new ArrayObject();
+            Coroutine::create(static function () use (&$turns, $ended): void {
+                while (count($ended) === 0) {
+                    $turns++;
+                    Coroutine::sleep(0.005);
+                }
+            });
+            $this->failure($this->worker('never-ready', startTimeout: 0.3));
+            $worker = $this->worker('ready');
+            $worker->start();
+            self::assertTrue($worker->isRunning());
+            $worker->stop();
+            self::assertSame(0, $worker->exit()?->code);
+            $ended[] = true;
+        });
+        Runtime::enableCoroutine(0);
+
+        self::assertGreaterThan(30, $turns);
     }
 
     private function worker(string $behaviour, float $startTimeout = 5.0, float $shutdownTimeout = 5.0): WorkerProcess
