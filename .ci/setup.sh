@@ -85,7 +85,7 @@ make_environment() {
             say "making a virtual environment, .venv, with $1"
             GOTASK_PYTHON=
             # shellcheck disable=SC2086 # a list
-            { "$candidate" -m venv .venv && .venv/bin/python -m pip install --quiet $1; } || fail "that did not work"
+            { "$candidate" -m venv .venv && .venv/bin/python -m pip install --quiet $1; } || fail "that did not work; $1 are needed: install them for an interpreter and set GOTASK_PYTHON to it"
             find_python || fail ".venv lacks one of: $modules"
             return 0
         fi

@@ -265,6 +265,7 @@ final class WorkerProcessTest extends TestCase
         Runtime::enableCoroutine(SWOOLE_HOOK_ALL);
         $turns = 0;
         \Swoole\Coroutine\run(function () use (&$turns): void {
+            /** @var ArrayObject<int, bool> $ended */
             $ended = new ArrayObject();
             Coroutine::create(static function () use (&$turns, $ended): void {
                 while (count($ended) === 0) {
