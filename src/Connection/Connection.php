@@ -10,6 +10,7 @@ use function getmypid;
 use function intdiv;
 use function max;
 use function min;
+use function strlen;
 
 /**
  * One connection that many calls share: a session, and the runtime's way to write, read and wait.
@@ -58,10 +59,14 @@ abstract class Connection
     final public function submit(Pending $call, int $now): void
     {
         $call->connection = $this;
-        if ($this->open) {
+        if (! $this->open) {
+            $this->refuse($call);
+        } elseif (strlen($call->body) < self::READ_LARGE) {
             $this->send($call, $this->session->call($call, $now), $now);
         } else {
-            $this->refuse($call);
+            $this->session->enqueue($call, $now);
+            $this->flush();
+            $this->written($call);
         }
     }
 
@@ -78,7 +83,11 @@ abstract class Connection
 
             return;
         }
-        $this->session->outbox->append($this->session->call($call, $now));
+        if (strlen($call->body) < self::READ_LARGE) {
+            $this->session->outbox->append($this->session->call($call, $now));
+        } else {
+            $this->session->enqueue($call, $now);
+        }
         if ($this->session->outbox->length >= self::LARGE) {
             $this->flush();
         }
@@ -184,6 +193,13 @@ abstract class Connection
      * @param int $now hrtime() in ns
      */
     abstract protected function send(Pending $call, string $frame, int $now): void;
+
+    /**
+     * Waits until a call is written, in a runtime where nothing else would write it.
+     */
+    protected function written(Pending $call): void
+    {
+    }
 
     /**
      * Lets go of the socket and wakes those that waited.

@@ -95,12 +95,6 @@ final class Dispatcher
                 $call->method,
             );
         }
-        if ($length >= Outbox::PIECE && ! Memory::leaves($length)) {
-            throw new PayloadTooLarge(
-                "The call of {$call->method} has {$length} bytes, which PHP's memory_limit leaves no room for. It was not sent.",
-                $call->method,
-            );
-        }
 
         return $connection;
     }

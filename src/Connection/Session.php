@@ -79,7 +79,7 @@ final class Session
     public function __construct(public readonly int $limit, ?Closure $canHold = null)
     {
         $this->outbox = new Outbox();
-        $this->decoder = new FrameDecoder($limit, $canHold);
+        $this->decoder = new FrameDecoder($limit, $canHold, cutsNames: true);
     }
 
     /**
@@ -99,21 +99,30 @@ final class Session
      */
     public function call(Pending $call, int $now): string
     {
-        do {
-            $this->sequence = $this->sequence === self::MAX_SEQUENCE ? 1 : $this->sequence + 1;
-        } while (isset($this->pending[$this->sequence]));
-        $call->sequence = $this->sequence;
+        $this->take($call);
         $frame = $this->peer === Peer::Broker
             ? Frame::call($call->sequence, $call->method, $call->codec, $call->body, intdiv($call->deadline - $now, 1_000_000), $call->callFlags)
             : Frame::call($call->sequence, $call->method, $call->codec, $call->body);
-        $call->start = $this->appended;
         $this->appended += strlen($frame);
-        $this->pending[$call->sequence] = $call;
-        if ($call->deadline < $this->earliest) {
-            $this->earliest = $call->deadline;
-        }
 
         return $frame;
+    }
+
+    /**
+     * The same for a large body, which is not copied: the frame is in the outbox then.
+     *
+     * @param int $now hrtime() in ns
+     */
+    public function enqueue(Pending $call, int $now): void
+    {
+        $this->take($call);
+        $length = strlen($call->body);
+        $this->append(
+            $this->peer === Peer::Broker
+                ? Frame::callHead($call->sequence, $call->method, $call->codec, $length, intdiv($call->deadline - $now, 1_000_000), $call->callFlags)
+                : Frame::callHead($call->sequence, $call->method, $call->codec, $length),
+        );
+        $this->append($call->body);
     }
 
     /**
@@ -158,13 +167,13 @@ final class Session
                 $call->reply = (string) $frame->length;
             } else {
                 $name = $frame->options[1] ?? 0;
-                if ($name > strlen($frame->payload)) {
+                if ($name > strlen($frame->payload) + $frame->cut) {
                     $this->pending[$sequence] = $call;
 
                     throw new ProtocolError("The peer's reply to {$call->method} is shorter than the method's name in it.");
                 }
                 $call->outcome = Outcome::Replied;
-                $call->reply = substr($frame->payload, $name);
+                $call->reply = $frame->cut === $name ? $frame->payload : substr($frame->payload, $name - $frame->cut);
             }
             if ($call->coroutine !== 0 || $call->suspension !== null) {
                 $this->woken[] = $call;
@@ -228,6 +237,19 @@ final class Session
     public function isWaiting(): bool
     {
         return count($this->pending) > ($this->hello === null ? 0 : 1);
+    }
+
+    private function take(Pending $call): void
+    {
+        do {
+            $this->sequence = $this->sequence === self::MAX_SEQUENCE ? 1 : $this->sequence + 1;
+        } while (isset($this->pending[$this->sequence]));
+        $call->sequence = $this->sequence;
+        $call->start = $this->appended;
+        $this->pending[$call->sequence] = $call;
+        if ($call->deadline < $this->earliest) {
+            $this->earliest = $call->deadline;
+        }
     }
 
     private function append(string $frame): void

@@ -21,6 +21,7 @@ use function socket_strerror;
 use function strlen;
 
 use const MSG_DONTWAIT;
+use const MSG_WAITALL;
 use const SO_RCVTIMEO;
 use const SOCKET_EAGAIN;
 use const SOCKET_EINTR;
@@ -34,6 +35,9 @@ use const SOL_SOCKET;
  */
 final class SocketTransport implements Transport
 {
+    /** Bytes; a read of more waits until they are all there. */
+    private const WHOLE = 262_144;
+
     private string $error = 'the peer closed it';
 
     /** What SO_RCVTIMEO is set to, ns. */
@@ -60,7 +64,8 @@ final class SocketTransport implements Transport
             if ($wait > $this->timeout || $wait < $this->timeout - ($this->timeout >> 10)) {
                 $this->setTimeout($wait);
             }
-            $read = @socket_recv($this->socket, $bytes, $length, 0);
+            // A large frame is read into one piece: the kernel copies into it what comes, and nothing is put together here.
+            $read = @socket_recv($this->socket, $bytes, $length, $length > self::WHOLE ? MSG_WAITALL : 0);
         } else {
             $read = @socket_recv($this->socket, $bytes, $length, MSG_DONTWAIT);
         }

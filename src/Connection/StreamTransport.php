@@ -12,6 +12,7 @@ use function fread;
 use function fwrite;
 use function intdiv;
 use function is_resource;
+use function min;
 use function stream_select;
 use function stream_set_blocking;
 use function stream_set_read_buffer;
@@ -25,6 +26,9 @@ use function strlen;
  */
 final class StreamTransport implements Transport
 {
+    /** Bytes read at a time: PHP allocates what it asks for, and a socket buffer holds no more. */
+    private const MOST = 262_144;
+
     private string $error = 'the peer closed it';
 
     /**
@@ -54,7 +58,7 @@ final class StreamTransport implements Transport
         if ($wait > 0 && ! $this->select(true, false, $wait)) {
             return '';
         }
-        $bytes = @fread($this->stream, $length);
+        $bytes = @fread($this->stream, min($length, self::MOST));
         if ($bytes !== false && $bytes !== '') {
             return $bytes;
         }

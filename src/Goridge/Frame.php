@@ -12,8 +12,10 @@ use function count;
 use function crc32;
 use function max;
 use function min;
+use function ord;
 use function pack;
 use function strlen;
+use function substr;
 
 /**
  * A Goridge v3 frame: a header with its own checksum, up to ten options, a payload. docs/protocol.md shows the bytes.
@@ -46,12 +48,14 @@ final class Frame
      * @param int $flags see Flag
      * @param list<int> $options each 0 … 2³²−1, at most ten
      * @param int $stream see Stream
+     * @param int $cut bytes of the payload's start that have been left out, see FrameDecoder
      */
     public function __construct(
         public readonly int $flags,
         public readonly array $options,
         public readonly string $payload,
         public readonly int $stream = 0,
+        public readonly int $cut = 0,
     ) {
     }
 
@@ -104,6 +108,26 @@ final class Frame
 
         return self::header($codecFlag, 4, $name + strlen($body), 0)
             . pack('V4', $sequence, $name, $remaining, $callFlags) . $method . $body;
+    }
+
+    /**
+     * A call without its body, which is to follow: what a large body need not be copied for. Arguments as for call().
+     *
+     * @param int $length bytes of the body
+     * @throws PayloadTooLarge above 2³²−1 bytes
+     */
+    public static function callHead(
+        int $sequence,
+        string $method,
+        int $codecFlag,
+        int $length,
+        ?int $remainingMs = null,
+        int $callFlags = 0,
+    ): string {
+        $head = self::call($sequence, $method, $codecFlag, '', $remainingMs, $callFlags);
+        $options = (ord($head[0]) & 0x0F) - 3;
+
+        return self::header($codecFlag, $options, strlen($method) + $length, 0) . substr($head, self::HEADER);
     }
 
     private static function header(int $flags, int $options, int $length, int $stream): string

@@ -72,10 +72,13 @@ final class FrameDecoder
      * @param int $maxPayload bytes; a larger payload is skipped and reported as an OversizedFrame
      * @param null|Closure(int): bool $canHold whether a payload of that many bytes can be held; asked, before any of
      *                                         it is kept, only for one of 64 KiB or more
+     * @param bool $cutsNames whether the name of the method may be left out of a large payload, as Frame::$cut tells: whoever
+     *                        wants the body alone need not copy it once more
      */
     public function __construct(
         private readonly int $maxPayload = self::MAX_PAYLOAD,
         private readonly ?Closure $canHold = null,
+        private readonly bool $cutsNames = false,
     ) {
     }
 
@@ -272,10 +275,16 @@ final class FrameDecoder
     {
         [$flags, $options, $stream] = $this->partial ?? [0, [], 0];
         $this->cut();
-        $payload = count($this->pieces) === 1 ? $this->pieces[0] : implode('', $this->pieces);
+        $cut = 0;
+        $name = $options[1] ?? 0;
+        if ($this->cutsNames && $name <= strlen($this->pieces[0] ?? '')) {
+            $cut = $name;
+            $this->pieces[0] = substr($this->pieces[0] ?? '', $cut);
+        }
+        $payload = count($this->pieces) === 1 ? $this->pieces[0] ?? '' : implode('', $this->pieces);
         $this->partial = null;
         $this->pieces = [];
 
-        return new Frame($flags, $options, $payload, $stream);
+        return new Frame($flags, $options, $payload, $stream, $cut);
     }
 }

@@ -48,7 +48,12 @@ final class BlockingConnection extends Connection
         }
         $outbox->advance($written);
         $this->flush();
-        while ($outbox->length > 0 && $call->outcome === Outcome::Waiting) {
+        $this->written($call);
+    }
+
+    protected function written(Pending $call): void
+    {
+        while ($this->session->outbox->length > 0 && $call->outcome === Outcome::Waiting) {
             $this->step();
         }
     }
@@ -147,7 +152,9 @@ final class BlockingConnection extends Connection
 
     private function receive(int $wait): void
     {
-        $bytes = $this->transport->read($this->readSize(), max(0, $wait));
+        // With time to wait, a large frame is best read to its end.
+        $length = $wait > 0 ? max($this->readSize(), $this->session->decoder->pending()) : $this->readSize();
+        $bytes = $this->transport->read($length, max(0, $wait));
         if ($bytes === null) {
             $this->close($this->transport->error());
 

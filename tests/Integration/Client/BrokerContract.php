@@ -132,7 +132,7 @@ abstract class BrokerContract extends RuntimeTestCase
                 try {
                     $call();
                     self::fail("There was no {$class}.");
-                } catch (DeadlineExceeded|InvalidArguments|MethodNotFound|RemoteError|WorkerCrashed $exception) {
+                } catch (GoTaskException $exception) {
                     self::assertInstanceOf($class, $exception);
                 }
             }

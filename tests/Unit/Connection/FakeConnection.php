@@ -41,12 +41,16 @@ final class FakeConnection extends Connection
         return $this->isUsable();
     }
 
-    protected function send(Pending $call, string $frame, int $now): void {}
+    protected function send(Pending $call, string $frame, int $now): void
+    {
+    }
 
     protected function disconnect(): void
     {
-        ++$this->disconnected;
+        $this->disconnected++;
     }
 
-    protected function forget(): void {}
+    protected function forget(): void
+    {
+    }
 }

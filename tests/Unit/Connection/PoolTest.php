@@ -71,7 +71,7 @@ final class PoolTest extends TestCase
     public function testManyOutstandingCallsMakeItBusyToo(): void
     {
         $first = $this->acquire();
-        for ($i = 0; $i < 512; ++$i) {
+        for ($i = 0; $i < 512; $i++) {
             self::call($first);
         }
         self::assertNotSame($first, $this->acquire());

@@ -22,6 +22,7 @@ use function is_string;
 use function json_encode;
 use function str_repeat;
 use function strlen;
+use function substr;
 
 use const PHP_INT_MAX;
 
@@ -214,6 +215,44 @@ final class SessionTest extends TestCase
             $outcomes[] = implode(',', array_map(static fn (Pending $call): string => $call->outcome->name . $call->reply, $calls));
         }
         self::assertSame([$outcomes[0], $outcomes[0]], [$outcomes[1], $outcomes[2]]);
+    }
+
+    public function testALargeCallIsTheSameBytesWithoutACopyOfItsBody(): void
+    {
+        foreach ([self::BROKER, 'plain'] as $said) {
+            $session = new Session(1000);
+            self::greet($session, $said);
+            $call = new Pending('Large', Flag::RAW, str_repeat('x', 300_000), 1, 5 * self::SECOND, 5.0);
+            $expected = $session->call($call, 0);
+            $session->lost('');
+            (new ReflectionProperty($session, 'sequence'))->setValue($session, $call->sequence - 1);
+            $session->enqueue($call, 0);
+            self::assertSame(strlen($expected), $session->outbox->length);
+            $bytes = '';
+            while ($session->outbox->length > 0) {
+                $bytes .= $next = $session->outbox->next();
+                $session->outbox->advance(strlen($next));
+            }
+            self::assertTrue($bytes === $expected);
+        }
+    }
+
+    public function testALargeReplyIsItsBodyHoweverItComes(): void
+    {
+        $body = str_repeat('0123456789', 40_000);
+        foreach ([1, 11, 14, 20, 21, 22, 30, 65_000, 399_999] as $first) {
+            foreach ([65_000, 70_000, 500_000] as $step) {
+                $session = new Session(1_000_000);
+                $call = self::pending('Large');
+                $session->call($call, 0);
+                $reply = self::reply($call, $body);
+                $session->receive(substr($reply, 0, $first));
+                foreach (str_split(substr($reply, $first), $step) as $piece) {
+                    $session->receive($piece);
+                }
+                self::assertTrue($call->reply === $body, "{$first}, then {$step}");
+            }
+        }
     }
 
     private static function pending(string $method, int $deadline = self::SECOND, int $flags = 0): Pending
