@@ -281,7 +281,7 @@ final class FrameDecoder
             $cut = $name;
             $this->pieces[0] = substr($this->pieces[0] ?? '', $cut);
         }
-        $payload = count($this->pieces) === 1 ? $this->pieces[0] ?? '' : implode('', $this->pieces);
+        $payload = count($this->pieces) === 1 ? $this->pieces[0] : implode('', $this->pieces);
         $this->partial = null;
         $this->pieces = [];
 
