@@ -21,10 +21,13 @@ final class AnnouncedWorker implements Supervised
 
     private Availability $availability = Availability::Starting;
 
+    private bool $askedToEnd = false;
+
     /**
      * @param non-empty-list<string> $addresses of the worker
      * @param int $owner see WorkerStatus
-     * @param null|Closure(WorkerStatus): void $listener is told of every change, after the file
+     * @param null|Closure(WorkerStatus, ?ExitStatus): void $listener is told of every change, after the file; how the worker
+     *                                                                ended where it did so on its own after being ready
      */
     public function __construct(
         private readonly Supervised $process,
@@ -51,6 +54,7 @@ final class AnnouncedWorker implements Supervised
             throw $failure;
         }
         $this->state = WorkerState::Starting;
+        $this->askedToEnd = false;
     }
 
     public function poll(float $timeout): WorkerState
@@ -63,8 +67,9 @@ final class AnnouncedWorker implements Supervised
                 $this->announce(Availability::Ready);
             } elseif ($state === WorkerState::Ended && $failure !== null) {
                 $this->announce(Availability::Failed, $failure->getMessage());
-            } elseif ($state === WorkerState::Ended) {
-                $this->announce(Availability::Starting, sprintf('it ended with %s', $this->exit()?->describe() ?? 'an unknown exit code'));
+            } elseif ($state === WorkerState::Ended && ! $this->askedToEnd) {
+                $exit = $this->exit() ?? new ExitStatus(null);
+                $this->announce(Availability::Starting, sprintf('it ended with %s', $exit->describe()), $exit);
             }
         }
 
@@ -73,11 +78,13 @@ final class AnnouncedWorker implements Supervised
 
     public function terminate(): void
     {
+        $this->askedToEnd = true;
         $this->process->terminate();
     }
 
     public function kill(): void
     {
+        $this->askedToEnd = true;
         $this->process->kill();
     }
 
@@ -105,7 +112,7 @@ final class AnnouncedWorker implements Supervised
         }
     }
 
-    private function announce(Availability $availability, string $message = ''): void
+    private function announce(Availability $availability, string $message = '', ?ExitStatus $died = null): void
     {
         $this->availability = $availability;
         $status = WorkerStatus::of($availability, $message, $this->owner, (int) getmypid());
@@ -113,7 +120,7 @@ final class AnnouncedWorker implements Supervised
             (new StatusFile($address))->write($status);
         }
         if ($this->listener !== null) {
-            ($this->listener)($status);
+            ($this->listener)($status, $died);
         }
     }
 }

@@ -34,6 +34,16 @@ namespace Swoole {
         public static function stats(): array {}
     }
 
+    class Server
+    {
+        /** @var array<string, mixed> */
+        public array $setting;
+
+        public function getCallback(string $event_name): mixed {}
+
+        public function on(string $event_name, callable $callback): bool {}
+    }
+
     class Event
     {
         public static function defer(callable $callback): true {}

@@ -1,0 +1,157 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Hyperf\Config;
+
+use Reasno\GoTask\Exception\InvalidConfiguration;
+
+use function array_key_first;
+use function get_debug_type;
+use function in_array;
+use function is_array;
+use function is_bool;
+use function is_float;
+use function is_int;
+use function is_scalar;
+use function is_string;
+
+/**
+ * A part of the configuration file, read with types. What is read is ticked off; what is left in the end nobody knows.
+ *
+ * Numbers may be written as text, which is what comes from the environment; null stands for the default.
+ *
+ * @internal
+ */
+final class Section
+{
+    /** @var array<array-key, mixed> */
+    private array $left;
+
+    /**
+     * @param string $path of its key, such as `gotask.default.pool`
+     * @param array<array-key, mixed> $values
+     */
+    public function __construct(private readonly string $path, array $values)
+    {
+        $this->left = $values;
+    }
+
+    public function text(string $key, string $default): string
+    {
+        return $this->optionalText($key) ?? $default;
+    }
+
+    public function optionalText(string $key): ?string
+    {
+        $value = $this->take($key);
+        if ($value === null || is_string($value) && $value !== '') {
+            return $value;
+        }
+
+        throw $this->wrong($key, 'a text that is not empty', $value);
+    }
+
+    /**
+     * @param list<string> $choices
+     */
+    public function choice(string $key, array $choices): string
+    {
+        $value = $this->take($key) ?? $choices[0];
+        if (is_string($value) && in_array($value, $choices, true)) {
+            return $value;
+        }
+
+        throw $this->wrong($key, 'one of ' . implode(', ', $choices), $value);
+    }
+
+    public function flag(string $key, bool $default): bool
+    {
+        $value = $this->take($key) ?? $default;
+
+        return is_bool($value) ? $value : throw $this->wrong($key, 'true or false', $value);
+    }
+
+    public function integer(string $key, int $min, int $max, int $default): int
+    {
+        return $this->optionalInteger($key, $min, $max) ?? $default;
+    }
+
+    public function optionalInteger(string $key, int $min, int $max): ?int
+    {
+        $value = $this->take($key);
+        if ($value === null) {
+            return null;
+        }
+        $number = is_string($value) ? filter_var($value, FILTER_VALIDATE_INT) : $value;
+        if (is_int($number) && $number >= $min && $number <= $max) {
+            return $number;
+        }
+
+        throw $this->wrong($key, "a whole number from {$min} to {$max}", $value);
+    }
+
+    /**
+     * @return float above 0 and at most a day
+     */
+    public function seconds(string $key, float $default): float
+    {
+        $value = $this->take($key) ?? $default;
+        $number = is_string($value) && is_numeric($value) ? (float) $value : $value;
+        if ((is_int($number) || is_float($number)) && $number > 0 && $number <= 86_400) {
+            return (float) $number;
+        }
+
+        throw $this->wrong($key, 'a number of seconds above 0 and at most 86400', $value);
+    }
+
+    /**
+     * @return array<string, string>
+     */
+    public function texts(string $key): array
+    {
+        $texts = [];
+        $value = $this->take($key) ?? [];
+        foreach (is_array($value) ? $value : [null] as $name => $text) {
+            if (! is_string($name) || ! is_string($text) && ! is_int($text) && ! is_float($text)) {
+                throw $this->wrong($key, 'a map of texts', $value);
+            }
+            $texts[$name] = (string) $text;
+        }
+
+        return $texts;
+    }
+
+    public function section(string $key): self
+    {
+        $value = $this->take($key) ?? [];
+
+        return is_array($value) ? new self("{$this->path}.{$key}", $value) : throw $this->wrong($key, 'an array', $value);
+    }
+
+    /**
+     * @throws InvalidConfiguration when there are keys that nobody has asked for
+     */
+    public function end(): void
+    {
+        $key = array_key_first($this->left);
+        if ($key !== null) {
+            throw new InvalidConfiguration("The key {$this->path}.{$key} in config/autoload/gotask.php is unknown.");
+        }
+    }
+
+    private function take(string $key): mixed
+    {
+        $value = $this->left[$key] ?? null;
+        unset($this->left[$key]);
+
+        return $value;
+    }
+
+    private function wrong(string $key, string $wanted, mixed $value): InvalidConfiguration
+    {
+        $given = is_scalar($value) ? var_export($value, true) : get_debug_type($value);
+
+        return new InvalidConfiguration("{$this->path}.{$key} in config/autoload/gotask.php must be {$wanted}, not {$given}.");
+    }
+}

@@ -1,0 +1,94 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Hyperf\Config;
+
+use Reasno\GoTask\Exception\InvalidConfiguration;
+
+/**
+ * The settings of one named worker. Times in seconds, sizes in bytes; the defaults are those of config/autoload/gotask.php.
+ */
+final class WorkerConfig
+{
+    public const ATTACH = 'attach';
+
+    public const PRIVATE = 'private';
+
+    /**
+     * @param string $address a Unix path is absolute, but may still be one that can't be used
+     * @param string $app a file, absolute, or the name of a module
+     * @param array<string, string> $environment of the Python processes, with the limits
+     */
+    private function __construct(
+        public readonly string $name,
+        public readonly bool $managed,
+        public readonly string $address,
+        public readonly string $app,
+        public readonly ?string $python,
+        public readonly ?int $workers,
+        public readonly float $timeout,
+        public readonly float $startTimeout,
+        public readonly float $shutdownTimeout,
+        public readonly array $environment,
+        public readonly int $maxPayload,
+        public readonly PoolConfig $pool,
+        public readonly LogConfig $log,
+        public readonly string $console,
+        public readonly string $directory,
+    ) {
+    }
+
+    /**
+     * @param array<array-key, mixed> $values
+     * @param string $directory from which relative paths count
+     * @throws InvalidConfiguration
+     */
+    public static function of(string $name, array $values, string $directory): self
+    {
+        $section = new Section("gotask.{$name}", $values);
+        $limits = $section->section('limits');
+        $log = LogConfig::of($section->section('log'));
+        $maxPayload = $limits->integer('max_payload', 1024, 4_294_967_295, 67_108_864);
+        $environment = $section->texts('environment') + [
+            'GOTASK_CONCURRENCY' => (string) $limits->integer('concurrency', 1, 500, 100),
+            'GOTASK_MAX_PAYLOAD' => (string) $maxPayload,
+            'GOTASK_QUEUE_CALLS' => (string) $limits->integer('queue_calls', 1, 10_000_000, 10_000),
+            'GOTASK_QUEUE_BYTES' => (string) $limits->integer('queue_bytes', 1024, 1 << 40, 268_435_456),
+            'GOTASK_LOG_LEVEL' => $log->level,
+        ];
+        $limits->end();
+        $config = new self(
+            name: $name,
+            managed: $section->flag('managed', true),
+            address: self::address($section->text('address', "unix://runtime/gotask/{$name}.sock"), $directory),
+            app: self::app($section->text('app', 'gotask/app.py'), $directory),
+            python: $section->optionalText('python'),
+            workers: $section->optionalInteger('workers', 0, 1024),
+            timeout: $section->seconds('timeout', 30.0),
+            startTimeout: $section->seconds('start_timeout', 60.0),
+            shutdownTimeout: $section->seconds('shutdown_timeout', 30.0),
+            environment: $environment,
+            maxPayload: $maxPayload,
+            pool: PoolConfig::of($section->section('pool')),
+            log: $log,
+            console: $section->choice('console', [self::ATTACH, self::PRIVATE]),
+            directory: $directory,
+        );
+        $section->end();
+
+        return $config;
+    }
+
+    private static function address(string $address, string $directory): string
+    {
+        return preg_match('~^unix://([^/].*)$~Ds', $address, $path) === 1 ? "unix://{$directory}/{$path[1]}" : $address;
+    }
+
+    private static function app(string $app, string $directory): string
+    {
+        $isFile = str_ends_with($app, '.py') || str_contains($app, '/');
+
+        return $isFile && $app[0] !== '/' ? "{$directory}/{$app}" : $app;
+    }
+}

@@ -1,0 +1,93 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Hyperf;
+
+use LogicException;
+use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Hyperf\Config\BasePath;
+use Reasno\GoTask\Hyperf\Listener\RegisterProcessesListener;
+
+use function dirname;
+
+/**
+ * What Hyperf is told of this package.
+ */
+class ConfigProvider
+{
+    /**
+     * Hyperf's packages without which nothing here works, with a class of each.
+     *
+     * @var array<string, string>
+     */
+    protected const REQUIRED = [
+        'hyperf/command' => 'Hyperf\Command\Command',
+        'hyperf/contract' => 'Hyperf\Contract\ConfigInterface',
+        'hyperf/di' => 'Hyperf\Di\Container',
+        'hyperf/event' => 'Hyperf\Event\ListenerProvider',
+        'hyperf/framework' => 'Hyperf\Framework\Event\BeforeMainServerStart',
+        'hyperf/process' => 'Hyperf\Process\AbstractProcess',
+        'hyperf/server' => 'Hyperf\Server\Server',
+    ];
+
+    /**
+     * @return array<string, mixed>
+     * @throws LogicException when a package of Hyperf's is missing
+     */
+    public function __invoke(): array
+    {
+        $this->requirePackages();
+        $publish = dirname(__DIR__, 2) . '/publish';
+        $base = BasePath::get();
+
+        return [
+            'dependencies' => [
+                GoTask::class => GoTaskFactory::class,
+            ],
+            'listeners' => [
+                // Before Hyperf's own, which starts the processes that are registered by then.
+                RegisterProcessesListener::class => 99,
+            ],
+            'publish' => [
+                [
+                    'id' => 'config',
+                    'description' => 'The configuration of the Python workers.',
+                    'source' => "{$publish}/gotask.php",
+                    'destination' => "{$base}/config/autoload/gotask.php",
+                ],
+                [
+                    'id' => 'app',
+                    'description' => 'The Python app.',
+                    'source' => "{$publish}/gotask/app.py",
+                    'destination' => "{$base}/gotask/app.py",
+                ],
+                [
+                    'id' => 'requirements',
+                    'description' => 'What the Python app needs from PyPI.',
+                    'source' => "{$publish}/gotask/requirements.txt",
+                    'destination' => "{$base}/gotask/requirements.txt",
+                ],
+                [
+                    'id' => 'test',
+                    'description' => 'The tests of the Python app.',
+                    'source' => "{$publish}/gotask/test_app.py",
+                    'destination' => "{$base}/gotask/test_app.py",
+                ],
+            ],
+        ];
+    }
+
+    private function requirePackages(): void
+    {
+        $missing = [];
+        foreach (static::REQUIRED as $package => $class) {
+            if (! class_exists($class) && ! interface_exists($class)) {
+                $missing[] = $package;
+            }
+        }
+        if ($missing !== []) {
+            throw new LogicException('The Hyperf part of reasno/gotask needs what is not installed: composer require ' . implode(' ', $missing));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Hyperf;
+
+use Closure;
+use Hyperf\Coroutine\Coroutine;
+use Reasno\GoTask\Client;
+use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\Hyperf\Config\WorkerConfig;
+use Reasno\GoTask\Process\WorkerProcess;
+
+/**
+ * Workers that a console command or a test has for itself: started by its first call, ended with it. Where nothing asks for
+ * that, it uses the ones that the server has.
+ */
+class PrivateWorkers
+{
+    /** How often the log records of a private worker are collected, in seconds. */
+    protected const COLLECT = 0.1;
+
+    protected bool $serving = false;
+
+    /** @var array<string, true> asked for in this process, beyond the configuration */
+    protected array $wanted = [];
+
+    /** @var array<string, WorkerProcess> */
+    protected array $workers = [];
+
+    /** @var array<string, Client> */
+    protected array $clients = [];
+
+    /** @var array<string, true> that are being started by some coroutine */
+    protected array $starting = [];
+
+    public function __construct(protected WorkerLoggerFactory $loggers)
+    {
+    }
+
+    /** From now on this process belongs to a server, whose workers are everybody's. */
+    public function serve(): void
+    {
+        $this->serving = true;
+    }
+
+    /** This process is to have a worker of its own, whatever the configuration says. */
+    public function want(string $worker): void
+    {
+        $this->wanted[$worker] = true;
+    }
+
+    public function isFor(WorkerConfig $config): bool
+    {
+        return ! $this->serving && $config->managed
+            && ($config->console === WorkerConfig::PRIVATE || isset($this->wanted[$config->name]));
+    }
+
+    /**
+     * @param Closure(string): Client $make the client of an address
+     * @throws WorkerStartFailed
+     */
+    public function client(WorkerConfig $config, Closure $make): Client
+    {
+        while (isset($this->starting[$config->name])) {
+            usleep(1000);
+        }
+        if (isset($this->clients[$config->name])) {
+            return $this->clients[$config->name];
+        }
+        $this->starting[$config->name] = true;
+        try {
+            $worker = $this->start($config);
+            $this->workers[$config->name] = $worker;
+
+            return $this->clients[$config->name] = $make($worker->address());
+        } finally {
+            unset($this->starting[$config->name]);
+        }
+    }
+
+    /** Ends them all. The next call starts another one. */
+    public function stop(): void
+    {
+        [$workers, $clients] = [$this->workers, $this->clients];
+        $this->workers = $this->clients = [];
+        foreach ($clients as $client) {
+            $client->close();
+        }
+        foreach ($workers as $worker) {
+            $worker->stop();
+        }
+    }
+
+    protected function start(WorkerConfig $config): WorkerProcess
+    {
+        $worker = new WorkerProcess(
+            $config->app,
+            null,
+            $config->workers,
+            $config->python,
+            $config->startTimeout,
+            $config->shutdownTimeout,
+            $config->environment,
+            $config->directory,
+            $this->loggers->get($config),
+        );
+        $worker->start();
+        if (Coroutine::inCoroutine()) {
+            Coroutine::create(function () use ($config): void {
+                $this->collect($config->name);
+            });
+        }
+
+        return $worker;
+    }
+
+    /** Brings the worker's log records to the logger. */
+    protected function collect(string $name): void
+    {
+        do {
+            usleep((int) (self::COLLECT * 1e6));
+        } while (($this->workers[$name] ?? null)?->isRunning());
+    }
+}

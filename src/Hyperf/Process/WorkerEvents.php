@@ -1,0 +1,36 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Hyperf\Process;
+
+use Psr\EventDispatcher\EventDispatcherInterface;
+use Reasno\GoTask\Hyperf\Event\WorkerDied;
+use Reasno\GoTask\Hyperf\Event\WorkerFailing;
+use Reasno\GoTask\Hyperf\Event\WorkerReady;
+use Reasno\GoTask\Hyperf\Event\WorkerStarting;
+use Reasno\GoTask\Process\Availability;
+use Reasno\GoTask\Process\ExitStatus;
+use Reasno\GoTask\Process\WorkerStatus;
+
+/**
+ * Tells the application what happens to a worker.
+ *
+ * @internal
+ */
+final class WorkerEvents
+{
+    public function __construct(private readonly string $worker, private readonly ?EventDispatcherInterface $dispatcher)
+    {
+    }
+
+    public function on(WorkerStatus $status, ?ExitStatus $died): void
+    {
+        $this->dispatcher?->dispatch(match (true) {
+            $died !== null => new WorkerDied($this->worker, $died),
+            $status->availability === Availability::Ready => new WorkerReady($this->worker),
+            $status->availability === Availability::Failed => new WorkerFailing($this->worker, $status->message),
+            default => new WorkerStarting($this->worker),
+        });
+    }
+}

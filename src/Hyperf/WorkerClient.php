@@ -1,0 +1,87 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Hyperf;
+
+use Psr\Log\LoggerInterface;
+use Reasno\GoTask\Client;
+use Reasno\GoTask\Exception\InvalidConfiguration;
+use Reasno\GoTask\Future;
+use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Hyperf\Config\WorkerConfig;
+use Reasno\GoTask\Service;
+use ValueError;
+
+/**
+ * What is injected: the client of a named worker, made when it is first used, so that a setting that can't work is an error of
+ * the call and not of every class that has it injected.
+ */
+class WorkerClient implements GoTask
+{
+    private ?Client $client = null;
+
+    public function __construct(
+        protected readonly WorkerConfig $config,
+        protected readonly PrivateWorkers $private,
+        protected readonly LoggerInterface $logger,
+    ) {
+    }
+
+    public function call(string $method, mixed $payload = null, ?float $timeout = null): mixed
+    {
+        return ($this->client ?? $this->client())->call($method, $payload, $timeout);
+    }
+
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null): Future
+    {
+        return ($this->client ?? $this->client())->callAsync($method, $payload, $timeout);
+    }
+
+    public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array
+    {
+        return ($this->client ?? $this->client())->parallel($calls, $concurrency, $timeout, $throw);
+    }
+
+    public function notify(string $method, mixed $payload = null): void
+    {
+        ($this->client ?? $this->client())->notify($method, $payload);
+    }
+
+    public function service(string $name): Service
+    {
+        return new Service($this, $name);
+    }
+
+    /**
+     * @param null|string $address null: the worker's own, or that of a private one where this process is to have that
+     */
+    protected function make(?string $address): Client
+    {
+        $pool = $this->config->pool;
+        try {
+            return new Client(
+                $address ?? $this->config->address,
+                timeout: $this->config->timeout,
+                connectTimeout: $pool->connectTimeout,
+                maxConnections: $pool->maxConnections,
+                minConnections: $pool->minConnections,
+                maxIdleTime: $pool->maxIdleTime,
+                maxPayload: $this->config->maxPayload,
+                logger: $this->logger,
+            );
+        } catch (ValueError $error) {
+            throw new InvalidConfiguration("gotask.{$this->config->name}: {$error->getMessage()}", 0, $error);
+        }
+    }
+
+    private function client(): Client
+    {
+        if ($this->private->isFor($this->config)) {
+            // Not kept here: it ends before this object does.
+            return $this->private->client($this->config, $this->make(...));
+        }
+
+        return $this->client = $this->make(null);
+    }
+}

@@ -1,0 +1,60 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Hyperf;
+
+use Psr\Log\AbstractLogger;
+use Psr\Log\LoggerInterface;
+use Psr\Log\LogLevel;
+use Stringable;
+use Throwable;
+
+use function in_array;
+use function is_string;
+
+/**
+ * A worker's records go to a channel as they are. The worker's own life, and what is wrong, is to be seen on the console too,
+ * among what Hyperf says of its other processes.
+ */
+class WorkerLogger extends AbstractLogger
+{
+    protected const URGENT = [LogLevel::ERROR, LogLevel::CRITICAL, LogLevel::ALERT, LogLevel::EMERGENCY];
+
+    /**
+     * @param string $worker its name
+     * @param null|LoggerInterface $channel null: everything goes to the console
+     */
+    public function __construct(
+        protected readonly string $worker,
+        protected readonly ?LoggerInterface $channel,
+        protected readonly LoggerInterface $console,
+    ) {
+    }
+
+    public function log($level, string|Stringable $message, array $context = []): void
+    {
+        $context = ['worker' => $this->worker] + $context;
+        try {
+            $this->channel?->log($level, $message, $context);
+            if ($this->channel === null || ($context['logger'] ?? null) === 'gotask' || in_array($level, self::URGENT, true)) {
+                $this->console->log($level, $this->line((string) $message, $context), []);
+            }
+        } catch (Throwable) {
+            // A full disk must not end what watches the worker.
+        }
+    }
+
+    /**
+     * Hyperf's console logger takes nothing but text in a context, and looks for placeholders in messages.
+     *
+     * @param array<array-key, mixed> $context
+     */
+    protected function line(string $message, array $context): string
+    {
+        $logger = is_string($context['logger'] ?? null) && $context['logger'] !== 'gotask' ? " {$context['logger']}" : '';
+        $traceback = is_string($context['traceback'] ?? null) ? "\n" . rtrim($context['traceback']) : '';
+
+        return "[gotask.{$this->worker}]{$logger} {$message}{$traceback}";
+    }
+}

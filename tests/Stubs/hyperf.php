@@ -1,0 +1,169 @@
+<?php
+
+declare(strict_types=1);
+
+/*
+ * What of Hyperf is used here, for the static analysis where its packages are not installed. Never included.
+ */
+
+namespace Hyperf\Contract {
+    use Psr\Log\LoggerInterface;
+
+    interface ConfigInterface
+    {
+        public function get(string $key, mixed $default = null): mixed;
+
+        public function has(string $keys): bool;
+
+        public function set(string $key, mixed $value): void;
+    }
+
+    interface StdoutLoggerInterface extends LoggerInterface
+    {
+    }
+}
+
+namespace Hyperf\Coordinator {
+    class Constants
+    {
+        public const WORKER_EXIT = 'workerExit';
+    }
+
+    class Coordinator
+    {
+        /** @phpstan-impure */
+        public function yield(float|int $timeout = -1): bool
+        {
+        }
+
+        public function isClosing(): bool
+        {
+        }
+    }
+
+    class CoordinatorManager
+    {
+        public static function until(string $identifier): Coordinator
+        {
+        }
+    }
+}
+
+namespace Hyperf\Coroutine {
+    class Coroutine
+    {
+        /** @phpstan-impure */
+        public static function create(callable $callable): int
+        {
+        }
+
+        public static function inCoroutine(): bool
+        {
+        }
+    }
+}
+
+namespace Hyperf\Engine {
+    class Constant
+    {
+        public static function isCoroutineServer(mixed $server): bool
+        {
+        }
+    }
+
+    class Signal
+    {
+        /** @phpstan-impure */
+        public static function wait(int $signo, float $timeout = -1): bool
+        {
+        }
+    }
+}
+
+namespace Hyperf\Event\Contract {
+    interface ListenerInterface
+    {
+        /** @return list<class-string> */
+        public function listen(): array;
+
+        public function process(object $event): void;
+    }
+}
+
+namespace Hyperf\Framework\Event {
+    use Swoole\Server;
+
+    class BeforeMainServerStart
+    {
+        public Server $server;
+    }
+}
+
+namespace Hyperf\Logger {
+    use Psr\Log\LoggerInterface;
+
+    class LoggerFactory
+    {
+        public function get(string $name = 'hyperf', ?string $channel = null): LoggerInterface
+        {
+        }
+    }
+}
+
+namespace Hyperf\Process {
+    use Psr\Container\ContainerInterface;
+    use Psr\EventDispatcher\EventDispatcherInterface;
+
+    abstract class AbstractProcess
+    {
+        public string $name = 'process';
+
+        public int $nums = 1;
+
+        protected ?EventDispatcherInterface $event = null;
+
+        protected float $recvTimeout = 10.0;
+
+        protected int $restartInterval = 5;
+
+        public function __construct(protected ContainerInterface $container)
+        {
+        }
+
+        /** @param mixed $server */
+        public function isEnable($server): bool
+        {
+        }
+
+        /** @param mixed $server */
+        public function bind($server): void
+        {
+        }
+
+        abstract public function handle(): void;
+    }
+
+    class ProcessManager
+    {
+        public static function register(AbstractProcess $process): void
+        {
+        }
+
+        /** @phpstan-impure */
+        public static function isRunning(): bool
+        {
+        }
+    }
+}
+
+namespace Hyperf\Server\Event {
+    class MainCoroutineServerStart
+    {
+    }
+}
+
+namespace Hyperf\Support {
+    function env(string $key, mixed $default = null): mixed
+    {
+    }
+}
