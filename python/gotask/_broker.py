@@ -105,7 +105,8 @@ class Broker:
 
     def flush(self) -> None:
         """Hands on, to the workers and to the callers, what has been gathered since the last time."""
-        self.pool.pump()
+        if self.pool.touched:
+            self.pool.pump()
         dirty = self.dirty
         if dirty:
             self.dirty = []

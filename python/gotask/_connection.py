@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 from . import _protocol as wire
 from ._errors import GoTaskError, InvalidRequest, PayloadTooLarge, ProtocolError
 from ._memory import Segment
-from ._protocol import Buffer, Decoder, Frame, Oversized
+from ._protocol import Buffer, Decoder, Event, Frame, Oversized
 from ._queue import Call
 
 if TYPE_CHECKING:
     from ._broker import Broker
+    from ._inline import InlineRunner
 
 # Reading stops while a caller has so much waiting for a worker, and goes on at the half of it.
 MAX_WAITING_CALLS = 1024
@@ -30,7 +31,7 @@ WRITE_SIZE = 120 * 1024
 MAX_PING = 256
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(asyncio.Protocol):
     """Speaks with one peer. Until Hello it is a plain Goridge peer and is told errors as text."""
 
     def __init__(self, broker: Broker) -> None:
@@ -48,6 +49,7 @@ class Connection(asyncio.BufferedProtocol):
         self._writable = True
         self._reading = True
         self._closing = False
+        self._handling = False  # what is gathered now is written as soon as all that came is handled
         self._waiting_calls = 0
         self._waiting_bytes = 0
         self.structured: bool = False
@@ -58,7 +60,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
         self._broker.connected(self)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._closing = True
         self._out.clear()
@@ -72,15 +74,26 @@ class Connection(asyncio.BufferedProtocol):
         self._calls.clear()
         self._broker.disconnected(self)
 
-    def get_buffer(self, size: int) -> memoryview:
-        # The next bytes of a large payload go where they stay; all else passes through a buffer that all connections share.
-        return self._decoder.receive_buffer() or self._broker.scratch
+    def data_received(self, data: bytes) -> None:
+        decoder = self._decoder
+        self._handle(decoder.feed(data))
+        if not decoder.idle and decoder.receive_buffer() is not None:
+            self._receive_by(_LargeReceiver(self, decoder))
 
-    def buffer_updated(self, count: int) -> None:
-        if self._decoder.receive_buffer() is not None:
-            events = self._decoder.received(count)
-        else:
-            events = self._decoder.feed(self._broker.scratch[:count])
+    def large_received(self, events: list[Event]) -> None:
+        """The rest of a large payload has come."""
+        self._receive_by(self)
+        self._handle(events)
+
+    def _receive_by(self, protocol: asyncio.BaseProtocol) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._transport.set_protocol(protocol)
+            if self._reading:
+                self._transport.resume_reading()
+
+    def _handle(self, events: list[Event]) -> None:
+        self._handling = True
         try:
             for event in events:
                 if isinstance(event, Frame):
@@ -91,6 +104,9 @@ class Connection(asyncio.BufferedProtocol):
                 raise self._decoder.error
         except ProtocolError as error:
             self._abort(str(error))
+        self._handling = False
+        if self._out:
+            self.flush()
         self._broker.flush()
 
     def eof_received(self) -> bool:
@@ -233,19 +249,22 @@ class Connection(asyncio.BufferedProtocol):
             self._malformed(frame, segment, "the codec is to be exactly one of MessagePack, JSON, RAW")
             return
         start = frame.start
-        method = bytes(frame.raw[start : start + length])
-        if count == 2 and segment is None and self._broker.routes.get(method) == INLINE:
-            # The shortest way: run and answered before anything else is looked at.
-            self._broker.calls += 1
-            assert self._broker.inline is not None
-            body = frame.raw[start + length :]
-            self._reply(self._broker.inline.run(codec, sequence, method, body, self.structured))
-            return
-        deadline, notify = 0.0, False
+        method = frame.raw[start : start + length]
+        if not isinstance(method, bytes):
+            method = bytes(method)
+        deadline, flags = 0.0, 0
         if count == 4:
             if options[2]:
                 deadline = time.monotonic() + options[2] / 1000.0
-            notify = options[3] & wire.NOTIFY != 0
+            flags = options[3]
+        if self._broker.routes.get(method) == INLINE and not flags and segment is None:
+            # The shortest way: run and answered before anything else is looked at.
+            inline = cast("InlineRunner", self._broker.inline)
+            self._broker.calls += 1
+            body = frame.raw[start + length :]
+            self._reply(inline.run(deadline, codec, sequence, method, body, self.structured))
+            return
+        notify = flags & wire.NOTIFY != 0
         call = Call(self, sequence, method, frame, segment, deadline, notify)
         self._calls[sequence] = call
         if method.startswith(b"GoTask."):
@@ -315,7 +334,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _reply(self, parts: list[bytes]) -> None:
         if len(parts[-1]) < wire.LARGE:
-            if not self._out:
+            if not self._out and not self._handling:
                 self._broker.dirty.append(self)
             self._out += parts
         else:
@@ -323,7 +342,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _send(self, frame: Buffer, segment: Segment | None = None) -> None:
         if segment is None and len(frame) < wire.LARGE:
-            if not self._out:
+            if not self._out and not self._handling:
                 self._broker.dirty.append(self)
             self._out.append(frame)
             return
@@ -348,3 +367,33 @@ class Connection(asyncio.BufferedProtocol):
         view, segment = self._outbox.popleft()
         if segment is not None:
             segment.close()
+
+
+class _LargeReceiver(asyncio.BufferedProtocol):
+    """Stands in for a connection while a large payload arrives: the bytes go where they stay, without another copy."""
+
+    def __init__(self, connection: Connection, decoder: Decoder) -> None:
+        self._connection = connection
+        self._decoder = decoder
+
+    def get_buffer(self, size: int) -> memoryview:
+        buffer = self._decoder.receive_buffer()
+        assert buffer is not None
+        return buffer
+
+    def buffer_updated(self, count: int) -> None:
+        events = self._decoder.received(count)
+        if events:
+            self._connection.large_received(events)
+
+    def eof_received(self) -> bool:
+        return self._connection.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connection.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._connection.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._connection.resume_writing()

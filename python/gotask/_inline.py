@@ -74,9 +74,12 @@ class InlineRunner:
     def describe(self) -> list[dict[str, Any]]:
         return default_registry.describe()
 
-    def run(self, codec: int, sequence: int, method: bytes, body: Buffer, structured: bool) -> list[bytes]:
+    def run(
+        self, deadline: float, codec: int, sequence: int, method: bytes, body: Buffer, structured: bool
+    ) -> list[Buffer]:
         """Runs a sync call at once; the parts of its reply."""
         job = self._job  # such calls never overlap: one job serves them all
+        job.deadline = deadline
         job.flags = STRUCTURED if structured else 0
         job.codec, job.sequence, job.method, job.body = codec, sequence, method, body
         return self._runner.run(job)

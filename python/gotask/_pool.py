@@ -62,7 +62,7 @@ class WorkerPool:
         self._pause = FIRST_PAUSE
         self._timers: set[TimerHandle] = set()
         self._suspects: dict[int, set[int]] = {}
-        self._touched: set[Lane] = set()
+        self.touched: set[Lane] = set()  # to be pumped
         self.failure: str | None = None  # why no worker can be started at present
         self.workers: list[WorkerHandle] = []
         self.lanes = (self._lane(1, config.workers == 1), self._lane(config.concurrency, False))
@@ -76,15 +76,14 @@ class WorkerPool:
         if self.failure is not None and not self._alive():
             raise Unavailable(f"no worker can be started: {self.failure}")
         lane = self.lanes[ASYNC if is_async else SYNC]
-        self._touched.add(lane)
+        self.touched.add(lane)
         return lane.submit(call)
 
     def pump(self) -> None:
         """Hands on what has come since the last time, and what there is room for now."""
-        if self._touched:
-            for lane in self._touched:
-                lane.pump()
-            self._touched.clear()
+        for lane in self.touched:
+            lane.pump()
+        self.touched.clear()
 
     def discard(self, owner: Any) -> None:
         """Takes the calls of a caller that is gone out of the queues."""
@@ -179,7 +178,7 @@ class WorkerPool:
     ) -> None:
         """A reply's frame: itself, or in a segment of its own, or so many bytes of the segment that the call came in."""
         lane = self.lanes[lane_number]
-        self._touched.add(lane)
+        self.touched.add(lane)
         call = lane.answered(number)
         segment = self._segments.adopt(content) if isinstance(content, Segment) else None
         if call is not None:

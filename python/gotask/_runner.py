@@ -7,7 +7,7 @@ from struct import Struct
 from zlib import crc32
 
 from . import _protocol as wire
-from ._codec import decode, encode_parts
+from ._codec import decode, encode, encode_parts
 from ._context import running_async, running_sync
 from ._errors import DeadlineExceeded, GoTaskError, InvalidResult, PayloadTooLarge, error_body, error_text
 from ._entry import ENTRY, EXACT, SHARED, STRUCTURED
@@ -77,13 +77,6 @@ def _job(
     )
 
 
-class _Refused(Exception):
-    """The call was not begun; `body` is the reply's."""
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-
-
 class Runner:
     """Finds methods, runs them, and makes the replies: each a list of the frame's parts."""
 
@@ -103,11 +96,16 @@ class Runner:
 
     def run(self, job: Job) -> list[Buffer]:
         """Runs a sync method; whatever it raises is its reply."""
+        try:
+            method = self._methods.get(job.method) or self.method(job.method)
+            payload = decode(job.codec, job.body)
+        except GoTaskError as error:
+            return self.failed(job, error.body())
+        finally:
+            job.body = b""
         running_sync.job = job
         try:
-            result = self._begin(job)
-        except _Refused as refused:
-            return self.failed(job, refused.body)
+            result = method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload)
         except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
             return self.failed(job, error_body(error))
         finally:
@@ -116,11 +114,16 @@ class Runner:
 
     async def run_async(self, job: Job) -> list[Buffer]:
         """Runs an async method."""
+        try:
+            method = self._methods.get(job.method) or self.method(job.method)
+            payload = decode(job.codec, job.body)
+        except GoTaskError as error:
+            return self.failed(job, error.body())
+        finally:
+            job.body = b""
         running_async.set(job)
         try:
-            result = await self._begin(job)
-        except _Refused as refused:
-            return self.failed(job, refused.body)
+            result = await (method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload))
         except BaseException as error:
             return self.failed(job, error_body(error))
         return self._result(job, result)
@@ -139,23 +142,17 @@ class Runner:
             return self._error(wire.JSON, job, body)
         return self._error(job.codec, job, error_text(body))
 
-    def _begin(self, job: Job) -> Any:
-        try:
-            method = self._methods.get(job.method) or self.method(job.method)
-            payload = decode(job.codec, job.body)
-        except GoTaskError as error:
-            raise _Refused(error.body()) from None
-        finally:
-            job.body = b""
-        return method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload)
-
     def _result(self, job: Job, result: object) -> list[Buffer]:
         try:
-            body = encode_parts(job.codec, result)
+            kind = result.__class__
+            if kind is bytes or kind is str:
+                body = encode_parts(job.codec, result)
+            else:
+                body = [encode(job.codec, result)]
         except GoTaskError as error:
             name = job.method.decode("utf-8", "replace")
             return self.failed(job, InvalidResult(f"{name} returned what can't be sent: {error}").body())
-        size = sum(map(len, body))
+        size = len(body[0]) if len(body) == 1 else sum(map(len, body))
         if size + len(job.method) > self._max_payload:
             name = job.method.decode("utf-8", "replace")
             too_large = PayloadTooLarge(
