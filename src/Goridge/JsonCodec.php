@@ -140,13 +140,12 @@ final class JsonCodec implements Codec
             // json_encode() makes an array of a list, and {} of an object alone.
             return array_is_list($values) ? (object) $values : $values;
         }
-        if ($depth >= Values::MAX_DEPTH) {
-            throw Values::tooDeep();
-        }
         $standIn = Values::standIn($object);
-
+        if (! is_object($standIn)) {
+            return $this->normalize($standIn, $depth);
+        }
         // An object may name itself as its stand-in: each step counts as a level.
-        return $this->normalize($standIn, is_object($standIn) ? $depth + 1 : $depth);
+        return $depth < Values::MAX_DEPTH ? $this->normalizeObject($standIn, $depth + 1) : throw Values::tooDeep();
     }
 
     private static function parse(string $body, int $flags = 0): mixed

@@ -114,6 +114,13 @@ final class ErrorReplyTest extends TestCase
         self::assertSame(7, $cause->getLine());
     }
 
+    public function testATracebackWithoutAFileIsATracebackAllTheSame(): void
+    {
+        $exception = self::reply(['code' => 'remote_error', 'message' => 'x', 'type' => 'E', 'traceback' => 'E: x']);
+
+        self::assertSame('E: x', $exception->getPrevious()?->getMessage());
+    }
+
     public function testARemoteErrorWithoutATextIsNamedOnce(): void
     {
         $exception = self::reply(['code' => 'remote_error', 'message' => 'KeyboardInterrupt', 'type' => 'KeyboardInterrupt']);

@@ -149,6 +149,12 @@ final class JsonCodecTest extends TestCase
         }
         self::assertSame($nested, $this->codec->decode($this->codec->encode($nested)));
 
+        $object = new Crowd('x');
+        for ($level = 1; $level <= 512; $level++) {
+            $object = [$object];
+        }
+        self::assertSame(str_repeat('[', 512) . '"x"' . str_repeat(']', 512), $this->codec->encode($object));
+
         try {
             $this->codec->encode([$nested]);
             self::fail('No exception.');
