@@ -184,7 +184,7 @@ class _Link(asyncio.BufferedProtocol):
         if self._into_large:
             outcomes = self.session.received(nbytes)
         else:
-            outcomes = self.session.feed(self._buffer[:nbytes])
+            outcomes = self.session.feed(bytes(self._buffer[:nbytes]))
         for outcome in outcomes:
             future = self._futures.pop(outcome.sequence, None)
             if future is None or future.done():

@@ -15,10 +15,6 @@ from ._memory import Segment
 from ._protocol import Buffer
 from ._registry import Method, Registry
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 _HEAD = Struct("<BBIIBBII")  # a call's header and its first two options
 _START = Struct("<BBI")
 _PAIR = Struct("<II")

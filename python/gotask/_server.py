@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Coroutine
+from typing import Any
 
 from ._broker import Broker
 from ._config import Config
 from ._connection import Connection
 from ._linux import die_with_parent
-from ._listener import AddressUnusable, Listener
+from ._listener import BACKLOG, AddressUnusable, Listener
 from ._log import Log
 from ._loop import run_in_loop
 
@@ -60,7 +62,7 @@ class _Server:
         loop = asyncio.get_running_loop()
         self._end = asyncio.Event()  # drain
         self._now = asyncio.Event()  # and not even that
-        self._started = False
+        self._serving = asyncio.Event()  # it is ready
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_end)
         loop.add_signal_handler(signal.SIGQUIT, self._end_now)
@@ -69,13 +71,21 @@ class _Server:
         broker = Broker(self._config, self._log, loop, self._ready, self._start_failed)
         try:
             broker.start()
-            servers = [
-                await loop.create_server(lambda: Connection(broker), sock=listener.socket, start_serving=True)
-                for listener in self._listeners
-            ]
+            await _first(self._serving.wait(), self._end.wait())
+            servers = []
+            if not self._now.is_set():
+                # Not before it is ready: callers wait in the sockets' backlog, since a transport can't be kept from reading
+                # what is there already when its connection is made.
+                servers = [
+                    await loop.create_server(
+                        lambda: Connection(broker), sock=listener.socket, backlog=BACKLOG, start_serving=True
+                    )
+                    for listener in self._listeners
+                ]
             await self._end.wait()
-            for server, listener in zip(servers, self._listeners):
+            for server in servers:
                 server.close()
+            for listener in self._listeners:
                 listener.close()
             if not self._now.is_set():
                 await self._drain(broker)
@@ -108,7 +118,7 @@ class _Server:
             await asyncio.sleep(_DRAIN_CHECK)
 
     def _ready(self) -> None:
-        self._started = True
+        self._serving.set()
         addresses = [str(address) for address in self._config.addresses]
         self._log.event(
             "ready",
@@ -146,3 +156,11 @@ class _Server:
             pass
         asyncio.get_running_loop().remove_reader(0)
         self._end_now()
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Waits for any of them."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

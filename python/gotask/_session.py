@@ -114,7 +114,7 @@ class Session:
         self._pending.discard(sequence)
         return wire.encode(wire.CONTROL, (sequence,), b"", wire.STOP) if self.peer else b""
 
-    def feed(self, data: wire.Buffer) -> list[Outcome]:
+    def feed(self, data: bytes) -> list[Outcome]:
         """The calls that `data` ends. Look at `error` and `replies()` afterwards."""
         return self._outcomes(self._decoder.feed(data))
 
