@@ -47,6 +47,9 @@ final class Pool
 
     private ?Latch $latch = null;
 
+    /** How the last attempt to open a connection failed, if it did. */
+    private ConnectFailed|WorkerStartFailed|null $failed = null;
+
     private int $pid;
 
     public function __construct(private readonly Runtime $runtime, private readonly Settings $settings)
@@ -118,6 +121,10 @@ final class Pool
             }
             $this->latch ??= $this->runtime->latch();
             $this->latch->wait(($deadline - $now) / 1e9);
+            if ($this->failed !== null && $this->connections === []) {
+                // What was tried for all has failed for all: it is not tried once more for each of them, one after the other.
+                throw $this->failed;
+            }
             $now = (int) hrtime(true);
         }
     }
@@ -164,12 +171,15 @@ final class Pool
     private function open(int $deadline, string $method): Connection
     {
         $this->opening = true;
+        $this->failed = null;
 
         try {
             $connection = $this->connect($deadline, $method);
             $this->connections[] = $connection;
 
             return $connection;
+        } catch (ConnectFailed|WorkerStartFailed $failed) {
+            throw $this->failed = $failed;
         } finally {
             $this->opening = false;
             $latch = $this->latch;

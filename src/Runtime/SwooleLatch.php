@@ -5,7 +5,10 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Runtime;
 
 use Reasno\GoTask\Connection\Latch;
+use Reasno\GoTask\Exception\Cancelled;
 use Swoole\Coroutine\Channel;
+
+use const SWOOLE_CHANNEL_CANCELED;
 
 /**
  * @internal
@@ -22,7 +25,9 @@ final class SwooleLatch implements Latch
     public function wait(float $seconds): void
     {
         // Nothing is ever pushed: closing it is what lets all through, and whoever comes later.
-        $this->channel->pop($seconds);
+        if ($this->channel->pop($seconds) === false && $this->channel->errCode === SWOOLE_CHANNEL_CANCELED) {
+            throw new Cancelled('The coroutine was cancelled while it waited for a connection.');
+        }
     }
 
     public function open(): void

@@ -81,6 +81,8 @@ namespace Swoole\Coroutine {
 
     class Channel
     {
+        public int $errCode = 0;
+
         public function __construct(int $size = 1) {}
 
         public function push(mixed $data, float $timeout = -1): bool {}

@@ -650,6 +650,22 @@ abstract class ClientContract extends RuntimeTestCase
                 self::assertStringContainsString('does not answer', $failed->getMessage());
             }
             self::assertElapsed(0.1, $start);
+            if (! static::oneAtATime()) {
+                // Those who wait for the same attempt do not each make it again.
+                $start = hrtime(true);
+                $client = new Client($this->peer->address, connectTimeout: 0.1);
+                $failed = $this->concurrently(array_fill(0, 5, static function () use ($client): bool {
+                    try {
+                        $client->call('Echo');
+                    } catch (ConnectFailed) {
+                        return true;
+                    }
+
+                    return false;
+                }));
+                self::assertNotContains(false, $failed);
+                self::assertElapsed(0.1, $start);
+            }
             $this->expectException(DeadlineExceeded::class);
             (new Client($this->peer->address))->call('Echo', null, 0.05);
         });

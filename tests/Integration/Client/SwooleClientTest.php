@@ -9,6 +9,7 @@ use LogicException;
 use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Future;
@@ -130,6 +131,20 @@ final class SwooleClientTest extends ClientContract
             self::assertElapsed(0.1, $start);
             self::assertNull($stalled->await());
             self::assertSame('next', $client->call('Echo', 'next'));
+        });
+    }
+
+    public function testOneThatWaitsForAConnectionCanBeCancelled(): void
+    {
+        $this->peer->stop();
+        $this->peer = new Peer('silent', 'tcp://127.0.0.1:0');
+        $this->within(function (): void {
+            $client = new Client($this->peer->address, connectTimeout: 0.2);
+            $first = $this->start(static fn () => $client->call('Echo'));
+            $second = $this->start(static fn () => $client->call('Echo'));
+            Coroutine::cancel($second->cid);
+            self::assertInstanceOf(Cancelled::class, $second->await());
+            self::assertInstanceOf(ConnectFailed::class, $first->await());
         });
     }
 
