@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from typing import Any, TextIO
+from asyncio import AbstractEventLoop
+from typing import Any
+
+from ._outlet import Outlet
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
@@ -16,7 +18,18 @@ class Log:
     def __init__(self, level: str, managed: bool) -> None:
         self._threshold = LEVELS[level]
         self._managed = managed
-        self._stream: TextIO = sys.stdout if managed else sys.stderr
+        self._stderr = Outlet(2)
+        self._records = Outlet(1) if managed else self._stderr
+
+    def attach(self, loop: AbstractEventLoop) -> None:
+        """From now on, a supervisor that does not read costs records and not the broker's time."""
+        if self._managed:
+            self._records.attach(loop)
+            self._stderr.attach(loop)
+
+    def raw(self, data: bytes) -> None:
+        """What a worker wrote to its standard error, as it is."""
+        self._stderr.write(data)
 
     def debug(self, message: str, **context: Any) -> None:
         self.record({"level": "debug", "message": message, "context": context})
@@ -46,12 +59,16 @@ class Log:
         elif message := fields.get("message"):
             self.record({"level": "error" if event == "failed" else "info", "message": message})
 
+    def flush(self) -> None:
+        """Writes what waits for a reader, as far as that takes it."""
+        self._records.flush()
+        self._stderr.flush()
+
     def _write(self, line: str) -> None:
-        try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
-        except (OSError, ValueError):
-            pass  # nobody reads any more; the lifeline or a signal says when to end
+        dropped = self._records.take_dropped()
+        if dropped:
+            self.warning(f"{dropped} log records were dropped: nobody read them")
+        self._records.write(line.encode("utf-8", "replace") + b"\n")
 
 
 def _text(record: dict[str, Any]) -> str:

@@ -129,7 +129,7 @@ class WorkerPool:
             config.workers > 1,
         )
         self.workers.append(worker)
-        worker.watch(self._loop, self._record, self._on_batch, self._died, self._scratch)
+        worker.watch(self._loop, self._record, self._on_batch, self._died, self._scratch, self._log)
         self._later(config.start_timeout, self._check_started, worker)
 
     def _check_started(self, worker: WorkerHandle) -> None:
@@ -167,7 +167,7 @@ class WorkerPool:
         elif kind == REPLY:
             self._answered(worker, lane, number, bytes(content))
         elif kind == LOG:
-            worker.log_to(self._log, content)
+            worker.log(content)
         elif kind == READY:
             self._started(worker, json.loads(bytes(content)))
         elif kind == FAILED:

@@ -34,6 +34,9 @@ def serve(config: Config) -> int:
         # What the parent has open is none of ours; a supervisor in PHP passes on every socket it has.
         os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)
         die_with_parent(os.getppid(), signal.SIGQUIT)
+        # A terminal's Ctrl-C is for the supervisor, who then ends this process in its own way.
+        if os.getpgrp() != os.getpid() and os.getsid(0) != os.getpid():
+            os.setpgid(0, 0)
     log.event("starting", pid=os.getpid())
     listeners: list[Listener] = []
     try:
@@ -60,6 +63,7 @@ class _Server:
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
+        self._log.attach(loop)
         self._end = asyncio.Event()  # drain
         self._now = asyncio.Event()  # and not even that
         self._serving = asyncio.Event()  # it is ready
@@ -92,6 +96,7 @@ class _Server:
         finally:
             broker.pool.kill()
             await self._wait_for_workers(broker)
+            self._log.flush()
         return self._exit_code
 
     async def _drain(self, broker: Broker) -> None:
@@ -102,9 +107,10 @@ class _Server:
         while not broker.idle and loop.time() < until and not self._now.is_set():
             await asyncio.sleep(_DRAIN_CHECK)
         if not broker.idle:
-            self._log.warning(
-                "calls were cut off: they ran longer than the shutdown timeout", running=broker.pool.running
+            why = (
+                "a second signal came" if self._now.is_set() else "they ran longer than the shutdown timeout"
             )
+            self._log.warning(f"calls were cut off: {why}", running=broker.pool.running)
         await broker.close()
         broker.pool.end()
         while broker.pool.workers and loop.time() < until and not self._now.is_set():

@@ -141,6 +141,8 @@ def main() -> int:
     die_with_parent(parent, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv = [app]
+    # What a method prints goes to the log; a dying worker's last words are not to be lost in a buffer.
+    sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)
     channel = Channel(channel_fd)
     slots = Slots(concurrency, fd=slots_fd)
     lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))

@@ -81,6 +81,7 @@ class WorkerHandle:
         on_batch: Callable[[], None],
         on_death: Callable[[WorkerHandle], None],
         scratch: memoryview,
+        log: Log,
     ) -> None:
         """Begins to read what the worker sends, and reports its death once all of that has been read."""
         self._loop = loop
@@ -88,6 +89,7 @@ class WorkerHandle:
         self._on_batch = on_batch
         self._on_death = on_death
         self._scratch = scratch
+        self._log = log
         loop.add_reader(self._channel, self._readable)
         loop.add_reader(self._stderr, self._stderr_readable)
         if self._pidfd >= 0:
@@ -100,11 +102,12 @@ class WorkerHandle:
         except (ProcessLookupError, PermissionError):
             pass
 
-    def log_to(self, log: Log, record: memoryview) -> None:
+    def log(self, record: memoryview) -> None:
+        """Passes on a log record that it sent."""
         try:
-            log.record(json.loads(bytes(record)))
+            self._log.record(json.loads(bytes(record)))
         except ValueError:
-            log.warning("a worker sent a log record that is no JSON", pid=self.pid)
+            self._log.warning("a worker sent a log record that is no JSON", pid=self.pid)
 
     def how_it_died(self) -> tuple[str, dict[str, Any]]:
         """In words, and as the error's data."""
@@ -175,11 +178,7 @@ class WorkerHandle:
             self._loop.remove_reader(self._stderr)
             return
         self._stderr_tail = (self._stderr_tail + data)[-_STDERR_TAIL:]
-        try:
-            sys.stderr.buffer.write(data)
-            sys.stderr.buffer.flush()
-        except (OSError, ValueError):
-            pass  # nobody reads the broker's standard error any more
+        self._log.raw(data)
 
     def _ended(self) -> None:
         self.kill()  # what it started and left behind; before wait(), so that the number is still its own

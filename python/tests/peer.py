@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class BrokerProcess:
             command += ["--address", address]
         self.address = address
         self.records: list[dict[str, Any]] = []
+        self._rest = b""
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -50,30 +52,29 @@ class BrokerProcess:
         )
 
     def wait_for(self, event: str, timeout: float = 20.0) -> dict[str, Any]:
-        """Reads records until `event` comes."""
-        assert self.process.stdout is not None
-        until = time.monotonic() + timeout
-        while True:
-            for record in self.records:
-                if record.get("event") == event:
-                    return record
-            ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, until - time.monotonic()))
-            line = self.process.stdout.readline() if ready else b""
-            assert line, f"no event {event!r}; it said {self.records} and {self.stderr() if ready else '…'}"
-            self.records.append(json.loads(line))
+        """The record of `event`, of those that have come or will."""
+        return self._find(lambda record: record.get("event") == event, f"event {event!r}", timeout)
 
     def logged(self, text: str, timeout: float = 10.0) -> dict[str, Any]:
         """The log record whose message holds `text`."""
+        return self._find(lambda record: text in record.get("message", ""), f"record with {text!r}", timeout)
+
+    def _find(self, wanted: Callable[[dict[str, Any]], bool], what: str, timeout: float) -> dict[str, Any]:
         assert self.process.stdout is not None
         until = time.monotonic() + timeout
+        seen = 0
         while True:
-            for record in self.records:
-                if text in record.get("message", ""):
+            for record in self.records[seen:]:
+                if wanted(record):
                     return record
+            seen = len(self.records)
             ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, until - time.monotonic()))
-            line = self.process.stdout.readline() if ready else b""
-            assert line, f"nothing logged with {text!r}; it said {self.records}"
-            self.records.append(json.loads(line))
+            data = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            assert (
+                data
+            ), f"no {what} came; it said {self.records[-20:]}, {self.stderr() if ready else 'and lives'}"
+            *lines, self._rest = (self._rest + data).split(b"\n")
+            self.records += map(json.loads, lines)
 
     def stderr(self) -> str:
         assert self.process.stderr is not None

@@ -70,11 +70,23 @@ def test_a_call_whose_worker_dies_gets_to_know_how(
     assert len(set(workers(peer, 2)) - set(before)) == 1
 
 
-def test_the_last_words_of_a_dying_worker_come_with_the_error(pair: BrokerProcess) -> None:
-    peer = connect(pair)
+def test_the_last_words_of_a_dying_worker_come_with_the_error(tmp_path: Path) -> None:
+    broker = BrokerProcess(APPS / "calls.py", workers=1, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    peer = connect(broker)
     peer.call("App.say", "my last words")
-    errors = [peer.call("App.leave", 1) for _ in range(2)]
-    assert any("my last words" in error["data"]["stderr"] for error in errors)
+    assert "my last words" in peer.call("App.leave", 1)["data"]["stderr"]
+    assert broker.end() == 0
+
+
+def test_output_that_nobody_reads_holds_up_no_call(pair: BrokerProcess) -> None:
+    peer = connect(pair)
+    for index in range(3000):
+        assert peer.call("App.say", f"{index} " + "x" * 1000) is None
+    assert peer.call("App.hi", "x") == {"hello": "x"}
+    pair.logged("logged 500 ")  # and once somebody reads, it says what was lost
+    peer.call("App.say", "after")
+    assert pair.logged("log records were dropped")["level"] == "warning"
 
 
 def test_kill_9_of_workers_costs_what_they_had_taken_and_nothing_runs_twice(
