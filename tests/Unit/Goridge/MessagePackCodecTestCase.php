@@ -376,6 +376,22 @@ abstract class MessagePackCodecTestCase extends TestCase
         }
     }
 
+    public function testNestingOfMapsAndObjectsIsAtMost512DeepWhenEncoding(): void
+    {
+        foreach ([
+            static fn (mixed $value): array => ['k' => $value],
+            static fn (mixed $value): stdClass => (object) ['k' => $value],
+            static fn (mixed $value): Crowd => new Crowd(['k' => $value]),
+        ] as $wrap) {
+            $value = 5;
+            for ($level = 1; $level <= 512; $level++) {
+                $value = $wrap($value);
+            }
+            self::assertSame(str_repeat("\x81\xa1k", 512) . "\x05", $this->codec->encode($value));
+            $this->assertTooDeep(fn () => $this->codec->encode($wrap($value)));
+        }
+    }
+
     public function testWhatContainsItselfIsAnError(): void
     {
         $array = ['a' => 1];

@@ -52,6 +52,23 @@ final class MessagePackExtensionTest extends TestCase
         yield 'more than 512 containers side by side' => [array_fill(0, 2_000, [1, ['k' => 'v']])];
     }
 
+    public function testItUnpacksBytesOfEachLength(): void
+    {
+        $extension = new MessagePackExtension();
+        foreach (['c4ff' => 255, 'c50100' => 256, 'c6000000ff' => 255, 'c600010000' => 65_536] as $head => $length) {
+            $bytes = str_repeat("\xd6", $length);
+            self::assertSame([$bytes, 1], $extension->unpack("\x92" . hex2bin($head) . $bytes . "\x01"));
+        }
+    }
+
+    public function testItIsOfUseAgainAfterAMalformedBody(): void
+    {
+        $extension = new MessagePackExtension();
+
+        self::assertSame($extension->refused, $extension->unpack("\x92\x01"));
+        self::assertSame([1], $extension->unpack("\x91\x01"));
+    }
+
     #[DataProvider('unusual')]
     public function testItRefusesWhatItWouldDecodeInAnotherWay(string $hex): void
     {
