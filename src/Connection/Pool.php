@@ -48,7 +48,7 @@ final class Pool
     private ?Latch $latch = null;
 
     /** How the last attempt to open a connection failed, if it did. */
-    private ConnectFailed|WorkerStartFailed|null $failed = null;
+    private null|ConnectFailed|WorkerStartFailed $failed = null;
 
     private int $pid;
 

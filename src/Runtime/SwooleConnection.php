@@ -42,7 +42,7 @@ final class SwooleConnection extends Connection
     private const HELD = 100_000;
 
     /** … or than this many bytes take to come together. */
-    private const HELD_BYTES = 16_384;
+    private const HELD_BYTES = 2_048;
 
     /** So many readers may hand over to each other without one of them having had to wait; then others have their turn. */
     private const RELAY = 16;
