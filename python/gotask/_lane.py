@@ -74,13 +74,16 @@ class Lane:
 
     def submit(self, call: Call) -> bool:
         """Sends the call on if the lane is idle, else lets it wait for the next `pump`. False: the queue is full."""
-        if not self.sent and not self.queue.calls and self._room:
+        queue = self.queue
+        if not queue.calls:
+            if not self.sent and self._room:
+                self._send((call,))
+                return True
+            # The pace is measured while calls wait, which is when it matters.
             self._since, self._answers = time.monotonic(), 0
-            self._send((call,))
-            return True
-        if self.queue.full_for(call.size):
+        elif queue.full_for(call.size):
             return False
-        self.queue.push(call)
+        queue.push(call)
         return True
 
     def answered(self, number: int) -> Call | None:
@@ -90,7 +93,7 @@ class Lane:
 
     def pump(self) -> None:
         """Hands on what waits, as far as the kernel's part has room."""
-        if self._answers:
+        if self._answers and self.queue.calls:
             self._measure()
         while self.queue.calls and len(self.sent) < self._room and not self._blocked:
             calls = self._next_calls()

@@ -16,7 +16,7 @@ from ._log import Log
 from ._memory import Segment, SegmentPool
 from ._protocol import Buffer, parse
 from ._queue import Call, CallQueue
-from ._records import ASYNC, FAILED, LOG, READY, REPLY, SYNC
+from ._records import ASYNC, FAILED, LOG, READY, SYNC
 from ._worker_handle import WorkerHandle
 
 # Replacements within WINDOW seconds that are started at once; beyond, there is a pause. While starts fail, it doubles up to
@@ -76,11 +76,13 @@ class WorkerPool:
         if self.failure is not None and not self._alive():
             raise Unavailable(f"no worker can be started: {self.failure}")
         lane = self.lanes[ASYNC if is_async else SYNC]
-        self.touched.add(lane)
-        return lane.submit(call)
+        taken = lane.submit(call)
+        if lane.queue.calls:
+            self.touched.add(lane)
+        return taken
 
     def pump(self) -> None:
-        """Hands on what has come since the last time, and what there is room for now."""
+        """Hands on what waits in lanes where something has changed."""
         for lane in self.touched:
             lane.pump()
         self.touched.clear()
@@ -115,6 +117,10 @@ class WorkerPool:
 
     # -- starting ---------------------------------------------------------------------------------------------------
 
+    def batch(self) -> None:
+        """All that a worker has sent so far is handled."""
+        self._on_batch()
+
     def _lane(self, per_worker: int, gather: bool) -> Lane:
         queue = CallQueue(self._config.queue_calls, self._config.queue_bytes)
         return Lane(self._loop, queue, per_worker, gather, _expired)
@@ -129,7 +135,7 @@ class WorkerPool:
             config.workers > 1,
         )
         self.workers.append(worker)
-        worker.watch(self._loop, self._record, self._on_batch, self._died, self._scratch, self._log)
+        worker.watch(self._loop, self, self._scratch, self._log)
         self._later(config.start_timeout, self._check_started, worker)
 
     def _check_started(self, worker: WorkerHandle) -> None:
@@ -159,45 +165,46 @@ class WorkerPool:
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
-    def _record(
-        self, worker: WorkerHandle, kind: int, lane: int, number: int, content: memoryview | Segment | int
-    ) -> None:
-        if not isinstance(content, memoryview):
-            self._answered(worker, lane, number, content)
-        elif kind == REPLY:
-            self._answered(worker, lane, number, bytes(content))
-        elif kind == LOG:
-            worker.log(content)
-        elif kind == READY:
-            self._started(worker, json.loads(bytes(content)))
-        elif kind == FAILED:
-            worker.failure = json.loads(bytes(content))
+    def reply(self, worker: WorkerHandle, lane_number: int, number: int, frame: bytes) -> None:
+        """An ordinary reply has come."""
+        lane = self.lanes[lane_number]
+        call = lane.answered(number)
+        if lane.queue.calls:
+            self.touched.add(lane)
+        if call is not None:
+            worker.calls += 1
+            if call.segment is not None:
+                call.release()
+            if not call.owner.answer(call, frame) and call.notify and frame[1] & wire.ERROR:
+                self._failed_notification(call, frame)
 
-    def _answered(
-        self, worker: WorkerHandle, lane_number: int, number: int, content: bytes | Segment | int
+    def large_reply(
+        self, worker: WorkerHandle, lane_number: int, number: int, content: Segment | int
     ) -> None:
-        """A reply's frame: itself, or in a segment of its own, or so many bytes of the segment that the call came in."""
+        """A reply in a segment of its own, or in so many bytes of the segment that the call came in."""
         lane = self.lanes[lane_number]
         self.touched.add(lane)
         call = lane.answered(number)
         segment = self._segments.adopt(content) if isinstance(content, Segment) else None
         if call is not None:
             worker.calls += 1
-            frame: Buffer = b""
-            if isinstance(content, bytes):
-                frame = content
-            elif isinstance(content, Segment):
-                frame = content.view
-            elif call.segment is not None:
+            if segment is None:
                 segment, call.segment = call.segment, None
-                frame = segment.view[:content]
             call.release()
-            if call.owner.answer(call, frame, segment):
-                return
-            if call.notify and frame[1] & wire.ERROR:
-                self._failed_notification(call, frame)
+            if segment is not None:
+                frame = segment.view if isinstance(content, Segment) else segment.view[:content]
+                if call.owner.answer(call, frame, segment):
+                    return
         if segment is not None:
             segment.close()
+
+    def record(self, worker: WorkerHandle, kind: int, content: bytes) -> None:
+        if kind == LOG:
+            worker.log(content)
+        elif kind == READY:
+            self._started(worker, json.loads(content))
+        elif kind == FAILED:
+            worker.failure = json.loads(content)
 
     def _failed_notification(self, call: Call, frame: Buffer) -> None:
         error = bytes(frame[parse(frame).start + len(call.method) :]).decode("utf-8", "replace")
@@ -206,7 +213,7 @@ class WorkerPool:
 
     # -- death ------------------------------------------------------------------------------------------------------
 
-    def _died(self, worker: WorkerHandle) -> None:
+    def died(self, worker: WorkerHandle) -> None:
         was_ready = worker.state == "ready"
         worker.state = "dead"
         self.workers.remove(worker)

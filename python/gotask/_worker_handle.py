@@ -9,14 +9,16 @@ import socket
 import subprocess
 import sys
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
 from struct import Struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._log import Log
 from ._memory import Segment
-from ._records import RECORD, REPLY_IN_PLACE, REPLY_SHARED
+from ._records import RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED
 from ._slots import Slots
+
+if TYPE_CHECKING:
+    from ._pool import WorkerPool
 
 _MAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 _FD_SPACE = socket.CMSG_SPACE(4 * 64)
@@ -74,20 +76,10 @@ class WorkerHandle:
     def pid(self) -> int:
         return self.process.pid
 
-    def watch(
-        self,
-        loop: AbstractEventLoop,
-        on_record: Callable[[WorkerHandle, int, int, int, memoryview | Segment | int], None],
-        on_batch: Callable[[], None],
-        on_death: Callable[[WorkerHandle], None],
-        scratch: memoryview,
-        log: Log,
-    ) -> None:
-        """Begins to read what the worker sends, and reports its death once all of that has been read."""
+    def watch(self, loop: AbstractEventLoop, pool: WorkerPool, scratch: memoryview, log: Log) -> None:
+        """Begins to hand on what the worker sends, and its death once all of that has been read."""
         self._loop = loop
-        self._on_record = on_record
-        self._on_batch = on_batch
-        self._on_death = on_death
+        self._pool = pool
         self._scratch = scratch
         self._log = log
         loop.add_reader(self._channel, self._readable)
@@ -102,10 +94,10 @@ class WorkerHandle:
         except (ProcessLookupError, PermissionError):
             pass
 
-    def log(self, record: memoryview) -> None:
+    def log(self, record: bytes) -> None:
         """Passes on a log record that it sent."""
         try:
-            self._log.record(json.loads(bytes(record)))
+            self._log.record(json.loads(record))
         except ValueError:
             self._log.warning("a worker sent a log record that is no JSON", pid=self.pid)
 
@@ -129,7 +121,7 @@ class WorkerHandle:
             self._loop.remove_reader(self._channel)
             if self._pidfd < 0:
                 self._ended()
-        self._on_batch()
+        self._pool.batch()
 
     def _read(self) -> bool:
         """Reads what is there. False at the end of the channel."""
@@ -143,30 +135,31 @@ class WorkerHandle:
             return False
         if ancillary:
             self._descriptors += _descriptors(ancillary)
+        data = bytes(self._scratch[:count])
         if self._partial:
-            view = memoryview(self._partial + self._scratch[:count])
-            self._partial = b""
-        else:
-            view = self._scratch[:count]
-        offset, end = 0, len(view)
-        unpack, header, on_record = RECORD.unpack_from, RECORD.size, self._on_record
-        while end - offset >= header:
-            number, size, kind, lane = unpack(view, offset)
-            start = offset + header
+            data, self._partial = self._partial + data, b""
+        pool = self._pool
+        offset, end = 0, len(data)
+        while end - offset >= RECORD.size:
+            number, size, kind, lane = RECORD.unpack_from(data, offset)
+            start = offset + RECORD.size
             if kind == REPLY_SHARED:
-                on_record(self, kind, lane, number, Segment(size, fd=self._descriptors.pop(0)))
+                pool.large_reply(self, lane, number, Segment(size, fd=self._descriptors.pop(0)))
                 offset = start
                 continue
             if kind == REPLY_IN_PLACE:
-                on_record(self, kind, lane, number, size)
+                pool.large_reply(self, lane, number, size)
                 offset = start
                 continue
             if end - start < size:
                 break
             offset = start + size
-            on_record(self, kind, lane, number, view[start:offset])
+            if kind == REPLY:
+                pool.reply(self, lane, number, data[start:offset])
+            else:
+                pool.record(self, kind, data[start:offset])
         if offset < end:
-            self._partial = bytes(view[offset:])
+            self._partial = data[offset:]
         return True
 
     def _stderr_readable(self) -> None:
@@ -193,9 +186,9 @@ class WorkerHandle:
             os.close(self._pidfd)
         os.close(self._stderr)
         self._channel.close()
-        self._on_death(self)
+        self._pool.died(self)
         self.slots.close()
-        self._on_batch()
+        self._pool.batch()
 
     def _channel_has_data(self) -> bool:
         try:
