@@ -115,9 +115,8 @@ class Broker:
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
-    def submit(self, call: Call) -> None:
-        """Sends the call on its way. GoTaskError: it can't be."""
-        route = self.routes.get(call.method)
+    def submit(self, call: Call, route: int | None) -> None:
+        """Sends the call on its way: that of `routes`, where it is among them. GoTaskError: it can't be."""
         if route is None:
             route = self._route(call.method)
         self.calls += 1

@@ -257,25 +257,25 @@ class Connection(asyncio.Protocol):
             if options[2]:
                 deadline = time.monotonic() + options[2] / 1000.0
             flags = options[3]
-        if self._broker.routes.get(method) == INLINE and not flags and segment is None:
+        route = self._broker.routes.get(method)
+        if route == INLINE and not flags and segment is None:
             # The shortest way: run and answered before anything else is looked at.
             inline = cast("InlineRunner", self._broker.inline)
             self._broker.calls += 1
             body = frame.raw[start + length :]
             self._reply(inline.run(deadline, codec, sequence, method, body, self.structured))
             return
-        notify = flags & wire.NOTIFY != 0
-        call = Call(self, sequence, method, frame, segment, deadline, notify)
+        call = Call(self, sequence, method, frame, segment, deadline, flags & wire.NOTIFY != 0)
         self._calls[sequence] = call
-        if method.startswith(b"GoTask."):
+        if route is None and method.startswith(b"GoTask."):
             self._broker.system_call(call)
             return
         try:
-            self._broker.submit(call)
+            self._broker.submit(call, route)
         except GoTaskError as error:
             self.fail(call, error)
         else:
-            if notify:
+            if call.notify:
                 self.accepted(call)
 
     def hello(self, body: Any) -> None:

@@ -80,7 +80,10 @@ class CallQueue:
             calls = self._waiting[call.owner] = deque()
             self._turns.append(call.owner)
         calls.append(call)
-        self._count(call, 1)
+        size = call.size
+        self.calls += 1
+        self.bytes += size
+        call.owner.queued(1, size)
 
     def push_front(self, call: Call) -> None:
         """Puts back a call that came out earlier, before everything else of its owner."""
@@ -100,7 +103,10 @@ class CallQueue:
             self._turns.append(owner)
         else:
             del self._waiting[owner]
-        self._count(call, -1)
+        size = call.size
+        self.calls -= 1
+        self.bytes -= size
+        owner.queued(-1, -size)
         return call
 
     def discard(self, owner: Connection) -> list[Call]:
