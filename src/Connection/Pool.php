@@ -197,21 +197,26 @@ final class Pool
         }
         $status = new StatusFile((string) $this->settings->address);
         while (true) {
-            $status->mustNotBeFailed();
-            $session = new Session($this->settings->maxPayload, Memory::canHold(...));
+            $available = $status->available();
+            $failed = null;
+            if ($available !== false) {
+                try {
+                    $session = new Session($this->settings->maxPayload, Memory::canHold(...));
+                    $connection = $this->runtime->connect($this->settings->address, $session, ($limit - hrtime(true)) / 1e9);
+                    $this->greet($connection, $limit);
 
-            try {
-                $connection = $this->runtime->connect($this->settings->address, $session, ($limit - hrtime(true)) / 1e9);
-                $this->greet($connection, $limit);
-
-                return $connection;
-            } catch (ConnectFailed $failed) {
-                $now = hrtime(true);
-                if ($now + self::PAUSE * 1e9 >= $limit || $status->read() === null) {
-                    throw $limit === $deadline && $now >= $deadline ? self::expired($method, $failed) : $failed;
+                    return $connection;
+                } catch (ConnectFailed $failed) {
+                    // A supervisor would know by now what is wrong, or will do something about it.
+                    $available = $status->available();
                 }
             }
-            // Somebody is about to start it.
+            $now = hrtime(true);
+            if ($available === null || $now + self::PAUSE * 1e9 >= $limit) {
+                $failed ??= StreamConnector::failed($this->settings->address, 'it is still being started');
+
+                throw $limit === $deadline && $now >= $deadline - self::PAUSE * 1e9 ? self::expired($method, $failed) : $failed;
+            }
             $this->runtime->pause(self::PAUSE);
         }
     }

@@ -71,14 +71,19 @@ final class StatusFile
     }
 
     /**
-     * @throws WorkerStartFailed with the reason, when the worker's last start failed
+     * @return null|bool whether the worker takes calls, or is worth waiting for; null: nobody looks after it
+     * @throws WorkerStartFailed with the reason, when its last start failed
      */
-    public function mustNotBeFailed(): void
+    public function available(): ?bool
     {
         $status = $this->read();
-        if ($status !== null && $status->availability === Availability::Failed) {
-            throw new WorkerStartFailed($status->message);
-        }
+
+        return match ($status?->availability) {
+            null => null,
+            Availability::Ready => true,
+            Availability::Starting => false,
+            Availability::Failed => throw new WorkerStartFailed($status->message),
+        };
     }
 
     public function remove(): void
