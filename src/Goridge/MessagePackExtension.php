@@ -10,7 +10,9 @@ use stdClass;
 
 use function array_map;
 use function class_exists;
+use function function_exists;
 use function implode;
+use function ini_set;
 use function is_array;
 use function ord;
 use function preg_match;
@@ -35,6 +37,9 @@ use const PREG_OFFSET_CAPTURE;
  */
 final class MessagePackExtension
 {
+    /** Bodies of fewer bytes have fewer tokens than PCRE allows steps, 1 000 000 if php.ini is not changed. */
+    private const LARGE = 256 * 1024;
+
     private static ?bool $usable = null;
 
     /** Matches a body of short tokens only. One large container at its start is no danger; more of them could add up. */
@@ -84,7 +89,7 @@ final class MessagePackExtension
      */
     public function unpack(string $body): mixed
     {
-        if (preg_match(self::$short ??= self::short(), $body) !== 1 && ! $this->isOrdinary($body)) {
+        if (! $this->isOrdinary($body)) {
             return $this->refused;
         }
         set_error_handler($this->onWarning);
@@ -103,10 +108,27 @@ final class MessagePackExtension
         return $value;
     }
 
+    private function isOrdinary(string $body): bool
+    {
+        if (strlen($body) < self::LARGE) {
+            return preg_match(self::$short ??= self::short(), $body) === 1 || $this->walk($body);
+        }
+        // Each token counts as a step back, though the expressions take none. Some hosts disable ini_set().
+        $limit = function_exists('ini_set') ? ini_set('pcre.backtrack_limit', (string) Frame::MAX_UINT32) : false;
+
+        try {
+            return $this->walk($body);
+        } finally {
+            if ($limit !== false) {
+                ini_set('pcre.backtrack_limit', $limit);
+            }
+        }
+    }
+
     /**
      * Goes over the tokens that the expression can't: those with a length of 16 or 32 bits.
      */
-    private function isOrdinary(string $body): bool
+    private function walk(string $body): bool
     {
         $length = strlen($body);
         $declared = 0;

@@ -439,6 +439,20 @@ abstract class MessagePackCodecTestCase extends TestCase
         yield 'maps of 32 bits' => ["\xdf\x00\x00\x00\x01\x00", "\x90"];
     }
 
+    public function testNestingOfKeysIsBoundedToo(): void
+    {
+        $this->expectException(DecodeFailed::class);
+        $this->expectExceptionMessage('is nested more than 512 deep.');
+        $this->codec->decode(str_repeat("\x81", 100_000));
+    }
+
+    public function testAKeyThatCannotBeDecodedIsAnErrorOfItsMap(): void
+    {
+        $this->expectException(DecodeFailed::class);
+        $this->expectExceptionMessage("\$result['m'] is a map with a key of type array, which a PHP array can't have.");
+        $this->codec->decode("\x81\xa1m\x82\xa1a\x01\x90\x02");
+    }
+
     /**
      * Each of the lists declares 65 535 elements, for which ext-msgpack would reserve a mebibyte.
      */

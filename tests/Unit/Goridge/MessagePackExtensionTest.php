@@ -10,6 +10,8 @@ use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Goridge\MessagePackExtension;
 
+use function ini_get;
+
 /**
  * Which bodies are left to the decoder in PHP, which the codec's results don't show.
  */
@@ -17,6 +19,13 @@ use Reasno\GoTask\Goridge\MessagePackExtension;
 #[RequiresPhpExtension('msgpack')]
 final class MessagePackExtensionTest extends TestCase
 {
+    protected function setUp(): void
+    {
+        if (! (bool) ini_get('pcre.jit')) {
+            self::markTestSkipped('The codec unpacks with the extension only where PCRE compiles expressions.');
+        }
+    }
+
     public function testTheExtensionIsUsable(): void
     {
         self::assertTrue(MessagePackExtension::isUsable());
@@ -59,6 +68,16 @@ final class MessagePackExtensionTest extends TestCase
             $bytes = str_repeat("\xd6", $length);
             self::assertSame([$bytes, 1], $extension->unpack("\x92" . hex2bin($head) . $bytes . "\x01"));
         }
+    }
+
+    public function testItUnpacksMoreTokensThanPcreAllowsSteps(): void
+    {
+        $extension = new MessagePackExtension();
+        $values = array_fill(0, 1_200_000, 1);
+        $limit = ini_get('pcre.backtrack_limit');
+
+        self::assertTrue($extension->unpack($extension->pack($values)) === $values);
+        self::assertSame($limit, ini_get('pcre.backtrack_limit'));
     }
 
     public function testItIsOfUseAgainAfterAMalformedBody(): void
