@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import sys
 from struct import Struct
 
 from ._protocol import LARGE
@@ -14,3 +16,6 @@ SHARED = 0x04  # instead of the frame comes the path of a shared segment that ho
 
 # Room for one message: what is below LARGE travels in it, and gathering stops there.
 MESSAGE_SIZE = LARGE + 4096
+
+# The kind of socket pair that keeps message boundaries: in order and reliable both, and macOS has but the second.
+MESSAGES = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM

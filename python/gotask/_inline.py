@@ -87,7 +87,7 @@ class InlineRunner:
     def submit(self, call: Call, is_async: bool) -> None:
         job = _job(call)
         if not is_async:
-            self._answer(call, self._runner.expired(job) or self._runner.run(job))
+            self._answer(call, self._runner.run(job))
             return
         task = self._loop.create_task(self._run(call, job))
         self._tasks[call] = task

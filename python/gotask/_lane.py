@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import fcntl
 import socket
-import sys
 import termios
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
 
-from ._entry import ENTRY, EXACT, SHARED, STRUCTURED
+from ._entry import ENTRY, EXACT, MESSAGES, SHARED, STRUCTURED
 from ._protocol import LARGE, Buffer
 from ._queue import Call, CallQueue
 
@@ -31,8 +30,6 @@ MIN_AHEAD, MAX_AHEAD = 2, 128
 
 # How many calls may share a message where there is only one worker to take them, so that no other could be idle meanwhile.
 GATHER = 32
-
-_KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 
 class Lane:
@@ -62,7 +59,7 @@ class Lane:
         self._number = 0
         self.queue = queue
         self.sent: dict[int, Call] = {}  # in the kernel or with a worker, in the order of their numbers
-        self._sender, self.receiver = socket.socketpair(socket.AF_UNIX, _KIND)
+        self._sender, self.receiver = socket.socketpair(socket.AF_UNIX, MESSAGES)
         self._sender.setblocking(False)
         self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
 

@@ -16,7 +16,7 @@ from ._log import Log
 from ._memory import Segment, SegmentPool
 from ._protocol import Buffer, parse
 from ._queue import Call, CallQueue
-from ._records import ASYNC, FAILED, LOG, READY, SYNC
+from ._records import ASYNC, FAILED, READY, SYNC
 from ._worker_handle import WorkerHandle
 
 # Replacements within WINDOW seconds that are started at once; beyond, there is a pause. While starts fail, it doubles up to
@@ -199,9 +199,7 @@ class WorkerPool:
             segment.close()
 
     def record(self, worker: WorkerHandle, kind: int, content: bytes) -> None:
-        if kind == LOG:
-            worker.log(content)
-        elif kind == READY:
+        if kind == READY:
             self._started(worker, json.loads(content))
         elif kind == FAILED:
             worker.failure = json.loads(content)

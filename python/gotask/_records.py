@@ -12,6 +12,5 @@ REPLY_SHARED = 1  # the same in a shared segment of that size, whose descriptor 
 REPLY_IN_PLACE = 2  # the same in the segment that the call came in
 READY = 3  # JSON: what the worker can run
 FAILED = 4  # JSON: why it can't start; it ends
-LOG = 5  # JSON: a log record
 
 SYNC, ASYNC = 0, 1  # lanes

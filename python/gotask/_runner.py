@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from struct import Struct
 from zlib import crc32
 
@@ -19,6 +18,7 @@ _HEAD = Struct("<BBIIBBII")  # a call's header and its first two options
 _START = Struct("<BBI")
 _PAIR = Struct("<II")
 _REPLY_HEAD = wire.VERSION << 4 | 5
+_REPLY_HEAD_SIZE = wire.HEADER_SIZE + 8
 
 # Spellings of method names that are remembered.
 _MAX_METHODS = 4096
@@ -27,7 +27,17 @@ _MAX_METHODS = 4096
 class Job:
     """One call as a worker received it."""
 
-    __slots__ = ("number", "deadline", "flags", "codec", "sequence", "method", "body", "segment")
+    __slots__ = (
+        "number",
+        "deadline",
+        "flags",
+        "codec",
+        "sequence",
+        "method",
+        "body",
+        "segment",
+        "reply_size",
+    )
 
     def __init__(
         self,
@@ -36,7 +46,7 @@ class Job:
         flags: int,
         codec: int,
         sequence: int,
-        method: bytes,
+        method: Buffer,
         body: Buffer,
         segment: Segment | None,
     ) -> None:
@@ -48,28 +58,32 @@ class Job:
         self.method = method
         self.body = body
         self.segment = segment
+        self.reply_size = 0  # bytes of the reply's frame, once there is one
 
 
 def parse_job(message: bytes, offset: int) -> Job:
     """The call that stands at `offset` of a lane's message."""
     number, deadline, size, flags = ENTRY.unpack_from(message, offset)
     start = offset + ENTRY.size
-    if not flags & SHARED:
-        return _job(number, deadline, flags, message, start, size, None)
-    length = int.from_bytes(message[start : start + 2], "little")
-    segment = Segment(size, path=message[start + 2 : start + 2 + length].decode())
-    return _job(number, deadline, flags, segment.view, 0, size, segment)
+    if flags & SHARED:
+        length = int.from_bytes(message[start : start + 2], "little")
+        segment = Segment(size, path=message[start + 2 : start + 2 + length].decode())
+        return make_job(number, deadline, flags, segment.view, 0, size, segment)
+    return make_job(number, deadline, flags, message, start, size, None)
 
 
-def _job(
+def make_job(
     number: int, deadline: float, flags: int, raw: Buffer, start: int, size: int, segment: Segment | None
 ) -> Job:
+    """The call whose frame stands at `start` of `raw`."""
     head, codec, _, _, _, _, sequence, length = _HEAD.unpack_from(raw, start)
     method_at = start + 4 * (head & 0x0F)
     body_at = method_at + length
-    body = raw[body_at : start + size]
+    method = raw[method_at:body_at]
+    if segment is not None:
+        method = bytes(method)
     return Job(
-        number, deadline, flags, codec & wire.CODECS, sequence, bytes(raw[method_at:body_at]), body, segment
+        number, deadline, flags, codec & wire.CODECS, sequence, method, raw[body_at : start + size], segment
     )
 
 
@@ -124,10 +138,8 @@ class Runner:
             return self.failed(job, error_body(error))
         return self._result(job, result)
 
-    def expired(self, job: Job) -> list[Buffer] | None:
+    def expired(self, job: Job) -> list[Buffer]:
         """The reply to a call whose time is over, which is not started."""
-        if not job.deadline or job.deadline > time.monotonic():
-            return None
         job.body = b""
         error = DeadlineExceeded("its time was over before a worker was free; it has not run")
         return self.failed(job, error.body())
@@ -171,4 +183,5 @@ class Runner:
             head = start + crc32(start).to_bytes(4, "little") + b"\0\0"
             if length < 4096:
                 self._heads[key] = head
+        job.reply_size = _REPLY_HEAD_SIZE + length
         return head, _PAIR.pack(job.sequence, len(method)), method

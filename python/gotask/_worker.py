@@ -15,9 +15,9 @@ from ._linux import die_with_parent
 from ._loader import load
 from ._memory import Segment
 from ._registry import default_registry
-from ._runner import Job, Runner, parse_job
+from ._runner import Job, Runner, make_job, parse_job
 from ._slots import Slots
-from ._records import FAILED, LOG, READY, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, SYNC
+from ._records import FAILED, READY, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, SYNC
 from ._protocol import LARGE, Buffer
 
 TYPE_CHECKING = False
@@ -29,33 +29,66 @@ if TYPE_CHECKING:
 QUICK = 0.0002
 GATHER_BYTES = 32 * 1024
 
+# Characters of a log record's message where the whole record does not fit into a message of the socket.
+MAX_LOG_MESSAGE = 16 * 1024
+
 
 class Channel:
-    """What the worker sends to the broker: whole records, one after the other. Used from one thread, but for log records."""
+    """What the worker sends to the broker: whole records, one after the other, from the thread that runs the calls alone.
 
-    def __init__(self, fd: int) -> None:
+    Log records come from any thread, and from processes that a method forked: they go as messages of a socket of their own.
+    """
+
+    def __init__(self, fd: int, log_fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
+        self._log = socket.socket(fileno=log_fd)
+        self._sendall = self._socket.sendall
+        os.register_at_fork(after_in_child=self._forked)
 
     def send(self, data: bytes) -> None:
-        self._socket.sendall(data)
+        self._sendall(data)
 
     def record(self, kind: int, content: Any) -> None:
         body = json.dumps(content, default=repr).encode()
-        self._socket.sendall(RECORD.pack(0, len(body), kind, 0) + body)
+        self._sendall(RECORD.pack(0, len(body), kind, 0) + body)
+
+    def log(self, content: Any) -> None:
+        """Sends a log record. One that is too large for a message loses its traceback and the end of its text."""
+        try:
+            self._log.send(json.dumps(content, default=repr).encode())
+        except OSError:
+            content = {
+                **content,
+                "message": content["message"][:MAX_LOG_MESSAGE],
+                "context": {},
+                "exception": None,
+            }
+            try:
+                self._log.send(json.dumps(content, default=repr).encode())
+            except OSError:
+                pass  # the broker is gone, and this process goes with it
 
     def reply(self, job: Job, lane: int, frame: list[Buffer]) -> None:
         """Answers a call with a frame that is given in parts."""
-        size = sum(map(len, frame))
+        size = job.reply_size
         if size < LARGE:
-            self._socket.sendall(b"".join((RECORD.pack(job.number, size, REPLY, lane), *frame)))
+            self._sendall(b"".join((RECORD.pack(job.number, size, REPLY, lane), *frame)))
         elif job.segment is not None and size <= job.segment.size:
             # Its memory is committed, and the broker has it mapped: the quickest way back.
             job.segment.write(frame)
-            self._socket.sendall(RECORD.pack(job.number, size, REPLY_IN_PLACE, lane))
+            self._sendall(RECORD.pack(job.number, size, REPLY_IN_PLACE, lane))
         else:
             self._reply_shared(job.number, size, lane, frame)
         if job.segment is not None:
             job.segment.close()
+
+    def _forked(self) -> None:
+        """In a child that a method forked and that came out of the method: it answers nothing, its parent does."""
+
+        def leave(data: bytes) -> None:
+            os._exit(0)
+
+        self._sendall = leave  # type: ignore[assignment]
 
     def _reply_shared(self, number: int, size: int, lane: int, frame: list[Buffer]) -> None:
         segment = Segment(size)
@@ -86,10 +119,13 @@ class Worker:
 
     def run(self, message: bytes) -> None:
         """Runs the calls of one message."""
-        number, _, size, flags = ENTRY.unpack_from(message)
-        if flags & SHARED or ENTRY.size + size == len(message):
+        number, deadline, size, flags = ENTRY.unpack_from(message)
+        if ENTRY.size + size == len(message) or flags & SHARED:
             self._slots.begin(number)
-            job = parse_job(message, 0)
+            if flags & SHARED:
+                job = parse_job(message, 0)
+            else:
+                job = make_job(number, deadline, flags, message, ENTRY.size, size, None)
             self._channel.reply(job, SYNC, self._answer(job))
             return
         offsets = _entries(message)
@@ -106,7 +142,7 @@ class Worker:
             reply = self._answer(job)
             began, now = now, time.monotonic()
             self._took[job.method] = now - began
-            size = sum(map(len, reply))
+            size = job.reply_size
             if size >= LARGE:
                 self._channel.reply(job, SYNC, reply)
                 continue
@@ -120,7 +156,9 @@ class Worker:
             self._channel.send(b"".join(gathered))
 
     def _answer(self, job: Job) -> list[Buffer]:
-        return self._runner.expired(job) or self._runner.run(job)
+        if job.deadline and job.deadline <= time.monotonic():
+            return self._runner.expired(job)
+        return self._runner.run(job)
 
 
 def _entries(message: bytes) -> list[int]:
@@ -133,8 +171,8 @@ def _entries(message: bytes) -> list[int]:
 
 
 def main() -> int:
-    """`--worker channel,slots,sync,async,concurrency,max_payload,parent APP`, as the broker starts it."""
-    channel_fd, slots_fd, sync_fd, async_fd, concurrency, max_payload, parent = map(
+    """`--worker channel,log,slots,sync,async,concurrency,max_payload,parent APP`, as the broker starts it."""
+    channel_fd, log_fd, slots_fd, sync_fd, async_fd, concurrency, max_payload, parent = map(
         int, sys.argv[2].split(",")
     )
     app = sys.argv[3]
@@ -143,7 +181,7 @@ def main() -> int:
     sys.argv = [app]
     # What a method prints goes to the log; a dying worker's last words are not to be lost in a buffer.
     sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)
-    channel = Channel(channel_fd)
+    channel = Channel(channel_fd, log_fd)
     slots = Slots(concurrency, fd=slots_fd)
     lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
     forward_logging(channel)
@@ -213,6 +251,6 @@ def forward_logging(channel: Channel) -> None:
             }
             if record.exc_info:
                 content["exception"] = formatter.formatException(record.exc_info)
-            channel.record(LOG, content)
+            channel.log(content)
 
     logging.basicConfig(level=logging.INFO, handlers=[Forward()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable
 
 from ._entry import MESSAGE_SIZE
@@ -127,7 +128,10 @@ class AsyncWorker:
         task.add_done_callback(self._done)
 
     async def _run(self, job: Job, slot: int) -> None:
-        reply = self._runner.expired(job) or await self._runner.run_async(job)
+        if job.deadline and job.deadline <= time.monotonic():
+            reply = self._runner.expired(job)
+        else:
+            reply = await self._runner.run_async(job)
         self._channel.reply(job, ASYNC, reply)
         self._slots.give_back(slot)
 

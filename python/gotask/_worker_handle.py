@@ -12,6 +12,7 @@ from asyncio import AbstractEventLoop
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from ._entry import MESSAGES
 from ._log import Log
 from ._memory import Segment
 from ._records import RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 _MAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 _FD_SPACE = socket.CMSG_SPACE(4 * 64)
 _STDERR_TAIL = 8192
+
+# Bytes; more than a socket's buffer lets through.
+MAX_LOG_RECORD = 1024 * 1024
 
 # Numerical libraries start a thread for each processor, in each worker; several workers want one each.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -47,12 +51,20 @@ class WorkerHandle:
         self.has_sync = True
         self._channel, theirs = socket.socketpair()
         self._channel.setblocking(False)
+        self._log_socket, their_log = socket.socketpair(socket.AF_UNIX, MESSAGES)
+        self._log_socket.setblocking(False)
         self._partial = b""
         self._descriptors: list[int] = []
         self._stderr_tail = b""
         self._stderr, their_stderr = os.pipe()
         os.set_blocking(self._stderr, False)
-        descriptors = (theirs.fileno(), self.slots.segment.fd, lanes[0].fileno(), lanes[1].fileno())
+        descriptors = (
+            theirs.fileno(),
+            their_log.fileno(),
+            self.slots.segment.fd,
+            lanes[0].fileno(),
+            lanes[1].fileno(),
+        )
         numbers = ",".join(map(str, (*descriptors, concurrency, max_payload, os.getpid())))
         environment = dict(os.environ)
         if single_thread:
@@ -69,6 +81,7 @@ class WorkerHandle:
             env=environment,
         )
         theirs.close()
+        their_log.close()
         os.close(their_stderr)
         self._pidfd = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else -1
 
@@ -83,6 +96,7 @@ class WorkerHandle:
         self._scratch = scratch
         self._log = log
         loop.add_reader(self._channel, self._readable)
+        loop.add_reader(self._log_socket, self._log_readable)
         loop.add_reader(self._stderr, self._stderr_readable)
         if self._pidfd >= 0:
             loop.add_reader(self._pidfd, self._ended)
@@ -93,13 +107,6 @@ class WorkerHandle:
             os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pass
-
-    def log(self, record: bytes) -> None:
-        """Passes on a log record that it sent."""
-        try:
-            self._log.record(json.loads(record))
-        except ValueError:
-            self._log.warning("a worker sent a log record that is no JSON", pid=self.pid)
 
     def how_it_died(self) -> tuple[str, dict[str, Any]]:
         """In words, and as the error's data."""
@@ -162,6 +169,21 @@ class WorkerHandle:
             self._partial = data[offset:]
         return True
 
+    def _log_readable(self) -> bool:
+        """Passes on a log record that it sent. False: there was none."""
+        try:
+            record = self._log_socket.recv(MAX_LOG_RECORD)
+        except OSError:
+            return False
+        if not record:
+            self._loop.remove_reader(self._log_socket)
+            return False
+        try:
+            self._log.record(json.loads(record))
+        except ValueError:
+            self._log.warning("a worker sent a log record that is no JSON", pid=self.pid)
+        return True
+
     def _stderr_readable(self) -> None:
         try:
             data = os.read(self._stderr, 65536)
@@ -178,6 +200,10 @@ class WorkerHandle:
         self.process.wait()
         self._loop.remove_reader(self._channel)
         self._loop.remove_reader(self._stderr)
+        self._loop.remove_reader(self._log_socket)
+        while self._log_readable():
+            pass
+        self._log_socket.close()
         while self._channel_has_data() and self._read():
             pass
         self._stderr_readable()

@@ -246,3 +246,26 @@ def test_a_cancelled_call_that_waits_is_not_started(single: BrokerProcess) -> No
     # Those that were on their way to the worker already may run: not all the others.
     # Those that had left for the worker already may run, the others not.
     assert time.monotonic() - began < 1.0
+
+
+def test_a_method_that_forks_and_returns_twice_is_answered_once(pair: BrokerProcess) -> None:
+    peer = connect(pair)
+    for _ in range(5):
+        assert peer.call("App.fork") == 1
+    assert [peer.call("App.echo", index) for index in range(100)] == list(range(100))
+    assert len(workers(peer, 2)) == 2
+
+
+def test_log_records_of_other_threads_do_not_mix_with_answers(pair: BrokerProcess) -> None:
+    peer = connect(pair)
+    sequences = [peer.send("App.log_from_threads", [4, 20]) for _ in range(8)]
+    assert [peer.result(sequence) for sequence in sequences] == [bytes(50_000)] * 8
+    seen = [record["message"] for record in pair.records if "thread" in record.get("message", "")]
+    assert len(set(seen)) <= 80
+    assert pair.logged("thread 3 record 19")["level"] == "info"
+
+
+def test_a_log_record_of_any_size_comes_out(pair: BrokerProcess) -> None:
+    peer = connect(pair)
+    peer.call("App.say", "y" * 3_000_000)
+    assert len(pair.logged("logged yyy")["message"]) > 1000

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -61,6 +62,23 @@ class App:
     def say(self, text: str) -> None:
         print(text)
         logging.getLogger("app").warning("logged %s", text, extra={"size": len(text)})
+
+    def fork(self) -> int:
+        """Returns in the parent and in the child, as careless code does."""
+        return 1 if os.fork() else 2
+
+    def log_from_threads(self, threads: int, records: int) -> bytes:
+        def write(name: int) -> None:
+            for index in range(records):
+                logging.getLogger("app").info("thread %s record %s %s", name, index, "x" * 2000)
+
+        started = [threading.Thread(target=write, args=(name,)) for name in range(threads)]
+        for thread in started:
+            thread.start()
+        data = bytes(50_000)
+        for thread in started:
+            thread.join()
+        return data
 
     def call_id(self) -> list[Any]:
         call = gotask.current_call()
