@@ -210,6 +210,14 @@ abstract class MessagePackCodecTestCase extends TestCase
         ];
     }
 
+    public function testNanosecondsAreCutToMicroseconds(): void
+    {
+        $time = $this->codec->decode("\xd7\xff" . pack('J', 999_999_999 << 34 | 5));
+
+        self::assertInstanceOf(DateTimeImmutable::class, $time);
+        self::assertSame('5.999999', $time->format('U.u'));
+    }
+
     #[DataProvider('decodable')]
     public function testWhatOthersMayPackIsDecoded(string $hex, mixed $expected): void
     {
@@ -224,6 +232,7 @@ abstract class MessagePackCodecTestCase extends TestCase
     public static function decodable(): iterable
     {
         yield 'float of 32 bits' => ['ca3fc00000', 1.5];
+        yield 'zero in too long a form' => ['cf0000000000000000', 0];
         yield 'unsigned integer in too long a form' => ['cf0000000000000001', 1];
         yield 'signed integer in too long a form' => ['d30000000000000001', 1];
         yield 'positive integer in a signed form' => ['d17fff', 32_767];
