@@ -46,7 +46,7 @@ class Job:
         flags: int,
         codec: int,
         sequence: int,
-        method: Buffer,
+        method: bytes,
         body: Buffer,
         segment: Segment | None,
     ) -> None:
@@ -80,7 +80,7 @@ def make_job(
     method_at = start + 4 * (head & 0x0F)
     body_at = method_at + length
     method = raw[method_at:body_at]
-    if segment is not None:
+    if not isinstance(method, bytes):
         method = bytes(method)
     return Job(
         number, deadline, flags, codec & wire.CODECS, sequence, method, raw[body_at : start + size], segment
