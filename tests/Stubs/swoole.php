@@ -10,28 +10,46 @@ namespace Swoole {
     class Coroutine
     {
         /** @phpstan-impure */
-        public static function create(callable $func, mixed ...$param): int|false {}
+        public static function create(callable $func, mixed ...$param): false|int
+        {
+        }
 
         /** @phpstan-impure */
-        public static function yield(): bool {}
+        public static function yield(): bool
+        {
+        }
 
         /** @phpstan-impure */
-        public static function resume(int $cid): bool {}
+        public static function resume(int $cid): bool
+        {
+        }
 
-        public static function cancel(int $cid, bool $throw_exception = false): bool {}
+        public static function cancel(int $cid, bool $throw_exception = false): bool
+        {
+        }
 
         /** @param array<string, mixed> $options */
-        public static function set(array $options): void {}
+        public static function set(array $options): void
+        {
+        }
 
-        public static function getCid(): int {}
+        public static function getCid(): int
+        {
+        }
 
-        public static function exists(int $cid): bool {}
+        public static function exists(int $cid): bool
+        {
+        }
 
         /** @phpstan-impure */
-        public static function sleep(float $seconds): bool {}
+        public static function sleep(float $seconds): bool
+        {
+        }
 
         /** @return array{coroutine_num: int} */
-        public static function stats(): array {}
+        public static function stats(): array
+        {
+        }
     }
 
     class Server
@@ -39,21 +57,31 @@ namespace Swoole {
         /** @var array<string, mixed> */
         public array $setting;
 
-        public function getCallback(string $event_name): mixed {}
+        public function getCallback(string $event_name): mixed
+        {
+        }
 
-        public function on(string $event_name, callable $callback): bool {}
+        public function on(string $event_name, callable $callback): bool
+        {
+        }
     }
 
     class Event
     {
-        public static function defer(callable $callback): true {}
+        public static function defer(callable $callback): true
+        {
+        }
     }
 }
 
 namespace Swoole\Coroutine {
-    function run(callable $fn, mixed ...$args): bool {}
+    function run(callable $fn, mixed ...$args): bool
+    {
+    }
 
-    function go(callable $fn, mixed ...$args): int|false {}
+    function go(callable $fn, mixed ...$args): false|int
+    {
+    }
 
     class Socket
     {
@@ -61,35 +89,57 @@ namespace Swoole\Coroutine {
 
         public string $errMsg = '';
 
-        public function __construct(int $domain, int $type, int $protocol = 0) {}
+        public function __construct(int $domain, int $type, int $protocol = 0)
+        {
+        }
 
-        public function connect(string $host, int $port = 0, float $timeout = 0): bool {}
+        public function connect(string $host, int $port = 0, float $timeout = 0): bool
+        {
+        }
 
-        public function checkLiveness(): bool {}
-
-        /** @phpstan-impure */
-        public function recv(int $length = 65536, float $timeout = 0): string|false {}
-
-        /** @phpstan-impure */
-        public function send(string $data, float $timeout = 0): int|false {}
-
-        public function setOption(int $level, int $opt_name, mixed $opt_value): bool {}
+        public function checkLiveness(): bool
+        {
+        }
 
         /** @phpstan-impure */
-        public function close(): bool {}
+        public function recv(int $length = 65536, float $timeout = 0): false|string
+        {
+        }
+
+        /** @phpstan-impure */
+        public function send(string $data, float $timeout = 0): false|int
+        {
+        }
+
+        public function setOption(int $level, int $opt_name, mixed $opt_value): bool
+        {
+        }
+
+        /** @phpstan-impure */
+        public function close(): bool
+        {
+        }
     }
 
     class Channel
     {
         public int $errCode = 0;
 
-        public function __construct(int $size = 1) {}
+        public function __construct(int $size = 1)
+        {
+        }
 
-        public function push(mixed $data, float $timeout = -1): bool {}
+        public function push(mixed $data, float $timeout = -1): bool
+        {
+        }
 
-        public function pop(float $timeout = -1): mixed {}
+        public function pop(float $timeout = -1): mixed
+        {
+        }
 
         /** @phpstan-impure */
-        public function close(): bool {}
+        public function close(): bool
+        {
+        }
     }
 }
