@@ -8,6 +8,8 @@ use Closure;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Console\Command\BenchCommand;
 use Reasno\GoTask\Console\Command\CallCommand;
+use Reasno\GoTask\Console\Command\DoctorCommand;
+use Reasno\GoTask\Console\Command\InstallCommand;
 use Reasno\GoTask\Console\Command\MethodsCommand;
 use Reasno\GoTask\Console\Command\PingCommand;
 use Reasno\GoTask\Console\Command\ServeCommand;
@@ -34,6 +36,8 @@ final class Application extends SymfonyApplication
             new StatusCommand($connect),
             new PingCommand($connect),
             new BenchCommand(),
+            new DoctorCommand(),
+            new InstallCommand(),
         ]);
     }
 }

@@ -51,13 +51,19 @@ abstract class ClientCommand extends Command
      */
     abstract protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int;
 
+    /**
+     * The worker that the command calls.
+     */
+    protected function client(Options $options): GoTask
+    {
+        return ($this->connect)($options->text('address') ?? Addresses::default()[0]);
+    }
+
     protected function execute(InputInterface $input, OutputInterface $output): int
     {
         $options = new Options($input);
         try {
-            $task = ($this->connect)($options->text('address') ?? Addresses::default()[0]);
-
-            return $this->perform($task, $options->seconds('timeout'), $options, $output);
+            return $this->perform($this->client($options), $options->seconds('timeout'), $options, $output);
         } catch (GoTaskException|InvalidArgumentException|JsonException|ValueError $failure) {
             $options->flag('json') ? $output->writeln(self::asJson($failure), OutputInterface::OUTPUT_RAW) : self::show($failure, $output);
 

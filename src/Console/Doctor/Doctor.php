@@ -1,0 +1,138 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console\Doctor;
+
+use Reasno\GoTask\Address;
+use Reasno\GoTask\Process\Availability;
+use Reasno\GoTask\Process\StatusFile;
+use Reasno\GoTask\Process\UnixSocket;
+use ValueError;
+
+use function dirname;
+use function extension_loaded;
+use function sprintf;
+use function strlen;
+
+/**
+ * Looks at everything that a worker needs, and says what to do about what is missing. It starts no worker and changes nothing.
+ */
+final class Doctor
+{
+    /**
+     * @param string $app a file or a module
+     * @param string $directory from which relative paths count
+     */
+    public function __construct(
+        private readonly string $app,
+        private readonly string $address,
+        private readonly ?string $python,
+        private readonly string $directory,
+    ) {
+    }
+
+    /**
+     * @return list<Finding>
+     */
+    public function examine(): array
+    {
+        return [
+            ...$this->php(),
+            ...(new Interpreters($this->python, $this->directory))->examine($this->requirements()),
+            ...$this->app(),
+            ...$this->address(),
+            ...$this->worker(),
+        ];
+    }
+
+    /**
+     * @return list<Finding>
+     */
+    private function php(): array
+    {
+        $findings = [new Finding(true, 'PHP ' . PHP_VERSION . (extension_loaded('swoole') ? ', Swoole ' . phpversion('swoole') : ''))];
+        foreach (['posix' => 'processes that do not end in time can be killed with their children', 'pcntl' => 'signals end the worker in order'] as $name => $use) {
+            if (! extension_loaded($name)) {
+                $findings[] = new Finding(null, "PHP's extension {$name} is not loaded", "load it, so that {$use}");
+            }
+        }
+        $findings[] = extension_loaded('msgpack')
+            ? new Finding(true, 'ext-msgpack ' . phpversion('msgpack'))
+            : new Finding(null, "PHP's extension msgpack is not loaded", 'plain data is packed several times faster with it: pecl install msgpack');
+
+        return $findings;
+    }
+
+    /**
+     * @return list<Finding>
+     */
+    private function app(): array
+    {
+        $isFile = str_ends_with($this->app, '.py') || str_contains($this->app, '/');
+        if (! $isFile) {
+            return [new Finding(true, "the app is the module {$this->app}")];
+        }
+        $path = $this->app[0] === '/' ? $this->app : "{$this->directory}/{$this->app}";
+        if (! is_file($path)) {
+            return [new Finding(false, "the app {$path} does not exist", 'write it, or name another file')];
+        }
+        $findings = [new Finding(true, "the app is {$path}")];
+        $folder = dirname($path);
+        if (basename($folder) === 'gotask' && is_file("{$folder}/__init__.py")) {
+            $findings[] = new Finding(false, "{$folder}/__init__.py makes the folder a package that hides gotask's own", 'remove that file');
+        }
+        if (basename($path) === 'gotask.py') {
+            $findings[] = new Finding(false, "{$path} has the name of the package that it imports", 'rename it, app.py for instance');
+        }
+
+        return $findings;
+    }
+
+    /**
+     * @return list<Finding>
+     */
+    private function address(): array
+    {
+        try {
+            $address = (string) Address::parse($this->address);
+        } catch (ValueError $error) {
+            return [new Finding(false, $error->getMessage(), 'name another address')];
+        }
+        $path = UnixSocket::path($address);
+        if ($path === null) {
+            return [new Finding(true, "the address is {$address}")];
+        }
+        $directory = dirname($path);
+        while (! is_dir($directory) && $directory !== '/') {
+            $directory = dirname($directory);
+        }
+        if (! is_writable($directory)) {
+            return [new Finding(false, "{$directory} can't be written to, where the socket {$path} belongs", 'give this user the right to, or name another address')];
+        }
+
+        return [new Finding(true, sprintf('the address is %s, %d of %d bytes', $address, strlen($path), Address::MAX_UNIX_PATH))];
+    }
+
+    /**
+     * @return list<Finding>
+     */
+    private function worker(): array
+    {
+        $status = (new StatusFile($this->address))->read();
+
+        return [match ($status?->availability) {
+            null => new Finding(null, 'no worker runs there', 'start the server, or `gotask serve`'),
+            Availability::Ready => new Finding(true, "a worker is ready, watched by process {$status->supervisor}"),
+            Availability::Starting => new Finding(null, 'a worker is being started', 'wait a moment'),
+            Availability::Failed => new Finding(false, "the worker does not start: {$status->message}", 'mend that; it is tried again by itself'),
+        }];
+    }
+
+    private function requirements(): ?string
+    {
+        $file = dirname($this->app[0] === '/' ? $this->app : "{$this->directory}/{$this->app}") . '/requirements.txt';
+
+        return is_file($file) ? $file : null;
+    }
+}

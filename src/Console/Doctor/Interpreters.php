@@ -1,0 +1,108 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console\Doctor;
+
+use Reasno\GoTask\Console\Record;
+use Reasno\GoTask\Process\InterpreterFinder;
+
+use function in_array;
+
+/**
+ * Which interpreter will be taken, and what it has.
+ *
+ * @internal
+ */
+final class Interpreters
+{
+    /** Prints what is missing. A name in requirements.txt is looked up as installed packages are, without what follows it. */
+    private const PROBE = <<<'PYTHON'
+        import json, re, sys
+        from importlib import metadata
+        def version(name):
+            try:
+                return metadata.version(name)
+            except Exception:
+                return None
+        lines = open(sys.argv[1]).read().splitlines() if len(sys.argv) > 1 else []
+        names = [match[0] for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line))]
+        try:
+            import msgpack
+        except ImportError:
+            names.insert(0, "msgpack")
+        print(json.dumps({
+            "version": ".".join(map(str, sys.version_info[:3])),
+            "old": sys.version_info < (3, 10),
+            "missing": sorted({name for name in names if version(name) is None}),
+            "uvloop": version("uvloop") or "",
+        }))
+        PYTHON;
+
+    public function __construct(private readonly ?string $python, private readonly string $directory)
+    {
+    }
+
+    /**
+     * @param null|string $requirements a file of what the app needs
+     * @return list<Finding>
+     */
+    public function examine(?string $requirements): array
+    {
+        $findings = [];
+        $candidates = (new InterpreterFinder($this->python, $this->directory))->candidates();
+        foreach ($candidates as $python) {
+            $probe = $this->probe($python, $requirements);
+            if ($probe === null) {
+                $findings[] = new Finding(null, "{$python} can't be run");
+                continue;
+            }
+            $missing = $probe->texts('missing');
+            $name = "{$python}, Python {$probe->text('version')}";
+            if ($probe->flag('old')) {
+                $findings[] = new Finding(null, "{$name}, is too old: 3.10 or later is needed");
+            } elseif (in_array('msgpack', $missing, true)) {
+                $findings[] = new Finding(null, "{$name}, lacks " . implode(', ', $missing), "{$python} -m pip install " . implode(' ', $missing));
+            } else {
+                return [...$findings, ...$this->chosen($name, $python, $missing, $probe->text('uvloop'))];
+            }
+        }
+
+        return [...$findings, new Finding(
+            false,
+            $candidates === [] ? 'no Python was found' : 'no Python that was found has what the worker needs',
+            '`gotask install` makes a virtual environment that has; or name an interpreter',
+        )];
+    }
+
+    /**
+     * @param list<string> $missing
+     * @return list<Finding>
+     */
+    private function chosen(string $name, string $python, array $missing, string $uvloop): array
+    {
+        $findings = [new Finding(true, "{$name}, is taken")];
+        if ($missing !== []) {
+            $findings[] = new Finding(false, "{$python} lacks " . implode(', ', $missing) . ' of requirements.txt', '`gotask install` installs them');
+        }
+        if ($uvloop === '') {
+            $findings[] = new Finding(null, 'uvloop is not installed', "the broker is faster with it: {$python} -m pip install uvloop");
+        }
+
+        return $findings;
+    }
+
+    private function probe(string $python, ?string $requirements): ?Record
+    {
+        $pipes = [];
+        $command = [$python, '-c', self::PROBE, ...$requirements === null ? [] : [$requirements]];
+        $process = @proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', '/dev/null', 'w']], $pipes, $this->directory);
+        if ($process === false || ! isset($pipes[1])) {
+            return null;
+        }
+        $output = (string) stream_get_contents($pipes[1]);
+        fclose($pipes[1]);
+
+        return proc_close($process) === 0 ? Record::of(json_decode($output, true)) : null;
+    }
+}
