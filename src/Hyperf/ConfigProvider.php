@@ -6,7 +6,15 @@ namespace Reasno\GoTask\Hyperf;
 
 use LogicException;
 use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Hyperf\Aspect\WorkerAspect;
+use Reasno\GoTask\Hyperf\Command\CallCommand;
+use Reasno\GoTask\Hyperf\Command\DoctorCommand;
+use Reasno\GoTask\Hyperf\Command\InstallCommand;
+use Reasno\GoTask\Hyperf\Command\MethodsCommand;
+use Reasno\GoTask\Hyperf\Command\ReloadCommand;
+use Reasno\GoTask\Hyperf\Command\StatusCommand;
 use Reasno\GoTask\Hyperf\Config\BasePath;
+use Reasno\GoTask\Hyperf\Listener\PrivateWorkersListener;
 use Reasno\GoTask\Hyperf\Listener\RegisterProcessesListener;
 
 use function dirname;
@@ -38,6 +46,7 @@ class ConfigProvider
     public function __invoke(): array
     {
         $this->requirePackages();
+        WorkerAspect::register();
         $publish = dirname(__DIR__, 2) . '/publish';
         $base = BasePath::get();
 
@@ -45,7 +54,19 @@ class ConfigProvider
             'dependencies' => [
                 GoTask::class => GoTaskFactory::class,
             ],
+            'aspects' => [
+                WorkerAspect::class,
+            ],
+            'commands' => [
+                CallCommand::class,
+                DoctorCommand::class,
+                InstallCommand::class,
+                MethodsCommand::class,
+                ReloadCommand::class,
+                StatusCommand::class,
+            ],
             'listeners' => [
+                PrivateWorkersListener::class,
                 // Before Hyperf's own, which starts the processes that are registered by then.
                 RegisterProcessesListener::class => 99,
             ],

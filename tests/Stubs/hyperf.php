@@ -6,6 +6,32 @@ declare(strict_types=1);
  * What of Hyperf is used here, for the static analysis where its packages are not installed. Never included.
  */
 
+namespace Hyperf\Command\Event {
+    use Symfony\Component\Console\Command\Command;
+
+    class AfterExecute
+    {
+    }
+
+    class BeforeHandle
+    {
+        public function getCommand(): Command
+        {
+        }
+    }
+}
+
+namespace Hyperf\Context {
+    use Psr\Container\ContainerInterface;
+
+    class ApplicationContext
+    {
+        public static function getContainer(): ContainerInterface
+        {
+        }
+    }
+}
+
 namespace Hyperf\Contract {
     use Psr\Log\LoggerInterface;
 
@@ -58,6 +84,53 @@ namespace Hyperf\Coroutine {
         }
 
         public static function inCoroutine(): bool
+        {
+        }
+    }
+}
+
+namespace Hyperf\Di {
+    use ReflectionProperty;
+
+    class ReflectionManager
+    {
+        public static function reflectProperty(string $className, string $property): ReflectionProperty
+        {
+        }
+    }
+}
+
+namespace Hyperf\Di\Annotation {
+    abstract class AbstractAnnotation
+    {
+    }
+}
+
+namespace Hyperf\Di\Aop {
+    abstract class AbstractAspect
+    {
+        /** @var list<string> */
+        public array $classes = [];
+
+        /** @var list<class-string> */
+        public array $annotations = [];
+
+        /** @return mixed */
+        abstract public function process(ProceedingJoinPoint $proceedingJoinPoint);
+    }
+
+    class ProceedingJoinPoint
+    {
+        public function process(): mixed
+        {
+        }
+    }
+}
+
+namespace Hyperf\Di\Definition {
+    class PropertyHandlerManager
+    {
+        public static function register(string $annotation, callable $callback): void
         {
         }
     }

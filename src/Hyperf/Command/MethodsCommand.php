@@ -1,0 +1,15 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Hyperf\Command;
+
+use Reasno\GoTask\Console\Command\MethodsCommand as ConsoleCommand;
+
+/**
+ * `gotask:methods`
+ */
+class MethodsCommand extends ConsoleCommand
+{
+    use NamedWorker;
+}
