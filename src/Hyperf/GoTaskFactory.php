@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Hyperf;
 
 use Psr\Container\ContainerInterface;
-use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Config\Workers;
 
@@ -38,8 +37,8 @@ class GoTaskFactory
     }
 
     /**
-     * @param string $name a key of config/autoload/gotask.php
-     * @throws InvalidConfiguration when there is no such worker, or a setting is wrong
+     * @param string $name a key of config/autoload/gotask.php; its calls fail with InvalidConfiguration where there is no such
+     *                     worker, or a setting is wrong
      */
     public function get(string $name = Workers::DEFAULT): GoTask
     {
@@ -60,8 +59,7 @@ class GoTaskFactory
         $private = $this->container->get(PrivateWorkers::class);
         $loggers = $this->container->get(WorkerLoggerFactory::class);
         assert($workers instanceof Workers && $private instanceof PrivateWorkers && $loggers instanceof WorkerLoggerFactory);
-        $config = $workers->get($name);
 
-        return new WorkerClient($config, $private, $loggers->get($config));
+        return new WorkerClient($name, $workers, $private, $loggers);
     }
 }

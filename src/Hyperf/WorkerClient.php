@@ -4,12 +4,12 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Hyperf;
 
-use Psr\Log\LoggerInterface;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Future;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
+use Reasno\GoTask\Hyperf\Config\Workers;
 use Reasno\GoTask\Service;
 use ValueError;
 
@@ -21,10 +21,14 @@ class WorkerClient implements GoTask
 {
     private ?Client $client = null;
 
+    /**
+     * @param string $name a key of config/autoload/gotask.php
+     */
     public function __construct(
-        protected readonly WorkerConfig $config,
+        protected readonly string $name,
+        protected readonly Workers $workers,
         protected readonly PrivateWorkers $private,
-        protected readonly LoggerInterface $logger,
+        protected readonly WorkerLoggerFactory $loggers,
     ) {
     }
 
@@ -54,34 +58,36 @@ class WorkerClient implements GoTask
     }
 
     /**
-     * @param null|string $address null: the worker's own, or that of a private one where this process is to have that
+     * @param string $address the worker's own, or that of a private one where this process is to have that
+     * @throws InvalidConfiguration
      */
-    protected function make(?string $address): Client
+    protected function make(WorkerConfig $config, string $address): Client
     {
-        $pool = $this->config->pool;
+        $pool = $config->pool;
         try {
             return new Client(
-                $address ?? $this->config->address,
-                timeout: $this->config->timeout,
+                $address,
+                timeout: $config->timeout,
                 connectTimeout: $pool->connectTimeout,
                 maxConnections: $pool->maxConnections,
                 minConnections: $pool->minConnections,
                 maxIdleTime: $pool->maxIdleTime,
-                maxPayload: $this->config->maxPayload,
-                logger: $this->logger,
+                maxPayload: $config->maxPayload,
+                logger: $this->loggers->get($config),
             );
         } catch (ValueError $error) {
-            throw new InvalidConfiguration("gotask.{$this->config->name}: {$error->getMessage()}", 0, $error);
+            throw new InvalidConfiguration("gotask.{$config->name}: {$error->getMessage()}", 0, $error);
         }
     }
 
     private function client(): Client
     {
-        if ($this->private->isFor($this->config)) {
+        $config = $this->workers->get($this->name);
+        if ($this->private->isFor($config)) {
             // Not kept here: it ends before this object does.
-            return $this->private->client($this->config, $this->make(...));
+            return $this->private->client($config, fn (string $address): Client => $this->make($config, $address));
         }
 
-        return $this->client = $this->make(null);
+        return $this->client = $this->make($config, $config->address);
     }
 }
