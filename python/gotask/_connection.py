@@ -12,6 +12,7 @@ from ._errors import GoTaskError, InvalidRequest, PayloadTooLarge, ProtocolError
 from ._memory import Segment
 from ._protocol import Buffer, Decoder, Event, Frame, Oversized
 from ._queue import Call
+from ._receiver import LargeReceiver
 
 if TYPE_CHECKING:
     from ._broker import Broker
@@ -83,7 +84,7 @@ class Connection(asyncio.Protocol):
         decoder = self._decoder
         self._handle(decoder.feed(data))
         if not decoder.idle and decoder.receive_buffer() is not None:
-            self._receive_by(_LargeReceiver(self, decoder))
+            self._receive_by(LargeReceiver(self, decoder))
 
     def large_received(self, events: list[Event]) -> None:
         """The rest of a large payload has come."""
@@ -374,33 +375,3 @@ class Connection(asyncio.Protocol):
         view, segment = self._outbox.popleft()
         if segment is not None:
             segment.close()
-
-
-class _LargeReceiver(asyncio.BufferedProtocol):
-    """Stands in for a connection while a large payload arrives: the bytes go where they stay, without another copy."""
-
-    def __init__(self, connection: Connection, decoder: Decoder) -> None:
-        self._connection = connection
-        self._decoder = decoder
-
-    def get_buffer(self, size: int) -> memoryview:
-        buffer = self._decoder.receive_buffer()
-        assert buffer is not None
-        return buffer
-
-    def buffer_updated(self, count: int) -> None:
-        events = self._decoder.received(count)
-        if events:
-            self._connection.large_received(events)
-
-    def eof_received(self) -> bool:
-        return self._connection.eof_received()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._connection.connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        self._connection.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._connection.resume_writing()
