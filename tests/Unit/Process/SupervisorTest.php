@@ -117,6 +117,50 @@ final class SupervisorTest extends TestCase
         self::assertSame([], $this->logger->lines());
     }
 
+    public function testAStartThatAnotherOneWontMendIsNotTriedAgainAtOnce(): void
+    {
+        $process = new ScriptedProcess(new ExitStatus(ExitStatus::APP_FAILED), $this->stopAt(launch: 3), [WorkerState::Starting]);
+        $this->run_($process, patient: true);
+
+        self::assertGreaterThan(1.0, $process->launches[1] - $process->launches[0]);
+        self::assertSame([
+            "critical: it did not start\nIt is tried again for ever.",
+            'warning: the next start is in 2 seconds',
+            'critical: the Python worker keeps ending the same way: 2 times so far. It is tried again for ever.',
+            'warning: the next start is in 4 seconds',
+        ], $this->logger->lines());
+    }
+
+    public function testRestartFinishesTheCallsAndStartsAtOnce(): void
+    {
+        $process = new ScriptedProcess(
+            new ExitStatus(0),
+            function (ScriptedProcess $process): void {
+                if ($process->now > 0.35 && count($process->launches) === 1) {
+                    $this->supervisor->restart();
+                } elseif (count($process->launches) === 2) {
+                    $this->supervisor->stop();
+                }
+            },
+            array_fill(0, 10, WorkerState::Ready),
+        );
+        $this->run_($process);
+
+        self::assertSame('terminate', $process->asked[0]);
+        self::assertSame(['info: the Python worker is started again, as asked'], $this->logger->lines());
+    }
+
+    public function testRestartEndsAWaitForTheNextStart(): void
+    {
+        $process = new ScriptedProcess(new ExitStatus(ExitStatus::APP_FAILED), $this->stopAt(launch: 2), [WorkerState::Starting]);
+        $this->run_($process, patient: true, sleep: function (float $seconds) use ($process): void {
+            $process->now += $seconds;
+            $this->supervisor->restart();
+        });
+
+        self::assertLessThan(1.0, $process->launches[1]);
+    }
+
     public function testStopEndsAWaitForTheNextStart(): void
     {
         $process = new ScriptedProcess(new ExitStatus(1), static fn () => null, [WorkerState::Starting]);

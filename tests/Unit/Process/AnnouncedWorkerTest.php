@@ -1,0 +1,96 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Unit\Process;
+
+use PHPUnit\Framework\Attributes\CoversClass;
+use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Process\AnnouncedWorker;
+use Reasno\GoTask\Process\ExitStatus;
+use Reasno\GoTask\Process\StatusFile;
+use Reasno\GoTask\Process\WorkerState;
+use Reasno\GoTask\Process\WorkerStatus;
+
+/**
+ * @internal
+ */
+#[CoversClass(AnnouncedWorker::class)]
+final class AnnouncedWorkerTest extends TestCase
+{
+    private string $address;
+
+    /** @var list<string> */
+    private array $announced = [];
+
+    protected function setUp(): void
+    {
+        $this->address = 'unix://' . sys_get_temp_dir() . '/gotask-test-' . bin2hex(random_bytes(6)) . '.sock';
+    }
+
+    protected function tearDown(): void
+    {
+        (new StatusFile($this->address))->remove();
+    }
+
+    public function testItIsStartingThenReadyAndWhenItDiesStartingAgain(): void
+    {
+        $worker = $this->worker([WorkerState::Starting, WorkerState::Ready]);
+        $this->run_($worker);
+        $worker->launch();
+
+        self::assertSame(['starting', 'ready', 'starting after exit code 1', 'starting'], $this->announced);
+    }
+
+    public function testOneThatFailsStaysFailedUntilAStartSucceeds(): void
+    {
+        $worker = $this->worker([WorkerState::Starting], [WorkerState::Starting], [WorkerState::Starting, WorkerState::Ready]);
+        $this->run_($worker);
+        self::assertSame(['starting', 'failed'], $this->announced);
+        $this->run_($worker);
+        $this->run_($worker);
+
+        self::assertSame(['starting', 'failed', 'failed', 'ready', 'starting after exit code 1'], $this->announced);
+    }
+
+    public function testAStartThatWasAskedForIsWorthWaitingFor(): void
+    {
+        $worker = $this->worker([WorkerState::Starting], [WorkerState::Starting, WorkerState::Ready]);
+        $this->run_($worker);
+        $worker->expect();
+        self::assertFalse((new StatusFile($this->address))->available());
+    }
+
+    public function testOneThatWasToldToEndHasNotDied(): void
+    {
+        $worker = $this->worker([WorkerState::Ready]);
+        $worker->launch();
+        $worker->poll(0.1);
+        $worker->terminate();
+        self::assertSame([WorkerState::Stopping, WorkerState::Ended], [$worker->poll(0.1), $worker->poll(0.1)]);
+        $worker->close();
+
+        self::assertSame(['starting', 'ready'], $this->announced);
+        self::assertNull((new StatusFile($this->address))->read());
+    }
+
+    /**
+     * @param list<WorkerState> ...$runs
+     */
+    private function worker(array ...$runs): AnnouncedWorker
+    {
+        $process = new ScriptedProcess(new ExitStatus(1), static fn () => null, ...$runs);
+
+        return new AnnouncedWorker($process, [$this->address], (int) getmypid(), function (WorkerStatus $status, ?ExitStatus $died): void {
+            $this->announced[] = $status->availability->value . ($died === null ? '' : " after {$died->describe()}");
+        });
+    }
+
+    private function run_(AnnouncedWorker $worker): void
+    {
+        $worker->launch();
+        while ($worker->poll(0.1) !== WorkerState::Ended) {
+            // it goes by itself
+        }
+    }
+}
