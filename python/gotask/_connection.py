@@ -82,7 +82,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         decoder = self._decoder
-        self._handle(decoder.feed(data))
+        try:
+            events = decoder.feed(data)
+        except OSError as error:
+            self._abort(f"there is no memory or no descriptor for a large payload: {error}")
+            return
+        self._handle(events)
         if not decoder.idle and decoder.receive_buffer() is not None:
             self._receive_by(LargeReceiver(self, decoder))
 

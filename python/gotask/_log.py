@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from asyncio import AbstractEventLoop
 from typing import Any
@@ -19,7 +20,11 @@ class Log:
         self._threshold = LEVELS[level]
         self._managed = managed
         self._stderr = Outlet(2)
-        self._records = Outlet(1) if managed else self._stderr
+        self._records = self._stderr
+        if managed:
+            # The records get the pipe for themselves: what an app prints in this process goes to standard error.
+            self._records = Outlet(os.dup(1))
+            os.dup2(2, 1)
 
     def attach(self, loop: AbstractEventLoop) -> None:
         """From now on, a supervisor that does not read costs records and not the broker's time."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import _protocol as wire
 from ._config import Config
-from ._errors import DeadlineExceeded, GoTaskError, Unavailable, WorkerCrashed
+from ._errors import DeadlineExceeded, Unavailable, WorkerCrashed
 from ._lane import Lane
 from ._log import Log
 from ._memory import Segment, SegmentPool
@@ -123,17 +123,21 @@ class WorkerPool:
 
     def _lane(self, per_worker: int, gather: bool) -> Lane:
         queue = CallQueue(self._config.queue_calls, self._config.queue_bytes)
-        return Lane(self._loop, queue, per_worker, gather, _expired)
+        return Lane(self._loop, queue, per_worker, gather, self._expired)
 
     def _spawn(self) -> None:
         config = self._config
-        worker = WorkerHandle(
-            config.app,
-            (self.lanes[SYNC].receiver, self.lanes[ASYNC].receiver),
-            config.concurrency,
-            config.max_payload,
-            config.workers > 1,
-        )
+        try:
+            worker = WorkerHandle(
+                config.app,
+                (self.lanes[SYNC].receiver, self.lanes[ASYNC].receiver),
+                config.concurrency,
+                config.max_payload,
+                config.workers > 1,
+            )
+        except OSError as error:
+            self._start_failed(f"no process could be started for it: {error}")
+            return
         self.workers.append(worker)
         worker.watch(self._loop, self, self._scratch, self._log)
         self._later(config.start_timeout, self._check_started, worker)
@@ -222,7 +226,8 @@ class WorkerPool:
         if self._ending:
             return
         if not was_ready:
-            self._start_failed(worker, how)
+            failure = worker.failure or {"message": f"the worker {how} before it was ready"}
+            self._start_failed(str(failure["message"]))
             return
         if worker.process.returncode == 0:
             self._log.info("worker ended", pid=worker.pid)
@@ -272,9 +277,7 @@ class WorkerPool:
             self._log.error(f"a notification was lost: {message}")
         call.owner.fail(call, WorkerCrashed(message, data))
 
-    def _start_failed(self, worker: WorkerHandle, how: str) -> None:
-        failure = worker.failure or {"message": f"the worker {how} before it was ready"}
-        message = str(failure["message"])
+    def _start_failed(self, message: str) -> None:
         if not self._served:
             self._on_start_failed(message)
             return
@@ -307,7 +310,10 @@ class WorkerPool:
         timer = self._loop.call_later(delay, run)
         self._timers.add(timer)
 
-
-def _expired(call: Call) -> None:
-    error: GoTaskError = DeadlineExceeded("its time was over before a worker was free; it has not run")
-    call.owner.fail(call, error)
+    def _expired(self, call: Call) -> None:
+        message = "its time was over before a worker was free; it has not run"
+        if call.notify:
+            self._log.error(
+                f"a notification was lost: {message}", method=call.method.decode("utf-8", "replace")
+            )
+        call.owner.fail(call, DeadlineExceeded(message))

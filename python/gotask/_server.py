@@ -29,7 +29,6 @@ _DRAIN_CHECK = 0.01
 
 def serve(config: Config) -> int:
     """Runs a broker until it is told to end; returns the exit code."""
-    log = Log(config.log_level, config.managed)
     if config.managed:
         # What the parent has open is none of ours; a supervisor in PHP passes on every socket it has.
         os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)
@@ -37,6 +36,7 @@ def serve(config: Config) -> int:
         # A terminal's Ctrl-C is for the supervisor, who then ends this process in its own way.
         if os.getpgrp() != os.getpid() and os.getsid(0) != os.getpid():
             os.setpgid(0, 0)
+    log = Log(config.log_level, config.managed)
     log.event("starting", pid=os.getpid())
     listeners: list[Listener] = []
     try:
@@ -113,6 +113,8 @@ class _Server:
             self._log.warning(f"calls were cut off: {why}", running=broker.pool.running)
         await broker.close()
         broker.pool.end()
+        if not self._serving.is_set():
+            broker.pool.kill()  # no worker has run anything yet
         while broker.pool.workers and loop.time() < until and not self._now.is_set():
             await asyncio.sleep(_DRAIN_CHECK)
 

@@ -384,3 +384,36 @@ def test_a_replacement_that_does_not_start_is_tried_again_and_callers_are_told(t
         assert time.monotonic() < until
         time.sleep(0.05)
     assert broker.end() == 0
+
+
+def test_what_an_inline_app_prints_is_no_record(tmp_path: Path) -> None:
+    app = tmp_path / "printing.py"
+    app.write_text("import gotask\nprint('at import')\ndef hi(): print('in a call')\ngotask.register(hi)\n")
+    address = f"unix://{tmp_path}/b.sock"
+    broker = BrokerProcess(app, workers=0, address=address)
+    broker.wait_for("ready")
+    assert Peer(address).call("hi") is None
+    broker.process.send_signal(signal.SIGTERM)
+    broker.process.wait(10)
+    assert broker.stderr() == "at import\nin a call\n"
+    broker.end()
+
+
+def test_the_end_does_not_wait_for_a_worker_that_still_starts(tmp_path: Path) -> None:
+    app = tmp_path / "slow.py"
+    app.write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    broker = BrokerProcess(app, address=f"unix://{tmp_path}/b.sock")
+    assert broker.process.stderr is not None
+    assert broker.process.stderr.readline() == b"importing\n"
+    began = time.monotonic()
+    assert broker.end() == 0
+    assert time.monotonic() - began < 1.0
+
+
+def test_a_worker_that_is_not_ready_in_time_is_a_failed_start(tmp_path: Path) -> None:
+    app = tmp_path / "slow.py"
+    app.write_text("import time\ntime.sleep(60)\n")
+    broker = BrokerProcess(app, "--start-timeout", "0.3", address=f"unix://{tmp_path}/b.sock")
+    assert "not ready within 0.3 s" in broker.wait_for("failed")["message"]
+    assert broker.process.wait(5) == 70
+    broker.end()
