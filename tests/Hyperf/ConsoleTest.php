@@ -1,0 +1,72 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Hyperf;
+
+use PHPUnit\Framework\Attributes\CoversNothing;
+
+/**
+ * The commands of the package, and those of an application.
+ *
+ * @internal
+ */
+#[CoversNothing]
+final class ConsoleTest extends HyperfTestCase
+{
+    public function testCommandsAttachToTheRunningWorker(): void
+    {
+        $this->app->publish();
+        $this->app->start();
+        $this->json('/');
+
+        [$code, $output] = $this->app->console('gotask:call', 'App.Hi', '"Jo"', '--json');
+        self::assertSame([0, '{"hello":"Jo"}'], [$code, $output]);
+        self::assertStringContainsString('App.hi(name)', $this->app->console('gotask:methods')[1]);
+        self::assertStringContainsString('state      ready', $this->app->console('gotask:status')[1]);
+        [$code, $output] = $this->app->console('gotask:doctor');
+        self::assertStringContainsString('a worker is ready', $output);
+        self::assertSame(0, $code, $output);
+    }
+
+    public function testWithoutAServerThereIsNone(): void
+    {
+        $this->app->publish();
+
+        self::assertSame(3, $this->app->console('gotask:call', 'App.Hi', '"Jo"')[0]);
+        self::assertSame(3, $this->app->console('gotask:reload')[0]);
+    }
+
+    public function testACommandCanHaveAWorkerOfItsOwn(): void
+    {
+        $this->app->publish();
+        [$code, $output] = $this->app->console('hello');
+
+        self::assertSame(0, $code, $output);
+        self::assertStringContainsString('{"brokers":1,"hello":"Jo"}', $output);
+        self::assertSame([], $this->app->processes());
+    }
+
+    public function testBeforeAnythingIsPublishedCommandsSayWhatToDo(): void
+    {
+        [$code, $output] = $this->app->console('gotask:doctor');
+
+        self::assertSame(1, $code);
+        self::assertStringContainsString('vendor:publish reasno/gotask', $output);
+    }
+
+    public function testAnApplicationsOwnTests(): void
+    {
+        $this->app->publish();
+        putenv('GOTASK_CONSOLE=private');
+        try {
+            [$code, $output] = $this->app->run('vendor/bin/co-phpunit', '--prepend', 'test/bootstrap.php', '--filter', 'GoTaskTest');
+        } finally {
+            putenv('GOTASK_CONSOLE');
+        }
+
+        self::assertSame(0, $code, $output);
+        self::assertStringContainsString('OK (2 tests', $output);
+        self::assertSame([], $this->app->processes());
+    }
+}

@@ -1,0 +1,129 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Hyperf;
+
+use PHPUnit\Framework\Attributes\CoversNothing;
+use PHPUnit\Framework\Attributes\TestWith;
+use Reasno\GoTask\Exception\WorkerStartFailed;
+
+/**
+ * What goes wrong costs what it must, is said once, and is mended without a restart of the server.
+ *
+ * @internal
+ */
+#[CoversNothing]
+final class FailureTest extends HyperfTestCase
+{
+    public function testAnAppThatDoesNotImport(): void
+    {
+        $this->app->publish();
+        $this->edit('gotask/app.py', 'class App:', "class App(:");
+        $this->app->start();
+
+        // The first caller waits for the outcome of the start, the others need not.
+        $first = $this->json('/reason');
+        self::assertSame(WorkerStartFailed::class, $first['class']);
+        self::assertIsString($first['message']);
+        self::assertStringContainsString('SyntaxError', $first['message']);
+        $start = microtime(true);
+        self::assertSame($first, $this->json('/reason'));
+        self::assertLessThan(0.2, microtime(true) - $start);
+        self::assertSame(['hello' => 'bare'], $this->json('/bare'));
+
+        usleep(3_000_000);
+        self::assertSame(1, substr_count($this->app->log(), 'SyntaxError'), 'said once');
+        self::assertLessThan(4, substr_count($this->events(), 'WorkerFailing'), 'no storm of starts');
+
+        $this->edit('gotask/app.py', 'class App(:', 'class App:');
+        [$code, $output] = $this->app->console('gotask:reload');
+        self::assertSame([0, 'default runs the code as it is now'], [$code, $output]);
+        self::assertSame(['hello' => 'Jo'], $this->json('/hi?name=Jo'));
+    }
+
+    /**
+     * @param array<string, string> $environment
+     */
+    #[TestWith([['GOTASK_PYTHON' => '/nonexistent/python3'], "/nonexistent/python3 can't be run"])]
+    #[TestWith([['GOTASK_APP' => 'gotask/other.py'], 'other.py does not exist'])]
+    #[TestWith([['GOTASK_ADDRESS' => 'unix:///tmp/' . "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"], 'can have at most 106'])]
+    #[TestWith([['GOTASK_ADDRESS' => 'unix:///proc/gotask/x.sock'], "can't be used"])]
+    public function testASettingThatCannotWork(array $environment, string $reason): void
+    {
+        $this->app->publish();
+        $this->app->start($environment);
+
+        self::assertStringContainsString($reason, (string) json_encode($this->json('/reason'), JSON_UNESCAPED_SLASHES));
+        self::assertSame(['hello' => 'bare'], $this->json('/bare'));
+        self::assertSame(1, substr_count($this->app->log(), $reason));
+        self::assertLessThan(2.0, $this->app->stop());
+    }
+
+    public function testAPortThatIsTaken(): void
+    {
+        $other = stream_socket_server('tcp://127.0.0.1:0');
+        self::assertIsResource($other);
+        $this->app->publish();
+        $this->app->start(['GOTASK_ADDRESS' => 'tcp://' . stream_socket_get_name($other, false)]);
+
+        self::assertStringContainsString('another program listens there', (string) json_encode($this->json('/reason')));
+    }
+
+    #[TestWith(['gotask/app.py --managed'])]
+    #[TestWith(['--worker'])]
+    #[TestWith(['skeleton.gotask-default'])]
+    public function testWhatIsKilledIsBack(string $victim): void
+    {
+        $this->app->publish();
+        $this->app->start();
+        $this->json('/hi?name=Jo');
+
+        $pid = $this->app->find($victim);
+        self::assertGreaterThan(0, $pid);
+        posix_kill($pid, SIGKILL);
+        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[0] === 200 && ! in_array($this->app->find($victim), [0, $pid], true), 2.0, $this->app->log(...));
+        self::assertLessThan(2.0, $this->app->stop());
+        self::assertSame([], $this->app->processes());
+    }
+
+    public function testEventsTellOfIt(): void
+    {
+        $this->app->publish();
+        $this->app->start();
+        $this->json('/hi?name=Jo');
+        posix_kill($this->app->find('gotask/app.py --managed'), SIGKILL);
+        Wait::until(fn (): bool => str_ends_with($this->events(), "WorkerDied\nWorkerStarting\nWorkerReady\n"), 3.0, $this->events(...));
+    }
+
+    public function testNothingIsLeftOfAServerThatIsKilled(): void
+    {
+        $this->app->publish();
+        $this->app->start();
+        $this->json('/hi?name=Jo');
+        $this->app->signal(SIGKILL);
+
+        Wait::until(fn (): bool => $this->app->processes() === [], 3.0, fn (): string => implode("\n", $this->app->processes()));
+        self::assertSame([], glob("{$this->app->directory}/runtime/gotask/*.sock"));
+    }
+
+    #[TestWith(["'console' =>", "'consol' =>", 'gotask.default.consol'])]
+    #[TestWith(["env('GOTASK_WORKERS')", "'two'", 'gotask.default.workers'])]
+    public function testAWrongKeyEndsTheStartAndIsNamed(string $search, string $replace, string $key): void
+    {
+        $this->app->publish();
+        $this->edit('config/autoload/gotask.php', $search, $replace);
+
+        [$code, $output] = $this->app->console('start');
+        self::assertSame(1, $code);
+        self::assertStringContainsString($key, $output);
+        [$code, $output] = $this->app->console('gotask:doctor');
+        self::assertSame(1, $code);
+        self::assertStringContainsString($key, $output);
+    }
+
+    private function events(): string
+    {
+        return (string) @file_get_contents("{$this->app->directory}/events.txt");
+    }
+}

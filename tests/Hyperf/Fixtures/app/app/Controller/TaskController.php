@@ -1,0 +1,56 @@
+<?php
+
+declare(strict_types=1);
+
+namespace App\Controller;
+
+use Hyperf\HttpServer\Contract\RequestInterface;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Hyperf\Annotation\Worker;
+use Reasno\GoTask\Hyperf\GoTaskFactory;
+use Reasno\GoTask\Hyperf\Health;
+
+class TaskController
+{
+    #[Worker('ml')]
+    protected GoTask $ml;
+
+    public function __construct(private GoTask $task, private GoTaskFactory $workers, private Health $health)
+    {
+    }
+
+    public function bare()
+    {
+        return ['hello' => 'bare'];
+    }
+
+    public function index()
+    {
+        return $this->task->call('App.Hi', ['Swoole is Awesome,', 'So is Python!']);
+    }
+
+    public function hi(RequestInterface $request)
+    {
+        return $this->task->call('App.Hi', $request->query('name'));
+    }
+
+    public function reason()
+    {
+        try {
+            return $this->task->call('App.Hi', 'x');
+        } catch (GoTaskException $failure) {
+            return ['class' => $failure::class, 'message' => $failure->getMessage()];
+        }
+    }
+
+    public function workers()
+    {
+        return [
+            'attribute' => $this->ml->call('GoTask.Status')['addresses'][0],
+            'factory' => $this->workers->get('ml') === $this->ml,
+            'default' => $this->workers->get() === $this->task,
+            'health' => $this->health->all(),
+        ];
+    }
+}

@@ -1,0 +1,29 @@
+<?php
+
+declare(strict_types=1);
+
+namespace HyperfTest\Cases;
+
+use Hyperf\Context\ApplicationContext;
+use Hyperf\Testing\Client;
+use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Testing\FakeGoTask;
+
+use function Hyperf\Support\make;
+
+class GoTaskTest extends TestCase
+{
+    public function testAPrivateWorker()
+    {
+        self::assertSame(['hello' => 'Jo'], make(Client::class)->get('/hi', ['name' => 'Jo']));
+        self::assertSame(['hello' => 'Jo'], ApplicationContext::getContainer()->get(GoTask::class)->call('App.Hi', 'Jo'));
+    }
+
+    public function testAFakeBoundInOneLine()
+    {
+        ApplicationContext::getContainer()->set(GoTask::class, new FakeGoTask(['App.Hi' => ['hello' => 'nobody']]));
+
+        self::assertSame(['hello' => 'nobody'], ApplicationContext::getContainer()->get(GoTask::class)->call('App.Hi', 'Jo'));
+    }
+}
