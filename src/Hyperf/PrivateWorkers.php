@@ -5,6 +5,8 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Hyperf;
 
 use Closure;
+use Hyperf\Coordinator\Constants;
+use Hyperf\Coordinator\CoordinatorManager;
 use Hyperf\Coroutine\Coroutine;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\WorkerStartFailed;
@@ -107,19 +109,20 @@ class PrivateWorkers
         );
         $worker->start();
         if (Coroutine::inCoroutine()) {
-            Coroutine::create(function () use ($config): void {
-                $this->collect($config->name);
-            });
+            Coroutine::create(fn () => $this->collect($worker));
         }
 
         return $worker;
     }
 
-    /** Brings the worker's log records to the logger. */
-    protected function collect(string $name): void
+    /** Brings the worker's log records to the logger, and ends it with the command or the tests. */
+    protected function collect(WorkerProcess $worker): void
     {
-        do {
-            usleep((int) (self::COLLECT * 1e6));
-        } while (($this->workers[$name] ?? null)?->isRunning());
+        $exit = CoordinatorManager::until(Constants::WORKER_EXIT);
+        while ($worker->isRunning()) {
+            if ($exit->yield(self::COLLECT)) {
+                $this->stop();
+            }
+        }
     }
 }

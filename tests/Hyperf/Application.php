@@ -6,9 +6,11 @@ namespace Reasno\GoTask\Tests\Hyperf;
 
 use RuntimeException;
 
+use function assert;
 use function dirname;
 use function is_resource;
 use function sprintf;
+use function strlen;
 
 /**
  * A real Hyperf application: a copy of the one that GOTASK_HYPERF_APP names, with the controllers of these tests in it.

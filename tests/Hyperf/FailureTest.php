@@ -8,6 +8,8 @@ use PHPUnit\Framework\Attributes\CoversNothing;
 use PHPUnit\Framework\Attributes\TestWith;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 
+use function in_array;
+
 /**
  * What goes wrong costs what it must, is said once, and is mended without a restart of the server.
  *
@@ -19,7 +21,7 @@ final class FailureTest extends HyperfTestCase
     public function testAnAppThatDoesNotImport(): void
     {
         $this->app->publish();
-        $this->edit('gotask/app.py', 'class App:', "class App(:");
+        $this->edit('gotask/app.py', 'class App:', 'class App(:');
         $this->app->start();
 
         // The first caller waits for the outcome of the start, the others need not.
@@ -47,7 +49,7 @@ final class FailureTest extends HyperfTestCase
      */
     #[TestWith([['GOTASK_PYTHON' => '/nonexistent/python3'], "/nonexistent/python3 can't be run"])]
     #[TestWith([['GOTASK_APP' => 'gotask/other.py'], 'other.py does not exist'])]
-    #[TestWith([['GOTASK_ADDRESS' => 'unix:///tmp/' . "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"], 'can have at most 106'])]
+    #[TestWith([['GOTASK_ADDRESS' => 'unix:///tmp/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'], 'can have at most 106'])]
     #[TestWith([['GOTASK_ADDRESS' => 'unix:///proc/gotask/x.sock'], "can't be used"])]
     public function testASettingThatCannotWork(array $environment, string $reason): void
     {

@@ -9,6 +9,7 @@ use Hyperf\Command\Command as HyperfCommand;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Annotation\PrivateWorker;
 
+use function count;
 use function Hyperf\Coroutine\parallel;
 
 #[Command]

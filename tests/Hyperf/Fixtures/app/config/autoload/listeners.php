@@ -1,5 +1,6 @@
 <?php
 
 declare(strict_types=1);
+use App\Listener\EventsListener;
 
-return [App\Listener\EventsListener::class];
+return [EventsListener::class];

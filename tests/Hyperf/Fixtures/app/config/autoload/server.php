@@ -16,7 +16,7 @@ return [
         'name' => 'http',
         'type' => Server::SERVER_HTTP,
         'host' => '127.0.0.1',
-        'port' => (int) getenv('HTTP_PORT'),
+        'port' => (int) (getenv('HTTP_PORT') ?: 9501),
         'sock_type' => SWOOLE_SOCK_TCP,
         'callbacks' => [Event::ON_REQUEST => [Hyperf\HttpServer\Server::class, 'onRequest']],
     ]],
