@@ -47,7 +47,7 @@ final class StatusFile
         $written = false;
         foreach ($this->paths as $path) {
             if ($written || ! self::replace($path, (string) json_encode($status->toArray(), JSON_INVALID_UTF8_SUBSTITUTE))) {
-                @unlink($path);
+                self::delete($path);
             } else {
                 $written = true;
             }
@@ -89,7 +89,7 @@ final class StatusFile
     public function remove(): void
     {
         foreach ($this->paths as $path) {
-            @unlink($path);
+            self::delete($path);
         }
     }
 
@@ -100,7 +100,7 @@ final class StatusFile
             return false;
         }
         $new = $path . '.' . getmypid();
-        @unlink($new);
+        self::delete($new);
         $file = @fopen($new, 'x');
         if ($file === false) {
             return false;
@@ -113,9 +113,15 @@ final class StatusFile
         if ($written && @rename($new, $path)) {
             return true;
         }
-        @unlink($new);
+        self::delete($new);
 
         return false;
+    }
+
+    /** Looked at first: where errors are exceptions, a suppressed one may be, too. */
+    private static function delete(string $path): void
+    {
+        is_file($path) && @unlink($path);
     }
 
     /** In a folder that everybody can write to, anybody can lie. */

@@ -93,7 +93,8 @@ final class UnixSocket
         foreach (glob("{$directory}/*") ?: [] as $file) {
             @unlink($file);
         }
-        @rmdir($directory);
+        // Looked at first: where errors are exceptions, a suppressed one may be, too.
+        is_dir($directory) && @rmdir($directory);
     }
 
     private static function isLocked(string $path): bool
