@@ -1,0 +1,75 @@
+<?php
+
+declare(strict_types=1);
+
+use function Hyperf\Support\env;
+
+/*
+ * The Python workers, by their names. "default" is the one that is injected as GoTask; GoTaskFactory and #[Worker('name')] give
+ * the others. A key that is left out has the value that is shown here; one that is unknown is an error when the server starts.
+ */
+return [
+    'default' => [
+        // Whether Hyperf starts it, watches it and ends it; false: it is deployed apart and only called.
+        'managed' => env('GOTASK_MANAGED', true),
+
+        // unix:///path (at most 106 bytes; a relative one counts from the project) or tcp://host:port.
+        'address' => env('GOTASK_ADDRESS', 'unix://runtime/gotask/default.sock'),
+
+        // The Python file, or module, that registers the services.
+        'app' => env('GOTASK_APP', 'gotask/app.py'),
+
+        // The interpreter; null: the first of .venv, venv, runtime/gotask/venv and the system's that has what is needed.
+        'python' => env('GOTASK_PYTHON'),
+
+        // Processes that run calls; null: as many as processors; 0: everything in one process, without isolation.
+        'workers' => env('GOTASK_WORKERS'),
+
+        // Seconds that a call may take, unless it says otherwise.
+        'timeout' => env('GOTASK_TIMEOUT', 30.0),
+
+        // Seconds until it must be ready.
+        'start_timeout' => env('GOTASK_START_TIMEOUT', 60.0),
+
+        // Seconds that running calls get when it ends; the server gives its processes twice its max_wait_time.
+        'shutdown_timeout' => env('GOTASK_SHUTDOWN_TIMEOUT', 30.0),
+
+        // Environment variables of the Python processes, in addition to PHP's own.
+        'environment' => [],
+
+        'limits' => [
+            // Async calls that one process runs at a time.
+            'concurrency' => env('GOTASK_CONCURRENCY', 100),
+
+            // Bytes of the largest call or result, on both sides.
+            'max_payload' => env('GOTASK_MAX_PAYLOAD', 64 * 1024 * 1024),
+
+            // Calls that may wait for a free process, and their bytes altogether.
+            'queue_calls' => env('GOTASK_QUEUE_CALLS', 10_000),
+            'queue_bytes' => env('GOTASK_QUEUE_BYTES', 256 * 1024 * 1024),
+        ],
+
+        // The connections of each PHP process. One carries many calls at a time: more are opened only while all are busy.
+        'pool' => [
+            'min_connections' => env('GOTASK_MIN_CONNECTIONS', 1),
+            'max_connections' => env('GOTASK_MAX_CONNECTIONS', 4),
+
+            // Seconds, also for waiting for a worker that is being started.
+            'connect_timeout' => env('GOTASK_CONNECT_TIMEOUT', 10.0),
+
+            // Seconds after which a connection beyond min_connections that was not needed is closed.
+            'max_idle_time' => env('GOTASK_MAX_IDLE_TIME', 60.0),
+        ],
+
+        // What Python logs goes to a channel of config/autoload/logger.php under this name; level is the least that is logged:
+        // debug, info, warning or error.
+        'log' => [
+            'channel' => env('GOTASK_LOG_CHANNEL', 'default'),
+            'name' => env('GOTASK_LOG_NAME', 'gotask'),
+            'level' => env('GOTASK_LOG_LEVEL', 'info'),
+        ],
+
+        // Console commands and tests: attach to the running worker, or start a private one for their time.
+        'console' => env('GOTASK_CONSOLE', 'attach'),
+    ],
+];
