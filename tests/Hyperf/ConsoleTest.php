@@ -66,7 +66,7 @@ final class ConsoleTest extends HyperfTestCase
         }
 
         self::assertSame(0, $code, $output);
-        self::assertStringContainsString('OK (2 tests', $output);
+        self::assertMatchesRegularExpression('/^OK/m', $output);
         self::assertSame([], $this->app->processes());
     }
 }
