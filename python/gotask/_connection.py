@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MAX_WAITING_CALLS = 1024
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 
+# And while so many bytes of answers wait for it to read them: what a peer asks for and never takes must not fill the memory.
+MAX_UNREAD_BYTES = 1024 * 1024
+
 # The route of sync methods that run in the broker.
 INLINE = 2
 
@@ -50,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._outbox: deque[
             tuple[memoryview, Segment | None]
         ] = deque()  # what the transport has not taken yet
+        self._unread = 0  # bytes of it
         self._writable = True
         self._reading = True
         self._closing = False
@@ -150,7 +154,7 @@ class Connection(asyncio.Protocol):
         """Reads only while the broker is ready, not too much of this caller waits, and it reads its answers."""
         reading = (
             self._broker.ready
-            and self._writable
+            and self._unread <= MAX_UNREAD_BYTES
             and self._waiting_calls <= MAX_WAITING_CALLS
             and self._waiting_bytes <= MAX_WAITING_BYTES
         )
@@ -216,7 +220,7 @@ class Connection(asyncio.Protocol):
         if self._writable and not self._outbox:
             self._transport.write(data)
         else:
-            self._outbox.append((memoryview(data), None))
+            self._hold(data, None)
 
     def go_away(self) -> None:
         """Tells the peer that no more calls are taken here, and closes once those that it has are answered."""
@@ -360,19 +364,29 @@ class Connection(asyncio.Protocol):
             self._out.append(frame)
             return
         self.flush()
-        self._outbox.append((memoryview(frame), segment))
+        self._hold(frame, segment)
         self._drain()
+
+    def _hold(self, data: Buffer, segment: Segment | None) -> None:
+        """Keeps what the peer is to read, until the transport takes it."""
+        self._outbox.append((memoryview(data), segment))
+        self._unread += len(data)
+        if self._unread > MAX_UNREAD_BYTES and self._reading:
+            self.regulate()
 
     def _drain(self) -> None:
         """Gives the transport as much as it takes: a large reply in pieces, so that little of it is ever copied."""
         while self._outbox and self._writable and self._transport is not None:
             view, segment = self._outbox[0]
             self._transport.write(bytes(view[:WRITE_SIZE]))
+            self._unread -= min(len(view), WRITE_SIZE)
             if len(view) > WRITE_SIZE:
                 self._outbox[0] = (view[WRITE_SIZE:], segment)
                 view.release()
             else:
                 self._written()
+        if not self._reading and self._unread <= MAX_UNREAD_BYTES:
+            self.regulate()
         if self._closing and not self._outbox and self._transport is not None:
             self._transport.close()
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import sys
 import time
+import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from ._entry import MESSAGE_SIZE
 from ._loop import run_in_loop
@@ -111,14 +115,20 @@ class AsyncWorker:
             return
         message = self._receive(self._sync_lane)
         if message:
-            self._sync.run(message)
+            try:
+                self._sync.run(message)
+            except BaseException:
+                _die()
 
     def _take_async(self) -> None:
         while len(self._running) < self._concurrency:
             message = self._receive(self._async_lane)
             if not message:
                 break
-            self._begin(parse_job(message, 0))
+            try:
+                self._begin(parse_job(message, 0))
+            except BaseException:
+                _die()
         self._listen()
 
     def _begin(self, job: Job) -> None:
@@ -132,9 +142,21 @@ class AsyncWorker:
             reply = self._runner.expired(job)
         else:
             reply = await self._runner.run_async(job)
-        self._channel.reply(job, ASYNC, reply)
+        try:
+            self._channel.reply(job, ASYNC, reply)
+        except BaseException:
+            _die()
         self._slots.give_back(slot)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._listen()
+
+
+def _die() -> NoReturn:
+    """Something other than a method failed, for want of descriptors or memory as a rule, and with it a call is lost. The loop
+    would only log that and its caller wait for ever; when this process ends, the broker tells all whose calls it had.
+    """
+    traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(1)
