@@ -24,7 +24,7 @@ final class AnnouncedWorker implements Supervised
     private bool $askedToEnd = false;
 
     /**
-     * @param non-empty-list<string> $addresses of the worker
+     * @param list<string> $addresses of the worker
      * @param int $owner see WorkerStatus
      * @param null|Closure(WorkerStatus, ?ExitStatus): void $listener is told of every change, after the file; how the worker
      *                                                                ended where it did so on its own after being ready

@@ -10,6 +10,7 @@ use Reasno\GoTask\Console\ConsoleLogger;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\Process\AnnouncedWorker;
 use Reasno\GoTask\Process\Supervisor;
 use Reasno\GoTask\Process\WorkerProcess;
 use Symfony\Component\Console\Command\Command;
@@ -68,6 +69,7 @@ final class ServeCommand extends Command
 
             return ExitCode::USAGE;
         }
+        $worker = new AnnouncedWorker($worker, $worker->addresses(), (int) getmypid());
         $supervisor = new Supervisor($worker, $logger);
         $this->stopOnSignals($supervisor);
         try {
@@ -76,6 +78,8 @@ final class ServeCommand extends Command
             $logger->error($failure->getMessage());
 
             return $worker->exit()->code ?? ExitCode::FAILED;
+        } finally {
+            $worker->close();
         }
 
         return ExitCode::OK;
