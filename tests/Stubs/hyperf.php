@@ -29,6 +29,10 @@ namespace Hyperf\Context {
         public static function getContainer(): ContainerInterface
         {
         }
+
+        public static function setContainer(ContainerInterface $container): ContainerInterface
+        {
+        }
     }
 }
 
