@@ -8,7 +8,10 @@ if __name__ == "__main__":
         # Python has put this file's folder in front; what must be importable is the package that it is.
         sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     if sys.argv[1:2] == ["--worker"]:
-        from gotask._worker import main
+        from gotask._worker import leave, main
+
+        leave(main())
     else:
         from gotask._cli import main
-    sys.exit(main())
+
+        sys.exit(main())

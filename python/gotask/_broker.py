@@ -134,6 +134,7 @@ class Broker:
 
     def cancelled(self, call: Call) -> None:
         """Nobody waits for this call any more. One that still waits is not started."""
+        self.pool.cancel(call)
         if self.inline is not None:
             self.inline.cancel(call)
 

@@ -25,6 +25,9 @@ MAX_WAITING_BYTES = 64 * 1024 * 1024
 # And while so many bytes of answers wait for it to read them: what a peer asks for and never takes must not fill the memory.
 MAX_UNREAD_BYTES = 1024 * 1024
 
+# With so many bytes of answers unread, no more of the peer's calls are started either: each may add a large one.
+MAX_UNREAD_RESULTS = 16 * 1024 * 1024
+
 # The route of sync methods that run in the broker.
 INLINE = 2
 
@@ -54,6 +57,7 @@ class Connection(asyncio.Protocol):
             tuple[memoryview, Segment | None]
         ] = deque()  # what the transport has not taken yet
         self._unread = 0  # bytes of it
+        self._held = False  # its calls are not started for now
         self._writable = True
         self._reading = True
         self._closing = False
@@ -76,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._out.clear()
         while self._outbox:
             self._written()
+        self._decoder.close()
         while self._segments:
             self._segments.popleft().close()
         for call in self._calls.values():
@@ -136,6 +141,7 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._drain()
         self.regulate()
+        self._broker.flush()
 
     # -- the broker's side ------------------------------------------------------------------------------------------
 
@@ -145,10 +151,6 @@ class Connection(asyncio.Protocol):
             return "closed"
         name = self._transport.get_extra_info("peername")
         return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix socket"
-
-    @property
-    def outstanding(self) -> int:
-        return len(self._calls)
 
     def regulate(self) -> None:
         """Reads only while the broker is ready, not too much of this caller waits, and it reads its answers."""
@@ -241,8 +243,11 @@ class Connection(asyncio.Protocol):
         segment = None
         if frame.raw.__class__ is memoryview:
             segment = self._segments.popleft()
-        if frame.stream or frame.flags & wire.CONTROL:
+        if frame.stream & ~wire.STREAM or frame.flags & wire.CONTROL:
             self._control(frame, segment)
+            return
+        if frame.stream:
+            self._malformed(frame, segment, "streams are not supported: send a call without the STREAM bit")
             return
         options = frame.options
         count = len(options)
@@ -250,6 +255,9 @@ class Connection(asyncio.Protocol):
             self._malformed(frame, segment, f"a call has 2 or 4 options, not {count}")
             return
         sequence, length = options[0], options[1]
+        if not 0 < sequence <= wire.MAX_SEQUENCE:
+            self._malformed(frame, segment, f"a sequence is within 1 … {wire.MAX_SEQUENCE}")
+            return
         if sequence in self._calls:
             raise ProtocolError(
                 f"sequence {sequence} is used for a second call while the first one is outstanding"
@@ -373,6 +381,9 @@ class Connection(asyncio.Protocol):
         self._unread += len(data)
         if self._unread > MAX_UNREAD_BYTES and self._reading:
             self.regulate()
+        if self._unread > MAX_UNREAD_RESULTS and not self._held:
+            self._held = True
+            self._broker.pool.hold(self)
 
     def _drain(self) -> None:
         """Gives the transport as much as it takes: a large reply in pieces, so that little of it is ever copied."""
@@ -387,6 +398,9 @@ class Connection(asyncio.Protocol):
                 self._written()
         if not self._reading and self._unread <= MAX_UNREAD_BYTES:
             self.regulate()
+        if self._held and self._unread <= MAX_UNREAD_RESULTS:
+            self._held = False
+            self._broker.pool.release(self)
         if self._closing and not self._outbox and self._transport is not None:
             self._transport.close()
 

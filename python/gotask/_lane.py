@@ -18,7 +18,7 @@ import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
 
-from ._entry import ENTRY, EXACT, MESSAGES, SHARED, STRUCTURED
+from ._entry import ENTRY, EXACT, MESSAGE_SIZE, MESSAGES, SHARED, STRUCTURED
 from ._protocol import LARGE, Buffer
 from ._queue import Call, CallQueue
 
@@ -73,12 +73,12 @@ class Lane:
         """Sends the call on if the lane is idle, else lets it wait for the next `pump`. False: the queue is full."""
         queue = self.queue
         if not queue.calls:
-            if not self.sent and self._room:
+            if not self.sent and self._room and not queue.held_calls:
                 self._send((call,))
                 return True
             # The pace is measured while calls wait, which is when it matters.
             self._since, self._answers = time.monotonic(), 0
-        elif queue.full_for(call.size):
+        if queue.full_for(call.size):
             return False
         queue.push(call)
         return True
@@ -102,6 +102,21 @@ class Lane:
         for call in sorted(calls, key=lambda call: call.number, reverse=True):
             self.sent.pop(call.number, None)
             self.queue.push_front(call)
+
+    def recall(self) -> None:
+        """With no worker there: takes back what lies in the kernel, and what the last worker had received and not begun."""
+        try:
+            while self.receiver.recv(MESSAGE_SIZE, socket.MSG_DONTWAIT):
+                pass
+        except OSError:
+            pass
+        self.returned(list(self.sent.values()))
+
+    def has_untaken(self, begun: Iterable[int]) -> bool:
+        """Whether a call waits for a worker, the newest ones begun being `begun`."""
+        return bool(self.queue.calls) or (
+            bool(self.sent) and next(reversed(self.sent)) > max(begun, default=0)
+        )
 
     def lost(self, taken: Iterable[int]) -> list[Call]:
         """The calls that are neither in the kernel nor, by the workers' notes, with any worker.

@@ -6,11 +6,11 @@ import json
 import time
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _protocol as wire
 from ._config import Config
-from ._errors import DeadlineExceeded, Unavailable, WorkerCrashed
+from ._errors import DeadlineExceeded, RemoteError, Unavailable, WorkerCrashed
 from ._lane import Lane
 from ._log import Log
 from ._memory import Segment, SegmentPool
@@ -19,12 +19,18 @@ from ._queue import Call, CallQueue
 from ._records import ASYNC, FAILED, READY, SYNC
 from ._worker_handle import WorkerHandle
 
+if TYPE_CHECKING:
+    from ._connection import Connection
+
 # Replacements within WINDOW seconds that are started at once; beyond, there is a pause. While starts fail, it doubles up to
 # LAST_PAUSE; workers that started and died later may be what keeps callers served, so theirs stays short.
 QUICK_STARTS = 5
 WINDOW = 10.0
 FIRST_PAUSE = 0.5
 LAST_PAUSE = 30.0
+
+# Seconds that a sync call may wait while workers run async calls, before one of them makes room for it.
+SYNC_PATIENCE = 0.05
 
 # A worker that lives and has received a call notes it within microseconds. What nobody has noted after two looks was lost.
 LOST_CHECK = 0.05
@@ -62,6 +68,7 @@ class WorkerPool:
         self._pause = FIRST_PAUSE
         self._timers: set[TimerHandle] = set()
         self._suspects: dict[int, set[int]] = {}
+        self._looking_after_sync = False
         self.touched: set[Lane] = set()  # to be pumped
         self.failure: str | None = None  # why no worker can be started at present
         self.workers: list[WorkerHandle] = []
@@ -79,15 +86,32 @@ class WorkerPool:
         taken = lane.submit(call)
         if lane.queue.calls:
             self.touched.add(lane)
+        if not is_async and not self._looking_after_sync and self.lanes[ASYNC].sent:
+            self._look_after_sync()
         return taken
+
+    def cancel(self, call: Call) -> None:
+        """Takes a call that nobody waits for any more out of its queue, if it is still there."""
+        if any(lane.queue.remove(call) for lane in self.lanes):
+            call.release()
+
+    def hold(self, owner: Connection) -> None:
+        """Starts no more calls of a caller that does not read its answers."""
+        for lane in self.lanes:
+            lane.queue.hold(owner)
+
+    def release(self, owner: Connection) -> None:
+        for lane in self.lanes:
+            lane.queue.release(owner)
+            self.touched.add(lane)
 
     def pump(self) -> None:
         """Hands on what waits in lanes where something has changed."""
-        for lane in self.touched:
+        touched, self.touched = self.touched, set()
+        for lane in touched:
             lane.pump()
-        self.touched.clear()
 
-    def discard(self, owner: Any) -> None:
+    def discard(self, owner: Connection) -> None:
         """Takes the calls of a caller that is gone out of the queues."""
         for lane in self.lanes:
             for call in lane.queue.discard(owner):
@@ -95,7 +119,7 @@ class WorkerPool:
 
     @property
     def queued(self) -> int:
-        return sum(lane.queue.calls for lane in self.lanes)
+        return sum(len(lane.queue) for lane in self.lanes)
 
     @property
     def running(self) -> int:
@@ -172,6 +196,8 @@ class WorkerPool:
     def reply(self, worker: WorkerHandle, lane_number: int, number: int, frame: bytes) -> None:
         """An ordinary reply has come."""
         lane = self.lanes[lane_number]
+        if lane_number == SYNC:
+            worker.yielding = False
         call = lane.answered(number)
         if lane.queue.calls:
             self.touched.add(lane)
@@ -183,15 +209,23 @@ class WorkerPool:
                 self._failed_notification(call, frame)
 
     def large_reply(
-        self, worker: WorkerHandle, lane_number: int, number: int, content: Segment | int
+        self, worker: WorkerHandle, lane_number: int, number: int, content: Segment | int | None
     ) -> None:
-        """A reply in a segment of its own, or in so many bytes of the segment that the call came in."""
+        """A reply in a segment of its own, or in so many bytes of the segment that the call came in.
+
+        None: it could not be received.
+        """
         lane = self.lanes[lane_number]
         self.touched.add(lane)
         call = lane.answered(number)
         segment = self._segments.adopt(content) if isinstance(content, Segment) else None
         if call is not None:
             worker.calls += 1
+            if content is None:
+                call.owner.fail(
+                    call, RemoteError("the result is lost: the broker has no descriptor left (ulimit -n)")
+                )
+                return
             if segment is None:
                 segment, call.segment = call.segment, None
             call.release()
@@ -213,6 +247,29 @@ class WorkerPool:
         method = call.method.decode("utf-8", "replace")
         self._log.error("a notification failed", method=method, error=error)
 
+    # -- fairness between the lanes ---------------------------------------------------------------------------------
+
+    def _look_after_sync(self) -> None:
+        self._looking_after_sync = True
+        self._later(SYNC_PATIENCE, self._help_sync)
+
+    def _help_sync(self) -> None:
+        """Async calls that never cease would keep a sync one waiting: one worker then takes no more of them before it."""
+        self._looking_after_sync = False
+        running = self.lanes[ASYNC].sent
+        ready = [worker for worker in self.workers if worker.state == "ready"]
+        begun = [number for worker in ready for number in worker.slots.begun_sync()]
+        if not running or not self.lanes[SYNC].has_untaken(begun):
+            return
+        loads = [
+            (sum(number in running for number in worker.slots.running_async()), index)
+            for index, worker in enumerate(ready)
+            if worker.is_async and not worker.yielding
+        ]
+        if loads:
+            ready[min(loads)[1]].yield_to_sync()
+        self._look_after_sync()
+
     # -- death ------------------------------------------------------------------------------------------------------
 
     def died(self, worker: WorkerHandle) -> None:
@@ -222,6 +279,9 @@ class WorkerPool:
         how, data = worker.how_it_died()
         for number, lane in enumerate(self.lanes):
             self._settle(worker, number, lane, how, data)
+        if not self.workers:
+            for lane in self.lanes:
+                lane.recall()
         self._resize()
         if self._ending:
             return

@@ -176,6 +176,16 @@ class Decoder:
         self._complete(events)
         return events
 
+    def close(self) -> None:
+        """Lets go of a large payload that will not be completed."""
+        if self._view is not None and self._large is not None:
+            self._view.release()
+            if isinstance(self._large.raw, memoryview):
+                self._large.raw.release()
+        self._large = self._view = None
+        self._between = False
+        self.error = self.error or ProtocolError("the stream has ended")
+
     def _parse(self, data: bytes) -> list[Event]:
         events: list[Event] = []
         offset, end = 0, len(data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from ._protocol import Frame
@@ -62,43 +62,38 @@ class CallQueue:
     def __init__(self, max_calls: int, max_bytes: int) -> None:
         self._max_calls = max_calls
         self._max_bytes = max_bytes
-        self._waiting: dict[Connection, deque[Call]] = {}
+        self._waiting: dict[Connection, OrderedDict[Call, None]] = {}
         self._turns: deque[Connection] = deque()
-        self.calls = 0
+        self._held: set[Connection] = set()
+        self.calls = 0  # that may be taken
+        self.held_calls = 0  # of callers that are not to get more answers for now
         self.bytes = 0
 
     def __len__(self) -> int:
-        return self.calls
+        return self.calls + self.held_calls
 
     def full_for(self, size: int) -> bool:
         """Whether a call of `size` bytes is to be refused. An empty queue takes one of any size."""
-        return self.calls >= self._max_calls or (self.calls > 0 and self.bytes + size > self._max_bytes)
+        calls = self.calls + self.held_calls
+        return calls >= self._max_calls or (calls > 0 and self.bytes + size > self._max_bytes)
 
     def push(self, call: Call) -> None:
-        calls = self._waiting.get(call.owner)
-        if calls is None:
-            calls = self._waiting[call.owner] = deque()
-            self._turns.append(call.owner)
-        calls.append(call)
-        size = call.size
-        self.calls += 1
-        self.bytes += size
-        call.owner.queued(1, size)
+        self._add(call)
 
     def push_front(self, call: Call) -> None:
         """Puts back a call that came out earlier, before everything else of its owner."""
-        calls = self._waiting.get(call.owner)
-        if calls is None:
-            calls = self._waiting[call.owner] = deque()
-            self._turns.appendleft(call.owner)
-        calls.appendleft(call)
-        self._count(call, 1)
+        owner = call.owner
+        is_new = owner not in self._waiting
+        self._add(call)
+        self._waiting[owner].move_to_end(call, last=False)
+        if is_new and owner not in self._held:
+            self._turns.rotate(1)
 
     def pop(self) -> Call:
-        """The next call; the queue must not be empty."""
+        """The next call; there must be one that may be taken."""
         owner = self._turns.popleft()
         calls = self._waiting[owner]
-        call = calls.popleft()
+        call, _ = calls.popitem(last=False)
         if calls:
             self._turns.append(owner)
         else:
@@ -109,29 +104,78 @@ class CallQueue:
         owner.queued(-1, -size)
         return call
 
+    def remove(self, call: Call) -> bool:
+        """Takes out a call that nobody waits for any more. False: it is not here."""
+        calls = self._waiting.get(call.owner)
+        if calls is None or call not in calls:
+            return False
+        del calls[call]
+        self._forget(call)
+        if not calls:
+            self._drop(call.owner)
+        return True
+
+    def hold(self, owner: Connection) -> None:
+        """Starts no more calls of `owner` until `release`: it does not read its answers."""
+        if owner not in self._held:
+            self._held.add(owner)
+            calls = self._waiting.get(owner)
+            if calls:
+                self._turns.remove(owner)
+                self.calls -= len(calls)
+                self.held_calls += len(calls)
+
+    def release(self, owner: Connection) -> None:
+        if owner in self._held:
+            self._held.discard(owner)
+            calls = self._waiting.get(owner)
+            if calls:
+                self._turns.append(owner)
+                self.calls += len(calls)
+                self.held_calls -= len(calls)
+
     def discard(self, owner: Connection) -> list[Call]:
-        """Takes out what `owner` has waiting, but for its notifications, which were promised to run."""
-        calls = self._waiting.pop(owner, None)
-        if calls is None:
-            return []
-        kept = deque(call for call in calls if call.notify)
-        if kept:
-            self._waiting[owner] = kept
-        else:
-            self._turns.remove(owner)
-        gone = [call for call in calls if not call.notify]
+        """Takes out what `owner`, who is gone, has waiting, but for its notifications, which were promised to run."""
+        self.release(owner)
+        gone = [call for call in self._waiting.get(owner, ()) if not call.notify]
         for call in gone:
-            self._count(call, -1)
+            self.remove(call)
         return gone
 
     def clear(self) -> list[Call]:
         """Takes out everything."""
+        for owner in tuple(self._held):
+            self.release(owner)
         gone = []
         while self.calls:
             gone.append(self.pop())
         return gone
 
-    def _count(self, call: Call, sign: int) -> None:
-        self.calls += sign
-        self.bytes += sign * call.size
-        call.owner.queued(sign, sign * call.size)
+    def _add(self, call: Call) -> None:
+        owner = call.owner
+        calls = self._waiting.get(owner)
+        if calls is None:
+            calls = self._waiting[owner] = OrderedDict()
+            if owner not in self._held:
+                self._turns.append(owner)
+        calls[call] = None
+        size = call.size
+        if self._held and owner in self._held:
+            self.held_calls += 1
+        else:
+            self.calls += 1
+        self.bytes += size
+        owner.queued(1, size)
+
+    def _forget(self, call: Call) -> None:
+        if call.owner in self._held:
+            self.held_calls -= 1
+        else:
+            self.calls -= 1
+        self.bytes -= call.size
+        call.owner.queued(-1, -call.size)
+
+    def _drop(self, owner: Connection) -> None:
+        del self._waiting[owner]
+        if owner not in self._held:
+            self._turns.remove(owner)

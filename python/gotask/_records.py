@@ -14,3 +14,6 @@ READY = 3  # JSON: what the worker can run
 FAILED = 4  # JSON: why it can't start; it ends
 
 SYNC, ASYNC = 0, 1  # lanes
+
+# What the broker sends, on the socket of the log records, to a worker with async methods: take a sync call first.
+YIELD = b"y"

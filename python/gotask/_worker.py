@@ -22,7 +22,7 @@ from ._protocol import LARGE, Buffer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
 # Replies to the calls of one message are gathered while their methods are quick, which is: the last call took less than
 # QUICK seconds. What was slow for once is sent at once, with what was gathered before it, up to GATHER_BYTES at a time.
@@ -48,6 +48,14 @@ class Channel:
     def send(self, data: bytes) -> None:
         self._sendall(data)
 
+    def fileno(self) -> int:
+        """Of the socket for what the broker asks: that of the log records, since a watched one becomes non-blocking."""
+        return self._log.fileno()
+
+    def receive(self) -> bytes:
+        """What the broker has asked; empty at the end."""
+        return self._log.recv(64, socket.MSG_DONTWAIT)
+
     def record(self, kind: int, content: Any) -> None:
         body = json.dumps(content, default=repr).encode()
         self._sendall(RECORD.pack(0, len(body), kind, 0) + body)
@@ -55,7 +63,7 @@ class Channel:
     def log(self, content: Any) -> None:
         """Sends a log record. One that is too large for a message loses its traceback and the end of its text."""
         try:
-            self._log.send(json.dumps(content, default=repr).encode())
+            self._send_log(content)
         except OSError:
             content = {
                 **content,
@@ -64,7 +72,7 @@ class Channel:
                 "exception": None,
             }
             try:
-                self._log.send(json.dumps(content, default=repr).encode())
+                self._send_log(content)
             except OSError:
                 pass  # the broker is gone, and this process goes with it
 
@@ -81,6 +89,17 @@ class Channel:
             self._reply_shared(job.number, size, lane, frame)
         if job.segment is not None:
             job.segment.close()
+
+    def _send_log(self, content: Any) -> None:
+        data = json.dumps(content, default=repr).encode()
+        while True:
+            try:
+                self._log.send(data)
+                return
+            except BlockingIOError:
+                from select import select
+
+                select((), (self._log,), ())
 
     def _forked(self) -> None:
         """In a child that a method forked and that came out of the method: it answers nothing, its parent does."""
@@ -223,6 +242,19 @@ def report_failure(channel: Channel, error: BaseException) -> int:
     sys.stderr.flush()
     channel.record(FAILED, {"message": text.rstrip()})
     return 70
+
+
+def leave(code: int) -> NoReturn:
+    """Ends this process as Python does, but without waiting for threads that a method started and left running."""
+    import atexit
+
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads it any more
+    os._exit(code)
 
 
 def report_close(service: str, error: BaseException) -> None:

@@ -66,6 +66,7 @@ class AsyncWorker:
         self._running: set[asyncio.Task[None]] = set()
         self._listening: set[socket.socket] = set()
         self._open_lanes = 2
+        self._yielding = False  # to a sync call, once those that run have ended
 
     async def serve(
         self, sync_lane: socket.socket, async_lane: socket.socket, ready: Callable[[], None]
@@ -74,6 +75,7 @@ class AsyncWorker:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._sync_lane, self._async_lane = sync_lane, async_lane
+        self._loop.add_reader(self._channel.fileno(), self._asked)
         ready()
         self._listen()
         await self._ended.wait()
@@ -81,8 +83,11 @@ class AsyncWorker:
     def _listen(self) -> None:
         """Watches the lanes that it may take a call from now."""
         running = len(self._running)
+        if not running and self._yielding:
+            self._yielding = False
+            self._loop.call_soon(self._take_sync)
         self._watch(self._sync_lane, not running, self._take_sync)
-        self._watch(self._async_lane, running < self._concurrency, self._take_async)
+        self._watch(self._async_lane, running < self._concurrency and not self._yielding, self._take_async)
         if not self._open_lanes and not running:
             self._ended.set()
 
@@ -110,6 +115,14 @@ class AsyncWorker:
             self._listen()
         return message
 
+    def _asked(self) -> None:
+        """The broker asks to make room for a sync call."""
+        if self._channel.receive():
+            self._yielding = True
+            self._listen()
+        else:
+            self._loop.remove_reader(self._channel.fileno())
+
     def _take_sync(self) -> None:
         if self._running:
             return
@@ -121,7 +134,7 @@ class AsyncWorker:
                 _die()
 
     def _take_async(self) -> None:
-        while len(self._running) < self._concurrency:
+        while len(self._running) < self._concurrency and not self._yielding:
             message = self._receive(self._async_lane)
             if not message:
                 break

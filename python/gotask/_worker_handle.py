@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ._entry import MESSAGES
 from ._log import Log
 from ._memory import Segment
-from ._records import RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED
+from ._records import RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, YIELD
 from ._slots import Slots
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class WorkerHandle:
         self.failure: dict[str, Any] | None = None
         self.calls = 0
         self.is_async = False
-        self.has_sync = True
+        self.yielding = False  # it was asked to make room for a sync call
         self._channel, theirs = socket.socketpair()
         self._channel.setblocking(False)
         self._log_socket, their_log = socket.socketpair(socket.AF_UNIX, MESSAGES)
@@ -70,20 +70,26 @@ class WorkerHandle:
         if single_thread:
             for name in _THREAD_VARIABLES:
                 environment.setdefault(name, "1")
-        # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended with it.
-        self.process = subprocess.Popen(
-            [sys.executable, _MAIN, "--worker", numbers, app],
-            stdin=subprocess.DEVNULL,
-            stdout=their_stderr,
-            stderr=their_stderr,
-            pass_fds=descriptors,
-            start_new_session=True,
-            env=environment,
-        )
-        theirs.close()
-        their_log.close()
-        os.close(their_stderr)
-        self._pidfd = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else -1
+        try:
+            # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended
+            # with it.
+            self.process = subprocess.Popen(
+                [sys.executable, _MAIN, "--worker", numbers, app],
+                stdin=subprocess.DEVNULL,
+                stdout=their_stderr,
+                stderr=their_stderr,
+                pass_fds=descriptors,
+                start_new_session=True,
+                env=environment,
+            )
+            self._pidfd = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else -1
+        except OSError:
+            self._close()
+            raise
+        finally:
+            theirs.close()
+            their_log.close()
+            os.close(their_stderr)
 
     @property
     def pid(self) -> int:
@@ -100,6 +106,14 @@ class WorkerHandle:
         loop.add_reader(self._stderr, self._stderr_readable)
         if self._pidfd >= 0:
             loop.add_reader(self._pidfd, self._ended)
+
+    def yield_to_sync(self) -> None:
+        """Asks it to end the async calls that it has, and to take a sync one before any others."""
+        self.yielding = True
+        try:
+            self._log_socket.send(YIELD)
+        except OSError:
+            pass  # it is ending, or has been asked a hundred thousand times
 
     def kill(self) -> None:
         """Ends the worker and what it started, at once."""
@@ -133,15 +147,17 @@ class WorkerHandle:
     def _read(self) -> bool:
         """Reads what is there. False at the end of the channel."""
         try:
-            count, ancillary, _, _ = self._channel.recvmsg_into((self._scratch,), _FD_SPACE)
+            count, ancillary, flags, _ = self._channel.recvmsg_into((self._scratch,), _FD_SPACE)
         except (BlockingIOError, InterruptedError):
             return True
         except ConnectionResetError:
             return False
         if not count:
             return False
-        if ancillary:
-            self._descriptors += _descriptors(ancillary)
+        if ancillary or flags & socket.MSG_CTRUNC:
+            # One at most: the kernel ends a read behind what a descriptor came with. Without room for it here it is gone,
+            # and its place has to stay, lest another call's result be taken for it.
+            self._descriptors += _descriptors(ancillary) or [-1]
         data = bytes(self._scratch[:count])
         if self._partial:
             data, self._partial = self._partial + data, b""
@@ -151,7 +167,7 @@ class WorkerHandle:
             number, size, kind, lane = RECORD.unpack_from(data, offset)
             start = offset + RECORD.size
             if kind == REPLY_SHARED:
-                pool.large_reply(self, lane, number, Segment(size, fd=self._descriptors.pop(0)))
+                pool.large_reply(self, lane, number, _segment(size, self._descriptors.pop(0)))
                 offset = start
                 continue
             if kind == REPLY_IN_PLACE:
@@ -203,24 +219,40 @@ class WorkerHandle:
         self._loop.remove_reader(self._log_socket)
         while self._log_readable():
             pass
-        self._log_socket.close()
         while self._channel_has_data() and self._read():
             pass
         self._stderr_readable()
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
+        self._pool.died(self)
+        self._close()
+        self._pool.batch()
+
+    def _close(self) -> None:
         os.close(self._stderr)
         self._channel.close()
-        self._pool.died(self)
+        self._log_socket.close()
         self.slots.close()
-        self._pool.batch()
 
     def _channel_has_data(self) -> bool:
         try:
             return bool(self._channel.recv(1, socket.MSG_PEEK))
         except OSError:
             return False
+
+
+def _segment(size: int, descriptor: int) -> Segment | None:
+    """None: it did not come through, or can't be mapped, for want of descriptors."""
+    if descriptor < 0:
+        return None
+    segment = Segment(size, fd=descriptor)
+    try:
+        segment.view
+    except OSError:
+        segment.close()
+        return None
+    return segment
 
 
 def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,3 +113,80 @@ class App:
     async def zeros(self, count):
         return bytes(count)
 """
+
+
+def test_async_calls_that_never_cease_do_not_keep_sync_calls_waiting(broker: BrokerProcess) -> None:
+    busy, peer = connect(broker), connect(broker)
+    running = {busy.send("App.wait", 0.05 + index / 500) for index in range(16)}
+    worst = 0.0
+    for _ in range(4):
+        sync = peer.send("App.echo", 1)
+        began = time.monotonic()
+        while not select.select([peer.socket], [], [], 0)[0]:
+            assert time.monotonic() - began < 5
+            busy.read()
+            for done in running & busy.replies.keys():
+                running.remove(done)
+                busy.result(done)
+                running.add(busy.send("App.wait", 0.05 + done % 16 / 500))
+        assert peer.result(sync) == 1
+        worst = max(worst, time.monotonic() - began)
+    assert worst < 1.0
+
+
+def test_cancelled_calls_leave_the_queue_at_once(tmp_path: Path) -> None:
+    process = BrokerProcess(
+        APPS / "sync_only.py", "--queue-calls", "50", workers=1, address=f"unix://{tmp_path}/b.sock"
+    )
+    process.wait_for("ready")
+    peer = connect(process)
+    blocking = peer.send("App.sleep", 0.5)
+    for _ in range(20):
+        waiting = [peer.send("App.sleep", 1) for _ in range(40)]
+        for sequence in waiting:
+            peer.socket.sendall(wire.encode(wire.CONTROL, (sequence,), b"", wire.STOP))
+        assert peer.call("GoTask.Status")["queued"] == 0
+    assert peer.result(blocking) == 0.5
+    assert peer.call("App.echo", 1) == 1
+    assert process.end() == 0
+
+
+def test_a_peer_that_reads_no_results_gets_no_more_of_them_made(broker: BrokerProcess) -> None:
+    lazy, peer = connect(broker), connect(broker)
+    sequences = [lazy.send("App.zeros", 30 * MIB) for _ in range(30)]
+    began = time.monotonic()
+    while time.monotonic() - began < 1.5:
+        assert peer.call("App.echo", 1) == 1
+    pid = peer.call("GoTask.Status")["pid"]
+    mapped = [line for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if "memfd:gotask" in line]
+    assert len(mapped) < 12
+    for sequence in sequences:
+        assert len(lazy.result(sequence)) == 30 * MIB
+
+
+@pytest.mark.parametrize("sequence", [0, 2**31, 2**32 - 1])
+def test_a_sequence_out_of_range_is_an_error(broker: BrokerProcess, sequence: int) -> None:
+    peer = connect(broker)
+    peer.socket.sendall(wire.encode(wire.JSON, (sequence, 6), b"App.hi"))
+    assert peer.result(sequence)["code"] == "invalid_request"
+
+
+def test_a_stream_is_refused(broker: BrokerProcess) -> None:
+    peer = connect(broker)
+    peer.socket.sendall(wire.encode(wire.JSON, (7, 6), b"App.hi", wire.STREAM))
+    assert peer.result(7)["code"] == "invalid_request"
+
+
+def test_a_large_payload_that_is_cut_off_leaves_no_memory(broker: BrokerProcess) -> None:
+    peer = connect(broker)
+    pid = peer.call("GoTask.Status")["pid"]
+    maps = Path(f"/proc/{pid}/maps")
+    before = maps.read_text().count("memfd:gotask")
+    for _ in range(3):
+        cut = connect(broker)
+        cut.socket.sendall(wire.encode_header(wire.RAW, (5, 8), 60 * MIB) + b"App.echo" + bytes(30 * MIB))
+        cut.close()
+    until = time.monotonic() + 5
+    while maps.read_text().count("memfd:gotask") > before:
+        assert time.monotonic() < until
+        peer.call("GoTask.Ping")

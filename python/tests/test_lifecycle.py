@@ -417,3 +417,22 @@ def test_a_worker_that_is_not_ready_in_time_is_a_failed_start(tmp_path: Path) ->
     assert "not ready within 0.3 s" in broker.wait_for("failed")["message"]
     assert broker.process.wait(5) == 70
     broker.end()
+
+
+def test_a_thread_that_a_method_left_running_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    app = tmp_path / "threads.py"
+    app.write_text(
+        "import atexit, gotask, threading, time\n"
+        "atexit.register(print, 'at exit')\n"
+        "def start(): threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "gotask.register(start)\n"
+    )
+    address = f"unix://{tmp_path}/b.sock"
+    broker = BrokerProcess(app, address=address)
+    broker.wait_for("ready")
+    assert Peer(address).call("start") is None
+    began = time.monotonic()
+    broker.process.send_signal(signal.SIGTERM)
+    broker.process.wait(10)
+    assert time.monotonic() - began < 1.0 and broker.stderr() == "at exit\n"
+    broker.end()

@@ -76,7 +76,11 @@ def test_a_caller_that_is_gone_takes_its_calls_along_but_for_its_notifications()
 
 
 steps = st.lists(
-    st.tuples(st.sampled_from(["push", "push", "pop", "front", "discard"]), st.integers(0, 3)), max_size=60
+    st.tuples(
+        st.sampled_from(["push", "push", "pop", "front", "discard", "remove", "hold", "release"]),
+        st.integers(0, 3),
+    ),
+    max_size=80,
 )
 
 
@@ -85,24 +89,38 @@ def test_nothing_is_lost_nothing_comes_twice_and_the_counts_are_right(taken: lis
     queue = CallQueue(1000, 1_000_000)
     owners = [Owner() for _ in range(4)]
     waiting: list[Call] = []
+    held: set[Any] = set()
     for number, (step, index) in enumerate(taken):
         if step == "push":
             item = call(owners[index], number + 1)
             queue.push(item)
             waiting.append(item)
+        elif step == "hold":
+            queue.hold(owners[index])
+            held.add(owners[index])
+        elif step == "release":
+            queue.release(owners[index])
+            held.discard(owners[index])
+        elif step == "remove":
+            chosen = waiting[index] if index < len(waiting) else call(owners[index], 999)
+            assert queue.remove(chosen) == (chosen in waiting)
+            waiting = [item for item in waiting if item is not chosen]
         elif step == "discard":
+            held.discard(owners[index])
             gone = queue.discard(owners[index])
             assert gone == [item for item in waiting if item.owner is owners[index]]
             waiting = [item for item in waiting if item.owner is not owners[index]]
-        elif waiting:
+        elif any(item.owner not in held for item in waiting):
             item = queue.pop()
+            assert item.owner not in held
             # The first of its owner's, always.
             assert item is next(other for other in waiting if other.owner is item.owner)
             if step == "front":
                 queue.push_front(item)
             else:
                 waiting.remove(item)
-        assert queue.calls == len(queue) == len(waiting)
+        assert len(queue) == queue.calls + queue.held_calls == len(waiting)
+        assert queue.held_calls == len([item for item in waiting if item.owner in held])
         assert queue.bytes == sum(item.size for item in waiting)
         for owner in owners:
             assert owner.calls == len([item for item in waiting if item.owner is owner])
