@@ -1,11 +1,16 @@
 """What PHP can call."""
 
 import logging
+import sys
+from pathlib import Path
 
-import gotask
-from primes import primes
-from sales import Sales
-from table import Table
+# The package comes with Composer. PHP knows where it is; this is for tests, editors and `python gotask/app.py`.
+sys.path.append(str(Path(__file__).resolve().parent.parent / "vendor" / "reasno" / "gotask" / "python"))
+
+import gotask  # noqa: E402
+from primes import primes  # noqa: E402
+from sales import Sales  # noqa: E402
+from table import Table  # noqa: E402
 
 logger = logging.getLogger(__name__)
 

@@ -1,18 +1,10 @@
 """Tests of the app, without a broker: it is plain Python. Run them with `pytest gotask`."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-# The package comes with Composer and need not be installed.
-sys.path.insert(0, str(Path(__file__).parent.parent / "vendor" / "reasno" / "gotask" / "python"))
-sys.path.insert(0, str(Path(__file__).parent))
-
-import sales  # noqa: E402
-from app import App  # noqa: E402
-from primes import primes  # noqa: E402
-from table import Table  # noqa: E402
+import sales
+from app import App
+from primes import primes
+from table import Table
 
 
 def test_it_greets():
