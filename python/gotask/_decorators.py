@@ -41,27 +41,17 @@ def method(function: T, /) -> T:
 @overload
 def method(  # noqa: F811
     *,
-    timeout: float | None = None,
-    idempotent: bool = False,
     inline: bool = False,
-    concurrency: int | None = None,
 ) -> Callable[[T], T]:
     ...
 
 
-def method(function: Any = None, /, **settings: Any) -> Any:  # noqa: F811
+def method(function: Any = None, /, *, inline: bool = False) -> Any:  # noqa: F811
     """Settings of one method.
 
-    timeout: seconds, above 0, that a call may take at most.
-    idempotent: it may run again where it is not known whether it has run.
     inline: it runs in the broker itself; only for quick ones, as it holds up everything else meanwhile.
-    concurrency: how many calls of it one worker runs at a time, 1 or more.
     """
-    made = Settings(**settings)
-    if made.timeout is not None and not made.timeout > 0:
-        raise ValueError(f"timeout={made.timeout!r}: it must be above 0 seconds")
-    if made.concurrency is not None and made.concurrency < 1:
-        raise ValueError(f"concurrency={made.concurrency!r}: it must be 1 or more")
+    made = Settings(inline)
 
     def mark(function: T) -> T:
         setattr(function, SETTINGS, made)

@@ -158,6 +158,7 @@ class WorkerPool:
                 config.concurrency,
                 config.max_payload,
                 config.workers > 1,
+                config.log_level,
             )
         except OSError as error:
             self._start_failed(f"no process could be started for it: {error}")

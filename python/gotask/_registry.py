@@ -33,19 +33,10 @@ _LIFECYCLE = ("open", "close")
 class Settings:
     """What `@gotask.method` says of one method."""
 
-    __slots__ = ("timeout", "idempotent", "inline", "concurrency")
+    __slots__ = ("inline",)
 
-    def __init__(
-        self,
-        timeout: float | None = None,
-        idempotent: bool = False,
-        inline: bool = False,
-        concurrency: int | None = None,
-    ) -> None:
-        self.timeout = timeout
-        self.idempotent = idempotent
+    def __init__(self, inline: bool = False) -> None:
         self.inline = inline
-        self.concurrency = concurrency
 
 
 _PLAIN = Settings()
@@ -100,9 +91,6 @@ class Method:
             "doc": self.doc,
             "async": self.is_async,
             "inline": self.settings.inline,
-            "timeout": self.settings.timeout,
-            "idempotent": self.settings.idempotent,
-            "concurrency": self.settings.concurrency,
         }
 
     def _not_open(self, payload: Any) -> Any:

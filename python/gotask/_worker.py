@@ -285,4 +285,4 @@ def forward_logging(channel: Channel) -> None:
                 content["exception"] = formatter.formatException(record.exc_info)
             channel.log(content)
 
-    logging.basicConfig(level=logging.INFO, handlers=[Forward()])
+    logging.basicConfig(level=os.environ.get("GOTASK_LOG_LEVEL", "info").upper(), handlers=[Forward()])

@@ -42,6 +42,7 @@ class WorkerHandle:
         concurrency: int,
         max_payload: int,
         single_thread: bool,
+        log_level: str,
     ) -> None:
         self.slots = Slots(concurrency)
         self.state = "starting"
@@ -66,7 +67,7 @@ class WorkerHandle:
             lanes[1].fileno(),
         )
         numbers = ",".join(map(str, (*descriptors, concurrency, max_payload, os.getpid())))
-        environment = dict(os.environ)
+        environment = {**os.environ, "GOTASK_LOG_LEVEL": log_level}
         if single_thread:
             for name in _THREAD_VARIABLES:
                 environment.setdefault(name, "1")

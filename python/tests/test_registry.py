@@ -66,7 +66,7 @@ class App(Base):
     def size(self) -> int:
         raise AssertionError("a property is not a method, and must not be read")
 
-    @method(timeout=2.0, idempotent=True, inline=True, concurrency=1)
+    @method(inline=True)
     def tuned(self) -> None:
         pass
 
@@ -171,13 +171,7 @@ def test_describe() -> None:
         == "App.say_hello(first: str, last: str = 'Doe', *, loud: bool = False) -> str"
     )
     assert described["App.fetch"]["async"] and not described["App.hi"]["async"]
-    tuned = described["App.tuned"]
-    assert (tuned["timeout"], tuned["idempotent"], tuned["inline"], tuned["concurrency"]) == (
-        2.0,
-        True,
-        True,
-        1,
-    )
+    assert described["App.tuned"]["inline"] and not described["App.hi"]["inline"]
 
 
 def test_open_and_close_once() -> None:
@@ -298,7 +292,7 @@ def test_decorators(monkeypatch: pytest.MonkeyPatch) -> None:
         def hi(self) -> None:
             pass
 
-        @method(idempotent=True)
+        @method(inline=True)
         @staticmethod
         def still() -> None:
             pass
@@ -315,11 +309,7 @@ def test_decorators(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(Plain(), Plain) and isinstance(Other(), Other)
     described = {description["name"]: description for description in registry.describe()}
     assert set(described) == {"Plain.hi", "Plain.still", "Named.hi", "function"}
-    assert described["Plain.still"]["idempotent"]
-    with pytest.raises(ValueError, match="above 0"):
-        method(timeout=0)
-    with pytest.raises(ValueError, match="1 or more"):
-        method(concurrency=0)
+    assert described["Plain.still"]["inline"]
 
 
 def test_kinds() -> None:

@@ -269,3 +269,21 @@ def test_a_log_record_of_any_size_comes_out(pair: BrokerProcess) -> None:
     peer = connect(pair)
     peer.call("App.say", "y" * 3_000_000)
     assert len(pair.logged("logged yyy")["message"]) > 1000
+
+
+@pytest.mark.parametrize(("level", "lowest"), [("debug", "debug"), ("error", "error")])
+def test_workers_log_from_the_level_that_is_set(tmp_path: Path, level: str, lowest: str) -> None:
+    app = tmp_path / "logging_app.py"
+    app.write_text(
+        "import gotask, logging\n"
+        "def log():\n"
+        "    for name in ('debug', 'info', 'error'): getattr(logging, name)('said %s', name)\n"
+        "gotask.register(log)\n"
+    )
+    broker = BrokerProcess(app, "--log-level", level, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    connect(broker).call("log")
+    broker.logged("said error")
+    said = [record["level"] for record in broker.records if "said" in record.get("message", "")]
+    assert said[0] == lowest
+    assert broker.end() == 0
