@@ -14,6 +14,7 @@ use function count;
 use function get_debug_type;
 use function hrtime;
 use function is_array;
+use function is_int;
 use function is_string;
 
 /**
@@ -61,6 +62,10 @@ final class Parallel
             foreach ($this->calls as $key => $call) {
                 while (count($this->window) >= $this->concurrency) {
                     $this->advance();
+                }
+                // A generator may yield any.
+                if (! is_int($key) && ! is_string($key)) { // @phpstan-ignore function.alreadyNarrowedType, booleanAnd.alwaysFalse
+                    throw new ValueError('The key of each call must be an integer or a string, one is ' . get_debug_type($key) . '.');
                 }
                 $this->keys[$place] = $key;
                 $this->start($place++, $key, $call);
