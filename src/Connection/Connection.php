@@ -21,6 +21,8 @@ use function strlen;
  */
 abstract class Connection
 {
+    /** So many reads, each of what is there already, are made at most before deadlines count: more than any socket buffer holds. */
+    protected const READS = 64;
     /** With this many outstanding calls, or with a large frame under way, another connection is the better one. */
     private const MANY = 512;
 
@@ -116,8 +118,22 @@ abstract class Connection
     final public function cancel(Pending $call): void
     {
         $this->session->cancel($call);
+        if ($this->session->peer === Peer::Unknown) {
+            // Its Hello, if it is there, tells whether the peer is to hear of this.
+            $this->receiveNow();
+        }
         if ($this->open && $this->session->outbox->length > 0 && $this->pid === getmypid()) {
             $this->flush();
+        }
+    }
+
+    /**
+     * Takes what has come already, without waiting, unless somebody is about to do that anyway.
+     */
+    final public function receiveNow(): void
+    {
+        if ($this->open && $this->pid === getmypid()) {
+            $this->drain();
         }
     }
 
@@ -193,6 +209,11 @@ abstract class Connection
      * @param int $now hrtime() in ns
      */
     abstract protected function send(Pending $call, string $frame, int $now): void;
+
+    /**
+     * Reads until nothing more is there, or READS times. An answer that is in the socket when its time is over has come in time.
+     */
+    abstract protected function drain(): void;
 
     /**
      * Waits until a call is written, in a runtime where nothing else would write it.

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Connection;
 
 use function array_key_last;
 use function array_shift;
+use function array_splice;
 use function array_unshift;
 use function strlen;
 use function substr;
@@ -44,6 +45,43 @@ final class Outbox
         } else {
             $this->pieces[] = $bytes;
         }
+    }
+
+    /**
+     * Appends a frame with a large body, which is not copied, as pieces that remove() finds.
+     */
+    public function appendLarge(string $head, string $body): void
+    {
+        $this->length += strlen($head) + strlen($body);
+        $this->pieces[] = $head;
+        $this->pieces[] = $body;
+    }
+
+    /**
+     * Takes out a frame that appendLarge() put in, if none of it has been begun. The first piece always counts as begun: somebody
+     * may be writing it now.
+     *
+     * @param int $place bytes that wait before it
+     * @param int $length bytes of head and body
+     * @return bool whether it was there and is no longer
+     */
+    public function remove(int $place, int $length): bool
+    {
+        $at = -$this->offset;
+        foreach ($this->pieces as $index => $piece) {
+            if ($at >= $place) {
+                if ($at !== $place || $index === 0 || strlen($piece) + strlen($this->pieces[$index + 1] ?? '') !== $length) {
+                    return false;
+                }
+                array_splice($this->pieces, $index, 2);
+                $this->length -= $length;
+
+                return true;
+            }
+            $at += strlen($piece);
+        }
+
+        return false;
     }
 
     /**

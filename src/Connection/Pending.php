@@ -24,6 +24,9 @@ final class Pending
     /** The place of its frame in the connection's stream of bytes, to tell whether any of it was written. */
     public int $start = 0;
 
+    /** Bytes of its frame when that is in the outbox as pieces of its own, else 0. */
+    public int $large = 0;
+
     /** Flags of the reply's frame. */
     public int $replyFlags = 0;
 

@@ -34,7 +34,13 @@ final class PendingFuture implements Future
 
     public function __destruct()
     {
-        if ($this->silent || $this->call->outcome === Outcome::Waiting || $this->dispatcher->isForked($this->call)) {
+        if ($this->silent || $this->dispatcher->isForked($this->call)) {
+            return;
+        }
+        if ($this->isWaiting()) {
+            $this->call->connection?->receiveNow();
+        }
+        if ($this->isWaiting()) {
             return;
         }
 
@@ -70,7 +76,12 @@ final class PendingFuture implements Future
 
     public function isComplete(): bool
     {
-        return $this->call->outcome !== Outcome::Waiting;
+        return ! $this->isWaiting();
+    }
+
+    private function isWaiting(): bool
+    {
+        return $this->call->outcome === Outcome::Waiting;
     }
 
     private function finish(): void

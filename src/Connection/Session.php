@@ -12,7 +12,9 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Goridge\OversizedFrame;
 use Reasno\GoTask\Goridge\Stream;
 
+use function array_map;
 use function count;
+use function implode;
 use function intdiv;
 use function is_array;
 use function is_int;
@@ -36,6 +38,9 @@ final class Session
     public const HELLO = 'GoTask.Hello';
 
     private const MAX_SEQUENCE = 0x7FFFFFFF;
+
+    /** So many calls that are given up before the peer is known are remembered at most: 16 bytes each. */
+    private const MAX_GIVEN_UP = 65_536;
 
     public Peer $peer = Peer::Unknown;
 
@@ -71,6 +76,9 @@ final class Session
     private int $appended = 0;
 
     private ?Pending $hello = null;
+
+    /** @var list<int> sequences of calls that were given up before it was known whether the peer can be told */
+    private array $givenUp = [];
 
     /**
      * @param int $limit bytes of the largest payload that is taken
@@ -117,16 +125,17 @@ final class Session
     {
         $this->take($call);
         $length = strlen($call->body);
-        $this->append(
-            $this->peer === Peer::Broker
-                ? Frame::callHead($call->sequence, $call->method, $call->codec, $length, intdiv($call->deadline - $now, 1_000_000), $call->callFlags)
-                : Frame::callHead($call->sequence, $call->method, $call->codec, $length),
-        );
-        $this->append($call->body);
+        $head = $this->peer === Peer::Broker
+            ? Frame::callHead($call->sequence, $call->method, $call->codec, $length, intdiv($call->deadline - $now, 1_000_000), $call->callFlags)
+            : Frame::callHead($call->sequence, $call->method, $call->codec, $length);
+        $call->large = strlen($head) + $length;
+        $this->appended += $call->large;
+        $this->outbox->appendLarge($head, $call->body);
     }
 
     /**
-     * Gives a call up. Its answer, if one comes, is dropped; the peer is told where it understands that.
+     * Gives a call up. Its answer, if one comes, is dropped; the peer is told where it understands that, or as soon as it is known
+     * that it does: what it was sent before carries no deadline.
      */
     public function cancel(Pending $call, Outcome $outcome = Outcome::Cancelled): void
     {
@@ -135,8 +144,13 @@ final class Session
         }
         unset($this->pending[$call->sequence]);
         $call->outcome = $outcome;
+        if ($call->large > 0 && $this->withdraw($call)) {
+            return;
+        }
         if ($this->peer === Peer::Broker) {
-            $this->append(Frame::encode(Flag::CONTROL, [$call->sequence], '', Stream::STOP));
+            $this->append(self::stop($call->sequence));
+        } elseif ($this->peer === Peer::Unknown && count($this->givenUp) < self::MAX_GIVEN_UP) {
+            $this->givenUp[] = $call->sequence;
         }
     }
 
@@ -219,7 +233,7 @@ final class Session
                 $this->woken[] = $call;
             }
         }
-        $this->pending = [];
+        $this->pending = $this->givenUp = [];
         $this->outbox->clear();
     }
 
@@ -246,10 +260,32 @@ final class Session
         } while (isset($this->pending[$this->sequence]));
         $call->sequence = $this->sequence;
         $call->start = $this->appended;
+        $call->large = 0;
         $this->pending[$call->sequence] = $call;
         if ($call->deadline < $this->earliest) {
             $this->earliest = $call->deadline;
         }
+    }
+
+    /**
+     * Takes back what waits to be written of a large call, where the peer has seen nothing of it.
+     *
+     * @return bool whether it has not
+     */
+    private function withdraw(Pending $call): bool
+    {
+        $place = $call->start - ($this->appended - $this->outbox->length);
+        if ($place <= 0 || ! $this->outbox->remove($place, $call->large)) {
+            return false;
+        }
+        $this->appended -= $call->large;
+        foreach ($this->pending as $other) {
+            if ($other->start > $call->start) {
+                $other->start -= $call->large;
+            }
+        }
+
+        return true;
     }
 
     private function append(string $frame): void
@@ -274,6 +310,8 @@ final class Session
     {
         $this->hello = null;
         $this->peer = Peer::Plain;
+        $givenUp = $this->givenUp;
+        $this->givenUp = [];
         if ($hello->outcome !== Outcome::Replied || ($hello->replyFlags & Flag::ERROR) !== 0) {
             return;
         }
@@ -285,5 +323,13 @@ final class Session
         $this->peer = Peer::Broker;
         $limit = $said['max_payload'] ?? null;
         $this->maxPayload = is_int($limit) ? max($limit, 1) : $this->maxPayload;
+        if ($givenUp !== []) {
+            $this->append(implode('', array_map(self::stop(...), $givenUp)));
+        }
+    }
+
+    private static function stop(int $sequence): string
+    {
+        return Frame::encode(Flag::CONTROL, [$sequence], '', Stream::STOP);
     }
 }

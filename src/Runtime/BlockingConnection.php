@@ -115,6 +115,15 @@ final class BlockingConnection extends Connection
         $this->transport->close();
     }
 
+    protected function drain(): void
+    {
+        for ($reads = 0; $reads < self::READS && $this->open; $reads++) {
+            if (! $this->receive(0)) {
+                return;
+            }
+        }
+    }
+
     /**
      * Waits for the next thing that happens: bytes to read, room to write, a deadline.
      */
@@ -124,6 +133,7 @@ final class BlockingConnection extends Connection
         $now = hrtime(true);
         $wait = $session->earliest - $now;
         if ($wait <= 0) {
+            $this->drain();
             $session->expire($now);
             $this->flush();
         } elseif ($session->outbox->length === 0) {
@@ -150,7 +160,10 @@ final class BlockingConnection extends Connection
         $this->close($why);
     }
 
-    private function receive(int $wait): void
+    /**
+     * @return bool whether anything came
+     */
+    private function receive(int $wait): bool
     {
         // With time to wait, a large frame is best read to its end.
         $length = $wait > 0 ? max($this->readSize(), $this->session->decoder->pending()) : $this->readSize();
@@ -158,10 +171,10 @@ final class BlockingConnection extends Connection
         if ($bytes === null) {
             $this->close($this->transport->error());
 
-            return;
+            return false;
         }
         if ($bytes === '') {
-            return;
+            return false;
         }
 
         try {
@@ -169,10 +182,12 @@ final class BlockingConnection extends Connection
         } catch (ProtocolError $error) {
             $this->close($error->getMessage());
 
-            return;
+            return false;
         }
         if ($this->session->outbox->length > 0) {
             $this->flush();
         }
+
+        return true;
     }
 }

@@ -199,16 +199,28 @@ final class RevoltConnection extends Connection
         }
     }
 
-    private function receive(): void
+    protected function drain(): void
+    {
+        for ($reads = 0; $reads < self::READS && $this->open; $reads++) {
+            if (! $this->receive()) {
+                return;
+            }
+        }
+    }
+
+    /**
+     * @return bool whether anything came
+     */
+    private function receive(): bool
     {
         $bytes = $this->open ? $this->transport->read($this->readSize(), 0) : '';
         if ($bytes === null) {
             $this->close($this->transport->error());
 
-            return;
+            return false;
         }
         if ($bytes === '') {
-            return;
+            return false;
         }
 
         try {
@@ -216,7 +228,7 @@ final class RevoltConnection extends Connection
         } catch (ProtocolError $error) {
             $this->close($error->getMessage());
 
-            return;
+            return false;
         }
         if ($this->session->outbox->length > 0) {
             $this->flush();
@@ -224,6 +236,8 @@ final class RevoltConnection extends Connection
         if ($this->session->woken !== []) {
             $this->wake();
         }
+
+        return true;
     }
 
     private function wake(): void
@@ -277,6 +291,7 @@ final class RevoltConnection extends Connection
     private function expire(): void
     {
         $this->timer = null;
+        $this->drain();
         $this->session->expire(hrtime(true));
         if ($this->session->outbox->length > 0) {
             $this->flush();

@@ -137,6 +137,21 @@ final class SwooleConnection extends Connection
         return $this->isUsable();
     }
 
+    protected function drain(): void
+    {
+        if ($this->reading || Coroutine::getCid() < 0) {
+            return;
+        }
+        $this->reading = true;
+
+        try {
+            $this->receiveWhatIsThere();
+        } finally {
+            $this->reading = false;
+        }
+        $this->handOver();
+    }
+
     protected function disconnect(): void
     {
         // Resumes whoever reads or writes there.
@@ -204,6 +219,7 @@ final class SwooleConnection extends Connection
                 $now = hrtime(true);
                 $wait = $this->session->earliest - $now;
                 if ($wait <= 0) {
+                    $this->receiveWhatIsThere();
                     $this->session->expire($now);
                     $this->flush();
                     $this->wake();
@@ -245,6 +261,16 @@ final class SwooleConnection extends Connection
         }
 
         return true;
+    }
+
+    /**
+     * The same as often as that takes no waiting. Whoever calls it is the one who reads.
+     */
+    private function receiveWhatIsThere(): void
+    {
+        for ($reads = 0; $reads < self::READS && $this->open && ($this->socket?->peek(1) ?? false) !== false; $reads++) {
+            $this->receive(1);
+        }
     }
 
     private function nothingRead(Socket $socket, false|string $bytes): bool
@@ -419,6 +445,7 @@ final class SwooleConnection extends Connection
         try {
             $now = hrtime(true);
             if ($this->session->earliest <= $now) {
+                $this->receiveWhatIsThere();
                 $this->session->expire($now);
                 $this->wake();
             }

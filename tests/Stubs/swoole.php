@@ -97,6 +97,10 @@ namespace Swoole\Coroutine {
         {
         }
 
+        public function peek(int $length = 65536): false|string
+        {
+        }
+
         public function checkLiveness(): bool
         {
         }

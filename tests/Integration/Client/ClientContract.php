@@ -40,6 +40,7 @@ use function random_bytes;
 use function range;
 use function str_repeat;
 use function sys_get_temp_dir;
+use function usleep;
 
 /**
  * What a client does whatever it waits with: run once per runtime.
@@ -139,6 +140,85 @@ abstract class ClientContract extends RuntimeTestCase
             $cancelled = $client->call('Cancelled:1');
             self::assertIsArray($cancelled);
             self::assertCount(1, $cancelled);
+        });
+    }
+
+    public function testAPeerThatIsNotKnownYetIsToldOfTimeoutsAsSoonAsItIs(): void
+    {
+        $this->within(function (Client $client): void {
+            foreach (range(1, 3) as $_) {
+                $futures[] = $client->callAsync('Never', null, 0.05);
+            }
+            // Busy with something else: nobody reads the answer to Hello.
+            usleep(100_000);
+            foreach ($futures as $future) {
+                try {
+                    $future->await();
+                    self::fail('It was answered.');
+                } catch (DeadlineExceeded) {
+                }
+            }
+            $observer = new Client($this->peer->address);
+            self::assertCount(3, (array) $observer->call('Cancelled:3', null, 2.0));
+        });
+    }
+
+    public function testTheCallsOfAPeerThatIsGreetedLateAreGivenUpThen(): void
+    {
+        $this->runIn(static function (): void {
+            $peer = new Peer('late');
+            $client = new Client($peer->address);
+            foreach ([1, 2] as $_) {
+                try {
+                    $client->call('Never', null, 0.05);
+                    self::fail('It was answered.');
+                } catch (DeadlineExceeded) {
+                }
+            }
+            self::assertCount(2, (array) $client->call('Cancelled:2', null, 2.0));
+            $peer->stop();
+        });
+    }
+
+    public function testAnAnswerThatIsThereWhenTheTimeIsOverCounts(): void
+    {
+        $this->within(function (Client $client): void {
+            foreach ([10, 150_000] as $length) {
+                $payload = str_repeat('x', $length);
+                $first = $client->callAsync('Echo', $payload, 0.1);
+                $second = $client->callAsync('Echo', 2, 0.1);
+                usleep(200_000);
+                self::assertSame($payload, $first->await());
+                self::assertSame(2, $second->await());
+            }
+        });
+    }
+
+    public function testLargeCallsThatAreGivenUpAreNotKept(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            if (static::oneAtATime()) {
+                // There a call is written when it is made.
+                self::assertSame(1, $client->call('Echo', 1));
+
+                return;
+            }
+            $stall = $client->callAsync('Stall:0.3');
+            $futures = [];
+            $payload = str_repeat('x', 5 << 20);
+            $before = memory_get_usage();
+            for ($i = 0; $i < 8; $i++) {
+                $futures[] = $client->callAsync('Echo', new Raw($payload . $i));
+            }
+            foreach ($futures as $future) {
+                $future->cancel();
+            }
+            unset($futures, $future);
+            // Of each connection the one that is begun.
+            self::assertLessThan(4.5 * (5 << 20), memory_get_usage() - $before);
+            self::assertNull($stall->await());
+            self::assertSame('x', $client->call('Echo', 'x'));
         });
     }
 
@@ -605,6 +685,18 @@ abstract class ClientContract extends RuntimeTestCase
         });
     }
 
+    public function testAFailureThatIsThereWhenItsFutureIsDroppedIsLogged(): void
+    {
+        $logger = new RecordingLogger();
+        $this->within(function () use ($logger): void {
+            $client = new Client($this->peer->address, logger: $logger);
+            $failing = $client->callAsync('Nothing');
+            usleep(100_000);
+            unset($failing);
+            self::assertCount(1, $logger->records);
+        });
+    }
+
     public function testManyFirstCallersShareOneConnection(): void
     {
         $this->within(function (Client $client): void {
@@ -706,6 +798,14 @@ abstract class ClientContract extends RuntimeTestCase
                 static fn () => $client->parallel([['Echo']], timeout: 0.0),
                 // @phpstan-ignore argument.type
                 static fn () => $client->parallel(['Echo']),
+                // @phpstan-ignore argument.type
+                static fn () => $client->parallel((static fn () => yield 1.5 => ['Echo'])()),
+                // @phpstan-ignore argument.type
+                static fn () => $client->parallel((static fn () => yield [] => ['Echo'])()),
+                // @phpstan-ignore argument.type
+                static fn () => $client->parallel((static fn () => yield $client => ['Echo'])()),
+                // @phpstan-ignore argument.type
+                static fn () => $client->parallel((static fn () => yield null => ['Echo'])()),
             ];
             foreach ($wrong as $i => $call) {
                 try {

@@ -1,8 +1,8 @@
 """A peer that does as it is told, well or badly: each call's method says what is to become of it.
 
-    /usr/bin/python3 peer.py unix:///tmp/x.sock [plain | silent]
+    /usr/bin/python3 peer.py unix:///tmp/x.sock [plain | silent | late]
 
-`plain` knows no Hello, `silent` answers none. It says "ready" on its standard output, and ends with its standard input.
+`plain` knows no Hello, `silent` answers none, `late` takes its time. It says "ready" on its standard output, and ends with its standard input.
 """
 
 from __future__ import annotations
@@ -123,6 +123,8 @@ class Peer:
         if self.mode == "plain":
             writer.write(call.reply(b"can't find service GoTask.Hello", JSON | ERROR))
         elif self.mode != "silent":
+            if self.mode == "late":
+                await asyncio.sleep(0.15)
             said = {"protocol": 1, "peer": "python", "version": "0", "max_payload": 64 << 20, "pid": 1}
             writer.write(call.reply(json.dumps(said).encode()))
 

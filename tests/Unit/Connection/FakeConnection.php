@@ -45,6 +45,10 @@ final class FakeConnection extends Connection
     {
     }
 
+    protected function drain(): void
+    {
+    }
+
     protected function disconnect(): void
     {
         $this->disconnected++;

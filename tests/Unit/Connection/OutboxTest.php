@@ -31,6 +31,39 @@ final class OutboxTest extends TestCase
         self::assertSame(['', 0], [$outbox->next(), $outbox->length]);
     }
 
+    public function testALargeFrameThatIsNotBegunCanBeTakenOut(): void
+    {
+        $outbox = new Outbox();
+        $outbox->append('small');
+        foreach (['a', 'b', 'c'] as $body) {
+            $outbox->appendLarge('head', str_repeat($body, 300_000));
+            $outbox->append($body);
+        }
+        $outbox->advance(2);
+        self::assertFalse($outbox->remove(3, 5));
+        self::assertFalse($outbox->remove(0, 300_004));
+        self::assertTrue($outbox->remove(3 + 300_005, 300_004));
+        self::assertTrue($outbox->remove(3, 300_004));
+        self::assertFalse($outbox->remove(3, 300_004));
+        self::assertSame(3 + 2 + 300_005, $outbox->length);
+        $bytes = '';
+        while ($outbox->length > 0) {
+            $bytes .= $next = $outbox->next();
+            $outbox->advance(strlen($next));
+        }
+        self::assertTrue($bytes === 'allabhead' . str_repeat('c', 300_000) . 'c');
+    }
+
+    public function testTheFirstPieceCountsAsBegun(): void
+    {
+        $outbox = new Outbox();
+        $outbox->appendLarge('head', str_repeat('a', 300_000));
+        self::assertFalse($outbox->remove(0, 300_004));
+        $outbox->advance(4);
+        self::assertFalse($outbox->remove(-4, 300_004));
+        self::assertSame(300_000, $outbox->length);
+    }
+
     public function testWhatWasBegunElsewhereGoesFirst(): void
     {
         $outbox = new Outbox();

@@ -124,6 +124,63 @@ final class SessionTest extends TestCase
         self::assertSame([Outcome::Cancelled, ''], [$call->outcome, $call->reply]);
     }
 
+    public function testABrokerIsToldOfTheCallsThatWereGivenUpBeforeItWasKnown(): void
+    {
+        $session = new Session(1000);
+        $hello = self::pending(Session::HELLO, PHP_INT_MAX);
+        $session->greet($hello);
+        [$expired, $waiting, $cancelled] = [self::pending('A'), self::pending('B', PHP_INT_MAX), self::pending('C', PHP_INT_MAX)];
+        foreach ([$expired, $waiting, $cancelled] as $call) {
+            $session->call($call, 0);
+        }
+        $session->expire(self::SECOND);
+        $session->cancel($cancelled);
+        $session->outbox->clear();
+        $session->receive(self::reply($hello, (string) json_encode(self::BROKER)));
+        $decoder = new FrameDecoder();
+        $decoder->feed($session->outbox->next());
+        $stopped = [];
+        while (($frame = $decoder->next()) !== null) {
+            self::assertInstanceOf(Frame::class, $frame);
+            self::assertSame([Flag::CONTROL, Stream::STOP], [$frame->flags, $frame->stream]);
+            $stopped = [...$stopped, ...$frame->options];
+        }
+        self::assertSame([$expired->sequence, $cancelled->sequence], $stopped);
+    }
+
+    public function testAPlainPeerIsNotToldOfCallsThatWereGivenUp(): void
+    {
+        $session = new Session(1000);
+        $hello = self::pending(Session::HELLO, PHP_INT_MAX);
+        $session->greet($hello);
+        $session->call(self::pending('A'), 0);
+        $session->expire(self::SECOND);
+        $session->outbox->clear();
+        $session->receive(Frame::call($hello->sequence, Session::HELLO, Flag::JSON | Flag::ERROR, ''));
+        self::assertSame([Peer::Plain, 0], [$session->peer, $session->outbox->length]);
+    }
+
+    public function testALargeCallThatIsGivenUpBeforeItIsBegunIsNotWritten(): void
+    {
+        $session = new Session(1000);
+        self::greet($session, self::BROKER);
+        $calls = [];
+        for ($i = 0; $i < 4; $i++) {
+            $calls[] = $call = new Pending('Large', Flag::RAW, str_repeat((string) $i, 300_000), 0, self::SECOND, 1.0);
+            $session->enqueue($call, 0);
+        }
+        $length = $session->outbox->length / 4;
+        $session->outbox->advance(5);
+        $session->cancel($calls[1]);
+        $session->cancel($calls[2]);
+        self::assertSame(2 * $length - 5, $session->outbox->length);
+        // One that is begun leaves whole, and is taken back by telling the peer.
+        $session->cancel($calls[0]);
+        self::assertGreaterThan(2 * $length - 5, $session->outbox->length);
+        $session->lost('gone');
+        self::assertFalse($calls[3]->sent);
+    }
+
     public function testDeadlinesEndTheCallsTheyBelongTo(): void
     {
         $session = new Session(1000);
