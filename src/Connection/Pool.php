@@ -5,12 +5,15 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Connection;
 
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\ConnectionLost;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Runtime\Runtime;
 
+use function array_map;
+use function class_exists;
 use function count;
 use function getmypid;
 use function hrtime;
@@ -40,6 +43,9 @@ final class Pool
     /** Seconds between two looks whether a worker that is being started is there. */
     private const PAUSE = 0.01;
 
+    /** What reports a failure: where no descriptor is left for a connection, none is left to load a class with either. */
+    private const REPORTERS = [StreamConnector::class, ConnectFailed::class, ConnectionLost::class, DeadlineExceeded::class];
+
     /** @var list<Connection> */
     private array $connections = [];
 
@@ -55,6 +61,7 @@ final class Pool
     public function __construct(private readonly Runtime $runtime, private readonly Settings $settings)
     {
         $this->pid = (int) getmypid();
+        array_map(class_exists(...), self::REPORTERS);
     }
 
     /**

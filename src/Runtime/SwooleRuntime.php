@@ -33,7 +33,12 @@ final class SwooleRuntime implements Runtime
     {
         $host = $address->host;
         $domain = $address->isUnix() ? AF_UNIX : (str_contains($host, ':') ? AF_INET6 : AF_INET);
-        $socket = new Socket($domain, SOCK_STREAM, 0);
+
+        try {
+            $socket = new Socket($domain, SOCK_STREAM, 0);
+        } catch (Socket\Exception $exception) {
+            throw StreamConnector::failed($address, $exception->getMessage());
+        }
         if (! $socket->connect($host, $address->port ?? 0, $timeout)) {
             throw StreamConnector::failed($address, (string) $socket->errMsg);
         }
