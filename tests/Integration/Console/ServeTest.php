@@ -95,6 +95,27 @@ final class ServeTest extends TestCase
         self::assertLessThan(1.5, microtime(true) - $killed);
     }
 
+    public function testCallersWaitForAWorkerThatIsBeingStarted(): void
+    {
+        $status = UnixSocket::path($this->address) . '.status';
+        $this->serve('app.py');
+        $deadline = microtime(true) + 5;
+        while (! is_file($status) && microtime(true) < $deadline) {
+            usleep(1_000);
+            clearstatcache(true, $status);
+        }
+        $task = new Client($this->address);
+        self::assertSame(['hello' => 'early'], $task->call('App.Hi', 'early', 5.0));
+        $this->await('ready at');
+        posix_kill(Processes::tree($this->serve->pid ?? 0)[1], SIGKILL);
+        $this->await('it is started again');
+        self::assertSame(['hello' => 'again'], $task->call('App.Hi', 'again', 5.0));
+
+        $this->serve?->signal(SIGTERM);
+        self::assertSame(0, $this->exitCode());
+        self::assertFileDoesNotExist($status);
+    }
+
     public function testNothingIsLeftWhenItIsKilled(): void
     {
         $this->serve('app.py');
