@@ -2,7 +2,8 @@
 
     /usr/bin/python3 peer.py unix:///tmp/x.sock [plain | silent | late]
 
-`plain` knows no Hello, `silent` answers none, `late` takes its time. It says "ready" on its standard output, and ends with its standard input.
+`plain` knows no Hello, `silent` answers none, `late` takes its time. It says "ready" on its standard output, and ends
+with its standard input.
 """
 
 from __future__ import annotations
