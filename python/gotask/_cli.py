@@ -27,10 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
         check(config.app)
     except AppNotFound as error:
         from ._log import Log
-        from ._server import EX_NO_APP
 
-        Log(config.log_level, config.managed).event("failed", code=EX_NO_APP, message=str(error))
-        return EX_NO_APP
+        Log(config.log_level, config.managed).event("failed", code=error.exit_code, message=str(error))
+        return error.exit_code
     from ._server import serve
 
     return serve(config)

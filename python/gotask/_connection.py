@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._segments: deque[
             Segment
         ] = deque()  # of large payloads that are arriving, or have and are looked at next
-        self._calls: dict[int, Call | None] = {}  # by sequence; None: it runs in the broker itself
+        self._calls: dict[int, Call] = {}  # by sequence
         self._out: list[bytes] = []  # gathered, to be written at the next flush
         self._outbox: deque[
             tuple[memoryview, Segment | None]
@@ -84,8 +84,7 @@ class Connection(asyncio.Protocol):
         while self._segments:
             self._segments.popleft().close()
         for call in self._calls.values():
-            if call is not None:
-                call.dropped = True
+            call.dropped = True
         self._calls.clear()
         self._broker.disconnected(self)
 

@@ -36,10 +36,6 @@ SYNC_PATIENCE = 0.05
 LOST_CHECK = 0.05
 
 
-class StartFailed(Exception):
-    """The first workers could not start; the text is Python's traceback, or says what happened instead."""
-
-
 class WorkerPool:
     """Keeps `config.workers` workers running. The first ones to start decide whether the broker starts at all."""
 

@@ -17,9 +17,6 @@ from ._log import Log
 from ._loop import run_in_loop
 
 # Exit codes, beside 0 (ended as asked) and 2 (usage): of sysexits.h where it has one.
-EX_INTERNAL = 1
-EX_NO_APP = 66
-EX_UNAVAILABLE = 69
 EX_APP_FAILED = 70
 EX_ADDRESS = 73
 
