@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from ._async_client import AsyncClient
     from ._client import Args, Client
+    from ._interrupts import Interrupted
 
 __all__ = [
     "Args",
@@ -58,6 +59,7 @@ __all__ = [
     "DecodeFailed",
     "EncodeFailed",
     "GoTaskError",
+    "Interrupted",
     "InvalidArguments",
     "InvalidRequest",
     "InvalidResult",
@@ -84,6 +86,10 @@ def __getattr__(name: str) -> Any:
         from . import _client
 
         return getattr(_client, name)
+    if name == "Interrupted":
+        from ._interrupts import Interrupted
+
+        return Interrupted
     if name == "AsyncClient":
         from ._async_client import AsyncClient
 

@@ -12,14 +12,19 @@ from typing import Any
 from . import _protocol as wire
 from ._codec import decode, encode
 from ._config import Config
-from ._connection import INLINE, Connection
+from ._connection import Connection
 from ._errors import GoTaskError, MethodNotFound, Overloaded, Unavailable
-from ._inline import InlineRunner
+from ._generation import Generation
+from ._generations import Generations
+from ._lane import Lane
 from ._log import Log
 from ._memory import SegmentPool
-from ._pool import WorkerPool
+from ._oom import OomCounter
+from ._poison import Poison
 from ._queue import Call
 from ._registry import Catalogue
+from ._retries import Retries
+from ._routes import Route
 from ._version import VERSION
 
 SYSTEM_METHODS = ("GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTask.Status")
@@ -28,9 +33,6 @@ SCRATCH_SIZE = 256 * 1024
 
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
 MAX_ROUTES = 4096
-
-# Where a method runs: 0 is a worker's sync lane. INLINE is _connection's.
-ASYNC = 1
 
 
 class Broker:
@@ -49,29 +51,31 @@ class Broker:
         self.scratch = memoryview(bytearray(SCRATCH_SIZE))
         self.segments = SegmentPool(loop.call_later)
         self.dirty: list[Connection] = []  # with something gathered to be written
+        self.touched: set[Lane] = set()  # to be pumped
         self.ready = False
-        self._loop = loop
+        self.loop = loop
+        self.oom = OomCounter()
+        self.poison = Poison()
+        self.retries = Retries()
+        self.routes: dict[bytes, Route] = {}  # by method, in the spellings that were used
+        self.calls = 0
         self._on_ready = on_ready
-        self._on_start_failed = on_start_failed
         self._connections: set[Connection] = set()
         self._catalogue = Catalogue([])
-        self.routes: dict[bytes, int] = {}  # by method, in the spellings that were used
-        self.inline: InlineRunner | None = None
         self._draining = False
         self._started_at = time.time()
-        self.calls = 0
-        self.pool = WorkerPool(
-            config, log, loop, self.scratch, self.segments, self._workers_ready, on_start_failed, self.flush
-        )
+        self.generations = Generations(self, self._serve, on_start_failed)
 
     # -- life -------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Starts the workers; or, with none, loads the app here."""
-        if self.config.workers:
-            self.pool.start()
-        else:
-            self._open_inline(lambda inline: self._serve(inline.describe()))
+        self.generations.start()
+
+    def reload(self) -> None:
+        """Loads the app again, as it is now; what is there goes on until the new workers are ready."""
+        if not self._draining:
+            self.generations.start()
 
     def drain(self) -> None:
         """Takes no more calls; those that are here are run and answered."""
@@ -83,15 +87,13 @@ class Broker:
     @property
     def idle(self) -> bool:
         """Whether every call taken has been answered."""
-        inline = self.inline.running if self.inline is not None else 0
-        return not inline and not self.pool.queued and not self.pool.running
+        return not self.generations.queued and not self.generations.running
 
     async def close(self) -> None:
         """Closes connections after what they still have to write, and the app where it runs in the broker."""
         for connection in tuple(self._connections):
             connection.close()
-        if self.inline is not None:
-            await self.inline.close()
+        await self.generations.close()
 
     # -- connections ------------------------------------------------------------------------------------------------
 
@@ -101,12 +103,14 @@ class Broker:
 
     def disconnected(self, connection: Connection) -> None:
         self._connections.discard(connection)
-        self.pool.discard(connection)
+        self.generations.discard(connection)
 
     def flush(self) -> None:
         """Hands on, to the workers and to the callers, what has been gathered since the last time."""
-        if self.pool.touched:
-            self.pool.pump()
+        if self.touched:
+            touched, self.touched = self.touched, set()
+            for lane in touched:
+                lane.pump()
         dirty = self.dirty
         if dirty:
             self.dirty = []
@@ -115,28 +119,56 @@ class Broker:
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
-    def submit(self, call: Call, route: int | None) -> None:
+    def submit(self, call: Call, route: Route | None) -> None:
         """Sends the call on its way: that of `routes`, where it is among them. GoTaskError: it can't be."""
         if route is None:
             route = self._route(call.method)
         self.calls += 1
-        if self.inline is not None and route & INLINE:
-            taken = self.inline.running < self.config.queue_calls
-            if taken:
-                self.inline.submit(call, route & ASYNC != 0)
+        call.route = route
+        if route.timeout and not 0 < call.deadline <= call.arrived + route.timeout:
+            call.deadline = call.arrived + route.timeout
+        if self.poison:
+            self.poison.check(call)
+        if route.idempotent:
+            self.retries.earn()
+        if route.group is not None:
+            taken = route.group.submit(call, route.is_async)
         else:
-            taken = self.pool.submit(call, route & ASYNC != 0)
+            assert route.inline is not None
+            taken = route.inline.running < self.config.queue_calls
+            if taken:
+                route.inline.submit(call, route.is_async)
         if not taken:
             raise Overloaded(
-                f"{self.config.queue_calls} calls or {self.config.queue_bytes} bytes are waiting for a worker already;"
-                " this one has not run: try later, or raise --queue-calls, --queue-bytes or --workers"
+                f"as many calls or bytes wait for the workers of {call.name} as may; this one has not run:"
+                " try later, or raise --queue-calls, --queue-bytes or --workers, or those of its service"
             )
 
+    def resubmit(self, call: Call) -> None:
+        """Sends a call on its way once more that had been taken before and has not run, or may run again."""
+        if call.dropped and not call.notify:
+            call.release()
+            return
+        try:
+            route = call.route = self.routes.get(call.method) or self._route(call.method)
+            if route.group is not None:
+                route.group.requeue(call, route.is_async)
+            else:
+                assert route.inline is not None
+                route.inline.submit(call, route.is_async)
+        except GoTaskError as error:
+            if call.notify:
+                self.log.error(f"a notification was lost: {error.message}", method=call.name)
+            call.owner.fail(call, error)
+        self.loop.call_soon(self.flush)
+
     def cancelled(self, call: Call) -> None:
-        """Nobody waits for this call any more. One that still waits is not started."""
-        self.pool.cancel(call)
-        if self.inline is not None:
-            self.inline.cancel(call)
+        """Nobody waits for this call any more: it is not started, and ended where it runs."""
+        route = call.route
+        if route is not None and route.group is not None:
+            route.group.cancel(call)
+        elif route is not None and route.inline is not None:
+            route.inline.cancel(call)
 
     def system_call(self, call: Call) -> None:
         """Answers a method of the broker's own."""
@@ -178,22 +210,17 @@ class Broker:
             "pid": os.getpid(),
             "version": VERSION,
             "python": platform.python_version(),
-            "loop": type(self._loop).__module__.partition(".")[0],
+            "loop": type(self.loop).__module__.partition(".")[0],
             "state": "draining" if self._draining else "ready",
-            "failure": self.pool.failure,
             "uptime": time.time() - self._started_at,
             "addresses": [str(address) for address in self.config.addresses],
             "connections": len(self._connections),
             "calls": self.calls,
-            "queued": self.pool.queued,
-            "running": self.pool.running + (self.inline.running if self.inline is not None else 0),
-            "workers": [
-                {"pid": worker.pid, "state": worker.state, "calls": worker.calls}
-                for worker in self.pool.workers
-            ],
+            "running": self.generations.running,
+            **self.generations.status(),
         }
 
-    def _route(self, method: bytes) -> int:
+    def _route(self, method: bytes) -> Route:
         if self._draining:
             raise Unavailable("the broker is ending and takes no more calls; this one has not run")
         try:
@@ -203,27 +230,21 @@ class Broker:
         description = self._catalogue.resolve(name)
         if description is None:
             raise self._catalogue.not_found(name)
-        route = ASYNC if description["async"] else 0
-        if not self.config.workers or description["inline"]:
-            route |= INLINE
+        generation = self.generations.current
+        assert generation is not None
+        is_inline = not self.config.workers or description["inline"]
+        group = None if is_inline else generation.groups[description["group"]]
+        route = Route(description, group, generation.inline)
         if len(self.routes) < MAX_ROUTES:
             self.routes[method] = route
         return route
 
-    # -- start ------------------------------------------------------------------------------------------------------
-
-    def _workers_ready(self, methods: list[dict[str, Any]]) -> None:
-        if any(method["inline"] for method in methods):
-            self._open_inline(lambda inline: self._serve(methods))
-        else:
-            self._serve(methods)
-
-    def _open_inline(self, then: Callable[[InlineRunner], None]) -> None:
-        self.inline = InlineRunner(self.config, self.log, self._loop, self.flush)
-        self.inline.open(then, self._on_start_failed)
-
-    def _serve(self, methods: list[dict[str, Any]]) -> None:
-        self._catalogue = Catalogue(methods)
+    def _serve(self, generation: Generation) -> None:
+        """From now on calls go to this generation."""
+        self._catalogue = Catalogue(generation.describe())
+        self.routes.clear()
+        if self.ready:
+            return
         self.ready = True
         self._on_ready()
         for connection in tuple(self._connections):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from . import _address
@@ -26,9 +28,21 @@ class Config(NamedTuple):
     queue_bytes: int
     start_timeout: float
     shutdown_timeout: float
+    interrupt_grace: float
+    min_workers: int
+    idle_time: float
+    max_calls: int
+    max_age: float
+    max_memory: int
+    max_memory_hard: int
     socket_mode: int
     log_level: str
+    watch: bool
     managed: bool
+
+    @property
+    def watches_memory(self) -> bool:
+        return bool(self.max_memory or self.max_memory_hard)
 
 
 class _Option(NamedTuple):
@@ -60,6 +74,16 @@ def _seconds(text: str) -> float:
     if not 0 < number <= 86_400:
         raise argparse.ArgumentTypeError(f"{text} is not within 0 … 86400 seconds")
     return number
+
+
+def _seconds_or_never(text: str) -> float:
+    return 0.0 if text in ("0", "0.0") else _seconds(text)
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("", "0", "1", "true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither 1 nor 0")
+    return text.lower() in ("1", "true")
 
 
 def _address_option(text: str) -> Address:
@@ -108,6 +132,49 @@ _OPTIONS = (
         "start-timeout", _seconds, "60", "SECONDS", "how long a worker may take to import the app and open it"
     ),
     _Option("shutdown-timeout", _seconds, "30", "SECONDS", "how long running calls may take when it ends"),
+    _Option(
+        "interrupt-grace",
+        _seconds,
+        "0.1",
+        "SECONDS",
+        "how long a method may go on after it was interrupted, before its worker is killed",
+    ),
+    _Option(
+        "min-workers",
+        _whole(1, 1024),
+        "",
+        "N",
+        "workers that are there even when there is nothing to do; further ones come as calls wait (default: as --workers)",
+    ),
+    _Option("idle-time", _seconds, "60", "SECONDS", "after which workers beyond --min-workers leave"),
+    _Option(
+        "max-calls",
+        _whole(0, 2**40),
+        "0",
+        "N",
+        "calls after which a worker is replaced, less up to a tenth; 0: never",
+    ),
+    _Option(
+        "max-age",
+        _seconds_or_never,
+        "0",
+        "SECONDS",
+        "after which a worker is replaced, less up to a tenth; 0: never",
+    ),
+    _Option(
+        "max-memory",
+        _whole(0, 2**50),
+        "0",
+        "BYTES",
+        "of a worker and the processes below it, after which it is replaced between two calls; 0: none; needs psutil",
+    ),
+    _Option(
+        "max-memory-hard",
+        _whole(0, 2**50),
+        "0",
+        "BYTES",
+        "the same, after which it is killed at once; 0: none",
+    ),
     _Option("socket-mode", _mode, "0600", "MODE", "rights of a Unix socket"),
     _Option("log-level", _level, "info", "LEVEL", "debug, info, warning or error"),
 )
@@ -134,6 +201,12 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
         parser.add_argument(
             f"--{option.flag}", type=option.parse, metavar=option.metavar, help=option.help + shown
         )
+    parser.add_argument(
+        "--watch",
+        action="store_const",
+        const=True,
+        help="for development: load the app again when a Python file below its folder changes",
+    )
     parser.add_argument(
         "--managed",
         action="store_true",
@@ -167,4 +240,15 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     values = {option.flag.replace("-", "_"): value(option) for option in _OPTIONS}
     if values["workers"] is None:
         values["workers"] = default_workers()
-    return Config(app=given.app, addresses=tuple(addresses), managed=given.managed, **values)
+    if values["min_workers"] is None:
+        values["min_workers"] = values["workers"]
+    elif values["min_workers"] > values["workers"]:
+        parser.error(f"--min-workers {values['min_workers']} is more than --workers {values['workers']}")
+    try:
+        watch = given.watch or _switch(environment.get("GOTASK_WATCH", ""))
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"GOTASK_WATCH: {error}")
+    config = Config(app=given.app, addresses=tuple(addresses), managed=given.managed, watch=watch, **values)
+    if config.watches_memory and find_spec("psutil") is None:
+        parser.error(f"limits of memory need psutil: {sys.executable} -m pip install psutil")
+    return config

@@ -16,7 +16,6 @@ from ._receiver import LargeReceiver
 
 if TYPE_CHECKING:
     from ._broker import Broker
-    from ._inline import InlineRunner
 
 # Reading stops while a caller has so much waiting for a worker, and goes on at the half of it.
 MAX_WAITING_CALLS = 1024
@@ -27,9 +26,6 @@ MAX_UNREAD_BYTES = 1024 * 1024
 
 # With so many bytes of answers unread, no more of the peer's calls are started either: each may add a large one.
 MAX_UNREAD_RESULTS = 16 * 1024 * 1024
-
-# The route of sync methods that run in the broker.
-INLINE = 2
 
 # Inline calls that came together are answered in groups: the caller goes on with the first ones while the next ones run.
 FLUSH_PARTS = 4 * 24  # a reply has four
@@ -61,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._writable = True
         self._reading = True
         self._closing = False
+        self._now = 0.0  # when what is handled now has come, of time.monotonic()
         self._handling = False  # what is gathered now is written as soon as all that came is handled
         self._waiting_calls = 0
         self._waiting_bytes = 0
@@ -113,6 +110,7 @@ class Connection(asyncio.Protocol):
 
     def _handle(self, events: list[Event]) -> None:
         self._handling = True
+        self._now = time.monotonic()
         try:
             for event in events:
                 if isinstance(event, Frame):
@@ -277,17 +275,16 @@ class Connection(asyncio.Protocol):
         deadline, flags = 0.0, 0
         if count == 4:
             if options[2]:
-                deadline = time.monotonic() + options[2] / 1000.0
+                deadline = self._now + options[2] / 1000.0
             flags = options[3]
         route = self._broker.routes.get(method)
-        if route == INLINE and not flags and segment is None:
+        if route is not None and route.at_once is not None and not flags and segment is None:
             # The shortest way: run and answered before anything else is looked at.
-            inline = cast("InlineRunner", self._broker.inline)
             self._broker.calls += 1
             body = frame.raw[start + length :]
-            self._reply(inline.run(deadline, codec, sequence, method, body, self.structured))
+            self._reply(route.at_once.run(deadline, codec, sequence, method, body, self.structured))
             return
-        call = Call(self, sequence, method, frame, segment, deadline, flags & wire.NOTIFY != 0)
+        call = Call(self, sequence, method, frame, segment, deadline, self._now, flags & wire.NOTIFY != 0)
         self._calls[sequence] = call
         if route is None and method.startswith(b"GoTask."):
             self._broker.system_call(call)
@@ -382,7 +379,7 @@ class Connection(asyncio.Protocol):
             self.regulate()
         if self._unread > MAX_UNREAD_RESULTS and not self._held:
             self._held = True
-            self._broker.pool.hold(self)
+            self._broker.generations.hold(self)
 
     def _drain(self) -> None:
         """Gives the transport as much as it takes: a large reply in pieces, so that little of it is ever copied."""
@@ -399,7 +396,7 @@ class Connection(asyncio.Protocol):
             self.regulate()
         if self._held and self._unread <= MAX_UNREAD_RESULTS:
             self._held = False
-            self._broker.pool.release(self)
+            self._broker.generations.release(self)
         if self._closing and not self._outbox and self._transport is not None:
             self._transport.close()
 

@@ -8,58 +8,71 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _protocol as wire
-from ._config import Config
 from ._entry import EXACT, STRUCTURED
-from ._loader import load
-from ._log import Log
+from ._loader import forget, load, restore
 from ._protocol import Buffer
 from ._queue import Call
-from ._registry import default_registry
+from ._registry import Registry, default_registry
 from ._runner import Job, Runner
+
+if TYPE_CHECKING:
+    from ._broker import Broker
 
 
 class InlineRunner:
     """Loads the app into this process and runs calls on its loop: sync ones at once, async ones side by side."""
 
-    def __init__(
-        self, config: Config, log: Log, loop: asyncio.AbstractEventLoop, flush: Callable[[], None]
-    ) -> None:
-        self._config = config
-        self._log = log
-        self._loop = loop
-        self._flush = flush
-        self._runner = Runner(default_registry, config.max_payload)
+    def __init__(self, broker: Broker) -> None:
+        self._config = broker.config
+        self._log = broker.log
+        self._loop = broker.loop
+        self._flush = broker.flush
+        self._registry = Registry()
+        self._runner = Runner(self._registry, broker.config.max_payload)
         self._job = Job(0, 0.0, 0, 0, 0, b"", b"", None)
-        self._tasks: dict[Call, asyncio.Task[None]] = {}
+        self._tasks: dict[Call, tuple[Job, asyncio.Task[None]]] = {}
 
-    def open(self, then: Callable[[InlineRunner], None], on_failed: Callable[[str], None]) -> None:
-        """Imports the app and opens its services, then says so."""
+    def open(self, then: Callable[[], None], on_failed: Callable[[str], None]) -> None:
+        """Imports the app as it is now and opens its services, then says so."""
 
         async def run() -> None:
+            before = forget(self._config.app)
             try:
                 load(self._config.app)
-                for _, opens in default_registry.opening():
+                self._registry.adopt(default_registry.detach())
+                for _, opens in self._registry.opening():
                     opening = opens()
                     if opening is not None:
                         await opening
             except BaseException as error:
+                default_registry.detach()
+                restore(self._config.app, before)
                 on_failed(
                     "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
                 )
                 return
-            then(self)
+            then()
 
         self._opening = self._loop.create_task(run())
 
+    def retire(self) -> None:
+        """Closes the services once what runs has ended: other code has taken this one's place."""
+
+        async def run() -> None:
+            await asyncio.gather(*(task for _, task in self._tasks.values()), return_exceptions=True)
+            await self.close()
+
+        self._retiring = self._loop.create_task(run())
+
     async def close(self) -> None:
         """Ends what is running, and closes the services."""
-        for task in tuple(self._tasks.values()):
+        for _, task in tuple(self._tasks.values()):
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        for name, closes in default_registry.closing():
+        await asyncio.gather(*(task for _, task in self._tasks.values()), return_exceptions=True)
+        for name, closes in self._registry.closing():
             try:
                 closing = closes()
                 if closing is not None:
@@ -72,7 +85,7 @@ class InlineRunner:
         return len(self._tasks)
 
     def describe(self) -> list[dict[str, Any]]:
-        return default_registry.describe()
+        return self._registry.describe()
 
     def run(
         self, deadline: float, codec: int, sequence: int, method: bytes, body: Buffer, structured: bool
@@ -90,12 +103,13 @@ class InlineRunner:
             self._answer(call, self._runner.run(job))
             return
         task = self._loop.create_task(self._run(call, job))
-        self._tasks[call] = task
+        self._tasks[call] = job, task
         task.add_done_callback(lambda _: self._tasks.pop(call, None))
 
     def cancel(self, call: Call) -> None:
-        task = self._tasks.get(call)
-        if task is not None:
+        job, task = self._tasks.get(call, (None, None))
+        if job is not None and task is not None:
+            job.cancelled = True
             task.cancel()
 
     async def _run(self, call: Call, job: Job) -> None:

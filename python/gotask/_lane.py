@@ -33,7 +33,7 @@ GATHER = 32
 
 
 class Lane:
-    """One shared queue. `per_worker` calls run in a worker at a time; `on_expired` answers a call whose time is over.
+    """One shared queue. `on_expired` answers a call whose time is over.
 
     `gather`: there is never more than one worker, and calls may share messages.
     """
@@ -42,13 +42,11 @@ class Lane:
         self,
         loop: AbstractEventLoop,
         queue: CallQueue,
-        per_worker: int,
         gather: bool,
         on_expired: Callable[[Call], None],
     ) -> None:
         self._loop = loop
         self._on_expired = on_expired
-        self._per_worker = per_worker
         self._capacity = 0  # calls that the workers run at a time
         self._ahead = MIN_AHEAD
         self._room = 0
@@ -56,6 +54,7 @@ class Lane:
         self._since = 0.0
         self._gather = GATHER if gather else 1
         self._blocked = False
+        self._ended = False
         self._number = 0
         self.queue = queue
         self.sent: dict[int, Call] = {}  # in the kernel or with a worker, in the order of their numbers
@@ -63,10 +62,10 @@ class Lane:
         self._sender.setblocking(False)
         self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
 
-    def resize(self, workers: int) -> None:
-        """Says how many workers take from this lane now."""
-        self._capacity = workers * self._per_worker
-        self._room = self._capacity + self._ahead if workers else 0
+    def resize(self, capacity: int) -> None:
+        """Says how many calls the workers that take from this lane run at a time now."""
+        self._capacity = 0 if self._ended else capacity
+        self._room = self._capacity + self._ahead if self._capacity else 0
         self.pump()
 
     def submit(self, call: Call) -> bool:
@@ -133,6 +132,8 @@ class Lane:
 
     def end(self) -> None:
         """No more calls: each worker sees the end of the lane once it has emptied it."""
+        self._ended = True
+        self._capacity = self._room = 0
         self._unblock()
         self._sender.close()
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
 # EX_NOINPUT of sysexits.h.
 EX_NO_APP = 66
 
@@ -45,6 +49,43 @@ def load(app: str) -> None:
     else:
         _load_module(app)
     _check_package()
+
+
+def forget(app: str) -> dict[str, ModuleType]:
+    """Takes the app's own modules, those below its folder, out of sys.modules, so that load() imports them as they are now.
+
+    Returns them, for restore(). Packages that are installed elsewhere stay.
+    """
+    folder = _folder(app)
+    if folder is None:
+        return {}
+    found = {
+        name: module
+        for name, module in tuple(sys.modules.items())
+        if _is_below(folder, getattr(module, "__file__", None)) and name.partition(".")[0] != _NAME
+    }
+    for name in found:
+        del sys.modules[name]
+    return found
+
+
+def restore(app: str, modules: dict[str, ModuleType]) -> None:
+    """Puts back what forget() took out, in place of what has been imported since."""
+    forget(app)
+    sys.modules.update(modules)
+
+
+def _folder(app: str) -> str | None:
+    if is_file(app):
+        return os.path.dirname(os.path.abspath(app))
+    file = getattr(sys.modules.get(app.partition(".")[0]), "__file__", None)
+    return os.path.dirname(os.path.abspath(file)) if file else None
+
+
+def _is_below(folder: str, file: str | None) -> bool:
+    if file is None or not os.path.abspath(file).startswith(folder + os.sep):
+        return False
+    return not {"site-packages", "dist-packages"} & set(file.split(os.sep))
 
 
 def is_file(app: str) -> bool:

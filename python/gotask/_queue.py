@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from math import inf
 from typing import TYPE_CHECKING
 
 from ._protocol import Frame
@@ -10,10 +11,14 @@ from ._protocol import Frame
 if TYPE_CHECKING:
     from ._connection import Connection
     from ._memory import Segment
+    from ._routes import Route
 
 
 class Call:
-    """One call on its way. `owner` is the connection it came from; `number` its place in the lane, once it is there."""
+    """One call on its way. `owner` is the connection it came from; `number` its place in the lane, once it is there.
+
+    Times are of time.monotonic(), in seconds.
+    """
 
     __slots__ = (
         "owner",
@@ -23,9 +28,12 @@ class Call:
         "segment",
         "size",
         "deadline",
+        "arrived",
         "notify",
         "dropped",
         "number",
+        "route",
+        "attempts",
     )
 
     def __init__(
@@ -36,6 +44,7 @@ class Call:
         frame: Frame,
         segment: Segment | None,
         deadline: float,
+        arrived: float,
         notify: bool,
     ) -> None:
         self.owner = owner
@@ -44,10 +53,18 @@ class Call:
         self.frame = frame
         self.segment = segment
         self.size = len(frame.raw)
-        self.deadline = deadline  # of time.monotonic(), 0.0 for none
+        self.deadline = deadline  # 0.0 for none
+        self.arrived = arrived
         self.notify = notify
         self.dropped = False  # nobody waits for it any more
         self.number = 0
+        self.route: Route | None = None  # where it goes, once that is known
+        self.attempts = 0  # how often it was begun and lost with its worker
+
+    @property
+    def name(self) -> str:
+        """Its method, as the caller wrote it."""
+        return self.method.decode("utf-8", "replace")
 
     def release(self) -> None:
         """Lets go of a large payload's memory."""
@@ -133,6 +150,20 @@ class CallQueue:
                 self._turns.append(owner)
                 self.calls += len(calls)
                 self.held_calls -= len(calls)
+
+    def expired(self, now: float) -> list[Call]:
+        """Takes out the calls whose time is over; they wait no longer, whoever's turn it is."""
+        late = [call for calls in self._waiting.values() for call in calls if 0 < call.deadline <= now]
+        for call in late:
+            self.remove(call)
+        return late
+
+    def earliest(self) -> float:
+        """The first deadline of those that wait; infinite where none has one."""
+        return min(
+            (call.deadline for calls in self._waiting.values() for call in calls if call.deadline),
+            default=inf,
+        )
 
     def discard(self, owner: Connection) -> list[Call]:
         """Takes out what `owner`, who is gone, has waiting, but for its notifications, which were promised to run."""

@@ -33,13 +33,33 @@ _LIFECYCLE = ("open", "close")
 class Settings:
     """What `@gotask.method` says of one method."""
 
-    __slots__ = ("inline",)
+    __slots__ = ("inline", "timeout", "idempotent")
 
-    def __init__(self, inline: bool = False) -> None:
+    def __init__(self, inline: bool = False, timeout: float = 0.0, idempotent: bool = False) -> None:
         self.inline = inline
+        self.timeout = timeout  # seconds; 0.0: none
+        self.idempotent = idempotent
 
 
 _PLAIN = Settings()
+
+# The group of all services that have no worker processes of their own.
+SHARED_GROUP = ""
+
+
+class Group:
+    """What a service that has worker processes of its own says of them. 0 stands for the broker's own setting."""
+
+    __slots__ = ("name", "workers", "queue_calls", "queue_bytes")
+
+    def __init__(self, name: str, workers: int, queue_calls: int, queue_bytes: int) -> None:
+        self.name = name
+        self.workers = workers
+        self.queue_calls = queue_calls
+        self.queue_bytes = queue_bytes
+
+    def describe(self) -> dict[str, Any]:
+        return {slot: getattr(self, slot) for slot in self.__slots__}
 
 
 class Method:
@@ -51,6 +71,7 @@ class Method:
 
     __slots__ = (
         "name",
+        "group",
         "is_async",
         "is_generator",
         "settings",
@@ -61,8 +82,11 @@ class Method:
         "_bound",
     )
 
-    def __init__(self, name: str, function: Callable[..., Any], bound: bool, settings: Settings) -> None:
+    def __init__(
+        self, name: str, function: Callable[..., Any], bound: bool, settings: Settings, group: str
+    ) -> None:
         self.name = name
+        self.group = group
         self.is_async = is_async(function)
         self.is_generator = is_generator(function)
         self.settings = settings
@@ -91,6 +115,9 @@ class Method:
             "doc": self.doc,
             "async": self.is_async,
             "inline": self.settings.inline,
+            "timeout": self.settings.timeout,
+            "idempotent": self.settings.idempotent,
+            "group": self.group,
         }
 
     def _not_open(self, payload: Any) -> Any:
@@ -103,10 +130,11 @@ class Method:
 class _Service:
     """A registered class or object. A class is instantiated when it is opened, once in each worker."""
 
-    __slots__ = ("name", "target", "methods", "instance", "opened")
+    __slots__ = ("name", "group", "target", "methods", "instance", "opened")
 
-    def __init__(self, name: str, target: Any) -> None:
+    def __init__(self, name: str, group: str, target: Any) -> None:
         self.name = name
+        self.group = group
         self.target = target
         self.methods: list[tuple[str, Method]] = []
         self.instance: Any = None
@@ -136,25 +164,38 @@ class Registry:
     def __init__(self) -> None:
         self._services: dict[str, _Service] = {}
         self._methods: dict[str, Method] = {}
+        self._groups: dict[str, Group] = {}
         self._catalogue = Catalogue([])
 
-    def register(self, target: T, name: str | None = None) -> T:
+    def register(
+        self,
+        target: T,
+        name: str | None = None,
+        workers: int | None = None,
+        queue_calls: int | None = None,
+        queue_bytes: int | None = None,
+    ) -> T:
         """Exposes a class's or an object's public methods as `Name.method`, or a function under its own name.
 
-        ValueError: the name can't be used, or callers could not tell it from another's. TypeError: there is
-        nothing to call.
+        workers: from 1 to 1024 processes that run nothing else, with a queue of their own: what floods it holds up no
+        other service. queue_calls, queue_bytes: limits of that queue; by default the broker's.
+
+        ValueError: the name can't be used, or callers could not tell it from another's, or a number is out of its
+        bounds. TypeError: there is nothing to call.
         """
-        if type(target) in _FUNCTIONS:
-            self._register_function(target, name or str(getattr(target, "__name__")))
-            return target
         cls = target if isinstance(target, type) else type(target)
-        found = _exposed(cls)
-        if found:
-            self._register_service(target, name or cls.__name__, found)
-        elif callable(target) and not isinstance(target, type):
-            self._register_function(target, name or str(getattr(target, "__name__", cls.__name__)))
-        else:
+        is_function = type(target) in _FUNCTIONS
+        found = {} if is_function else _exposed(cls)
+        if not found and (isinstance(target, type) or not callable(target)):
             raise TypeError(f"{cls.__qualname__} has no public method, so there is nothing to register")
+        name = name or str(getattr(target, "__name__", cls.__name__))
+        group = _make_group(name, workers, queue_calls, queue_bytes)
+        if found:
+            self._register_service(target, name, group.name, found)
+        else:
+            self._register_function(target, name, group.name)
+        if group.name != SHARED_GROUP:
+            self._groups[group.name] = group
         return target
 
     def find(self, name: str) -> Method:
@@ -171,24 +212,41 @@ class Registry:
         """Of every method what a `Catalogue` is made of; JSON can hold it."""
         return [method.describe() for method in self._methods.values()]
 
-    @property
-    def needs_loop(self) -> bool:
-        """Whether any method, `open` or `close` is async."""
-        return any(method.is_async for method in self._methods.values()) or any(
+    def describe_groups(self) -> list[dict[str, Any]]:
+        """Of every service with workers of its own what it says of them; JSON can hold it."""
+        return [group.describe() for group in self._groups.values()]
+
+    def needs_loop(self, group: str) -> bool:
+        """Whether any method, `open` or `close` of a group's services is async."""
+        return any(method.is_async for method in self._methods.values() if method.group == group) or any(
             is_async(getattr(service.target, name, None))
             for service in self._services.values()
+            if service.group == group
             for name in _LIFECYCLE
         )
 
-    def opening(self) -> Iterator[tuple[str, Step]]:
-        """Each service's name and what opens it: call it in order, and await what it returns, if anything."""
+    def opening(self, group: str | None = None) -> Iterator[tuple[str, Step]]:
+        """Name and opener of each service of a group, or of all: call it in order, and await what it returns, if anything."""
         for service in self._services.values():
-            yield service.name, service.open
+            if group is None or service.group == group:
+                yield service.name, service.open
 
     def closing(self) -> Iterator[tuple[str, Step]]:
         """The same for closing those that were opened, last opened first."""
         for service in reversed([service for service in self._services.values() if service.opened]):
             yield service.name, service.close
+
+    def detach(self) -> Registry:
+        """Moves all that is registered into a registry of its own, and is empty then."""
+        other = Registry()
+        other.adopt(self)
+        self.adopt(Registry())
+        return other
+
+    def adopt(self, other: Registry) -> None:
+        """Holds from now on what `other` holds, and nothing else."""
+        self._services, self._methods = other._services, other._methods
+        self._groups, self._catalogue = other._groups, other._catalogue
 
     def __len__(self) -> int:
         return len(self._methods)
@@ -196,12 +254,12 @@ class Registry:
     def __repr__(self) -> str:
         return f"<Registry {', '.join(self._methods) or 'empty'}>"
 
-    def _register_function(self, function: Any, name: str) -> None:
-        method = Method(check_name(name), function, False, getattr(function, SETTINGS, _PLAIN))
+    def _register_function(self, function: Any, name: str, group: str) -> None:
+        method = Method(check_name(name), function, False, getattr(function, SETTINGS, _PLAIN), group)
         method.bind(function)
         self._add(method)
 
-    def _register_service(self, target: Any, name: str, found: dict[str, Any]) -> None:
+    def _register_service(self, target: Any, name: str, group: str, found: dict[str, Any]) -> None:
         check_name(name)
         other = self._services.get(fold(name))
         if other is not None:
@@ -210,7 +268,7 @@ class Registry:
                 + (f", as {other.name}" if other.name != name else "")
                 + ": give one of them another name (register(…, name=…))"
             )
-        service = _Service(name, target)
+        service = _Service(name, group, target)
         names: dict[str, tuple[str, Any]] = {}
         for attribute, raw in found.items():
             function = getattr(raw, "__func__", raw)
@@ -219,7 +277,7 @@ class Registry:
                 continue  # `sayHello = say_hello`: one method, and both spellings find it anyway
             bound = not isinstance(raw, staticmethod) and hasattr(type(raw), "__get__")
             settings: Settings = getattr(raw, SETTINGS, getattr(function, SETTINGS, _PLAIN))
-            method = Method(check_name(f"{name}.{attribute}"), function, bound, settings)
+            method = Method(check_name(f"{name}.{attribute}"), function, bound, settings, group)
             service.methods.append((attribute, method))
         for _, method in service.methods:
             self._add(method)
@@ -228,6 +286,25 @@ class Registry:
     def _add(self, method: Method) -> None:
         self._catalogue.add({"name": method.name})
         self._methods[method.name] = method
+
+
+def _make_group(name: str, workers: int | None, queue_calls: int | None, queue_bytes: int | None) -> Group:
+    if workers is None:
+        if queue_calls is not None or queue_bytes is not None:
+            raise ValueError(
+                f"{name} has a queue of its own only with workers of its own: give workers=, too"
+            )
+        return Group(SHARED_GROUP, 0, 0, 0)
+    for what, number, least, most in (
+        ("workers", workers, 1, 1024),
+        ("queue_calls", queue_calls, 1, 10_000_000),
+        ("queue_bytes", queue_bytes, 1024, 2**40),
+    ):
+        if number is not None and (type(number) is not int or not least <= number <= most):
+            raise ValueError(
+                f"{what} of {name} must be a whole number from {least} to {most}, not {number!r}"
+            )
+    return Group(name, workers, queue_calls or 0, queue_bytes or 0)
 
 
 def _exposed(cls: type) -> dict[str, Any]:
@@ -262,6 +339,17 @@ def _summary(function: Any) -> str:
 default_registry = Registry()
 
 
-def register(target: T, name: str | None = None) -> T:
-    """Exposes an object, a class or a function to callers, and returns it: it is a decorator, too."""
-    return default_registry.register(target, name)
+def register(
+    target: T,
+    name: str | None = None,
+    *,
+    workers: int | None = None,
+    queue_calls: int | None = None,
+    queue_bytes: int | None = None,
+) -> T:
+    """Exposes an object, a class or a function to callers, and returns it: it is a decorator, too.
+
+    workers: from 1 to 1024 processes of its own, which run nothing else. queue_calls, queue_bytes: how many calls, and bytes
+    of them, may wait for these; by default as many as for all others together.
+    """
+    return default_registry.register(target, name, workers, queue_calls, queue_bytes)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from struct import Struct
 from zlib import crc32
 
 from . import _protocol as wire
 from ._codec import decode, encode, encode_parts
 from ._context import running_async, running_sync
-from ._errors import DeadlineExceeded, GoTaskError, InvalidResult, PayloadTooLarge, error_body, error_text
 from ._entry import ENTRY, EXACT, SHARED, STRUCTURED
+from ._errors import (
+    Cancelled,
+    DeadlineExceeded,
+    GoTaskError,
+    InvalidResult,
+    PayloadTooLarge,
+    error_body,
+    error_text,
+    traceback_text,
+)
+from ._interrupts import Interrupted
 from ._memory import Segment
 from ._protocol import Buffer
 from ._registry import Method, Registry
@@ -37,6 +48,8 @@ class Job:
         "body",
         "segment",
         "reply_size",
+        "cancelled",
+        "interruptible",
     )
 
     def __init__(
@@ -59,6 +72,8 @@ class Job:
         self.body = body
         self.segment = segment
         self.reply_size = 0  # bytes of the reply's frame, once there is one
+        self.cancelled = False  # the async call has been told to end
+        self.interruptible = False  # the async method runs now, and nothing of ours
 
 
 def parse_job(message: bytes, offset: int) -> Job:
@@ -113,13 +128,14 @@ class Runner:
             return self.failed(job, error.body())
         finally:
             job.body = b""
-        running_sync.job = job
+        running_sync.job = job  # from here on it can be interrupted
         try:
-            result = method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload)
+            try:
+                result = method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload)
+            finally:
+                running_sync.job = None
         except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
-            return self.failed(job, error_body(error))
-        finally:
-            running_sync.job = None
+            return self.failed(job, _raised(job, error, isinstance(error, Interrupted)))
         return self._result(job, result)
 
     async def run_async(self, job: Job) -> list[Buffer]:
@@ -132,10 +148,15 @@ class Runner:
         finally:
             job.body = b""
         running_async.set(job)
+        job.interruptible = True
         try:
-            result = await (method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload))
+            try:
+                result = await (method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload))
+            finally:
+                job.interruptible = False
         except BaseException as error:
-            return self.failed(job, error_body(error))
+            stopped = isinstance(error, Interrupted) or job.cancelled and _is_cancellation(error)
+            return self.failed(job, _raised(job, error, stopped))
         return self._result(job, result)
 
     def expired(self, job: Job) -> list[Buffer]:
@@ -143,6 +164,15 @@ class Runner:
         job.body = b""
         error = DeadlineExceeded("its time was over before a worker was free; it has not run")
         return self.failed(job, error.body())
+
+    def cancelled(self, job: Job) -> list[Buffer]:
+        """The reply to an async call that was cancelled before it began."""
+        job.body = b""
+        return self.failed(job, _stopped(job, "it had not begun", {}).body())
+
+    def unstoppable(self, job: Job) -> list[Buffer]:
+        """The reply to an async call that goes on although it was cancelled."""
+        return self.failed(job, _stopped(job, "it did not end when it was cancelled", {}).body())
 
     def failed(self, job: Job, body: bytes) -> list[Buffer]:
         """The reply that carries an error, in the form that the caller understands."""
@@ -185,3 +215,24 @@ class Runner:
                 self._heads[key] = head
         job.reply_size = _REPLY_HEAD_SIZE + length
         return head, _PAIR.pack(job.sequence, len(method)), method
+
+
+def _raised(job: Job, error: BaseException, stopped: bool) -> bytes:
+    """The body for what a method raised; `stopped`: because it was told to end."""
+    if not stopped:
+        return error_body(error)
+    return _stopped(job, "it was interrupted", {"stack": traceback_text(error)}).body()
+
+
+def _stopped(job: Job, what: str, data: dict[str, object]) -> GoTaskError:
+    method = job.method.decode("utf-8", "replace")
+    data |= {"method": method, "call": job.number}
+    if job.deadline and job.deadline <= time.monotonic():
+        return DeadlineExceeded(f"the time of {method} was over while it ran; {what}", data)
+    return Cancelled(f"{method} was cancelled while it ran; {what}", data)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    from asyncio import CancelledError
+
+    return isinstance(error, CancelledError)

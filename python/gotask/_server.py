@@ -13,6 +13,7 @@ from ._config import Config
 from ._connection import Connection
 from ._linux import die_with_parent
 from ._listener import BACKLOG, AddressUnusable, Listener
+from ._file_watch import FileWatch
 from ._log import Log
 from ._loop import run_in_loop
 
@@ -67,11 +68,14 @@ class _Server:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_end)
         loop.add_signal_handler(signal.SIGQUIT, self._end_now)
+        loop.add_signal_handler(signal.SIGHUP, lambda: broker.reload())
         if self._config.managed:
             loop.add_reader(0, self._lifeline)
         broker = Broker(self._config, self._log, loop, self._ready, self._start_failed)
         try:
             broker.start()
+            if self._config.watch:
+                self._watch = FileWatch(loop, self._config.app, broker.reload)
             await _first(self._serving.wait(), self._end.wait())
             servers = []
             if not self._now.is_set():
@@ -91,7 +95,7 @@ class _Server:
             if not self._now.is_set():
                 await self._drain(broker)
         finally:
-            broker.pool.kill()
+            broker.generations.kill()
             await self._wait_for_workers(broker)
             self._log.flush()
         return self._exit_code
@@ -107,18 +111,18 @@ class _Server:
             why = (
                 "a second signal came" if self._now.is_set() else "they ran longer than the shutdown timeout"
             )
-            self._log.warning(f"calls were cut off: {why}", running=broker.pool.running)
+            self._log.warning(f"calls were cut off: {why}", running=broker.generations.running)
         await broker.close()
-        broker.pool.end()
+        broker.generations.end()
         if not self._serving.is_set():
-            broker.pool.kill()  # no worker has run anything yet
-        while broker.pool.workers and loop.time() < until and not self._now.is_set():
+            broker.generations.kill()  # no worker has run anything yet
+        while broker.generations.workers and loop.time() < until and not self._now.is_set():
             await asyncio.sleep(_DRAIN_CHECK)
 
     async def _wait_for_workers(self, broker: Broker) -> None:
         """After SIGKILL: only a process in an uninterruptible system call takes longer than a moment."""
         for _ in range(100):
-            if not broker.pool.workers:
+            if not broker.generations.workers:
                 return
             await asyncio.sleep(_DRAIN_CHECK)
 

@@ -1,7 +1,8 @@
-"""What a worker notes in memory shared with the broker: the calls that it has taken, readable after a kill -9.
+"""What a worker and the broker tell each other in shared memory, readable even after a kill -9.
 
-A call is noted before anything of it is looked at. An answer that has reached the broker makes its note void, so
-notes are only overwritten, never wiped.
+The worker notes the calls that it has taken, each before anything of it is looked at. An answer that has reached the broker
+makes its note void, so notes are only overwritten, never wiped. The broker notes what it wants of the worker before it
+sends the signal that makes it look (see `_interrupts`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,15 @@ from ._memory import Segment
 
 # Sync calls: the one begun last; and of the message that held several, the first and the last.
 _BEGUN, _FIRST, _LAST = 0, 1, 2
-_ASYNC = 3
+# What the broker wants: this call to be interrupted; the worker to end, once it has answered what it has.
+_INTERRUPT, _LEAVE = 3, 4
+# The async call that held the loop when the worker looked last.
+_HOLDER = 5
+_ASYNC = 6
 _WORD = 8
+
+# In place of a call that holds the loop: the worker has not looked; it has, and none did.
+UNKNOWN, NONE = 2**64 - 1, 0
 
 
 class Slots:
@@ -22,6 +30,8 @@ class Slots:
         self.segment = Segment((_ASYNC + concurrency) * _WORD, fd=fd, path=path)
         self._words = self.segment.view.cast("Q")
         self._free = list(range(_ASYNC, _ASYNC + concurrency))
+
+    # -- the worker's part ------------------------------------------------------------------------------------------
 
     def message(self, first: int, last: int) -> None:
         """Notes a message of several calls, which this worker begins one after the other."""
@@ -41,6 +51,40 @@ class Slots:
     def give_back(self, slot: int) -> None:
         """The call's answer is on its way."""
         self._free.append(slot)
+
+    def hold(self, number: int) -> None:
+        """Notes which async call holds the loop now, or NONE."""
+        self._words[_HOLDER] = number
+
+    @property
+    def interrupted(self) -> int:
+        """The call that the broker wants to be interrupted; 0 before it ever did."""
+        return self._words[_INTERRUPT]
+
+    @property
+    def leaving(self) -> bool:
+        return self._words[_LEAVE] != 0
+
+    # -- the broker's part ------------------------------------------------------------------------------------------
+
+    def interrupt(self, number: int) -> None:
+        """Wants a call to be interrupted."""
+        self._words[_HOLDER] = UNKNOWN
+        self._words[_INTERRUPT] = number
+
+    def leave(self) -> None:
+        """Wants the worker to end."""
+        self._words[_LEAVE] = 1
+
+    @property
+    def holder(self) -> int:
+        """The async call that held the loop when the worker looked, or NONE; UNKNOWN: it has not looked since interrupt()."""
+        return self._words[_HOLDER]
+
+    @property
+    def begun(self) -> int:
+        """The sync call begun last; 0 before the first one."""
+        return self._words[_BEGUN]
 
     def begun_sync(self) -> list[int]:
         """Sync calls that it has begun and perhaps not answered."""

@@ -2,124 +2,31 @@
 
 from __future__ import annotations
 
-import array
-import json
 import os
 import signal
 import socket
 import sys
 import time
 
+from . import _context, _interrupts
+from ._channel import Channel, forward_logging, microseconds
 from ._entry import ENTRY, MESSAGE_SIZE, SHARED
 from ._linux import die_with_parent
 from ._loader import load
-from ._memory import Segment
+from ._protocol import LARGE, Buffer
+from ._records import FAILED, READY, RECORD, REPLY, SYNC
 from ._registry import default_registry
 from ._runner import Job, Runner, make_job, parse_job
 from ._slots import Slots
-from ._records import FAILED, READY, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, SYNC
-from ._protocol import LARGE, Buffer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
 # Replies to the calls of one message are gathered while their methods are quick, which is: the last call took less than
 # QUICK seconds. What was slow for once is sent at once, with what was gathered before it, up to GATHER_BYTES at a time.
 QUICK = 0.0002
 GATHER_BYTES = 32 * 1024
-
-# Characters of a log record's message where the whole record does not fit into a message of the socket.
-MAX_LOG_MESSAGE = 16 * 1024
-
-
-class Channel:
-    """What the worker sends to the broker: whole records, one after the other, from the thread that runs the calls alone.
-
-    Log records come from any thread, and from processes that a method forked: they go as messages of a socket of their own.
-    """
-
-    def __init__(self, fd: int, log_fd: int) -> None:
-        self._socket = socket.socket(fileno=fd)
-        self._log = socket.socket(fileno=log_fd)
-        self._sendall = self._socket.sendall
-        os.register_at_fork(after_in_child=self._forked)
-
-    def send(self, data: bytes) -> None:
-        self._sendall(data)
-
-    def fileno(self) -> int:
-        """Of the socket for what the broker asks: that of the log records, since a watched one becomes non-blocking."""
-        return self._log.fileno()
-
-    def receive(self) -> bytes:
-        """What the broker has asked; empty at the end."""
-        return self._log.recv(64, socket.MSG_DONTWAIT)
-
-    def record(self, kind: int, content: Any) -> None:
-        body = json.dumps(content, default=repr).encode()
-        self._sendall(RECORD.pack(0, len(body), kind, 0) + body)
-
-    def log(self, content: Any) -> None:
-        """Sends a log record. One that is too large for a message loses its traceback and the end of its text."""
-        try:
-            self._send_log(content)
-        except OSError:
-            content = {
-                **content,
-                "message": content["message"][:MAX_LOG_MESSAGE],
-                "context": {},
-                "exception": None,
-            }
-            try:
-                self._send_log(content)
-            except OSError:
-                pass  # the broker is gone, and this process goes with it
-
-    def reply(self, job: Job, lane: int, frame: list[Buffer]) -> None:
-        """Answers a call with a frame that is given in parts."""
-        size = job.reply_size
-        if size < LARGE:
-            self._sendall(b"".join((RECORD.pack(job.number, size, REPLY, lane), *frame)))
-        elif job.segment is not None and size <= job.segment.size:
-            # Its memory is committed, and the broker has it mapped: the quickest way back.
-            job.segment.write(frame)
-            self._sendall(RECORD.pack(job.number, size, REPLY_IN_PLACE, lane))
-        else:
-            self._reply_shared(job.number, size, lane, frame)
-        if job.segment is not None:
-            job.segment.close()
-
-    def _send_log(self, content: Any) -> None:
-        data = json.dumps(content, default=repr).encode()
-        while True:
-            try:
-                self._log.send(data)
-                return
-            except BlockingIOError:
-                from select import select
-
-                select((), (self._log,), ())
-
-    def _forked(self) -> None:
-        """In a child that a method forked and that came out of the method: it answers nothing, its parent does."""
-
-        def leave(data: bytes) -> None:
-            os._exit(0)
-
-        self._sendall = leave  # type: ignore[assignment]
-
-    def _reply_shared(self, number: int, size: int, lane: int, frame: list[Buffer]) -> None:
-        segment = Segment(size)
-        try:
-            segment.write(frame)
-            descriptors = array.array("i", [segment.fd])
-            self._socket.sendmsg(
-                [RECORD.pack(number, size, REPLY_SHARED, lane)],
-                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)],
-            )
-        finally:
-            segment.close()
 
 
 class Worker:
@@ -145,7 +52,9 @@ class Worker:
                 job = parse_job(message, 0)
             else:
                 job = make_job(number, deadline, flags, message, ENTRY.size, size, None)
-            self._channel.reply(job, SYNC, self._answer(job))
+            began = time.monotonic()
+            reply = self._answer(job, began)
+            self._channel.reply(job, SYNC, reply, time.monotonic() - began)
             return
         offsets = _entries(message)
         self._slots.message(number, number + len(offsets) - 1)
@@ -158,14 +67,14 @@ class Worker:
                 self._channel.send(b"".join(gathered))
                 gathered, held = [], 0
             self._slots.begin(job.number)
-            reply = self._answer(job)
+            reply = self._answer(job, now)
             began, now = now, time.monotonic()
-            self._took[job.method] = now - began
+            self._took[job.method] = took = now - began
             size = job.reply_size
             if size >= LARGE:
-                self._channel.reply(job, SYNC, reply)
+                self._channel.reply(job, SYNC, reply, took)
                 continue
-            gathered.append(RECORD.pack(job.number, size, REPLY, SYNC))
+            gathered.append(RECORD.pack(job.number, size, REPLY, SYNC, microseconds(took)))
             gathered += reply
             held += size
             if held > GATHER_BYTES or now - began >= QUICK:
@@ -174,8 +83,8 @@ class Worker:
         if gathered:
             self._channel.send(b"".join(gathered))
 
-    def _answer(self, job: Job) -> list[Buffer]:
-        if job.deadline and job.deadline <= time.monotonic():
+    def _answer(self, job: Job, now: float) -> list[Buffer]:
+        if job.deadline and job.deadline <= now:
             return self._runner.expired(job)
         return self._runner.run(job)
 
@@ -190,11 +99,14 @@ def _entries(message: bytes) -> list[int]:
 
 
 def main() -> int:
-    """`--worker channel,log,slots,sync,async,concurrency,max_payload,parent APP`, as the broker starts it."""
-    channel_fd, log_fd, slots_fd, sync_fd, async_fd, concurrency, max_payload, parent = map(
+    """`--worker NUMBERS APP GROUP`, as the broker starts it (see `_worker_handle`)."""
+    channel_fd, log_fd, slots_fd, stacks_fd, sync_fd, async_fd, concurrency, max_payload, parent, grace = map(
         int, sys.argv[2].split(",")
     )
-    app = sys.argv[3]
+    app, group = sys.argv[3:5]
+    # Not before there is something to be interrupted; and these two end a process that does not expect them.
+    signal.signal(_interrupts.SIGNAL, signal.SIG_IGN)
+    _interrupts.write_stacks(stacks_fd)
     die_with_parent(parent, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv = [app]
@@ -202,6 +114,7 @@ def main() -> int:
     sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)
     channel = Channel(channel_fd, log_fd)
     slots = Slots(concurrency, fd=slots_fd)
+    _context.slots = slots
     lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
     forward_logging(channel)
     try:
@@ -210,20 +123,21 @@ def main() -> int:
         return report_failure(channel, error)
     runner = Runner(default_registry, max_payload)
     worker = Worker(channel, slots, runner)
-    if default_registry.needs_loop:
+    if default_registry.needs_loop(group):
         from ._worker_async import serve
 
-        return serve(channel, slots, runner, worker, lanes, concurrency)
-    return _serve(channel, worker, lanes[SYNC])
+        return serve(channel, slots, runner, worker, lanes, concurrency, group, grace / 1e6)
+    _interrupts.listen(slots, lanes[SYNC])
+    return _serve(channel, worker, lanes[SYNC], group)
 
 
-def _serve(channel: Channel, worker: Worker, lane: socket.socket) -> int:
+def _serve(channel: Channel, worker: Worker, lane: socket.socket, group: str) -> int:
     try:
-        for _, opens in default_registry.opening():
+        for _, opens in default_registry.opening(group):
             opens()
     except BaseException as error:
         return report_failure(channel, error)
-    channel.record(READY, {"methods": default_registry.describe()})
+    report_ready(channel)
     worker.serve(lane)
     for name, closes in default_registry.closing():
         try:
@@ -231,6 +145,13 @@ def _serve(channel: Channel, worker: Worker, lane: socket.socket) -> int:
         except Exception as error:
             report_close(name, error)
     return 0
+
+
+def report_ready(channel: Channel) -> None:
+    """Tells the broker what can be called."""
+    channel.record(
+        READY, {"methods": default_registry.describe(), "groups": default_registry.describe_groups()}
+    )
 
 
 def report_failure(channel: Channel, error: BaseException) -> int:
@@ -262,27 +183,3 @@ def report_close(service: str, error: BaseException) -> None:
     import logging
 
     logging.getLogger("gotask").error("closing %s failed", service, exc_info=error)
-
-
-def forward_logging(channel: Channel) -> None:
-    """Records of the logging module reach the broker, and so the PHP side's logger, at their own level."""
-    import logging
-
-    formatter = logging.Formatter()
-    standard = set(vars(logging.makeLogRecord({})))
-
-    class Forward(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            context = {key: value for key, value in vars(record).items() if key not in standard}
-            content: dict[str, Any] = {
-                "level": record.levelname.lower(),
-                "message": record.getMessage(),
-                "logger": record.name,
-                "time": record.created,
-                "context": {**context, "pid": os.getpid()},
-            }
-            if record.exc_info:
-                content["exception"] = formatter.formatException(record.exc_info)
-            channel.log(content)
-
-    logging.basicConfig(level=os.environ.get("GOTASK_LOG_LEVEL", "info").upper(), handlers=[Forward()])

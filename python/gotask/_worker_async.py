@@ -8,16 +8,20 @@ import socket
 import sys
 import time
 import traceback
+from asyncio import Task, TimerHandle
 from collections.abc import Callable
 from typing import NoReturn
 
+from . import _interrupts
+from ._channel import Channel
 from ._entry import MESSAGE_SIZE
 from ._loop import run_in_loop
-from ._records import ASYNC, READY
+from ._protocol import Buffer
+from ._records import ASYNC, CANCEL, LEAVE, REQUEST, TAINTED, YIELD
 from ._registry import default_registry
 from ._runner import Job, Runner, parse_job
 from ._slots import Slots
-from ._worker import Channel, Worker, report_close, report_failure
+from ._worker import Worker, report_close, report_failure, report_ready
 
 
 def serve(
@@ -27,19 +31,21 @@ def serve(
     sync: Worker,
     lanes: tuple[socket.socket, socket.socket],
     concurrency: int,
+    group: str,
+    grace: float,
 ) -> int:
     """The life of the worker, in a loop of its own: uvloop's where that is installed. Returns the exit code."""
 
     async def run() -> int:
         try:
-            for _, opens in default_registry.opening():
+            for _, opens in default_registry.opening(group):
                 opening = opens()
                 if opening is not None:
                     await opening
         except BaseException as error:
             return report_failure(channel, error)
-        worker = AsyncWorker(channel, slots, runner, sync, concurrency)
-        await worker.serve(*lanes, lambda: channel.record(READY, {"methods": default_registry.describe()}))
+        worker = AsyncWorker(channel, slots, runner, sync, concurrency, grace)
+        await worker.serve(*lanes, lambda: report_ready(channel))
         for name, closes in default_registry.closing():
             try:
                 closing = closes()
@@ -52,18 +58,36 @@ def serve(
     return run_in_loop(run())
 
 
+class _Running:
+    """An async call that runs: answered by its task, or by whoever gives that up."""
+
+    __slots__ = ("job", "slot", "task", "began", "patience")
+
+    def __init__(self, job: Job, slot: int) -> None:
+        self.job = job
+        self.slot = slot
+        self.task: Task[None] | None = None
+        self.began = 0.0
+        self.patience: TimerHandle | None = None
+
+
 class AsyncWorker:
-    """Takes from both lanes while it is idle, and from the async one alone while async calls run."""
+    """Takes from both lanes while it is idle, and from the async one alone while async calls run.
+
+    grace: seconds after which a cancelled call that goes on is killed with its worker; at the half of it, it is given up here.
+    """
 
     def __init__(
-        self, channel: Channel, slots: Slots, runner: Runner, sync: Worker, concurrency: int
+        self, channel: Channel, slots: Slots, runner: Runner, sync: Worker, concurrency: int, grace: float
     ) -> None:
         self._channel = channel
         self._slots = slots
         self._runner = runner
         self._sync = sync
         self._concurrency = concurrency
-        self._running: set[asyncio.Task[None]] = set()
+        self._patience = grace / 2
+        self._running: dict[int, _Running] = {}  # by number
+        self._tasks: dict[Task[None] | None, Job] = {}  # those given up among them
         self._listening: set[socket.socket] = set()
         self._open_lanes = 2
         self._yielding = False  # to a sync call, once those that run have ended
@@ -75,6 +99,7 @@ class AsyncWorker:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._sync_lane, self._async_lane = sync_lane, async_lane
+        _interrupts.listen_in_loop(self._slots, self._held_by)
         self._loop.add_reader(self._channel.fileno(), self._asked)
         ready()
         self._listen()
@@ -103,25 +128,68 @@ class AsyncWorker:
 
     def _receive(self, lane: socket.socket) -> bytes:
         """The next message; empty where another worker was quicker, or at the lane's end."""
+        if lane.fileno() < 0:
+            return b""
         try:
             # The lane's end is shared by all workers, so it is not to be made non-blocking as such.
             message = lane.recv(MESSAGE_SIZE, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
             return b""
         if not message:
-            self._watch(lane, False, self._listen)
-            lane.close()
-            self._open_lanes -= 1
+            self._close(lane)
             self._listen()
         return message
 
+    def _close(self, lane: socket.socket) -> None:
+        if lane.fileno() >= 0:
+            self._watch(lane, False, self._listen)
+            lane.close()
+            self._open_lanes -= 1
+
+    # -- what the broker asks -----------------------------------------------------------------------------------------
+
     def _asked(self) -> None:
-        """The broker asks to make room for a sync call."""
-        if self._channel.receive():
-            self._yielding = True
-            self._listen()
-        else:
-            self._loop.remove_reader(self._channel.fileno())
+        while True:
+            try:
+                request = self._channel.receive()
+            except (BlockingIOError, InterruptedError):
+                return
+            if not request:
+                self._loop.remove_reader(self._channel.fileno())
+                return
+            kind, number = REQUEST.unpack(request)
+            if kind == YIELD:
+                self._yielding = True
+                self._listen()
+            elif kind == CANCEL:
+                self._cancel(number)
+            elif kind == LEAVE:
+                self._close(self._sync_lane)
+                self._close(self._async_lane)
+                self._listen()
+
+    def _cancel(self, number: int) -> None:
+        running = self._running.get(number)
+        if running is None or running.task is None or running.job.cancelled:
+            return
+        running.job.cancelled = True
+        running.task.cancel()
+        running.patience = self._loop.call_later(self._patience, self._give_up, running)
+
+    def _give_up(self, running: _Running) -> None:
+        """The method has swallowed its cancellation. Its caller is told, its place is free, and it ends with this worker."""
+        job = running.job
+        self._answer(running, self._runner.unstoppable(job))
+        method = job.method.decode("utf-8", "replace")
+        self._channel.record(TAINTED, {"reason": f"{method} went on after it was cancelled"})
+        self._listen()
+
+    def _held_by(self) -> tuple[int, bool]:
+        """The async call whose code runs at this moment, or 0, and whether it may be interrupted."""
+        job = self._tasks.get(asyncio.current_task(self._loop))
+        return (0, False) if job is None else (job.number, job.interruptible)
+
+    # -- calls --------------------------------------------------------------------------------------------------------
 
     def _take_sync(self) -> None:
         if self._running:
@@ -145,24 +213,40 @@ class AsyncWorker:
         self._listen()
 
     def _begin(self, job: Job) -> None:
-        slot = self._slots.take(job.number)
-        task = self._loop.create_task(self._run(job, slot))
-        self._running.add(task)
+        running = _Running(job, self._slots.take(job.number))
+        running.task = task = self._loop.create_task(self._run(running))
+        self._running[job.number] = running
+        self._tasks[task] = job
         task.add_done_callback(self._done)
 
-    async def _run(self, job: Job, slot: int) -> None:
-        if job.deadline and job.deadline <= time.monotonic():
+    async def _run(self, running: _Running) -> None:
+        job = running.job
+        running.began = time.monotonic()
+        if job.deadline and job.deadline <= running.began:
             reply = self._runner.expired(job)
         else:
             reply = await self._runner.run_async(job)
+        if self._running.get(job.number) is running:
+            self._answer(running, reply)
+
+    def _answer(self, running: _Running, reply: list[Buffer]) -> None:
+        if running.patience is not None:
+            running.patience.cancel()
         try:
-            self._channel.reply(job, ASYNC, reply)
+            self._channel.reply(running.job, ASYNC, reply, time.monotonic() - running.began)
         except BaseException:
             _die()
-        self._slots.give_back(slot)
+        self._slots.give_back(running.slot)
+        del self._running[running.job.number]
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
+    def _done(self, task: Task[None]) -> None:
+        job = self._tasks.pop(task)
+        running = self._running.get(job.number)
+        if running is not None and running.task is task:
+            # Cancelled before it had begun: what would have answered never ran.
+            self._answer(running, self._runner.cancelled(job))
+        elif not task.cancelled() and task.exception() is not None:
+            traceback.print_exception(task.exception())  # of a call that had been given up
         self._listen()
 
 

@@ -8,18 +8,23 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from asyncio import AbstractEventLoop
+from math import inf
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from . import _interrupts
+from ._certificate import Certificate, Stacks, describe
 from ._entry import MESSAGES
-from ._log import Log
 from ._memory import Segment
-from ._records import RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, YIELD
-from ._slots import Slots
+from ._records import ASYNC, CANCEL, LEAVE, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, REQUEST, YIELD
+from ._slots import NONE, UNKNOWN, Slots
 
 if TYPE_CHECKING:
-    from ._pool import WorkerPool
+    from ._group import WorkerGroup
+    from ._log import Log
+    from ._oom import OomCounter
 
 _MAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 _FD_SPACE = socket.CMSG_SPACE(4 * 64)
@@ -32,24 +37,31 @@ MAX_LOG_RECORD = 1024 * 1024
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-class WorkerHandle:
-    """One worker process. States: starting, ready, dead."""
+# Seconds that a worker gets to write its stacks before it is killed: faulthandler takes well below a millisecond.
+STACKS_TIME = 0.02
 
-    def __init__(
-        self,
-        app: str,
-        lanes: tuple[socket.socket, socket.socket],
-        concurrency: int,
-        max_payload: int,
-        single_thread: bool,
-        log_level: str,
-    ) -> None:
-        self.slots = Slots(concurrency)
+# Seconds that a stopped process takes at most to be seen as such; then it is killed without more ado.
+_STOP_TIME = 0.002
+
+
+class WorkerHandle:
+    """One worker process of a group. States: starting, ready, leaving (it takes no more calls), dead."""
+
+    def __init__(self, group: WorkerGroup, lanes: tuple[socket.socket, socket.socket]) -> None:
+        config = group.config
+        self.slots = Slots(config.concurrency)
         self.state = "starting"
         self.failure: dict[str, Any] | None = None
         self.calls = 0
+        self.max_calls = inf  # after so many it is replaced
         self.is_async = False
         self.yielding = False  # it was asked to make room for a sync call
+        self.unwanted = ""  # why it is to be replaced, once the one that takes its place is ready
+        self.born = time.monotonic()
+        self._group = group
+        self._kill_reason = ""  # as the certificate names it, and in words
+        self._kill_words = ""
+        self._stacks = Stacks()
         self._channel, theirs = socket.socketpair()
         self._channel.setblocking(False)
         self._log_socket, their_log = socket.socketpair(socket.AF_UNIX, MESSAGES)
@@ -57,31 +69,32 @@ class WorkerHandle:
         self._partial = b""
         self._descriptors: list[int] = []
         self._stderr_tail = b""
+        self._peak_memory = 0
         self._stderr, their_stderr = os.pipe()
         os.set_blocking(self._stderr, False)
         descriptors = (
             theirs.fileno(),
             their_log.fileno(),
             self.slots.segment.fd,
+            self._stacks.fd,
             lanes[0].fileno(),
             lanes[1].fileno(),
         )
-        numbers = ",".join(map(str, (*descriptors, concurrency, max_payload, os.getpid())))
-        environment = {**os.environ, "GOTASK_LOG_LEVEL": log_level}
-        if single_thread:
-            for name in _THREAD_VARIABLES:
-                environment.setdefault(name, "1")
+        grace = int(config.interrupt_grace * 1e6)
+        numbers = ",".join(
+            map(str, (*descriptors, config.concurrency, config.max_payload, os.getpid(), grace))
+        )
         try:
             # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended
             # with it.
             self.process = subprocess.Popen(
-                [sys.executable, _MAIN, "--worker", numbers, app],
+                [sys.executable, _MAIN, "--worker", numbers, config.app, group.name],
                 stdin=subprocess.DEVNULL,
                 stdout=their_stderr,
                 stderr=their_stderr,
                 pass_fds=descriptors,
                 start_new_session=True,
-                env=environment,
+                env=_environment(config.log_level, group.is_multiple),
             )
             self._pidfd = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else -1
         except OSError:
@@ -96,10 +109,14 @@ class WorkerHandle:
     def pid(self) -> int:
         return self.process.pid
 
-    def watch(self, loop: AbstractEventLoop, pool: WorkerPool, scratch: memoryview, log: Log) -> None:
+    @property
+    def in_service(self) -> bool:
+        """Whether it takes calls."""
+        return self.state == "ready"
+
+    def watch(self, loop: AbstractEventLoop, scratch: memoryview, log: Log) -> None:
         """Begins to hand on what the worker sends, and its death once all of that has been read."""
         self._loop = loop
-        self._pool = pool
         self._scratch = scratch
         self._log = log
         loop.add_reader(self._channel, self._readable)
@@ -108,42 +125,115 @@ class WorkerHandle:
         if self._pidfd >= 0:
             loop.add_reader(self._pidfd, self._ended)
 
+    # -- what it is asked ---------------------------------------------------------------------------------------------
+
     def yield_to_sync(self) -> None:
         """Asks it to end the async calls that it has, and to take a sync one before any others."""
         self.yielding = True
-        try:
-            self._log_socket.send(YIELD)
-        except OSError:
-            pass  # it is ending, or has been asked a hundred thousand times
+        self._request(YIELD)
 
-    def kill(self) -> None:
-        """Ends the worker and what it started, at once."""
+    def leave(self) -> None:
+        """Asks it to take no more calls and to end when those that it has are answered. To be repeated until it does."""
+        self.state = "leaving"
+        if self.is_async:
+            self._request(LEAVE)
+        else:
+            self.slots.leave()
+            self._signal(_interrupts.SIGNAL)
+
+    def cancel(self, number: int) -> None:
+        """Cancels an async call that it runs."""
+        self._request(CANCEL, number)
+
+    def interrupt(self, number: int) -> None:
+        """Interrupts the call if its method is what runs now."""
+        self.slots.interrupt(number)
+        self._signal(_interrupts.SIGNAL)
+
+    def runs(self, lane: int, number: int) -> bool:
+        """Whether it has begun a call; it may have been answered meanwhile."""
+        return number in self.slots.running_async() if lane == ASYNC else number == self.slots.begun
+
+    def is_held_by_other(self, number: int) -> int:
+        """The async call that holds up the loop, where the worker says that it is another one than `number`; else 0."""
+        holder = self.slots.holder
+        return 0 if holder in (NONE, UNKNOWN, number) else holder
+
+    # -- its end ------------------------------------------------------------------------------------------------------
+
+    def kill(self, reason: str = "", words: str = "") -> None:
+        """Ends the worker and what it started, at once. `reason` and `words` say why, to those whose calls it ran."""
+        self._kill_reason, self._kill_words = self._kill_reason or reason, self._kill_words or words
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pass
 
-    def how_it_died(self) -> tuple[str, dict[str, Any]]:
-        """In words, and as the error's data."""
+    def write_stacks(self) -> None:
+        """Makes it write down where its threads are."""
+        self._stacks.clear()
+        self._signal(_interrupts.STACKS_SIGNAL)
+
+    def kill_if_running(self, lane: int, number: int, reason: str, words: str) -> bool:
+        """Kills it unless it has answered that call: another one, which may run by now, is not to suffer. False: it has."""
+        self._signal(signal.SIGSTOP)
+        if self._is_stopped():
+            self._read_all()
+            if not self._group.is_outstanding(lane, number):
+                self._signal(signal.SIGCONT)
+                return False
+        self.kill(reason, words)
+        return True
+
+    def certificate(self, oom: OomCounter) -> Certificate:
+        """How it died. To be asked once."""
         status = self.process.returncode
-        stderr = self._stderr_tail.decode("utf-8", "replace")
-        data: dict[str, Any] = {"pid": self.pid, "stderr": stderr}
-        if status < 0:
+        # Asked at each death, lest one that is long past is taken for the cause of the next.
+        killed_by_kernel = oom.has_killed()
+        unexplained = status == -signal.SIGKILL and not self._kill_words
+        is_oom = (killed_by_kernel if oom.is_available else None) if unexplained else False
+        return Certificate(
+            self.pid,
+            status,
+            describe(status, is_oom, self._kill_words),
+            self._kill_reason,
+            is_oom,
+            self._stacks.read(),
+            self._stderr_tail.decode("utf-8", "replace"),
+            self._peak_memory,
+        )
+
+    def _request(self, kind: int, number: int = 0) -> None:
+        try:
+            self._log_socket.send(REQUEST.pack(kind, number))
+        except OSError:
+            pass  # it is ending, or has been asked a hundred thousand times
+
+    def _signal(self, number: int) -> None:
+        if self.process.returncode is None:
+            os.kill(self.pid, number)
+
+    def _is_stopped(self) -> bool:
+        until = time.monotonic() + _STOP_TIME
+        while time.monotonic() < until:
             try:
-                name = signal.Signals(-status).name
-            except ValueError:
-                name = f"signal {-status}"
-            data["signal"] = -status
-            return f"was killed by {name}", data
-        data["exit_code"] = status
-        return f"ended with exit code {status}", data
+                with open(f"/proc/{self.pid}/stat", "rb") as file:
+                    if file.read().rpartition(b")")[2].split()[0] == b"T":
+                        return True
+            except OSError:
+                return False
+        return False
+
+    def _read_all(self) -> None:
+        while self._channel_has_data() and self._read():
+            pass
 
     def _readable(self) -> None:
         if not self._read():
             self._loop.remove_reader(self._channel)
             if self._pidfd < 0:
                 self._ended()
-        self._pool.batch()
+        self._group.batch()
 
     def _read(self) -> bool:
         """Reads what is there. False at the end of the channel."""
@@ -162,26 +252,28 @@ class WorkerHandle:
         data = bytes(self._scratch[:count])
         if self._partial:
             data, self._partial = self._partial + data, b""
-        pool = self._pool
+        group = self._group
+        now = time.monotonic()
         offset, end = 0, len(data)
         while end - offset >= RECORD.size:
-            number, size, kind, lane = RECORD.unpack_from(data, offset)
+            number, size, kind, lane, took = RECORD.unpack_from(data, offset)
             start = offset + RECORD.size
             if kind == REPLY_SHARED:
-                pool.large_reply(self, lane, number, _segment(size, self._descriptors.pop(0)))
+                segment = _segment(size, self._descriptors.pop(0))
+                group.large_reply(self, lane, number, segment, now, took)
                 offset = start
                 continue
             if kind == REPLY_IN_PLACE:
-                pool.large_reply(self, lane, number, size)
+                group.large_reply(self, lane, number, size, now, took)
                 offset = start
                 continue
             if end - start < size:
                 break
             offset = start + size
             if kind == REPLY:
-                pool.reply(self, lane, number, data[start:offset])
+                group.reply(self, lane, number, data[start:offset], now, took)
             else:
-                pool.record(self, kind, data[start:offset])
+                group.record(self, kind, data[start:offset])
         if offset < end:
             self._partial = data[offset:]
         return True
@@ -214,33 +306,52 @@ class WorkerHandle:
 
     def _ended(self) -> None:
         self.kill()  # what it started and left behind; before wait(), so that the number is still its own
-        self.process.wait()
+        self._peak_memory = _wait(self.process)
         self._loop.remove_reader(self._channel)
         self._loop.remove_reader(self._stderr)
         self._loop.remove_reader(self._log_socket)
         while self._log_readable():
             pass
-        while self._channel_has_data() and self._read():
-            pass
+        self._read_all()
         self._stderr_readable()
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
-        self._pool.died(self)
+        self._group.died(self)
         self._close()
-        self._pool.batch()
+        self._group.batch()
 
     def _close(self) -> None:
         os.close(self._stderr)
         self._channel.close()
         self._log_socket.close()
         self.slots.close()
+        self._stacks.close()
 
     def _channel_has_data(self) -> bool:
         try:
             return bool(self._channel.recv(1, socket.MSG_PEEK))
         except OSError:
             return False
+
+
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """Takes note of its exit; the most memory that it ever had, in bytes."""
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+    except ChildProcessError:
+        process.wait()
+        return 0
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return int(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+
+
+def _environment(log_level: str, is_multiple: bool) -> dict[str, str]:
+    environment = {**os.environ, "GOTASK_LOG_LEVEL": log_level}
+    if is_multiple:
+        for name in _THREAD_VARIABLES:
+            environment.setdefault(name, "1")
+    return environment
 
 
 def _segment(size: int, descriptor: int) -> Segment | None:

@@ -29,7 +29,7 @@ Owner: Any = _Owner
 
 def call(owner: Any, sequence: int, size: int = 10, notify: bool = False) -> Call:
     frame = wire.parse(wire.encode(wire.RAW, (sequence, 1), b"m" * size))
-    return Call(owner, sequence, b"m", frame, None, 0.0, notify)
+    return Call(owner, sequence, b"m", frame, None, 0.0, 0.0, notify)
 
 
 def test_callers_take_turns_and_each_ones_calls_keep_their_order() -> None:

@@ -216,7 +216,7 @@ def test_async_open_is_awaitable() -> None:
 
     registry = Registry()
     service = registry.register(Opening())
-    assert registry.needs_loop
+    assert registry.needs_loop("")
     (_, step), *_ = registry.opening()
     awaitable = step()
     assert awaitable is not None

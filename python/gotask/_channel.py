@@ -1,0 +1,139 @@
+"""What a worker sends to the broker: answers and news on its channel, log records on a socket of their own."""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import socket
+
+from ._memory import Segment
+from ._protocol import LARGE, Buffer
+from ._records import MAX_MICROSECONDS, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED
+from ._runner import Job
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Characters of a log record's message where the whole record does not fit into a message of the socket.
+MAX_LOG_MESSAGE = 16 * 1024
+
+
+class Channel:
+    """What the worker sends to the broker: whole records, one after the other, from the thread that runs the calls alone.
+
+    Log records come from any thread, and from processes that a method forked: they go as messages of a socket of their own.
+    """
+
+    def __init__(self, fd: int, log_fd: int) -> None:
+        self._socket = socket.socket(fileno=fd)
+        self._log = socket.socket(fileno=log_fd)
+        self._sendall = self._socket.sendall
+        os.register_at_fork(after_in_child=self._forked)
+
+    def send(self, data: bytes) -> None:
+        self._sendall(data)
+
+    def fileno(self) -> int:
+        """Of the socket for what the broker asks: that of the log records, since a watched one becomes non-blocking."""
+        return self._log.fileno()
+
+    def receive(self) -> bytes:
+        """The next request of the broker's; empty at the end. BlockingIOError: there is none."""
+        return self._log.recv(64, socket.MSG_DONTWAIT)
+
+    def record(self, kind: int, content: Any) -> None:
+        body = json.dumps(content, default=repr).encode()
+        self._sendall(RECORD.pack(0, len(body), kind, 0, 0) + body)
+
+    def log(self, content: Any) -> None:
+        """Sends a log record. One that is too large for a message loses its traceback and the end of its text."""
+        try:
+            self._send_log(content)
+        except OSError:
+            content = {
+                **content,
+                "message": content["message"][:MAX_LOG_MESSAGE],
+                "context": {},
+                "exception": None,
+            }
+            try:
+                self._send_log(content)
+            except OSError:
+                pass  # the broker is gone, and this process goes with it
+
+    def reply(self, job: Job, lane: int, frame: list[Buffer], seconds: float) -> None:
+        """Answers a call, which took so long to run, with a frame that is given in parts."""
+        size = job.reply_size
+        took = microseconds(seconds)
+        if size < LARGE:
+            self._sendall(b"".join((RECORD.pack(job.number, size, REPLY, lane, took), *frame)))
+        elif job.segment is not None and size <= job.segment.size:
+            # Its memory is committed, and the broker has it mapped: the quickest way back.
+            job.segment.write(frame)
+            self._sendall(RECORD.pack(job.number, size, REPLY_IN_PLACE, lane, took))
+        else:
+            self._reply_shared(job.number, size, lane, frame, took)
+        if job.segment is not None:
+            job.segment.close()
+
+    def _send_log(self, content: Any) -> None:
+        data = json.dumps(content, default=repr).encode()
+        while True:
+            try:
+                self._log.send(data)
+                return
+            except BlockingIOError:
+                from select import select
+
+                select((), (self._log,), ())
+
+    def _forked(self) -> None:
+        """In a child that a method forked and that came out of the method: it answers nothing, its parent does."""
+
+        def leave(data: bytes) -> None:
+            os._exit(0)
+
+        self._sendall = leave  # type: ignore[assignment]
+
+    def _reply_shared(self, number: int, size: int, lane: int, frame: list[Buffer], took: int) -> None:
+        segment = Segment(size)
+        try:
+            segment.write(frame)
+            descriptors = array.array("i", [segment.fd])
+            self._socket.sendmsg(
+                [RECORD.pack(number, size, REPLY_SHARED, lane, took)],
+                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)],
+            )
+        finally:
+            segment.close()
+
+
+def microseconds(seconds: float) -> int:
+    """As a record holds them."""
+    return min(int(seconds * 1e6), MAX_MICROSECONDS)
+
+
+def forward_logging(channel: Channel) -> None:
+    """Records of the logging module reach the broker, and so the PHP side's logger, at their own level."""
+    import logging
+
+    formatter = logging.Formatter()
+    standard = set(vars(logging.makeLogRecord({})))
+
+    class Forward(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            context = {key: value for key, value in vars(record).items() if key not in standard}
+            content: dict[str, Any] = {
+                "level": record.levelname.lower(),
+                "message": record.getMessage(),
+                "logger": record.name,
+                "time": record.created,
+                "context": {**context, "pid": os.getpid()},
+            }
+            if record.exc_info:
+                content["exception"] = formatter.formatException(record.exc_info)
+            channel.log(content)
+
+    logging.basicConfig(level=os.environ.get("GOTASK_LOG_LEVEL", "info").upper(), handlers=[Forward()])

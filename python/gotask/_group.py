@@ -1,0 +1,450 @@
+"""A group of workers that take from the same lanes: all that have no workers of their own, or one service that has."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+from . import _protocol as wire
+from ._deadlines import CANCELLED, DEADLINE, Deadlines
+from ._errors import Cancelled, DeadlineExceeded, GoTaskError, RemoteError, Unavailable, WorkerCrashed
+from ._lane import Lane
+from ._latency import Latency
+from ._memory import Segment
+from ._protocol import parse
+from ._queue import Call, CallQueue
+from ._records import ASYNC, FAILED, READY, SYNC, TAINTED
+from ._staff import Staff
+from ._worker_handle import WorkerHandle
+
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
+    from collections.abc import Callable
+
+    from ._broker import Broker
+    from ._certificate import Certificate
+    from ._config import Config
+    from ._connection import Connection
+    from ._generation import Generation
+
+# Seconds that a sync call may wait while workers run async calls, before one of them makes room for it.
+SYNC_PATIENCE = 0.05
+
+# A worker that lives and has received a call notes it within microseconds. What nobody has noted after two looks was lost.
+LOST_CHECK = 0.05
+
+# A call of an idempotent method that was lost with its worker is made again after a pause of up to so many seconds.
+RETRY_PAUSE = 0.1
+
+
+class WorkerGroup:
+    """Brings calls to its workers and answers back; which workers there are is its staff's to decide."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        generation: Generation,
+        name: str,
+        size: tuple[int, int],
+        queue_limits: tuple[int, int],
+    ) -> None:
+        self.name = name
+        self.config: Config = broker.config
+        self.is_multiple: bool = size[1] > 1
+        self._broker = broker
+        self._generation = generation
+        self._loop = broker.loop
+        self._timers: set[TimerHandle] = set()
+        self._ending = False
+        self._closed = False
+        self._draining = False  # what is not with a worker yet goes elsewhere
+        self._suspects: dict[int, set[int]] = {}
+        self._looking_after_sync = False
+        self.refused = 0
+        self.calls = 0
+        self.latency = Latency()
+        self.deadlines = Deadlines(self, self._loop, self.config.interrupt_grace)
+        self.lanes: tuple[Lane, Lane] = (
+            self._lane(queue_limits, 1, size[1] == 1),
+            self._lane(queue_limits, 0, False),
+        )
+        self.staff = Staff(self, broker, size)
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    def submit(self, call: Call, is_async: bool) -> bool:
+        """Queues the call. False: the queue is full. Unavailable: no worker can be started."""
+        staff = self.staff
+        if staff.failure is not None and not staff.in_service:
+            raise Unavailable(f"no worker can be started: {staff.failure}")
+        lane = self.lanes[ASYNC if is_async else SYNC]
+        if not lane.submit(call):
+            self.refused += 1
+            return False
+        if lane.queue.calls:
+            self._broker.touched.add(lane)
+            staff.is_short()
+        if staff.observes:
+            staff.observe()
+        if call.deadline and call.deadline < self.deadlines.earliest:
+            self.deadlines.watch(call.deadline)
+        if not is_async and not self._looking_after_sync and self.lanes[ASYNC].sent:
+            self._look_after_sync()
+        return True
+
+    def cancel(self, call: Call) -> None:
+        """Ends a call that nobody waits for any more, whether it waits or runs."""
+        for number, lane in enumerate(self.lanes):
+            if lane.queue.remove(call):
+                call.release()
+            elif lane.sent.get(call.number) is call:
+                late = 0 < call.deadline <= time.monotonic()
+                self.deadlines.stop(call, number, DEADLINE if late else CANCELLED)
+
+    def hold(self, owner: Connection) -> None:
+        """Starts no more calls of a caller that does not read its answers."""
+        for lane in self.lanes:
+            lane.queue.hold(owner)
+
+    def release(self, owner: Connection) -> None:
+        for lane in self.lanes:
+            lane.queue.release(owner)
+            self._broker.touched.add(lane)
+
+    def discard(self, owner: Connection) -> None:
+        """Takes the calls of a caller that is gone out of the queues."""
+        for lane in self.lanes:
+            for call in lane.queue.discard(owner):
+                call.release()
+
+    @property
+    def queued(self) -> int:
+        return sum(len(lane.queue) for lane in self.lanes)
+
+    @property
+    def running(self) -> int:
+        return sum(len(lane.sent) for lane in self.lanes)
+
+    def status(self) -> dict[str, Any]:
+        """Its entry in GoTask.Status; times in seconds."""
+        return {
+            "name": self.name,
+            "workers": self.staff.in_service,
+            "queued": self.queued,
+            "running": self.running,
+            "calls": self.calls,
+            "refused": self.refused,
+            **self.latency.percentiles(),
+        }
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it takes no more calls."""
+        return self._ending
+
+    def requeue(self, call: Call, is_async: bool) -> None:
+        """Queues a call that had been taken before, whatever the limits say."""
+        lane = self.lanes[ASYNC if is_async else SYNC]
+        lane.queue.push(call)
+        self._broker.touched.add(lane)
+        self.staff.is_short()
+        if call.deadline and call.deadline < self.deadlines.earliest:
+            self.deadlines.watch(call.deadline)
+
+    def is_outstanding(self, lane: int, number: int) -> bool:
+        """Whether a call has left the queue and has not been answered."""
+        return number in self.lanes[lane].sent
+
+    def find(self, lane: int, number: int) -> WorkerHandle | None:
+        """The worker that has begun a call, and perhaps answered it."""
+        for worker in self.staff.workers:
+            if worker.runs(lane, number):
+                return worker
+        return None
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def drain(self) -> list[Call]:
+        """Takes no more calls: its workers end once they have answered what they have. Returns what none of them had yet."""
+        self._draining = True
+        waiting = [call for lane in self.lanes for call in lane.queue.clear()]
+        self.end()
+        self._later(self.patience(), self.kill, even_ending=True)
+        return waiting
+
+    def end(self) -> None:
+        """No more calls: workers end once they have run what is in their lanes."""
+        self._ending = True
+        self.staff.end()
+        for lane in self.lanes:
+            lane.end()
+        self._close_if_empty()
+
+    def kill(self) -> None:
+        """Ends what is left, at once."""
+        self._ending = True
+        self.staff.end()
+        for worker in self.staff.workers:
+            worker.kill()
+        self._close_if_empty()
+
+    def start_failed(self, message: str) -> None:
+        """No worker of this group has ever been ready, and this is why."""
+        self._generation.failed(message)
+
+    def later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> None:
+        """Calls back unless the group has been told to end by then."""
+        self._later(delay, callback, *arguments)
+
+    def batch(self) -> None:
+        """All that has come from a worker so far is handled."""
+        self._broker.flush()
+
+    # -- what workers send ------------------------------------------------------------------------------------------
+
+    def reply(
+        self, worker: WorkerHandle, lane_number: int, number: int, frame: bytes, now: float, took: int
+    ) -> None:
+        """An ordinary reply has come."""
+        lane = self.lanes[lane_number]
+        if lane_number == SYNC:
+            worker.yielding = False
+        call = lane.answered(number)
+        if lane.queue.calls:
+            self._broker.touched.add(lane)
+        if call is None:
+            return
+        self._done(worker, call, now, took)
+        if frame[1] & wire.ERROR:
+            self._answered_with_error(call, frame)
+        if call.segment is not None:
+            call.release()
+        call.owner.answer(call, frame)
+
+    def large_reply(
+        self,
+        worker: WorkerHandle,
+        lane_number: int,
+        number: int,
+        content: Segment | int | None,
+        now: float,
+        took: int,
+    ) -> None:
+        """A reply in a segment of its own, or in so many bytes of the segment that the call came in.
+
+        None: it could not be received.
+        """
+        lane = self.lanes[lane_number]
+        self._broker.touched.add(lane)
+        call = lane.answered(number)
+        segment = self._broker.segments.adopt(content) if isinstance(content, Segment) else None
+        if call is not None:
+            self._done(worker, call, now, took)
+            if content is None:
+                call.owner.fail(
+                    call, RemoteError("the result is lost: the broker has no descriptor left (ulimit -n)")
+                )
+                return
+            if segment is None:
+                segment, call.segment = call.segment, None
+            call.release()
+            if segment is not None:
+                frame = segment.view if isinstance(content, Segment) else segment.view[:content]
+                if call.owner.answer(call, frame, segment):
+                    return
+        if segment is not None:
+            segment.close()
+
+    def record(self, worker: WorkerHandle, kind: int, content: bytes) -> None:
+        """News of the worker itself."""
+        news = json.loads(content)
+        if kind == READY:
+            worker.state = "ready"
+            worker.is_async = any(
+                method["async"] for method in news["methods"] if method["group"] == self.name
+            )
+            self.staff.started(worker)
+            self._generation.started(self, news)
+        elif kind == FAILED:
+            worker.failure = news
+        elif kind == TAINTED:
+            self._broker.log.warning(news["reason"], pid=worker.pid)
+            self.staff.replace(worker, str(news["reason"]))
+
+    def _done(self, worker: WorkerHandle, call: Call, now: float, took: int) -> None:
+        self.calls += 1
+        worker.calls += 1
+        self.latency.add(now - call.arrived, took)
+        if worker.calls >= worker.max_calls:
+            self.staff.replace(worker, "it has run its number of calls")
+
+    def _answered_with_error(self, call: Call, frame: bytes) -> None:
+        reason = self.deadlines.reason(call)
+        if not reason and not call.notify:
+            return
+        text = bytes(frame[parse(frame).start + len(call.method) :]).decode("utf-8", "replace")
+        if call.notify:
+            self._broker.log.error("a notification failed", method=call.name, error=text)
+        elif reason == DEADLINE:
+            self._broker.log.warning(
+                f"{call.name} ran out of time and was interrupted", call=call.number, error=text
+            )
+
+    # -- fairness between the lanes ---------------------------------------------------------------------------------
+
+    def _look_after_sync(self) -> None:
+        self._looking_after_sync = True
+        self._later(SYNC_PATIENCE, self._help_sync)
+
+    def _help_sync(self) -> None:
+        """Async calls that never cease would keep a sync one waiting: one worker then takes no more of them before it."""
+        self._looking_after_sync = False
+        running = self.lanes[ASYNC].sent
+        ready = [worker for worker in self.staff.workers if worker.in_service]
+        begun = [number for worker in ready for number in worker.slots.begun_sync()]
+        if not running or not self.lanes[SYNC].has_untaken(begun):
+            return
+        loads = [
+            (sum(number in running for number in worker.slots.running_async()), index)
+            for index, worker in enumerate(ready)
+            if worker.is_async and not worker.yielding
+        ]
+        if loads:
+            ready[min(loads)[1]].yield_to_sync()
+        self._look_after_sync()
+
+    # -- death ------------------------------------------------------------------------------------------------------
+
+    def died(self, worker: WorkerHandle) -> None:
+        """A worker has ended, and all that it had sent has been read."""
+        before, worker.state = worker.state, "dead"
+        certificate = worker.certificate(self._broker.oom)
+        self.staff.remove(worker)
+        for number, lane in enumerate(self.lanes):
+            self._settle(worker, number, lane, certificate)
+        if not self.staff.workers:
+            for lane in self.lanes:
+                lane.recall()
+        self.resize()
+        if self._draining:
+            self._hand_over()
+        for number, lane in enumerate(self.lanes):
+            if lane.sent:
+                self._later(LOST_CHECK, self._look_for_lost, number, certificate, False, even_ending=True)
+        self.staff.died(worker, before, certificate)
+        self._close_if_empty()
+
+    def resize(self) -> None:
+        """Tells the lanes how many workers take from them."""
+        ready = [worker for worker in self.staff.workers if worker.in_service]
+        self.lanes[SYNC].resize(len(ready))
+        self.lanes[ASYNC].resize(sum(self.config.concurrency for worker in ready if worker.is_async))
+
+    def refuse_waiting(self, error: GoTaskError) -> None:
+        """Answers all that waits with an error."""
+        for lane in self.lanes:
+            for call in lane.queue.clear():
+                call.owner.fail(call, error)
+
+    def expired(self, call: Call) -> None:
+        """Answers a call whose time was over while it waited."""
+        message = "its time was over before a worker was free; it has not run"
+        if call.notify:
+            self._broker.log.error(f"a notification was lost: {message}", method=call.name)
+        call.owner.fail(call, DeadlineExceeded(message))
+
+    def _settle(self, worker: WorkerHandle, number: int, lane: Lane, certificate: Certificate) -> None:
+        if number == SYNC:
+            begun, waiting = worker.slots.begun_sync(), worker.slots.waiting_sync()
+        else:
+            begun, waiting = worker.slots.running_async(), []
+        lost = [call for call in map(lane.answered, begun) if call is not None]
+        for call in lost:
+            # Of many async calls nobody knows which one it was, unless the worker was killed for it.
+            is_culprit = certificate.is_own_doing and (len(lost) == 1 or bool(self.deadlines.reason(call)))
+            self._crash(call, certificate, is_culprit)
+        lane.returned([lane.sent[taken] for taken in waiting if taken in lane.sent])
+
+    def _look_for_lost(self, number: int, certificate: Certificate, sure: bool) -> None:
+        """Finds calls that the dead worker had received and not noted yet. They never began."""
+        lane = self.lanes[number]
+        taken: list[int] = []
+        for worker in self.staff.workers:
+            slots = worker.slots
+            taken += slots.begun_sync() + slots.waiting_sync() if number == SYNC else slots.running_async()
+        lost = lane.lost(taken)
+        previous = self._suspects.pop(number, set())
+        if not sure:
+            if lost:
+                self._suspects[number] = {call.number for call in lost}
+                self._later(LOST_CHECK, self._look_for_lost, number, certificate, True, even_ending=True)
+            return
+        for call in lost:
+            if call.number in previous:
+                lane.answered(call.number)
+                message = f"the worker {certificate.how} as it received the call; it has not run"
+                self._fail(call, WorkerCrashed(message, certificate.data(call.number, call.method)))
+        lane.pump()
+        self.batch()
+
+    def _crash(self, call: Call, certificate: Certificate, is_culprit: bool) -> None:
+        """Answers a call that was running in a worker that died, or makes it again where that does no harm."""
+        data = certificate.data(call.number, call.method)
+        reason = self.deadlines.reason(call)
+        if is_culprit:
+            self._broker.poison.killed(call, data)
+        message = f"the worker {certificate.how} while it ran {call.name}"
+        if reason and certificate.reason == reason:
+            error = DeadlineExceeded if reason == DEADLINE else Cancelled
+            self._fail(call, error(message, data))
+        elif self._broker.retries.allow(call):
+            self._broker.log.warning(f"{message}; it is idempotent and made again")
+            self._loop.call_later(random.uniform(0, RETRY_PAUSE), self._broker.resubmit, call)
+        else:
+            self._fail(call, WorkerCrashed(message, data))
+
+    def _fail(self, call: Call, error: GoTaskError) -> None:
+        if call.notify:
+            self._broker.log.error(f"a notification was lost: {error.message}")
+        call.owner.fail(call, error)
+
+    def _hand_over(self) -> None:
+        """What dead workers had not begun goes to those that came after this group."""
+        for lane in self.lanes:
+            for call in lane.queue.clear():
+                self._broker.resubmit(call)
+
+    # -- small things -----------------------------------------------------------------------------------------------
+
+    def _lane(self, limits: tuple[int, int], per_worker: int, gather: bool) -> Lane:
+        return Lane(self._loop, CallQueue(*limits), gather, self.expired)
+
+    def patience(self) -> float:
+        """Seconds that workers get to leave: as long as their calls may take, and the shutdown timeout at least."""
+        now = time.monotonic()
+        deadlines = [call.deadline - now for lane in self.lanes for call in lane.sent.values()]
+        return max([self.config.shutdown_timeout, *deadlines])
+
+    def _later(
+        self, delay: float, callback: Callable[..., None], *arguments: Any, even_ending: bool = False
+    ) -> None:
+        def run() -> None:
+            self._timers.discard(timer)
+            if even_ending or not self._ending:
+                callback(*arguments)
+
+        timer: TimerHandle = self._loop.call_later(delay, run)
+        self._timers.add(timer)
+
+    def _close_if_empty(self) -> None:
+        if not self._ending or self.staff.workers or self._closed:
+            return
+        self._closed = True
+        for timer in self._timers:
+            timer.cancel()
+        self.deadlines.close()
+        for lane in self.lanes:
+            lane.close()
+        self._generation.ended(self)

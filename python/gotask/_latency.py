@@ -1,0 +1,37 @@
+"""How long calls wait and how long they run, of the last ones."""
+
+from __future__ import annotations
+
+from collections import deque
+
+# Calls that are remembered; a percentile of more would cost no less to keep exact.
+MEMORY = 4096
+
+
+class Latency:
+    """Seconds that the last MEMORY calls of a group waited before they ran, and ran.
+
+    The wait is everything between a call's arrival and its answer's, less the time that the worker says it ran for: in the
+    broker's queue, in the kernel's, and on the ways there and back.
+    """
+
+    __slots__ = ("_waits", "_runs")
+
+    def __init__(self) -> None:
+        self._waits: deque[float] = deque(maxlen=MEMORY)
+        self._runs: deque[float] = deque(maxlen=MEMORY)
+
+    def add(self, between: float, microseconds: int) -> None:
+        """One call that was answered `between` seconds after it had arrived."""
+        run = microseconds / 1e6
+        self._runs.append(run)
+        self._waits.append(between - run)
+
+    def percentiles(self) -> dict[str, float]:
+        """Median and 99th percentile of both, in seconds; 0.0 while there were none."""
+        found: dict[str, float] = {}
+        for name, values in (("wait", sorted(self._waits)), ("run", sorted(self._runs))):
+            for percent in (50, 99):
+                rank = len(values) * percent // 100
+                found[f"{name}_p{percent}"] = max(0.0, values[rank]) if values else 0.0
+        return found
