@@ -50,16 +50,21 @@ class Stacks:
 
 
 class Certificate(NamedTuple):
-    """`how`: in words, such as "was killed by SIGSEGV". `reason`: why the broker killed it, if it did."""
+    """`how`: in words, such as "was killed by SIGSEGV". `reason`, and `why` in words: for what the broker killed it."""
 
     pid: int
     status: int  # as of subprocess.Popen.returncode: an exit code, or minus a signal
     how: str
     reason: str
+    why: str
     oom: bool | None  # None: can't be known
     stack: str
     stderr: str
     peak_memory: int  # bytes; 0: not known
+
+    def death(self, during: str = "") -> str:
+        """One sentence: the worker 17 was killed while it ran App.hi: why."""
+        return f"the worker {self.pid} {self.how}{during and ' ' + during}{self.why and ': ' + self.why}"
 
     @property
     def is_own_doing(self) -> bool:
@@ -87,10 +92,10 @@ class Certificate(NamedTuple):
         return data | {name: value for name, value in optional.items() if value not in (None, "", 0)}
 
 
-def describe(status: int, oom: bool | None, why_killed: str) -> str:
-    """How a process ended, in words that follow "the worker"."""
-    if why_killed:
-        return f"was killed: {why_killed}"
+def describe(status: int, oom: bool | None, by_us: bool) -> str:
+    """How a process ended, in words that follow "the worker"; `by_us`: the broker killed it."""
+    if by_us:
+        return "was killed"
     if status >= 0:
         return f"ended with exit code {status}"
     try:

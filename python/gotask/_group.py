@@ -363,8 +363,10 @@ class WorkerGroup:
         lost = [call for call in map(lane.answered, begun) if call is not None]
         for call in lost:
             # Of many async calls nobody knows which one it was, unless the worker was killed for it.
-            is_culprit = certificate.is_own_doing and (len(lost) == 1 or bool(self.deadlines.reason(call)))
-            self._crash(call, certificate, is_culprit)
+            reason = self.deadlines.reason(call)
+            if certificate.is_own_doing and (len(lost) == 1 or bool(reason)):
+                self._broker.poison.killed(call, certificate.data(call.number, call.method))
+            self._crash(call, certificate, reason)
         lane.returned([lane.sent[taken] for taken in waiting if taken in lane.sent])
 
     def _look_for_lost(self, number: int, certificate: Certificate, sure: bool) -> None:
@@ -384,21 +386,21 @@ class WorkerGroup:
         for call in lost:
             if call.number in previous:
                 lane.answered(call.number)
-                message = f"the worker {certificate.how} as it received the call; it has not run"
+                message = f"{certificate.death('as it received the call')}; it has not run"
                 self._fail(call, WorkerCrashed(message, certificate.data(call.number, call.method)))
         lane.pump()
         self.batch()
 
-    def _crash(self, call: Call, certificate: Certificate, is_culprit: bool) -> None:
-        """Answers a call that was running in a worker that died, or makes it again where that does no harm."""
+    def _crash(self, call: Call, certificate: Certificate, reason: str) -> None:
+        """Answers a call that was running in a worker that died, or makes it again where that does no harm.
+
+        `reason`: why the call was to end, if it was.
+        """
         data = certificate.data(call.number, call.method)
-        reason = self.deadlines.reason(call)
-        if is_culprit:
-            self._broker.poison.killed(call, data)
-        message = f"the worker {certificate.how} while it ran {call.name}"
+        message = certificate.death(f"while it ran {call.name}")
         if reason and certificate.reason == reason:
             error = DeadlineExceeded if reason == DEADLINE else Cancelled
-            self._fail(call, error(message, data))
+            self._fail(call, error(f"{certificate.why}; its worker was killed", data))
         elif self._broker.retries.allow(call):
             self._broker.log.warning(f"{message}; it is idempotent and made again")
             self._loop.call_later(random.uniform(0, RETRY_PAUSE), self._broker.resubmit, call)

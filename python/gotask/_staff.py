@@ -210,14 +210,14 @@ class Staff:
             return
         if before == "starting":
             if not worker.unwanted:
-                failure = worker.failure or {"message": f"the worker {certificate.how} before it was ready"}
+                failure = worker.failure or {"message": certificate.death("before it was ready")}
                 self._start_failed(str(failure["message"]))
             return
         if certificate.status == 0 or before == "leaving" and not certificate.is_own_doing:
             self._log.info("worker ended", pid=worker.pid)
         else:
             self._log.error(
-                f"worker {worker.pid} {certificate.how}; a new one is started",
+                f"{certificate.death()}; a new one is started",
                 stderr=certificate.stderr[-2000:],
                 stack=certificate.stack,
                 peak_memory=certificate.peak_memory,

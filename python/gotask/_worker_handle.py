@@ -195,8 +195,9 @@ class WorkerHandle:
         return Certificate(
             self.pid,
             status,
-            describe(status, is_oom, self._kill_words),
+            describe(status, is_oom, bool(self._kill_words)),
             self._kill_reason,
+            self._kill_words,
             is_oom,
             self._stacks.read(),
             self._stderr_tail.decode("utf-8", "replace"),

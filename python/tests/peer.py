@@ -34,6 +34,7 @@ class BrokerProcess:
         address: str | None = None,
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
+        cgroup: Path | None = None,
     ) -> None:
         command = [sys.executable, str(PACKAGE / "gotask" / "__main__.py"), str(app), "--managed"]
         command += ["--workers", str(workers), *arguments]
@@ -49,6 +50,7 @@ class BrokerProcess:
             stderr=subprocess.PIPE,
             env={**os.environ, **(env or {})},
             cwd=cwd,
+            preexec_fn=None if cgroup is None else lambda: cgroup.write_text("0") and None,
         )
 
     def wait_for(self, event: str, timeout: float = 20.0) -> dict[str, Any]:

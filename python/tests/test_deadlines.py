@@ -1,0 +1,200 @@
+"""A call ends at its deadline whatever its method does, and costs nobody else anything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gotask import _protocol as wire
+
+from .peer import APPS, BrokerProcess, Peer
+
+DEADLINE = 300  # ms
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+    process = BrokerProcess(APPS / "nasty.py", workers=2, address=f"unix://{tmp_path}/b.sock")
+    process.wait_for("ready")
+    yield process
+    assert process.end() == 0
+
+
+def connect(broker: BrokerProcess) -> Peer:
+    assert broker.address is not None
+    return Peer(broker.address)
+
+
+def workers(peer: Peer, ready: int = 2) -> list[int]:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        status = peer.call("GoTask.Status")
+        found = [worker["pid"] for worker in status["workers"] if worker["state"] == "ready"]
+        if len(found) == ready == len(status["workers"]):
+            return sorted(found)
+        time.sleep(0.005)
+    raise AssertionError(f"never {ready} workers")
+
+
+def stop(peer: Peer, sequence: int) -> None:
+    peer.socket.sendall(wire.encode(wire.CONTROL, (sequence,), b"", wire.STOP))
+
+
+@pytest.mark.parametrize(
+    ("method", "payload", "worker_dies"),
+    [
+        ("Sync.spin", None, False),
+        ("Sync.hold_the_gil", None, True),
+        ("Sync.ignore_signals", None, True),
+        ("Sync.block", None, False),
+        ("Async.swallow", None, False),
+        ("Async.wait", 60, False),
+        ("Async.spin", None, False),
+        ("Async.hold_the_gil", None, True),
+    ],
+)
+def test_it_ends_by_its_deadline_and_capacity_is_back(
+    broker: BrokerProcess, tmp_path: Path, method: str, payload: Any, worker_dies: bool
+) -> None:
+    peer, other = connect(broker), connect(broker)
+    before = workers(peer)
+    began = time.monotonic()
+    sequence = peer.send(method, payload, DEADLINE, 0)
+    assert [other.call("Sync.echo", index) for index in range(50)] == list(range(50))
+    error = peer.result(sequence)
+    took = time.monotonic() - began
+    assert error["code"] == "deadline_exceeded" and method in error["message"]
+    assert DEADLINE / 1000 <= took < DEADLINE / 1000 + 0.25
+    if worker_dies:
+        # Where the thread was when it was killed.
+        name = method.partition(".")[2]
+        assert name in error["data"]["stack"] and error["data"]["reason"] == "deadline"
+        assert error["data"]["peak_memory"] > 1 << 20
+        assert broker.logged(f"{method} had run out of time")["level"] == "error"
+    after = workers(peer)
+    assert worker_dies or method == "Async.swallow" or after == before
+    # Both run at the same time: nothing holds a place any more.
+    running = [peer.send("Sync.append", [str(tmp_path / "log"), str(i), 0.05]) for i in range(2)]
+    assert [peer.result(sequence) for sequence in running] == ["0", "1"]
+
+
+def test_an_interrupted_method_cleans_up_and_its_worker_goes_on(
+    broker: BrokerProcess, tmp_path: Path
+) -> None:
+    peer = connect(broker)
+    before = workers(peer)
+    for method in ("Sync.clean_up", "Async.clean_up"):
+        error = peer.call(method, str(tmp_path / "log"), 100, 0)
+        assert error["code"] == "deadline_exceeded" and "clean_up" in error["data"]["stack"]
+    assert (tmp_path / "log").read_text() == "cleaned up\n" * 2
+    assert workers(peer) == before
+
+
+def test_the_exception_can_be_caught_and_the_result_still_counts(broker: BrokerProcess) -> None:
+    assert connect(broker).call("Sync.swallow", None, 100, 0) == "interrupted"
+
+
+def test_a_thread_of_the_method_can_see_that_nobody_waits(broker: BrokerProcess, tmp_path: Path) -> None:
+    peer = connect(broker)
+    assert peer.call("Sync.watch", str(tmp_path / "log"), 100, 0)["code"] == "deadline_exceeded"
+    assert (tmp_path / "log").read_text() == "seen\n"
+
+
+@pytest.mark.parametrize("method", ["Sync.clean_up", "Async.clean_up"])
+def test_a_cancelled_call_that_runs_is_ended(broker: BrokerProcess, tmp_path: Path, method: str) -> None:
+    peer = connect(broker)
+    sequence = peer.send(method, str(tmp_path / "log"))
+    while not peer.call("GoTask.Status")["running"]:
+        pass
+    stop(peer, sequence)
+    until = time.monotonic() + 5
+    while peer.call("GoTask.Status")["running"]:
+        assert time.monotonic() < until
+    assert (tmp_path / "log").read_text() == "cleaned up\n"
+    assert sequence not in peer.replies
+
+
+def test_a_method_has_a_time_limit_of_its_own(broker: BrokerProcess) -> None:
+    peer = connect(broker)
+    began = time.monotonic()
+    assert peer.call("Sync.limited")["code"] == "deadline_exceeded"
+    assert time.monotonic() - began < 0.5
+    assert peer.call("Sync.limited", None, 50, 0)["code"] == "deadline_exceeded"
+
+
+def test_a_plain_peer_is_told_of_a_method_s_own_limit_as_text(broker: BrokerProcess) -> None:
+    assert broker.address is not None
+    error = Peer(broker.address, hello=False).call("Sync.limited")
+    assert "was over while it ran" in error
+
+
+def test_a_call_that_swallows_its_cancellation_costs_its_neighbours_nothing(tmp_path: Path) -> None:
+    broker = BrokerProcess(APPS / "nasty.py", workers=1, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    peer = connect(broker)
+    (before,) = workers(peer, 1)
+    neighbours = [peer.send("Async.wait", 0.8) for _ in range(10)]
+    assert peer.call("Async.swallow", None, 100, 0)["code"] == "deadline_exceeded"
+    # Those that come meanwhile are taken by the worker that takes its place.
+    assert peer.call("Async.echo", 1) == 1
+    assert [peer.result(sequence) for sequence in neighbours] == [0.8] * 10
+    (after,) = workers(peer, 1)
+    assert after != before
+    assert broker.logged("went on after it was cancelled")["level"] == "warning"
+    assert broker.end() == 0
+
+
+def test_a_call_that_holds_up_the_loop_within_its_time_is_not_killed_for_another_s(tmp_path: Path) -> None:
+    broker = BrokerProcess(APPS / "nasty.py", workers=1, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    peer = connect(broker)
+    before = workers(peer, 1)
+    late = peer.send("Async.wait", 30, 150, 0)
+    blocking = peer.send("Async.block", 0.8)
+    assert peer.result(blocking) == 0.8
+    assert peer.result(late)["code"] == "deadline_exceeded"
+    assert workers(peer, 1) == before
+    assert broker.end() == 0
+
+
+def test_interrupts_hit_the_call_that_is_meant_and_no_other(tmp_path: Path) -> None:
+    broker = BrokerProcess(APPS / "nasty.py", workers=1, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    peer = connect(broker)
+    before = workers(peer, 1)
+    log = tmp_path / "log"
+    outcomes = {"deadline_exceeded": 0, "answered": 0}
+    for turn in range(150):
+        # About as long as it may take: the deadline falls before, into and behind the method.
+        short = peer.send("Sync.append", [str(log), f"{turn}", 0.02], 20 + turn % 4, 0)
+        others = [peer.send("Sync.echo", f"{turn}-{index}") for index in range(5)]
+        result = peer.result(short)
+        if isinstance(result, dict):
+            assert result["code"] == "deadline_exceeded"
+            outcomes["deadline_exceeded"] += 1
+        else:
+            assert result == f"{turn}"
+            outcomes["answered"] += 1
+        assert [peer.result(sequence) for sequence in others] == [f"{turn}-{index}" for index in range(5)]
+    assert sum(outcomes.values()) == 150 and outcomes["deadline_exceeded"] > 0
+    assert workers(peer, 1) == before
+    lines = log.read_text().split()
+    assert len(lines) == len(set(lines))
+    assert broker.end() == 0
+
+
+def test_calls_that_wait_are_told_at_their_deadline_not_when_a_worker_is_free(tmp_path: Path) -> None:
+    broker = BrokerProcess(APPS / "nasty.py", workers=1, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    peer = connect(broker)
+    busy = [peer.send("Sync.append", [str(tmp_path / "log"), "x", 0.5]) for _ in range(4)]
+    waiting = peer.send("Sync.echo", 1, 100, 0)
+    began = time.monotonic()
+    assert peer.result(waiting)["code"] == "deadline_exceeded"
+    assert time.monotonic() - began < 0.3
+    assert [peer.result(sequence) for sequence in busy] == ["x"] * 4
+    assert broker.end() == 0
