@@ -274,9 +274,10 @@ class Connection(asyncio.Protocol):
             method = bytes(method)
         deadline, flags = 0.0, 0
         if count == 4:
-            if options[2]:
-                deadline = self._now + options[2] / 1000.0
             flags = options[3]
+            if options[2] and not flags & wire.NOTIFY:
+                # Nobody waits for the result of a notification: its caller's time is that for its being accepted.
+                deadline = self._now + options[2] / 1000.0
         route = self._broker.routes.get(method)
         if route is not None and route.at_once is not None and not flags and segment is None:
             # The shortest way: run and answered before anything else is looked at.

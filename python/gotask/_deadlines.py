@@ -124,6 +124,11 @@ class Deadlines:
                 stop.again_at = now + self._grace / 2
                 stop.kill_at = now + self._grace
                 self._ask(stop, found)
+            elif stop.reason == DEADLINE and now >= stop.call.deadline + self._grace:
+                # It lies in the kernel's queue, or with a worker that does not get to note it. Whoever begins it late sees that
+                # its time is over.
+                self._group.lanes[stop.lane].answered(number)
+                self._group.expired(stop.call)
         elif now >= stop.kill_at:
             self._end(stop, worker, now)
         elif now >= stop.again_at:

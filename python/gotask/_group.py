@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 from typing import TYPE_CHECKING, Any
 
 from . import _protocol as wire
 from ._deadlines import CANCELLED, DEADLINE, Deadlines
-from ._errors import Cancelled, DeadlineExceeded, GoTaskError, RemoteError, Unavailable, WorkerCrashed
+from ._errors import DeadlineExceeded, GoTaskError, RemoteError, Unavailable
 from ._lane import Lane
 from ._latency import Latency
+from ._losses import Losses
 from ._memory import Segment
 from ._protocol import parse
 from ._queue import Call, CallQueue
@@ -24,19 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._broker import Broker
-    from ._certificate import Certificate
     from ._config import Config
     from ._connection import Connection
     from ._generation import Generation
 
 # Seconds that a sync call may wait while workers run async calls, before one of them makes room for it.
 SYNC_PATIENCE = 0.05
-
-# A worker that lives and has received a call notes it within microseconds. What nobody has noted after two looks was lost.
-LOST_CHECK = 0.05
-
-# A call of an idempotent method that was lost with its worker is made again after a pause of up to so many seconds.
-RETRY_PAUSE = 0.1
 
 
 class WorkerGroup:
@@ -60,17 +53,17 @@ class WorkerGroup:
         self._ending = False
         self._closed = False
         self._draining = False  # what is not with a worker yet goes elsewhere
-        self._suspects: dict[int, set[int]] = {}
         self._looking_after_sync = False
         self.refused = 0
         self.calls = 0
         self.latency = Latency()
-        self.deadlines = Deadlines(self, self._loop, self.config.interrupt_grace)
+        self.deadlines: Deadlines = Deadlines(self, self._loop, self.config.interrupt_grace)
         self.lanes: tuple[Lane, Lane] = (
             self._lane(queue_limits, 1, size[1] == 1),
             self._lane(queue_limits, 0, False),
         )
-        self.staff = Staff(self, broker, size)
+        self.staff: Staff = Staff(self, broker, size)
+        self._losses = Losses(self, broker)
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
@@ -89,7 +82,7 @@ class WorkerGroup:
         if staff.observes:
             staff.observe()
         if call.deadline and call.deadline < self.deadlines.earliest:
-            self.deadlines.watch(call.deadline)
+            self._watch(call)
         if not is_async and not self._looking_after_sync and self.lanes[ASYNC].sent:
             self._look_after_sync()
         return True
@@ -114,10 +107,15 @@ class WorkerGroup:
             self._broker.touched.add(lane)
 
     def discard(self, owner: Connection) -> None:
-        """Takes the calls of a caller that is gone out of the queues."""
+        """Takes the calls of a caller that is gone out of the queues. Those that run may end, but not take for ever."""
+        limit = time.monotonic() + self.config.shutdown_timeout
         for lane in self.lanes:
             for call in lane.queue.discard(owner):
                 call.release()
+            for call in lane.sent.values():
+                if call.owner is owner and not call.notify and not call.deadline:
+                    call.deadline = limit
+                    self._watch(call)
 
     @property
     def queued(self) -> int:
@@ -150,8 +148,7 @@ class WorkerGroup:
         lane.queue.push(call)
         self._broker.touched.add(lane)
         self.staff.is_short()
-        if call.deadline and call.deadline < self.deadlines.earliest:
-            self.deadlines.watch(call.deadline)
+        self._watch(call)
 
     def is_outstanding(self, lane: int, number: int) -> bool:
         """Whether a call has left the queue and has not been answered."""
@@ -322,17 +319,14 @@ class WorkerGroup:
         before, worker.state = worker.state, "dead"
         certificate = worker.certificate(self._broker.oom)
         self.staff.remove(worker)
-        for number, lane in enumerate(self.lanes):
-            self._settle(worker, number, lane, certificate)
+        self._losses.settle(worker, certificate)
         if not self.staff.workers:
             for lane in self.lanes:
                 lane.recall()
         self.resize()
         if self._draining:
             self._hand_over()
-        for number, lane in enumerate(self.lanes):
-            if lane.sent:
-                self._later(LOST_CHECK, self._look_for_lost, number, certificate, False, even_ending=True)
+        self._losses.look(certificate)
         self.staff.died(worker, before, certificate)
         self._close_if_empty()
 
@@ -355,68 +349,15 @@ class WorkerGroup:
             self._broker.log.error(f"a notification was lost: {message}", method=call.name)
         call.owner.fail(call, DeadlineExceeded(message))
 
-    def _settle(self, worker: WorkerHandle, number: int, lane: Lane, certificate: Certificate) -> None:
-        if number == SYNC:
-            begun, waiting = worker.slots.begun_sync(), worker.slots.waiting_sync()
-        else:
-            begun, waiting = worker.slots.running_async(), []
-        lost = [call for call in map(lane.answered, begun) if call is not None]
-        for call in lost:
-            # Of many async calls nobody knows which one it was, unless the worker was killed for it.
-            reason = self.deadlines.reason(call)
-            if certificate.is_own_doing and (len(lost) == 1 or bool(reason)):
-                self._broker.poison.killed(call, certificate.data(call.number, call.method))
-            self._crash(call, certificate, reason)
-        lane.returned([lane.sent[taken] for taken in waiting if taken in lane.sent])
-
-    def _look_for_lost(self, number: int, certificate: Certificate, sure: bool) -> None:
-        """Finds calls that the dead worker had received and not noted yet. They never began."""
-        lane = self.lanes[number]
-        taken: list[int] = []
-        for worker in self.staff.workers:
-            slots = worker.slots
-            taken += slots.begun_sync() + slots.waiting_sync() if number == SYNC else slots.running_async()
-        lost = lane.lost(taken)
-        previous = self._suspects.pop(number, set())
-        if not sure:
-            if lost:
-                self._suspects[number] = {call.number for call in lost}
-                self._later(LOST_CHECK, self._look_for_lost, number, certificate, True, even_ending=True)
-            return
-        for call in lost:
-            if call.number in previous:
-                lane.answered(call.number)
-                message = f"{certificate.death('as it received the call')}; it has not run"
-                self._fail(call, WorkerCrashed(message, certificate.data(call.number, call.method)))
-        lane.pump()
-        self.batch()
-
-    def _crash(self, call: Call, certificate: Certificate, reason: str) -> None:
-        """Answers a call that was running in a worker that died, or makes it again where that does no harm.
-
-        `reason`: why the call was to end, if it was.
-        """
-        data = certificate.data(call.number, call.method)
-        message = certificate.death(f"while it ran {call.name}")
-        if reason and certificate.reason == reason:
-            error = DeadlineExceeded if reason == DEADLINE else Cancelled
-            self._fail(call, error(f"{certificate.why}; its worker was killed", data))
-        elif self._broker.retries.allow(call):
-            self._broker.log.warning(f"{message}; it is idempotent and made again")
-            self._loop.call_later(random.uniform(0, RETRY_PAUSE), self._broker.resubmit, call)
-        else:
-            self._fail(call, WorkerCrashed(message, data))
-
-    def _fail(self, call: Call, error: GoTaskError) -> None:
-        if call.notify:
-            self._broker.log.error(f"a notification was lost: {error.message}")
-        call.owner.fail(call, error)
-
     def _hand_over(self) -> None:
         """What dead workers had not begun goes to those that came after this group."""
         for lane in self.lanes:
             for call in lane.queue.clear():
                 self._broker.resubmit(call)
+
+    def _watch(self, call: Call) -> None:
+        if 0 < call.deadline < self.deadlines.earliest:
+            self.deadlines.watch(call.deadline)
 
     # -- small things -----------------------------------------------------------------------------------------------
 

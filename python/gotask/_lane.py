@@ -141,6 +141,10 @@ class Lane:
         self.end()
         self.receiver.close()
 
+    @property
+    def is_closed(self) -> bool:
+        return self.receiver.fileno() < 0
+
     def _measure(self) -> None:
         now = time.monotonic()
         pace = (now - self._since) / self._answers

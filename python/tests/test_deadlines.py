@@ -198,3 +198,31 @@ def test_calls_that_wait_are_told_at_their_deadline_not_when_a_worker_is_free(tm
     assert time.monotonic() - began < 0.3
     assert [peer.result(sequence) for sequence in busy] == ["x"] * 4
     assert broker.end() == 0
+
+
+def test_calls_of_a_caller_that_is_gone_end_even_without_a_deadline(tmp_path: Path) -> None:
+    broker = BrokerProcess(
+        APPS / "nasty.py", "--shutdown-timeout", "0.3", workers=1, address=f"unix://{tmp_path}/b.sock"
+    )
+    broker.wait_for("ready")
+    peer, gone = connect(broker), connect(broker)
+    gone.send("Sync.spin", None)
+    while not peer.call("GoTask.Status")["running"]:
+        pass
+    gone.close()
+    assert peer.call("Sync.echo", 1) == 1
+    assert broker.end() == 0
+
+
+def test_a_notification_has_the_time_that_it_needs(broker: BrokerProcess, tmp_path: Path) -> None:
+    peer = connect(broker)
+    log = tmp_path / "log"
+    options = (50, wire.NOTIFY | wire.ARGS)
+    assert peer.call("Sync.append", [[str(log), "begun", 0.4], {}], *options) is None
+    assert peer.call("Sync.append", [[str(log), "begun", 0.4], {}], *options) is None
+    assert peer.call("Sync.append", [[str(log), "waited", 0.0], {}], *options) is None
+    until = time.monotonic() + 5
+    while peer.call("GoTask.Status")["running"]:
+        assert time.monotonic() < until
+    assert sorted(log.read_text().split()) == ["begun", "begun", "waited"]
+    assert not any(record.get("level") == "error" for record in broker.records)

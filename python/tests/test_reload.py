@@ -63,7 +63,7 @@ def test_calls_that_run_are_finished_by_the_old_code_and_those_that_wait_run_the
 ) -> None:
     peer = connect(broker)
     running = [peer.send("App.slow", 1.0) for _ in range(2)]
-    wait_for(peer, lambda status: status["running"] == 2)
+    wait_for(peer, lambda status: bool(status["running"] == 2))
     waiting = [peer.send("App.version", None) for _ in range(200)]
     become(app, "2")
     reload(broker)
@@ -76,7 +76,7 @@ def test_calls_that_run_are_finished_by_the_old_code_and_those_that_wait_run_the
 def test_async_calls_are_finished_too(app: Path, broker: BrokerProcess) -> None:
     peer = connect(broker)
     running = [peer.send("App.waits", 0.7) for _ in range(20)]
-    wait_for(peer, lambda status: status["running"] == 20)
+    wait_for(peer, lambda status: bool(status["running"] == 20))
     become(app, "2")
     reload(broker)
     assert peer.call("App.waits", 0) == "2"
@@ -104,7 +104,9 @@ def test_a_worker_that_dies_after_a_failed_reload_is_tried_again_and_the_other_g
     become(app, "broken")
     reload(broker, "reload_failed")
     victim = next(
-        worker["pid"] for worker in peer.call("GoTask.Status")["workers"] if worker["service"] == ""
+        worker["pid"]
+        for worker in peer.call("GoTask.Status")["workers"]
+        if worker["service"] == "" and worker["generation"] == 1
     )
     os.kill(victim, signal.SIGKILL)
     broker.logged("a worker could not start; it is tried again")
@@ -134,7 +136,7 @@ def test_one_that_is_asked_for_while_one_is_under_way_follows_it(app: Path, brok
     become(app, "3")
     for _ in range(3):
         broker.process.send_signal(signal.SIGHUP)
-    wait_for(peer, lambda status: status["generation"] >= 3 and status["reload"] is None)
+    wait_for(peer, lambda status: bool(status["generation"] >= 3 and status["reload"] is None))
     assert peer.call("App.version") == "3"
 
 
@@ -169,7 +171,7 @@ def test_old_workers_that_do_not_end_are_killed(app: Path) -> None:
         peer = connect(broker)
         stuck = peer.send("App.slow", 60)
         bounded = peer.send("App.slow", 1.5, 5000, 0)
-        wait_for(peer, lambda status: status["running"] == 2)
+        wait_for(peer, lambda status: bool(status["running"] == 2))
         reload(broker)
         # It has a deadline, and is waited for that long; the other one goes with it.
         assert peer.result(bounded) == "1"

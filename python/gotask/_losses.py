@@ -1,0 +1,106 @@
+"""What becomes of the calls that a worker had when it died."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from ._deadlines import DEADLINE
+from ._errors import Cancelled, DeadlineExceeded, GoTaskError, WorkerCrashed
+from ._records import SYNC
+
+if TYPE_CHECKING:
+    from ._broker import Broker
+    from ._certificate import Certificate
+    from ._group import WorkerGroup
+    from ._lane import Lane
+    from ._queue import Call
+    from ._worker_handle import WorkerHandle
+
+# A worker that lives and has received a call notes it within microseconds. What nobody has noted after two looks was lost.
+CHECK = 0.05
+
+# A call of an idempotent method that was lost with its worker is made again after a pause of up to so many seconds.
+RETRY_PAUSE = 0.1
+
+
+class Losses:
+    """Of one group. Each call that was begun fails with the worker's certificate, or is made again where that does no harm.
+
+    Those that were not begun go to other workers.
+    """
+
+    def __init__(self, group: WorkerGroup, broker: Broker) -> None:
+        self._group = group
+        self._broker = broker
+        self._suspects: dict[int, set[int]] = {}  # numbers by lane
+
+    def settle(self, worker: WorkerHandle, certificate: Certificate) -> None:
+        """Settles what the worker had noted; all that it had sent has been read."""
+        for number, lane in enumerate(self._group.lanes):
+            self._settle(worker, number, lane, certificate)
+
+    def look(self, certificate: Certificate) -> None:
+        """Begins to look for what it may have received and not noted."""
+        for number, lane in enumerate(self._group.lanes):
+            if lane.sent:
+                self._broker.loop.call_later(CHECK, self._look_for_lost, number, certificate, False)
+
+    def _settle(self, worker: WorkerHandle, number: int, lane: Lane, certificate: Certificate) -> None:
+        if number == SYNC:
+            begun, waiting = worker.slots.begun_sync(), worker.slots.waiting_sync()
+        else:
+            begun, waiting = worker.slots.running_async(), []
+        lost = [call for call in map(lane.answered, begun) if call is not None]
+        for call in lost:
+            # Of many async calls nobody knows which one it was, unless the worker was killed for it.
+            reason = self._group.deadlines.reason(call)
+            if certificate.is_own_doing and (len(lost) == 1 or bool(reason)):
+                self._broker.poison.killed(call, certificate.data(call.number, call.method))
+            self._crash(call, certificate, reason)
+        lane.returned([lane.sent[taken] for taken in waiting if taken in lane.sent])
+
+    def _look_for_lost(self, number: int, certificate: Certificate, sure: bool) -> None:
+        """Finds calls that the dead worker had received and not noted yet. They never began."""
+        lane = self._group.lanes[number]
+        if lane.is_closed:
+            return
+        taken: list[int] = []
+        for worker in self._group.staff.workers:
+            slots = worker.slots
+            taken += slots.begun_sync() + slots.waiting_sync() if number == SYNC else slots.running_async()
+        lost = lane.lost(taken)
+        previous = self._suspects.pop(number, set())
+        if not sure:
+            if lost:
+                self._suspects[number] = {call.number for call in lost}
+                self._broker.loop.call_later(CHECK, self._look_for_lost, number, certificate, True)
+            return
+        for call in lost:
+            if call.number in previous:
+                lane.answered(call.number)
+                message = f"{certificate.death('as it received the call')}; it has not run"
+                self._fail(call, WorkerCrashed(message, certificate.data(call.number, call.method)))
+        lane.pump()
+        self._group.batch()
+
+    def _crash(self, call: Call, certificate: Certificate, reason: str) -> None:
+        """Answers a call that was running in a worker that died, or makes it again where that does no harm.
+
+        `reason`: why the call was to end, if it was.
+        """
+        data = certificate.data(call.number, call.method)
+        message = certificate.death(f"while it ran {call.name}")
+        if reason and certificate.reason == reason:
+            error = DeadlineExceeded if reason == DEADLINE else Cancelled
+            self._fail(call, error(f"{certificate.why}; its worker was killed", data))
+        elif self._broker.retries.allow(call):
+            self._broker.log.warning(f"{message}; it is idempotent and made again")
+            self._broker.loop.call_later(random.uniform(0, RETRY_PAUSE), self._broker.resubmit, call)
+        else:
+            self._fail(call, WorkerCrashed(message, data))
+
+    def _fail(self, call: Call, error: GoTaskError) -> None:
+        if call.notify:
+            self._broker.log.error(f"a notification was lost: {error.message}")
+        call.owner.fail(call, error)
