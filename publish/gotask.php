@@ -25,6 +25,11 @@ return [
         // Processes that run calls; null: as many as processors; 0: everything in one process, without isolation.
         'workers' => env('GOTASK_WORKERS'),
 
+        // Those that are there even when there is nothing to do: further ones, up to 'workers', come as calls wait, and leave after
+        // so many idle seconds; null: all of them always.
+        'min_workers' => env('GOTASK_MIN_WORKERS'),
+        'idle_time' => env('GOTASK_IDLE_TIME', 60.0),
+
         // Seconds that a call may take, unless it says otherwise.
         'timeout' => env('GOTASK_TIMEOUT', 30.0),
 
@@ -33,6 +38,9 @@ return [
 
         // Seconds that running calls get when it ends; the server gives its processes twice its max_wait_time.
         'shutdown_timeout' => env('GOTASK_SHUTDOWN_TIMEOUT', 30.0),
+
+        // For development: load the app again when a Python file below its folder changes.
+        'watch' => env('GOTASK_WATCH', false),
 
         // Environment variables of the Python processes, in addition to PHP's own.
         'environment' => [],
@@ -47,6 +55,16 @@ return [
             // Calls that may wait for a free process, and their bytes altogether.
             'queue_calls' => env('GOTASK_QUEUE_CALLS', 10_000),
             'queue_bytes' => env('GOTASK_QUEUE_BYTES', 256 * 1024 * 1024),
+
+            // Seconds that a method gets to end after its call's deadline or cancellation; then its process is killed.
+            'interrupt_grace' => env('GOTASK_INTERRUPT_GRACE', 0.1),
+
+            // A process is replaced, between two calls, after so many calls or seconds (less up to a tenth) or above so many bytes,
+            // its children's included; above the hard limit it is killed at once. 0: no limit. Those of memory need psutil.
+            'max_calls' => env('GOTASK_MAX_CALLS', 0),
+            'max_age' => env('GOTASK_MAX_AGE', 0),
+            'max_memory' => env('GOTASK_MAX_MEMORY', 0),
+            'max_memory_hard' => env('GOTASK_MAX_MEMORY_HARD', 0),
         ],
 
         // The connections of each PHP process. One carries many calls at a time: more are opened only while all are busy.

@@ -5,8 +5,9 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Exception;
 
 /**
- * The caller cancelled the call. A method that was running has been told to stop, and may have done part of its work.
+ * The caller cancelled the call. A method that was running was interrupted, or killed with its worker where it went on, and may have
+ * done part of its work.
  */
-final class Cancelled extends CallFailed
+final class Cancelled extends CallEnded
 {
 }

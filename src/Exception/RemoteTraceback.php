@@ -6,23 +6,32 @@ namespace Reasno\GoTask\Exception;
 
 use Exception;
 
-use function count;
-use function preg_match_all;
+use function preg_match;
 
 /**
- * Python's traceback, as the cause of a RemoteError. It is never thrown by itself.
+ * Python's traceback of a RemoteError, or the Python stack of a call that was ended, as its cause. It is never thrown by itself.
  *
- * Its file and line are those of the Python code that raised.
+ * Its file and line are those of the Python code that raised, or that ran in the end.
  */
 final class RemoteTraceback extends Exception
 {
+    /** A traceback has the innermost frame at its end; the stacks of a dead worker's threads have it first. */
+    private const FRAMES = [
+        '/^Current thread .+\n  File "(.+)", line (\d+)/m',
+        '/^(?:Thread|Stack) .+most recent call first.*\n  File "(.+)", line (\d+)/m',
+        // The last one but for GoTask's own, which interrupts.
+        '/.*^  File "(?!\N*\/gotask\/_interrupts\.py")(\N+?)", line (\d+)/ms',
+    ];
+
     public function __construct(string $traceback)
     {
         parent::__construct($traceback);
-        if (preg_match_all('/^  File "(.+)", line (\d+)/m', $traceback, $frames) > 0) {
-            $last = count($frames[0]) - 1;
-            $this->file = $frames[1][$last];
-            $this->line = (int) $frames[2][$last];
+        foreach (self::FRAMES as $pattern) {
+            if (preg_match($pattern, $traceback, $frame) === 1) {
+                $this->file = $frame[1];
+                $this->line = (int) $frame[2];
+                break;
+            }
         }
     }
 }

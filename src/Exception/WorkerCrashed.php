@@ -6,13 +6,15 @@ namespace Reasno\GoTask\Exception;
 
 use Throwable;
 
+use function is_bool;
+use function is_float;
 use function is_int;
-use function is_string;
 
 /**
- * The worker died with the call. The method has begun, and is not run again; other calls are not affected.
+ * The worker died with the call: this is its certificate of death. The method has begun, and is not run again; other calls are
+ * not affected. A payload that has killed two workers is refused for a while, and has then not run: see isRefused().
  */
-final class WorkerCrashed extends CallFailed
+final class WorkerCrashed extends CallEnded
 {
     /** The dead worker's process id. */
     public readonly ?int $pid;
@@ -23,24 +25,44 @@ final class WorkerCrashed extends CallFailed
     /** Its exit code, if it ended by itself. */
     public readonly ?int $exitCode;
 
+    /**
+     * Why the broker ended it: `deadline`, `cancelled`, `memory` …; `refused`: this call has not run; '': the broker did not.
+     */
+    public readonly string $reason;
+
+    /** The most memory that the process has had, in bytes; null where that is not known. */
+    public readonly ?int $peakMemory;
+
+    /** Whether the kernel's out-of-memory killer ended it; null where that can't be known, or it was not killed. */
+    public readonly ?bool $outOfMemory;
+
     /** The last lines that it wrote to its standard error. */
     public readonly string $stderr;
 
+    /** Seconds for which the payload is refused still; null where it is not. */
+    public readonly ?float $retryAfter;
+
     /**
-     * @param array<array-key, mixed> $data `pid`, `signal` or `exit_code`, `stderr`
+     * @param array<array-key, mixed> $data `call`, `stack`, `pid`, `signal` or `exit_code`, `reason`, `peak_memory`, `oom`, `stderr`,
+     *                                      `retry_after`
      */
     public function __construct(string $message, string $method = '', array $data = [], ?Throwable $previous = null)
     {
         parent::__construct($message, $method, $data, $previous);
-        $this->pid = self::int($data['pid'] ?? null);
-        $this->signal = self::int($data['signal'] ?? null);
-        $this->exitCode = self::int($data['exit_code'] ?? null);
-        $stderr = $data['stderr'] ?? '';
-        $this->stderr = is_string($stderr) ? $stderr : '';
+        $this->pid = self::integer($data, 'pid');
+        $this->signal = self::integer($data, 'signal');
+        $this->exitCode = self::integer($data, 'exit_code');
+        $this->reason = self::text($data, 'reason');
+        $this->peakMemory = self::integer($data, 'peak_memory');
+        $this->outOfMemory = is_bool($data['oom'] ?? null) ? $data['oom'] : null;
+        $this->stderr = self::text($data, 'stderr');
+        $after = $data['retry_after'] ?? null;
+        $this->retryAfter = is_int($after) || is_float($after) ? (float) $after : null;
     }
 
-    private static function int(mixed $value): ?int
+    /** Whether the call has not run, because its like has killed workers before: the rest tells of the last of them. */
+    public function isRefused(): bool
     {
-        return is_int($value) ? $value : null;
+        return $this->reason === 'refused';
     }
 }

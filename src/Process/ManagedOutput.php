@@ -121,9 +121,11 @@ final class ManagedOutput
                 $context[$key] ??= $record[$key];
             }
         }
-        // PSR-3 keeps "exception" for a Throwable; this is Python's text.
-        if (isset($record['exception'])) {
-            $context['traceback'] ??= $record['exception'];
+        // PSR-3 keeps "exception" for a Throwable; this is Python's text. A worker that died leaves the stacks of its threads.
+        $traceback = $record['exception'] ?? $context['stack'] ?? null;
+        if ($traceback !== null) {
+            $context['traceback'] ??= $traceback;
+            unset($context['stack']);
         }
         $this->logger->log(
             is_string($level) ? self::LEVELS[$level] ?? LogLevel::INFO : LogLevel::INFO,

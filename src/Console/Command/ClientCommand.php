@@ -11,6 +11,7 @@ use Reasno\GoTask\Console\Addresses;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Exception\CallEnded;
 use Reasno\GoTask\Exception\CallFailed;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\RemoteError;
@@ -75,8 +76,13 @@ abstract class ClientCommand extends Command
     {
         $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
         $errors->writeln('<fg=red>' . OutputFormatter::escape($failure->getMessage()) . '</>');
-        if ($failure instanceof RemoteError && $failure->traceback !== '') {
-            $errors->writeln(OutputFormatter::escape(rtrim($failure->traceback)));
+        $python = match (true) {
+            $failure instanceof RemoteError => $failure->traceback,
+            $failure instanceof CallEnded => $failure->stack,
+            default => '',
+        };
+        if ($python !== '') {
+            $errors->writeln(OutputFormatter::escape(rtrim($python)));
         }
     }
 

@@ -34,29 +34,79 @@ class StatusCommand extends ClientCommand
 
             return ExitCode::OK;
         }
+        foreach (self::lines($status) as $name => $line) {
+            $output->writeln(sprintf('%-10s %s', $name, $line));
+        }
+        self::table($output, ['service', 'workers', 'queued', 'running', 'calls', 'refused', 'wait p50', 'p99', 'run p50', 'p99'], array_map(
+            static fn (Record $service): array => [
+                // The one of all services that have no workers of their own has no name.
+                $service->text('name') === '' ? '(shared)' : $service->text('name'),
+                ...array_map($service->text(...), ['workers', 'queued', 'running', 'calls', 'refused']),
+                ...array_map(static fn (string $key): string => self::time($service->number($key)), ['wait_p50', 'wait_p99', 'run_p50', 'run_p99']),
+            ],
+            $status->records('services'),
+        ));
+        self::table($output, ['worker', 'service', 'generation', 'state', 'calls'], array_map(
+            static fn (Record $worker): array => [
+                $worker->text('pid'),
+                $worker->text('service') === '' ? '(shared)' : $worker->text('service'),
+                ...array_map($worker->text(...), ['generation', 'state', 'calls']),
+            ],
+            $status->records('workers'),
+        ));
+
+        return ExitCode::OK;
+    }
+
+    /**
+     * @return array<string, string>
+     */
+    private static function lines(Record $status): array
+    {
         $state = $status->text('state');
-        $lines = [
+        $reload = Record::of($status->fields['reload'] ?? null);
+
+        return array_filter([
             'state' => $state === 'ready' ? "<info>{$state}</info>" : "<comment>{$state}</comment>",
-            'failure' => '<fg=red>' . OutputFormatter::escape($status->text('failure')) . '</>',
+            'failure' => self::failure($status->text('failure')),
+            'reload' => match ($reload->text('state')) {
+                '' => '',
+                'failed' => self::failure("failed, and the old code goes on: {$reload->text('message')}"),
+                default => '<comment>' . OutputFormatter::escape($reload->text('message')) . '</comment>',
+            },
             'addresses' => implode(', ', $status->texts('addresses')),
             'up for' => self::duration($status->number('uptime')),
             'broker' => sprintf('process %s, Python %s (%s), gotask %s', $status->text('pid'), $status->text('python'), $status->text('loop'), $status->text('version')),
+            'generation' => $status->text('generation'),
             'calls' => sprintf('%s so far, %s running, %s waiting, over %s connections', ...array_map($status->text(...), ['calls', 'running', 'queued', 'connections'])),
-        ];
-        foreach ($lines as $name => $line) {
-            if ($name !== 'failure' || $status->text('failure') !== '') {
-                $output->writeln(sprintf('%-10s %s', $name, $line));
-            }
-        }
-        $workers = $status->records('workers');
-        if ($workers !== []) {
-            (new Table($output))->setStyle('compact')->setHeaders(['worker', 'state', 'calls'])->setRows(array_map(
-                static fn (Record $worker): array => array_map($worker->text(...), ['pid', 'state', 'calls']),
-                $workers,
-            ))->render();
-        }
+        ], static fn (string $line): bool => $line !== '');
+    }
 
-        return ExitCode::OK;
+    private static function failure(string $message): string
+    {
+        return $message === '' ? '' : '<fg=red>' . OutputFormatter::escape(rtrim($message)) . '</>';
+    }
+
+    /**
+     * @param list<string> $headers
+     * @param list<list<string>> $rows
+     */
+    private static function table(OutputInterface $output, array $headers, array $rows): void
+    {
+        if ($rows !== []) {
+            $output->writeln('');
+            (new Table($output))->setStyle('compact')->setHeaders($headers)->setRows($rows)->render();
+        }
+    }
+
+    private static function time(float $seconds): string
+    {
+        return match (true) {
+            $seconds < 0.001 => sprintf('%.0f µs', $seconds * 1e6),
+            $seconds < 0.1 => sprintf('%.1f ms', $seconds * 1e3),
+            $seconds < 10.0 => sprintf('%.2f s', $seconds),
+            default => sprintf('%.0f s', $seconds),
+        };
     }
 
     private static function duration(float $seconds): string

@@ -10,7 +10,6 @@ use function array_key_first;
 use function get_debug_type;
 use function in_array;
 use function is_array;
-use function is_bool;
 use function is_float;
 use function is_int;
 use function is_scalar;
@@ -19,7 +18,7 @@ use function is_string;
 /**
  * A part of the configuration file, read with types. What is read is ticked off; what is left in the end nobody knows.
  *
- * Numbers may be written as text, which is what comes from the environment; null stands for the default.
+ * Numbers may be written as text, which is what comes from the environment, and flags as 1 and 0; null stands for the default.
  *
  * @internal
  */
@@ -69,7 +68,11 @@ final class Section
     {
         $value = $this->take($key) ?? $default;
 
-        return is_bool($value) ? $value : throw $this->wrong($key, 'true or false', $value);
+        return match ($value) {
+            true, 1, '1' => true,
+            false, 0, '0' => false,
+            default => throw $this->wrong($key, 'true or false', $value),
+        };
     }
 
     public function integer(string $key, int $min, int $max, int $default): int
@@ -97,12 +100,18 @@ final class Section
     public function seconds(string $key, float $default): float
     {
         $value = $this->take($key) ?? $default;
-        $number = is_string($value) && is_numeric($value) ? (float) $value : $value;
-        if ((is_int($number) || is_float($number)) && $number > 0 && $number <= 86_400) {
-            return (float) $number;
-        }
 
-        throw $this->wrong($key, 'a number of seconds above 0 and at most 86400', $value);
+        return self::asSeconds($value) ?: throw $this->wrong($key, 'a number of seconds above 0 and at most 86400', $value);
+    }
+
+    /**
+     * @return float at most a day; 0, the default: never
+     */
+    public function secondsOrNever(string $key): float
+    {
+        $value = $this->take($key) ?? 0.0;
+
+        return self::asSeconds($value) ?? throw $this->wrong($key, 'a number of seconds up to 86400, or 0', $value);
     }
 
     /**
@@ -138,6 +147,13 @@ final class Section
         if ($key !== null) {
             throw new InvalidConfiguration("The key {$this->path}.{$key} in config/autoload/gotask.php is unknown.");
         }
+    }
+
+    private static function asSeconds(mixed $value): ?float
+    {
+        $number = is_string($value) && is_numeric($value) ? (float) $value : $value;
+
+        return (is_int($number) || is_float($number)) && $number >= 0 && $number <= 86_400 ? (float) $number : null;
     }
 
     private function take(string $key): mixed

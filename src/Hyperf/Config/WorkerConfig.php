@@ -50,13 +50,26 @@ final class WorkerConfig
         $limits = $section->section('limits');
         $log = LogConfig::of($section->section('log'));
         $maxPayload = $limits->integer('max_payload', 1024, 4_294_967_295, 67_108_864);
-        $environment = $section->texts('environment') + [
-            'GOTASK_CONCURRENCY' => (string) $limits->integer('concurrency', 1, 500, 100),
-            'GOTASK_MAX_PAYLOAD' => (string) $maxPayload,
-            'GOTASK_QUEUE_CALLS' => (string) $limits->integer('queue_calls', 1, 10_000_000, 10_000),
-            'GOTASK_QUEUE_BYTES' => (string) $limits->integer('queue_bytes', 1024, 1 << 40, 268_435_456),
+        $workers = $section->optionalInteger('workers', 0, 1024);
+        $environment = $section->texts('environment') + array_map(strval(...), [
+            'GOTASK_CONCURRENCY' => $limits->integer('concurrency', 1, 500, 100),
+            'GOTASK_MAX_PAYLOAD' => $maxPayload,
+            'GOTASK_QUEUE_CALLS' => $limits->integer('queue_calls', 1, 10_000_000, 10_000),
+            'GOTASK_QUEUE_BYTES' => $limits->integer('queue_bytes', 1024, 1 << 40, 268_435_456),
+            'GOTASK_INTERRUPT_GRACE' => $limits->seconds('interrupt_grace', 0.1),
+            'GOTASK_MAX_CALLS' => $limits->integer('max_calls', 0, 1 << 40, 0),
+            'GOTASK_MAX_AGE' => $limits->secondsOrNever('max_age'),
+            'GOTASK_MAX_MEMORY' => $limits->integer('max_memory', 0, 1 << 50, 0),
+            'GOTASK_MAX_MEMORY_HARD' => $limits->integer('max_memory_hard', 0, 1 << 50, 0),
+            'GOTASK_IDLE_TIME' => $section->seconds('idle_time', 60.0),
+            'GOTASK_WATCH' => (int) $section->flag('watch', false),
             'GOTASK_LOG_LEVEL' => $log->level,
-        ];
+        ]);
+        // Without it the broker decides, which looks at the variable itself.
+        $minWorkers = $section->optionalInteger('min_workers', 1, max(1, $workers ?? 1024));
+        if ($minWorkers !== null && $workers !== 0) {
+            $environment += ['GOTASK_MIN_WORKERS' => (string) $minWorkers];
+        }
         $limits->end();
         $config = new self(
             name: $name,
@@ -64,7 +77,7 @@ final class WorkerConfig
             address: self::address($section->text('address', "unix://runtime/gotask/{$name}.sock"), $directory),
             app: self::app($section->text('app', 'gotask/app.py'), $directory),
             python: $section->optionalText('python'),
-            workers: $section->optionalInteger('workers', 0, 1024),
+            workers: $workers,
             timeout: $section->seconds('timeout', 30.0),
             startTimeout: $section->seconds('start_timeout', 60.0),
             shutdownTimeout: $section->seconds('shutdown_timeout', 30.0),

@@ -6,7 +6,9 @@ namespace Reasno\GoTask\Tests\Unit\Exception;
 
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Exception\CallEnded;
 use Reasno\GoTask\Exception\CallFailed;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\DeadlineExceeded;
@@ -29,6 +31,7 @@ use Reasno\GoTask\Exception\WorkerCrashed;
 #[CoversClass(InvalidArguments::class)]
 #[CoversClass(RemoteError::class)]
 #[CoversClass(RemoteTraceback::class)]
+#[CoversClass(CallEnded::class)]
 #[CoversClass(WorkerCrashed::class)]
 final class ErrorReplyTest extends TestCase
 {
@@ -192,21 +195,73 @@ final class ErrorReplyTest extends TestCase
         }
     }
 
-    public function testACrashSaysHowTheWorkerDied(): void
+    public function testACrashIsTheWorkersCertificateOfDeath(): void
     {
         $exception = self::reply([
             'code' => 'worker_crashed',
             'message' => 'x',
-            'data' => ['pid' => 4711, 'signal' => 11, 'stderr' => "Segmentation fault\n"],
+            'data' => [
+                'pid' => 4711, 'call' => 7, 'method' => 'App.hi', 'signal' => 9, 'stderr' => "No space\n", 'stack' => 'Current …',
+                'peak_memory' => 1 << 30, 'oom' => true, 'reason' => 'refused', 'retry_after' => 60,
+            ],
         ]);
         self::assertInstanceOf(WorkerCrashed::class, $exception);
-        self::assertSame([4711, 11, null, "Segmentation fault\n"], [$exception->pid, $exception->signal, $exception->exitCode, $exception->stderr]);
+        self::assertSame(['App.hi', 7, 4711, 9, null], [$exception->method, $exception->call, $exception->pid, $exception->signal, $exception->exitCode]);
+        self::assertSame(["No space\n", 'Current …', 1 << 30, true], [$exception->stderr, $exception->stack, $exception->peakMemory, $exception->outOfMemory]);
+        self::assertSame(['refused', 60.0, true], [$exception->reason, $exception->retryAfter, $exception->isRefused()]);
+    }
 
-        $exception = new WorkerCrashed('x', 'App.hi', ['exit_code' => 3]);
-        self::assertSame([null, null, 3, ''], [$exception->pid, $exception->signal, $exception->exitCode, $exception->stderr]);
+    public function testACertificateWithoutAFieldOrWithOneOfAnotherTypeHasNone(): void
+    {
+        foreach ([['exit_code' => 3], ['exit_code' => 3, 'pid' => '1', 'signal' => 1.5, 'oom' => 0, 'stack' => 5, 'stderr' => 5, 'retry_after' => '1']] as $data) {
+            $exception = new WorkerCrashed('x', 'App.hi', $data);
+            self::assertSame([null, null, null, 3, ''], [$exception->call, $exception->pid, $exception->signal, $exception->exitCode, $exception->stderr]);
+            self::assertSame(['', null, null, '', null], [$exception->stack, $exception->peakMemory, $exception->outOfMemory, $exception->reason, $exception->retryAfter]);
+            self::assertFalse($exception->isRefused());
+            self::assertNull($exception->getPrevious());
+        }
+    }
 
-        $exception = new WorkerCrashed('x', 'App.hi', ['pid' => '1', 'signal' => 1.5, 'exit_code' => null, 'stderr' => 5]);
-        self::assertSame([null, null, null, ''], [$exception->pid, $exception->signal, $exception->exitCode, $exception->stderr]);
+    /**
+     * @param class-string $class
+     */
+    #[TestWith(['worker_crashed', WorkerCrashed::class])]
+    #[TestWith(['deadline_exceeded', DeadlineExceeded::class])]
+    #[TestWith(['cancelled', Cancelled::class])]
+    public function testTheStackOfACallThatWasEndedIsShownWhereverCausesAre(string $code, string $class): void
+    {
+        $stack = <<<'PYTHON'
+            Fatal Python error: Segmentation fault
+
+            Thread 0x00007f597133e040 (most recent call first):
+              File "/usr/lib/python3.11/threading.py", line 324 in wait
+
+            Current thread 0x00007f597133e040 (most recent call first):
+              File "/app/gotask/app.py", line 89 in segfault
+              File "/usr/lib/python3/gotask/_worker.py", line 134 in run
+            PYTHON;
+        $exception = self::reply(['code' => $code, 'message' => 'x', 'data' => ['call' => 3, 'stack' => $stack]]);
+
+        self::assertInstanceOf(CallEnded::class, $exception);
+        self::assertSame([$class, 3, $stack], [$exception::class, $exception->call, $exception->stack]);
+        $cause = $exception->getPrevious();
+        self::assertInstanceOf(RemoteTraceback::class, $cause);
+        self::assertSame([$stack, '/app/gotask/app.py', 89], [$cause->getMessage(), $cause->getFile(), $cause->getLine()]);
+    }
+
+    public function testAnInterruptedCallWasWhereItsOwnCodeWas(): void
+    {
+        $traceback = <<<'PYTHON'
+            Traceback (most recent call last):
+              File "/app/gotask/app.py", line 49, in block
+                return os.read(reading, 1)
+              File "/usr/lib/python3/gotask/_interrupts.py", line 68, in look
+                raise Interrupted("the caller waits no longer")
+            gotask._interrupts.Interrupted: the caller waits no longer
+            PYTHON;
+        $cause = self::reply(['code' => 'deadline_exceeded', 'message' => 'x', 'data' => ['stack' => $traceback]])->getPrevious();
+
+        self::assertSame(['/app/gotask/app.py', 49], [$cause?->getFile(), $cause?->getLine()]);
     }
 
     /**

@@ -13,6 +13,8 @@ use Reasno\GoTask\Hyperf\Config\PoolConfig;
 use Reasno\GoTask\Hyperf\Config\Section;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 
+use function strlen;
+
 /**
  * @internal
  */
@@ -47,6 +49,38 @@ final class WorkerConfigTest extends TestCase
         self::assertSame(2, $config->pool->maxConnections);
     }
 
+    public function testWhatTheBrokerIsToKeepReachesItAsVariables(): void
+    {
+        $config = WorkerConfig::of('default', [
+            'min_workers' => 1, 'workers' => '4', 'idle_time' => 5, 'watch' => '1', 'environment' => ['GOTASK_MAX_AGE' => '7'],
+            'limits' => ['max_calls' => 1000, 'max_age' => 3600, 'max_memory' => '1073741824', 'max_memory_hard' => 1 << 31, 'interrupt_grace' => 0.25],
+        ], '/srv/app');
+
+        foreach (['MIN_WORKERS' => '1', 'IDLE_TIME' => '5', 'WATCH' => '1', 'MAX_CALLS' => '1000', 'MAX_MEMORY' => '1073741824', 'MAX_MEMORY_HARD' => '2147483648', 'INTERRUPT_GRACE' => '0.25'] as $name => $value) {
+            self::assertSame($value, $config->environment["GOTASK_{$name}"], $name);
+        }
+        self::assertSame('7', $config->environment['GOTASK_MAX_AGE'], 'the environment wins over everything else');
+    }
+
+    public function testWithoutASettingTheBrokerRecyclesNothing(): void
+    {
+        $environment = WorkerConfig::of('default', ['workers' => 0, 'min_workers' => 1], '/srv/app')->environment;
+
+        foreach (['WATCH' => '0', 'MAX_CALLS' => '0', 'MAX_AGE' => '0', 'MAX_MEMORY' => '0', 'MAX_MEMORY_HARD' => '0', 'INTERRUPT_GRACE' => '0.1', 'IDLE_TIME' => '60'] as $name => $value) {
+            self::assertSame($value, $environment["GOTASK_{$name}"], $name);
+        }
+        self::assertArrayNotHasKey('GOTASK_MIN_WORKERS', $environment, 'where there are none');
+    }
+
+    public function testEachVariableIsOneThatTheBrokerKnows(): void
+    {
+        $options = (string) file_get_contents(__DIR__ . '/../../../python/gotask/_config.py');
+        foreach (array_keys(WorkerConfig::of('default', ['min_workers' => 1], '/srv/app')->environment) as $name) {
+            $flag = strtr(strtolower(substr($name, strlen('GOTASK_'))), '_', '-');
+            self::assertMatchesRegularExpression("/\"(--)?{$flag}\"/", $options);
+        }
+    }
+
     public function testWhatIsNoFileOfTheProjectIsLeftAsItIs(): void
     {
         $config = WorkerConfig::of('default', ['app' => 'company.services', 'address' => 'tcp://10.0.0.1:6001'], '/srv/app');
@@ -76,6 +110,10 @@ final class WorkerConfigTest extends TestCase
         yield 'no number' => [['workers' => 'two'], "gotask.default.workers in config/autoload/gotask.php must be a whole number from 0 to 1024, not 'two'"];
         yield 'out of bounds' => [['limits' => ['concurrency' => 501]], 'gotask.default.limits.concurrency'];
         yield 'no flag' => [['managed' => 'yes'], "gotask.default.managed in config/autoload/gotask.php must be true or false, not 'yes'"];
+        yield 'no flag of numbers' => [['watch' => 2], 'gotask.default.watch in config/autoload/gotask.php must be true or false, not 2'];
+        yield 'more at least than there are' => [['workers' => 2, 'min_workers' => 3], 'gotask.default.min_workers in config/autoload/gotask.php must be a whole number from 1 to 2, not 3'];
+        yield 'a negative limit' => [['limits' => ['max_memory' => -1]], 'gotask.default.limits.max_memory'];
+        yield 'no time and not never' => [['limits' => ['max_age' => 86_401]], 'gotask.default.limits.max_age in config/autoload/gotask.php must be a number of seconds up to 86400, or 0'];
         yield 'no time' => [['timeout' => 0], 'gotask.default.timeout'];
         yield 'no choice' => [['console' => 'both'], 'gotask.default.console in config/autoload/gotask.php must be one of attach, private'];
         yield 'no section' => [['pool' => 4], 'gotask.default.pool in config/autoload/gotask.php must be an array, not 4'];

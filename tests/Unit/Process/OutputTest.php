@@ -64,6 +64,14 @@ final class OutputTest extends TestCase
         self::assertSame(['time' => 1.5, 'traceback' => 'Traceback: …'], $logger->records[6]['context']);
     }
 
+    public function testTheStacksOfADeadWorkerAreShownAsATraceback(): void
+    {
+        $logger = new RecordingLogger();
+        (new ManagedOutput($logger, static fn (array $event) => null))->stdout('{"level":"error","message":"dead","context":{"stack":"Current thread …","stderr":"x"}}' . "\n");
+
+        self::assertSame(['stderr' => 'x', 'traceback' => 'Current thread …'], $logger->records[0]['context']);
+    }
+
     public function testEventsAreHandedOverAndGarbageIsText(): void
     {
         $logger = new RecordingLogger();
