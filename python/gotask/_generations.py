@@ -47,7 +47,7 @@ class Generations:
             return
         self._number += 1
         if self.current is not None:
-            self._log.event("reloading", message="the app is loaded again")
+            self._log.event("reloading", generation=self._number, message="the app is loaded again")
         warm = self.current is not None
         self.coming = Generation(self._broker, self._number, warm, self._ready, self._failed, self._ended)
         self.coming.start()
@@ -108,9 +108,13 @@ class Generations:
         """The part of GoTask.Status that is about generations and their groups."""
         reload = None
         if self.coming is not None and self.current is not None:
-            reload = {"state": "starting", "message": "the app is being loaded again"}
+            reload = {
+                "state": "starting",
+                "message": "the app is being loaded again",
+                "generation": self._number,
+            }
         elif self.failure is not None:
-            reload = {"state": "failed", "message": self.failure}
+            reload = {"state": "failed", "message": self.failure, "generation": self._number}
         serving = (
             [group for group in self.current.groups.values() if not group.is_ending] if self.current else []
         )
@@ -175,7 +179,7 @@ class Generations:
             return
         self.failure = message
         text = f"the app could not be loaded again, and its old code goes on: {message}"
-        self._log.event("reload_failed", message=text)
+        self._log.event("reload_failed", generation=generation.number, message=text)
         self._next()
 
     def _ended(self, generation: Generation) -> None:

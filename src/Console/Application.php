@@ -12,6 +12,7 @@ use Reasno\GoTask\Console\Command\DoctorCommand;
 use Reasno\GoTask\Console\Command\InstallCommand;
 use Reasno\GoTask\Console\Command\MethodsCommand;
 use Reasno\GoTask\Console\Command\PingCommand;
+use Reasno\GoTask\Console\Command\ReloadCommand;
 use Reasno\GoTask\Console\Command\ServeCommand;
 use Reasno\GoTask\Console\Command\StatusCommand;
 use Reasno\GoTask\GoTask;
@@ -35,6 +36,7 @@ final class Application extends SymfonyApplication
             new MethodsCommand($connect),
             new StatusCommand($connect),
             new PingCommand($connect),
+            new ReloadCommand($connect),
             new BenchCommand(),
             new DoctorCommand(),
             new InstallCommand(),

@@ -21,6 +21,11 @@ final class AnnouncedWorker implements Supervised
 
     private Availability $availability = Availability::Starting;
 
+    private Generation $generation;
+
+    /** Unix time of the last start. */
+    private float $launched = 0.0;
+
     private bool $askedToEnd = false;
 
     /**
@@ -35,6 +40,7 @@ final class AnnouncedWorker implements Supervised
         private readonly int $owner,
         private readonly ?Closure $listener = null,
     ) {
+        $this->generation = new Generation();
     }
 
     public function launch(): void
@@ -42,6 +48,8 @@ final class AnnouncedWorker implements Supervised
         foreach ($this->addresses as $address) {
             UnixSocket::awaitUnused($address, self::PREDECESSOR);
         }
+        $this->launched = microtime(true);
+        $this->generation = new Generation();
         // After a start that failed it stays failed until one succeeds: callers need not wait for each attempt.
         if ($this->availability !== Availability::Failed) {
             $this->announce(Availability::Starting);
@@ -60,8 +68,10 @@ final class AnnouncedWorker implements Supervised
     public function poll(float $timeout): WorkerState
     {
         $state = $this->process->poll($timeout);
+        $generation = $this->process->generation();
         if ($state !== $this->state) {
             $this->state = $state;
+            $this->generation = $state === WorkerState::Ended ? new Generation() : $generation;
             $failure = $this->process->failure();
             if ($state === WorkerState::Ready) {
                 $this->announce(Availability::Ready);
@@ -71,9 +81,22 @@ final class AnnouncedWorker implements Supervised
                 $exit = $this->exit() ?? new ExitStatus(null);
                 $this->announce(Availability::Starting, sprintf('it ended with %s', $exit->describe()), $exit);
             }
+        } elseif ($state === WorkerState::Ready && $generation !== $this->generation) {
+            $this->generation = $generation;
+            $this->announce(Availability::Ready);
         }
 
         return $state;
+    }
+
+    public function requestReload(): void
+    {
+        $this->process->requestReload();
+    }
+
+    public function generation(): Generation
+    {
+        return $this->process->generation();
     }
 
     public function terminate(): void
@@ -98,10 +121,12 @@ final class AnnouncedWorker implements Supervised
         return $this->process->exit();
     }
 
-    /** A start is asked for by somebody who has perhaps mended what was wrong: callers wait for this one. */
+    /** The next start of one that has failed is asked for by somebody who has perhaps mended what was wrong: callers wait for it. */
     public function expect(): void
     {
-        $this->announce(Availability::Starting, 'it is started again, as asked');
+        if ($this->availability === Availability::Failed) {
+            $this->announce(Availability::Starting, 'it is started again, as asked');
+        }
     }
 
     /** Nobody looks after the worker any more. */
@@ -115,7 +140,7 @@ final class AnnouncedWorker implements Supervised
     private function announce(Availability $availability, string $message = '', ?ExitStatus $died = null): void
     {
         $this->availability = $availability;
-        $status = WorkerStatus::of($availability, $message, $this->owner, (int) getmypid());
+        $status = WorkerStatus::of($availability, $message, $this->owner, (int) getmypid(), $this->generation, $this->launched);
         foreach ($this->addresses as $address) {
             (new StatusFile($address))->write($status);
         }

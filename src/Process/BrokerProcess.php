@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Process;
 use Psr\Log\LoggerInterface;
 
 use function in_array;
+use function is_int;
 use function is_string;
 use function sprintf;
 
@@ -24,6 +25,7 @@ final class BrokerProcess
 
     /** A process that even SIGKILL does not end is stuck in the kernel. It is given up after so many seconds. */
     private const STUCK = 5.0;
+    private const SIGHUP = 1;
     private const SIGQUIT = 3;
     private const SIGTERM = 15;
 
@@ -37,6 +39,8 @@ final class BrokerProcess
     private readonly ManagedOutput $output;
 
     private WorkerState $state = WorkerState::Starting;
+
+    private Generation $generation;
 
     private bool $wasReady = false;
 
@@ -69,6 +73,7 @@ final class BrokerProcess
         private readonly LoggerInterface $logger,
     ) {
         $this->python = $command[0];
+        $this->generation = new Generation();
         $this->output = new ManagedOutput($logger, $this->on(...));
         $this->child = ChildProcess::start($command, $directory, $environment);
         $this->readyBy = self::now() + $startTimeout;
@@ -80,6 +85,7 @@ final class BrokerProcess
             return $this->state;
         }
         $before = $this->state;
+        $generation = $this->generation;
         $until = self::now() + $timeout;
         do {
             $now = self::now();
@@ -90,9 +96,22 @@ final class BrokerProcess
             } else {
                 $this->keepTime(self::now());
             }
-        } while ($this->state === $before && self::now() < $until);
+        } while ($this->state === $before && $this->generation === $generation && self::now() < $until);
 
         return $this->state;
+    }
+
+    public function requestReload(): void
+    {
+        // Before it is ready it may not handle the signal yet.
+        if ($this->state === WorkerState::Ready) {
+            $this->child->signal(self::SIGHUP);
+        }
+    }
+
+    public function generation(): Generation
+    {
+        return $this->generation;
     }
 
     public function terminate(): void
@@ -193,14 +212,28 @@ final class BrokerProcess
     private function on(array $event): void
     {
         $message = is_string($event['message'] ?? null) ? $event['message'] : null;
+        $generation = is_int($event['generation'] ?? null) ? $event['generation'] : 1;
         switch ($event['event']) {
             case 'ready':
                 if ($this->state === WorkerState::Starting) {
                     $this->state = WorkerState::Ready;
                     $this->wasReady = true;
+                    $this->generation = $this->generation->reloaded($generation);
                     $this->output->release();
                 }
                 $this->logger->info($message ?? 'ready', ['logger' => 'gotask']);
+                break;
+            case 'reloading':
+                $this->generation = $this->generation->reloading($generation);
+                $this->logger->info($message ?? 'reloading', ['logger' => 'gotask']);
+                break;
+            case 'reloaded':
+                $this->generation = $this->generation->reloaded($generation);
+                $this->logger->info($message ?? 'reloaded', ['logger' => 'gotask']);
+                break;
+            case 'reload_failed':
+                $this->generation = $this->generation->failed($generation, $message ?? 'it gives no reason');
+                $this->logger->error($this->generation->failure, ['logger' => 'gotask']);
                 break;
             case 'stopping':
                 $this->isStopping = true;

@@ -22,6 +22,17 @@ interface Supervised
     public function poll(float $timeout): WorkerState;
 
     /**
+     * Has the app loaded again, as it is now, where it is ready: new processes take over from the old ones once they are ready
+     * themselves, without a call lost. Where they can't be started, the old ones go on.
+     */
+    public function requestReload(): void;
+
+    /**
+     * Which code runs, and what has become of the last request to reload: poll() returns when it changes.
+     */
+    public function generation(): Generation;
+
+    /**
      * Asks it to finish what it runs and to end. Polled on, it ends within its shutdown timeout, by force if need be.
      */
     public function terminate(): void;

@@ -24,7 +24,7 @@ final class Supervisor
 
     private int $requests = 0;
 
-    private bool $restart = false;
+    private bool $reload = false;
 
     private string $reported = '';
 
@@ -67,9 +67,10 @@ final class Supervisor
             if ($this->requests > 0) {
                 break;
             }
-            $this->restart = false;
+            // What starts now has the code as it is now.
+            $this->reload = false;
             $uptime = $this->runOnce();
-            if ($this->requests === 0 && ! $this->restart) {
+            if ($this->requests === 0) {
                 $this->report($start);
             }
         }
@@ -85,24 +86,23 @@ final class Supervisor
     }
 
     /**
-     * Asks for a fresh start, with the code as it is now: the worker finishes its calls first; one that waits for its next try
-     * gets it at once. To be called as stop() is.
+     * Asks for the code as it is now: a worker that is ready loads it beside what runs; one that is being started, once it is ready;
+     * one that waits for its next try gets it at once. To be called as stop() is.
      */
-    public function restart(): void
+    public function reload(): void
     {
-        $this->restart = true;
+        $this->reload = true;
         $this->backoff->reset();
     }
 
     /**
      * @return float how long it was ready, in seconds
-     * @phpstan-impure others ask for a restart meanwhile
+     * @phpstan-impure others ask for a reload meanwhile
      */
     private function runOnce(): float
     {
         $readySince = null;
         $heeded = 0;
-        $restarting = false;
         $this->process->launch();
         while (($state = $this->process->poll(self::LOOK)) !== WorkerState::Ended) {
             if ($state === WorkerState::Ready) {
@@ -111,10 +111,9 @@ final class Supervisor
             if ($this->requests > $heeded) {
                 $heeded = $this->requests;
                 $heeded === 1 ? $this->process->terminate() : $this->process->kill();
-            } elseif ($this->restart && ! $restarting) {
-                $restarting = true;
-                $this->logger->info('the Python worker is started again, as asked', ['logger' => 'gotask']);
-                $this->process->terminate();
+            } elseif ($this->reload && $state === WorkerState::Ready) {
+                $this->reload = false;
+                $this->process->requestReload();
             }
         }
 
@@ -150,7 +149,7 @@ final class Supervisor
             $this->logger->warning(sprintf('the next start is in %g seconds', $seconds), ['logger' => 'gotask']);
         }
         $until = $this->now() + $seconds;
-        while ($this->requests === 0 && ! $this->restart && ($left = $until - $this->now()) > 0) {
+        while ($this->requests === 0 && ! $this->reload && ($left = $until - $this->now()) > 0) {
             ($this->sleep)(min(self::LOOK, $left));
         }
     }

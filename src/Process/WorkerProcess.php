@@ -127,6 +127,31 @@ final class WorkerProcess implements Supervised
     }
 
     /**
+     * Has the app loaded again, as it is now, and waits for that: no call is lost, and none waits longer for it.
+     *
+     * @return int the number of the generation of Python processes that runs the calls from now on
+     * @throws WorkerStartFailed when the new code can't be started, with Python's traceback: the old code goes on; or when the
+     *                           worker does not run at all
+     */
+    public function reload(): int
+    {
+        $this->mustBeOwner();
+        while ($this->poll(self::LOOK) === WorkerState::Starting) {
+            // A request to one that is not ready would be lost.
+        }
+        $newest = $this->generation()->newest;
+        $this->requestReload();
+        while ($this->poll(self::LOOK) === WorkerState::Ready) {
+            $generation = $this->generation();
+            if ($generation->newest > $newest && ! $generation->isReloading()) {
+                return $generation->failure === '' ? $generation->serving : throw new WorkerStartFailed($generation->failure);
+            }
+        }
+
+        throw $this->failure ?? new WorkerStartFailed('the Python worker does not run, so there is nothing to load again', $this->stderr());
+    }
+
+    /**
      * Lets the running calls finish, within the shutdown timeout, and ends the worker: by force if need be. Ended already,
      * it does nothing.
      */
@@ -224,6 +249,16 @@ final class WorkerProcess implements Supervised
         }
 
         return $state;
+    }
+
+    public function requestReload(): void
+    {
+        $this->isOwner() && $this->broker?->requestReload();
+    }
+
+    public function generation(): Generation
+    {
+        return $this->broker?->generation() ?? new Generation();
     }
 
     public function terminate(): void

@@ -25,6 +25,8 @@ final class WorkerStatus
      *                   again; 0: not known
      * @param int $supervisor process that a request to reload goes to; 0: not running yet
      * @param float $since Unix time of the last change
+     * @param Generation $generation of the Python processes, since the last start
+     * @param float $launched Unix time of the last start
      * @param string $ownerStarted what tells the owner from a later process of the same number
      */
     public function __construct(
@@ -33,13 +35,21 @@ final class WorkerStatus
         public readonly int $owner = 0,
         public readonly int $supervisor = 0,
         public readonly float $since = 0.0,
+        public readonly Generation $generation = new Generation(),
+        public readonly float $launched = 0.0,
         private readonly string $ownerStarted = '',
     ) {
     }
 
-    public static function of(Availability $availability, string $message, int $owner, int $supervisor): self
-    {
-        return new self($availability, $message, $owner, $supervisor, microtime(true), self::started($owner));
+    public static function of(
+        Availability $availability,
+        string $message,
+        int $owner,
+        int $supervisor,
+        Generation $generation = new Generation(),
+        float $launched = 0.0,
+    ): self {
+        return new self($availability, $message, $owner, $supervisor, microtime(true), $generation, $launched, self::started($owner));
     }
 
     /** Whether the one who looks after the worker is still there. */
@@ -60,6 +70,10 @@ final class WorkerStatus
             'owner_started' => $this->ownerStarted,
             'supervisor' => $this->supervisor,
             'since' => $this->since,
+            'launched' => $this->launched,
+            'generation' => $this->generation->serving,
+            'newest_generation' => $this->generation->newest,
+            'reload_failure' => $this->generation->failure,
         ];
     }
 
@@ -74,14 +88,16 @@ final class WorkerStatus
         $availability = Availability::tryFrom($fields['state']);
         $integer = static fn (string $key): int => is_int($fields[$key] ?? null) ? $fields[$key] : 0;
         $text = static fn (string $key): string => is_string($fields[$key] ?? null) ? $fields[$key] : '';
-        $since = $fields['since'] ?? 0.0;
+        $number = static fn (string $key): float => is_float($fields[$key] ?? null) || is_int($fields[$key] ?? null) ? (float) $fields[$key] : 0.0;
 
         return $availability === null ? null : new self(
             $availability,
             $text('message'),
             $integer('owner'),
             $integer('supervisor'),
-            is_float($since) || is_int($since) ? (float) $since : 0.0,
+            $number('since'),
+            new Generation($integer('generation'), $integer('newest_generation'), $text('reload_failure')),
+            $number('launched'),
             $text('owner_started'),
         );
     }

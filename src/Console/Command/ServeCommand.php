@@ -37,9 +37,11 @@ final class ServeCommand extends Command
             ->addOption('python', 'p', InputOption::VALUE_REQUIRED, 'the interpreter [default: $GOTASK_PYTHON or the first that has what is needed]')
             ->addOption('start-timeout', null, InputOption::VALUE_REQUIRED, 'seconds until the app must be ready [default: $GOTASK_START_TIMEOUT or 60]')
             ->addOption('shutdown-timeout', null, InputOption::VALUE_REQUIRED, 'seconds that running calls get at the end [default: $GOTASK_SHUTDOWN_TIMEOUT or 30]')
+            ->addOption('watch', null, InputOption::VALUE_NONE, 'for development: load the app again when a Python file below its folder changes')
             ->addOption('json', null, InputOption::VALUE_NONE, 'log as JSON lines')
             ->setHelp(<<<'HELP'
-                SIGTERM or SIGINT (Ctrl-C) ends it after the running calls; a second one at once. It starts the app again, with a growing
+                SIGTERM or SIGINT (Ctrl-C) ends it after the running calls; a second one at once. SIGHUP, which <info>gotask reload</info> sends,
+                loads the app again without a failed call; where that can't be, the old code goes on. It starts the app again, with a growing
                 delay where it keeps ending, and never stops trying; but an app whose very first start fails for good ends it.
 
                 The other settings are the Python side's, by its variables: GOTASK_LOG_LEVEL, GOTASK_MAX_PAYLOAD and so on;
@@ -62,6 +64,7 @@ final class ServeCommand extends Command
                 $options->text('python'),
                 $options->seconds('start-timeout') ?? 60.0,
                 $options->seconds('shutdown-timeout') ?? 30.0,
+                environment: $options->flag('watch') ? ['GOTASK_WATCH' => '1'] : [],
                 logger: $logger,
             );
         } catch (InvalidArgumentException|ValueError $error) {
@@ -71,7 +74,7 @@ final class ServeCommand extends Command
         }
         $worker = new AnnouncedWorker($worker, $worker->addresses(), (int) getmypid());
         $supervisor = new Supervisor($worker, $logger);
-        $this->stopOnSignals($supervisor);
+        $this->heedSignals($supervisor, $worker);
         try {
             $supervisor->run();
         } catch (WorkerStartFailed $failure) {
@@ -85,14 +88,25 @@ final class ServeCommand extends Command
         return ExitCode::OK;
     }
 
-    private function stopOnSignals(Supervisor $supervisor): void
+    private function heedSignals(Supervisor $supervisor, AnnouncedWorker $worker): void
     {
         // Without the extension the first signal ends this process, and its end the worker.
         if (function_exists('pcntl_async_signals')) {
             pcntl_async_signals(true);
-            foreach ([SIGTERM, SIGINT, SIGHUP] as $signal) {
+            foreach ([SIGTERM, SIGINT] as $signal) {
                 pcntl_signal($signal, static fn () => $supervisor->stop());
             }
+            $isInTerminal = stream_isatty(STDIN);
+            pcntl_signal(SIGHUP, static function () use ($supervisor, $worker, $isInTerminal): void {
+                if ($isInTerminal && ! stream_isatty(STDIN)) {
+                    // The terminal was closed: what runs in its foreground ends with it.
+                    $supervisor->stop();
+
+                    return;
+                }
+                $worker->expect();
+                $supervisor->reload();
+            });
         }
     }
 }

@@ -6,21 +6,19 @@ namespace Reasno\GoTask\Hyperf\Command;
 
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 use Reasno\GoTask\Hyperf\Config\Workers;
-use Reasno\GoTask\Hyperf\Process\ReloadHook;
-use Reasno\GoTask\Process\Availability;
-use Reasno\GoTask\Process\StatusFile;
-use Reasno\GoTask\Process\WorkerStatus;
+use Reasno\GoTask\Process\Reload;
 use Symfony\Component\Console\Command\Command;
+use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
-use Symfony\Component\Console\Logger\ConsoleLogger;
 use Symfony\Component\Console\Output\OutputInterface;
 
 /**
- * `gotask:reload`: starts a worker again with its code as it is now.
+ * `gotask:reload`: has a worker load its code as it is now, beside what runs.
  */
 class ReloadCommand extends Command
 {
@@ -32,9 +30,14 @@ class ReloadCommand extends Command
     protected function configure(): void
     {
         $this->setName('gotask:reload')
-            ->setDescription('Start a Python worker again, with its code as it is now, when its running calls are finished')
+            ->setDescription('Load a Python worker\'s code as it is now, without a failed call')
             ->addOption('worker', 'w', InputOption::VALUE_REQUIRED, 'a name in config/autoload/gotask.php [default: all that are managed]')
-            ->setHelp('Exit codes: <info>0</info> the new code takes calls; <info>1</info> it does not start; <info>2</info> no such worker; <info>3</info> no server runs here.');
+            ->setHelp(<<<'HELP'
+                New processes take over once they are ready; where the new code can't be started, the old goes on.
+
+                Exit codes: <info>0</info> the new code takes calls; <info>1</info> it does not start; <info>2</info> no such worker; <info>3</info> no server runs here;
+                <info>4</info> it took too long, and may still come.
+                HELP);
     }
 
     protected function execute(InputInterface $input, OutputInterface $output): int
@@ -59,27 +62,22 @@ class ReloadCommand extends Command
 
     protected function reload(WorkerConfig $config, OutputInterface $output): int
     {
-        $file = new StatusFile($config->address);
-        $before = $file->read();
-        if (! (new ReloadHook($config, new ConsoleLogger($output)))->reload()) {
+        $reload = Reload::request($config->address);
+        if ($reload === null) {
+            $output->writeln("<fg=red>{$config->name}: no server runs here that has it</>");
+
             return ExitCode::NO_CONNECTION;
         }
-        $until = hrtime(true) / 1e9 + $config->shutdownTimeout + $config->startTimeout;
-        while (! $this->isDone($before, $status = $file->read()) && hrtime(true) / 1e9 < $until) {
-            usleep(20_000);
-        }
-        if ($status?->availability === Availability::Ready) {
-            $output->writeln("<info>{$config->name} runs the code as it is now</info>");
+        try {
+            // One that is under way already is waited for, and then this one's turn comes.
+            $generation = $reload->await(2 * $config->startTimeout);
+            $output->writeln("<info>{$config->name} runs the code as it is now</info>, generation {$generation}");
 
             return ExitCode::OK;
+        } catch (GoTaskException $failure) {
+            $output->writeln('<fg=red>' . OutputFormatter::escape("{$config->name}: {$failure->getMessage()}") . '</>');
+
+            return ExitCode::of($failure);
         }
-        $output->writeln("<fg=red>{$config->name} does not start</>: " . ($status->message ?? 'its supervisor has ended'), OutputInterface::OUTPUT_NORMAL);
-
-        return ExitCode::FAILED;
-    }
-
-    private function isDone(?WorkerStatus $before, ?WorkerStatus $now): bool
-    {
-        return $now === null || $now->since !== $before?->since && $now->availability !== Availability::Starting;
     }
 }

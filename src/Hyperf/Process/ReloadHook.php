@@ -6,15 +6,14 @@ namespace Reasno\GoTask\Hyperf\Process;
 
 use Psr\Log\LoggerInterface;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
-use Reasno\GoTask\Process\StatusFile;
+use Reasno\GoTask\Process\Reload;
 use Swoole\Server;
 
-use function function_exists;
 use function is_callable;
 
 /**
  * A reload of the server (SIGUSR1) starts its HTTP workers again but none of its other processes: this passes it on to the
- * supervisor of a Python worker.
+ * supervisor of a Python worker, which loads the new code beside the old.
  *
  * @internal
  */
@@ -37,17 +36,10 @@ final class ReloadHook
         });
     }
 
-    /**
-     * @return bool whether there was somebody to ask
-     */
-    public function reload(): bool
+    private function reload(): void
     {
-        $supervisor = (new StatusFile($this->config->address))->read()->supervisor ?? 0;
-        $asked = $supervisor > 0 && function_exists('posix_kill') && posix_kill($supervisor, SIGHUP);
-        if (! $asked) {
+        if (Reload::request($this->config->address) === null) {
             $this->logger->warning('the Python worker could not be told to reload: its supervisor was not found', ['logger' => 'gotask']);
         }
-
-        return $asked;
     }
 }

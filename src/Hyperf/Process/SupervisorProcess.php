@@ -70,7 +70,7 @@ class SupervisorProcess extends AbstractProcess
         $this->server = $server;
         // Callers may be there before this process is. A server that goes into the background has not its final number yet.
         $pid = $server instanceof Server && ! empty($server->setting['daemonize']) ? 0 : (int) getmypid();
-        $this->announce(Availability::Starting, '', $pid);
+        (new StatusFile($this->config->address))->write(WorkerStatus::of(Availability::Starting, '', $pid, 0));
         if ($server instanceof Server) {
             (new ReloadHook($this->config, $this->logger))->bind($server);
         }
@@ -106,12 +106,12 @@ class SupervisorProcess extends AbstractProcess
     }
 
     /**
-     * Starts the worker again, with its code as it is now, when the running calls are finished.
+     * Has the app loaded again, as it is now, beside what runs.
      */
     public function reload(): void
     {
         $this->worker?->expect();
-        $this->supervisor?->restart();
+        $this->supervisor?->reload();
     }
 
     protected function makeWorker(): WorkerProcess

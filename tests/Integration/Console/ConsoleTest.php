@@ -118,11 +118,16 @@ final class ConsoleTest extends TestCase
         self::assertSame(0, $exit);
         self::assertMatchesRegularExpression('/state +ready\n/', $stdout);
         self::assertStringContainsString("process {$pid}", $stdout);
-        self::assertMatchesRegularExpression('/^generation 1$/m', $stdout);
+        self::assertMatchesRegularExpression('/^generation [12]$/m', $stdout);
         self::assertMatchesRegularExpression('/^service +workers queued running calls refused wait p50 p99 +run p50 p99 *\n\(shared\) 1 +0 +0 +\d+ +0 +[\d.]+ [µm]?s +[\d.]+ [µm]?s/mu', $stdout);
         self::assertMatchesRegularExpression('/^worker +service +generation state +calls *\n\d+ +\(shared\) 1 +\w+ +\d+/m', $stdout);
         $document = json_decode(self::gotask(['status', '--json'])[1], true);
         self::assertSame($pid, is_array($document) && is_int($document['pid']) ? (string) $document['pid'] : '');
+    }
+
+    public function testABrokerWithoutASupervisorIsReloadedAllTheSame(): void
+    {
+        self::assertSame([0, "{\"generation\":2}\n", ''], self::gotask(['reload', '--json']));
     }
 
     public function testPingCounts(): void

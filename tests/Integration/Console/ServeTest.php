@@ -12,9 +12,15 @@ use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Console\Command\ServeCommand;
 use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Process\Availability;
 use Reasno\GoTask\Process\ChildProcess;
+use Reasno\GoTask\Process\Generation;
+use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Process\UnixSocket;
 use Reasno\GoTask\Tests\Integration\Process\Processes;
+
+use function dirname;
+use function is_resource;
 
 /**
  * @internal
@@ -32,6 +38,8 @@ final class ServeTest extends TestCase
 
     private string $output = '';
 
+    private string $version = '';
+
     protected function setUp(): void
     {
         $this->address = UnixSocket::fresh();
@@ -40,6 +48,9 @@ final class ServeTest extends TestCase
     protected function tearDown(): void
     {
         $this->serve?->kill();
+        if ($this->version !== '') {
+            exec('rm -r ' . escapeshellarg(dirname($this->version)));
+        }
         UnixSocket::removeDirectory($this->address);
     }
 
@@ -57,6 +68,57 @@ final class ServeTest extends TestCase
         self::assertSame(0, $this->exitCode());
         self::assertSame([], Processes::survivors($pids, 0.5));
         self::assertFileDoesNotExist((string) UnixSocket::path($this->address));
+    }
+
+    public function testAReloadBringsTheCodeAsItIsNow(): void
+    {
+        $this->serve($this->app('1'));
+        $this->await('ready at');
+        $task = new Client($this->address);
+        self::assertSame('1', $task->call('App.version'));
+
+        file_put_contents($this->version, '2');
+        self::assertSame([0, "the code as it is now runs, generation 2\n", ''], $this->gotask('reload'));
+        self::assertSame('2', $task->call('App.version'));
+        $status = (new StatusFile($this->address))->read();
+        self::assertEquals([Availability::Ready, new Generation(2, 2)], [$status?->availability, $status?->generation]);
+
+        file_put_contents($this->version, 'broken');
+        [$code, $stdout, $stderr] = $this->gotask('reload', '--json');
+        self::assertSame([1, ''], [$code, $stderr]);
+        self::assertStringContainsString('RuntimeError: this version is broken', $stdout);
+        self::assertSame('2', $task->call('App.version'));
+        self::assertStringContainsString('this version is broken', $this->gotask('status')[1]);
+        self::assertStringContainsString('this version is broken', (new StatusFile($this->address))->read()->generation->failure ?? '');
+
+        file_put_contents($this->version, '4');
+        self::assertSame([0, "{\"generation\":4}\n", ''], $this->gotask('reload', '--json'));
+        self::assertSame('4', $task->call('App.version'));
+    }
+
+    public function testAFileThatChangesIsLoadedWhereItIsWatched(): void
+    {
+        $app = $this->app('1');
+        $this->serve($app, '--watch');
+        $this->await('ready at');
+        file_put_contents($this->version, '2');
+        touch(self::file($app), time() + 10);
+        $this->await('calls run its code as it is now');
+
+        self::assertSame('2', (new Client($this->address))->call('App.version'));
+    }
+
+    public function testAReloadOfWhatCannotStartTriesAtOnce(): void
+    {
+        $this->serve($this->app('1'));
+        $this->await('ready at');
+        file_put_contents($this->version, 'broken');
+        posix_kill(Processes::tree($this->serve->pid ?? 0)[1], SIGKILL);
+        $this->await('the next start is in 4 seconds');
+        file_put_contents($this->version, '2');
+
+        self::assertSame([0, "the code as it is now runs, generation 1\n", ''], $this->gotask('reload'));
+        self::assertSame('2', (new Client($this->address))->call('App.version'));
     }
 
     public function testCallsThatRunAreFinishedFirst(): void
@@ -158,8 +220,47 @@ final class ServeTest extends TestCase
     private function serve(string $app, string ...$options): void
     {
         $this->serve = ChildProcess::start(
-            [PHP_BINARY, __DIR__ . '/../../../bin/gotask', 'serve', self::FIXTURES . "/{$app}", '--address', $this->address, '--workers', '1', ...array_values($options)],
+            [PHP_BINARY, __DIR__ . '/../../../bin/gotask', 'serve', self::file($app), '--address', $this->address, '--workers', '1', ...array_values($options)],
         );
+    }
+
+    private static function file(string $app): string
+    {
+        return $app[0] === '/' ? $app : self::FIXTURES . "/{$app}";
+    }
+
+    /**
+     * @return string a copy of the app that says its version, which stands in a file
+     */
+    private function app(string $version): string
+    {
+        $directory = dirname((string) UnixSocket::path($this->address)) . '/app';
+        $this->version = "{$directory}/version";
+        mkdir($directory, 0o700, true);
+        file_put_contents($this->version, $version);
+        copy(self::FIXTURES . '/versions.py', "{$directory}/app.py");
+
+        return "{$directory}/app.py";
+    }
+
+    /**
+     * @return array{int, string, string} exit code, standard output, standard error
+     */
+    private function gotask(string $command, string ...$options): array
+    {
+        $process = proc_open(
+            [PHP_BINARY, __DIR__ . '/../../../bin/gotask', $command, '--address', $this->address, ...array_values($options)],
+            [['file', '/dev/null', 'r'], ['pipe', 'w'], ['pipe', 'w']],
+            $pipes,
+        );
+        self::assertIsResource($process);
+        // The supervisor must not wait for a reader of its log.
+        while (($status = proc_get_status($process))['running']) {
+            $this->read();
+        }
+        $said = array_map(static fn (mixed $pipe): string => is_resource($pipe) ? (string) stream_get_contents($pipe) : '', $pipes);
+
+        return [$status['exitcode'], $said[1], $said[2]];
     }
 
     private function await(string $text): void

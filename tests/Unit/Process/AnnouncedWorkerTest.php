@@ -7,7 +7,9 @@ namespace Reasno\GoTask\Tests\Unit\Process;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Process\AnnouncedWorker;
+use Reasno\GoTask\Process\Availability;
 use Reasno\GoTask\Process\ExitStatus;
+use Reasno\GoTask\Process\Generation;
 use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Process\WorkerState;
 use Reasno\GoTask\Process\WorkerStatus;
@@ -51,6 +53,41 @@ final class AnnouncedWorkerTest extends TestCase
         $this->run_($worker);
 
         self::assertSame(['starting', 'failed', 'failed', 'ready', 'starting after exit code 1'], $this->announced);
+    }
+
+    public function testAReloadIsSaidAndWhatBecameOfIt(): void
+    {
+        $process = new ScriptedProcess(new ExitStatus(1), static fn () => null, array_fill(0, 9, WorkerState::Ready));
+        $worker = new AnnouncedWorker($process, [$this->address], (int) getmypid());
+        $file = new StatusFile($this->address);
+        $said = static fn (): WorkerStatus => $file->read() ?? self::fail('nothing is said');
+        $worker->launch();
+        $worker->poll(0.1);
+        $first = $said();
+        self::assertEquals(new Generation(1, 1), $first->generation);
+        foreach ([new Generation(1, 2), new Generation(1, 2, 'SyntaxError'), new Generation(1, 3), new Generation(3, 3)] as $generation) {
+            $process->become($generation);
+            $worker->poll(0.1);
+            self::assertEquals($generation, $said()->generation);
+            self::assertSame(Availability::Ready, $said()->availability, 'calls are taken all the time');
+            self::assertSame($first->launched, $said()->launched);
+        }
+        while ($worker->poll(0.1) !== WorkerState::Ended) {
+            // it goes by itself
+        }
+        self::assertEquals(new Generation(), $said()->generation, 'with its end all of them are gone');
+        $worker->launch();
+        self::assertGreaterThan($first->launched, $said()->launched);
+    }
+
+    public function testAReloadOfOneThatRunsKeepsNobodyWaiting(): void
+    {
+        $worker = $this->worker([WorkerState::Ready, WorkerState::Ready]);
+        $worker->launch();
+        $worker->poll(0.1);
+        $worker->expect();
+
+        self::assertTrue((new StatusFile($this->address))->available());
     }
 
     public function testAStartThatWasAskedForIsWorthWaitingFor(): void

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Tests\Unit\Process;
 use Closure;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Process\ExitStatus;
+use Reasno\GoTask\Process\Generation;
 use Reasno\GoTask\Process\Supervised;
 use Reasno\GoTask\Process\WorkerState;
 
@@ -33,6 +34,8 @@ final class ScriptedProcess implements Supervised
 
     private bool $wasReady = false;
 
+    private Generation $generation;
+
     /**
      * @param Closure(self): void $onPoll called before each answer
      * @param list<WorkerState> ...$runs without the Ended at their end; the last one repeats
@@ -40,12 +43,14 @@ final class ScriptedProcess implements Supervised
     public function __construct(private readonly ExitStatus $exit, private readonly Closure $onPoll, array ...$runs)
     {
         $this->runs = array_values($runs);
+        $this->generation = new Generation();
     }
 
     public function launch(): void
     {
         $this->launches[] = $this->now;
         $this->wasReady = false;
+        $this->generation = new Generation();
         $this->run = count($this->runs) > 1 ? array_shift($this->runs) : $this->runs[0];
     }
 
@@ -54,9 +59,28 @@ final class ScriptedProcess implements Supervised
         $this->now += $timeout;
         ($this->onPoll)($this);
         $state = array_shift($this->run) ?? WorkerState::Ended;
+        if ($state === WorkerState::Ready && ! $this->wasReady) {
+            $this->generation = new Generation(1, 1);
+        }
         $this->wasReady = $this->wasReady || $state === WorkerState::Ready;
 
         return $state;
+    }
+
+    public function requestReload(): void
+    {
+        $this->asked[] = 'reload';
+    }
+
+    public function generation(): Generation
+    {
+        return $this->generation;
+    }
+
+    /** From the next poll() on. */
+    public function become(Generation $generation): void
+    {
+        $this->generation = $generation;
     }
 
     public function terminate(): void

@@ -131,14 +131,14 @@ final class SupervisorTest extends TestCase
         ], $this->logger->lines());
     }
 
-    public function testRestartFinishesTheCallsAndStartsAtOnce(): void
+    public function testAReloadIsPassedOnToAWorkerThatIsReady(): void
     {
         $process = new ScriptedProcess(
             new ExitStatus(0),
             function (ScriptedProcess $process): void {
-                if ($process->now > 0.35 && count($process->launches) === 1) {
-                    $this->supervisor->restart();
-                } elseif (count($process->launches) === 2) {
+                if ($process->now > 0.35 && $process->asked === []) {
+                    $this->supervisor->reload();
+                } elseif ($process->now > 0.65) {
                     $this->supervisor->stop();
                 }
             },
@@ -146,19 +146,43 @@ final class SupervisorTest extends TestCase
         );
         $this->run_($process);
 
-        self::assertSame('terminate', $process->asked[0]);
-        self::assertSame(['info: the Python worker is started again, as asked'], $this->logger->lines());
+        self::assertSame('reload', $process->asked[0]);
+        self::assertSame(1, array_count_values($process->asked)['reload']);
+        self::assertCount(1, $process->launches, 'and nothing is started again');
+        self::assertSame([], $this->logger->lines());
     }
 
-    public function testRestartEndsAWaitForTheNextStart(): void
+    public function testAReloadOfAWorkerThatStartsComesOnceItIsReady(): void
+    {
+        $readyAt = 0.0;
+        $process = new ScriptedProcess(
+            new ExitStatus(0),
+            function (ScriptedProcess $process) use (&$readyAt): void {
+                if ($process->now < 0.15) {
+                    $this->supervisor->reload();
+                } elseif ($process->asked !== []) {
+                    $readyAt = $readyAt ?: $process->now;
+                    $this->supervisor->stop();
+                }
+            },
+            [...array_fill(0, 5, WorkerState::Starting), ...array_fill(0, 5, WorkerState::Ready)],
+        );
+        $this->run_($process);
+
+        self::assertSame('reload', $process->asked[0]);
+        self::assertGreaterThan(0.55, $readyAt);
+    }
+
+    public function testAReloadEndsAWaitForTheNextStart(): void
     {
         $process = new ScriptedProcess(new ExitStatus(ExitStatus::APP_FAILED), $this->stopAt(launch: 2), [WorkerState::Starting]);
         $this->run_($process, patient: true, sleep: function (float $seconds) use ($process): void {
             $process->now += $seconds;
-            $this->supervisor->restart();
+            $this->supervisor->reload();
         });
 
         self::assertLessThan(1.0, $process->launches[1]);
+        self::assertNotContains('reload', $process->asked, 'what is started then has the code as it is');
     }
 
     public function testStopEndsAWaitForTheNextStart(): void

@@ -1,0 +1,84 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console;
+
+use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Exception\Unavailable;
+use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\GoTask;
+
+use function function_exists;
+use function sprintf;
+
+/**
+ * A reload of a broker on this machine that no supervisor of ours looks after.
+ *
+ * @internal
+ */
+final class BrokerReload
+{
+    private const SIGHUP = 1;
+
+    /** How often it is asked, in microseconds. */
+    private const LOOK = 20_000;
+
+    public function __construct(private readonly GoTask $task)
+    {
+    }
+
+    /**
+     * Asks for it, and waits until code runs that was loaded after that.
+     *
+     * @param float $timeout seconds
+     * @return int the number of its generation
+     * @throws GoTaskException WorkerStartFailed when it can't be started, and the old code goes on
+     */
+    public function run(float $timeout): int
+    {
+        $until = microtime(true) + $timeout;
+        $before = $this->status($timeout);
+        $reload = Record::of($before->fields['reload'] ?? null);
+        $newest = max($before->number('generation'), $reload->number('generation'));
+        $this->signal((int) $before->number('pid'));
+        while (($left = $until - microtime(true)) > 0) {
+            $status = $this->status($left);
+            $reload = Record::of($status->fields['reload'] ?? null);
+            if ($status->number('generation') > $newest) {
+                return (int) $status->number('generation');
+            }
+            if ($reload->text('state') === 'failed' && $reload->number('generation') > $newest) {
+                throw new WorkerStartFailed("the app could not be loaded again, and its old code goes on: {$reload->text('message')}");
+            }
+            if ($status->text('state') !== 'ready') {
+                throw new Unavailable('the broker is ending, and loads nothing again');
+            }
+            usleep(self::LOOK);
+        }
+
+        throw new DeadlineExceeded(sprintf('the app was not loaded again within %g s; that may still come', $timeout));
+    }
+
+    private function status(float $timeout): Record
+    {
+        return Record::of($this->task->call('GoTask.Status', null, $timeout));
+    }
+
+    /**
+     * @throws ConnectFailed when the process is not here, or not ours to signal
+     */
+    private function signal(int $pid): void
+    {
+        // Behind a TCP address, or in another container, it may be another machine's number.
+        $command = is_dir('/proc/self') ? (string) @file_get_contents("/proc/{$pid}/cmdline") : 'python';
+        if ($pid <= 1 || ! str_contains($command, 'python')) {
+            throw new ConnectFailed("the broker's process, {$pid}, is not on this machine: send SIGHUP to it where it runs");
+        }
+        if (! function_exists('posix_kill') || ! posix_kill($pid, self::SIGHUP)) {
+            throw new ConnectFailed("the broker's process, {$pid}, can't be sent SIGHUP: that takes its user's rights, and the extension posix");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console\Command;
+
+use Reasno\GoTask\Console\Addresses;
+use Reasno\GoTask\Console\BrokerReload;
+use Reasno\GoTask\Console\ExitCode;
+use Reasno\GoTask\Console\Json;
+use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Process\Reload;
+use Symfony\Component\Console\Output\OutputInterface;
+
+/**
+ * `gotask reload`: has a worker on this machine load its code as it is now.
+ */
+final class ReloadCommand extends ClientCommand
+{
+    /** Seconds: the time of two starts, since a reload that is under way already is finished first. */
+    private const TIMEOUT = 120.0;
+
+    protected function configure(): void
+    {
+        parent::configure();
+        $this->setName('reload')
+            ->setDescription("Load a worker's code as it is now, without a failed call")
+            ->setHelp(<<<'HELP'
+                New processes take over once they are ready; where the new code can't be started, the old goes on, Python's traceback is
+                shown, and the exit code is 1. The worker must run on this machine. SIGHUP to <info>gotask serve</info>, or to a broker, does the same.
+                It is waited for as long as --timeout says, 120 seconds unless that or $GOTASK_TIMEOUT does.
+
+                HELP . ExitCode::HELP);
+    }
+
+    protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
+    {
+        $timeout ??= self::TIMEOUT;
+        $address = $options->text('address') ?? Addresses::default()[0];
+        $generation = Reload::request($address)?->await($timeout) ?? (new BrokerReload($task))->run($timeout);
+        $output->writeln($options->flag('json') ? Json::line(['generation' => $generation]) : "<info>the code as it is now runs</info>, generation {$generation}");
+
+        return ExitCode::OK;
+    }
+}
