@@ -1,4 +1,6 @@
-"""What `gotask bench` calls: the least that a method can do, in a worker and in the broker."""
+"""What the benchmarks call: the least that a method can do, and work of known kinds."""
+
+import time
 
 import gotask
 
@@ -12,3 +14,24 @@ def echo(value):
 @gotask.method(inline=True)
 def back(value):
     return value
+
+
+@gotask.register
+def work(iterations):
+    """So much for a processor to do, in a loop of a known length."""
+    total = 0
+    for number in range(iterations):
+        total += number & 7
+    return total
+
+
+@gotask.register
+def mixed(number):
+    """Quick calls of 20 µs, one in 10 000 of 200 ms."""
+    if number % 10_000 == 9_999:
+        time.sleep(0.2)
+        return True
+    end = time.perf_counter_ns() + 20_000
+    while time.perf_counter_ns() < end:
+        pass
+    return False

@@ -28,7 +28,7 @@ final class EchoServer
         $this->address = UnixSocket::fresh();
         $path = (string) UnixSocket::path($this->address);
         mkdir(dirname($path), 0o700);
-        $this->process = ChildProcess::start([$python, dirname(__DIR__, 3) . '/bench/echo.py', $path]);
+        $this->process = ChildProcess::start([$python, dirname(__DIR__, 3) . '/bench/servers/echo.py', $path]);
         $until = microtime(true) + self::START_TIMEOUT;
         for ($stdout = $stderr = ''; ! str_contains($stdout, 'ready');) {
             [$out, $err] = $this->process->read(0.1);

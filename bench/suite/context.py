@@ -1,0 +1,82 @@
+"""What everything in a run shares: interpreters, a folder for its time, how long and how often."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parents[1]
+ROOT = BENCH.parent
+
+
+@dataclass
+class Context:
+    folder: Path
+    rounds: int = 5
+    seconds: float = 1.0
+    say: Callable[[str], None] = lambda text: None
+    numbers: dict[str, int] = field(default_factory=dict)
+
+    # Names of what is measured; none: all.
+    only: frozenset[str] = frozenset()
+
+    # What could not be had, and why.
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    php: str = os.environ.get("PHP") or "php"
+
+    # A PHP that has ext-swoole, and an application to copy, as in the tests.
+    hyperf_php: str = os.environ.get("GOTASK_HYPERF_PHP") or os.environ.get("PHP") or "php"
+    hyperf_app: str | None = os.environ.get("GOTASK_HYPERF_APP") or None
+    go: str | None = os.environ.get("GOTASK_BENCH_GO") or None
+
+    @cached_property
+    def python(self) -> str:
+        """The interpreter itself: a version manager's stand-in would be measured with it."""
+        for candidate in (
+            os.environ.get("GOTASK_PYTHON"),
+            str(ROOT / ".venv/bin/python"),
+            "/usr/bin/python3",
+            sys.executable,
+        ):
+            if candidate and self.succeeds(candidate, "-c", "import msgpack"):
+                return candidate
+        raise SystemExit("no Python with msgpack: set GOTASK_PYTHON")
+
+    def skip(self, what: str, why: str) -> None:
+        if what not in self.skipped:
+            self.skipped[what] = why
+            self.say(f"  not measured: {what}: {why}")
+
+    def fresh(self, name: str) -> Path:
+        """A path that nothing is at."""
+        self.numbers[name] = self.numbers.get(name, 0) + 1
+        return self.folder / f"{name}{self.numbers[name]}"
+
+    @cached_property
+    def compiler(self) -> str | None:
+        return shutil.which("cc")
+
+    def compiled(self, name: str) -> str:
+        """One of our own few lines of C."""
+        binary = self.folder / name
+        if not binary.exists():
+            subprocess.run(["cc", "-O2", "-o", str(binary), str(BENCH / f"servers/{name}.c")], check=True)
+        return str(binary)
+
+    def succeeds(self, *command: str) -> bool:
+        return self.output(*command) is not None
+
+    def output(self, *command: str) -> str | None:
+        """What a command prints; null where it fails or is not there."""
+        try:
+            done = subprocess.run(
+                command, capture_output=True, timeout=30, check=True, text=True, errors="replace"
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout.strip()

@@ -1,0 +1,108 @@
+"""bench/run: measures everything that this machine has the peers for, and writes it down."""
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from . import machine
+from .context import ROOT, Context
+from .processes import Failed, stop_all
+from .report import Report
+from .rows import bulk, curves, pinned, plain, startup, work
+
+PARTS: dict[str, Callable[[Context, Report], None]] = {
+    "plain": plain.measure,
+    "pinned": pinned.measure,
+    "work": work.measure,
+    "quick": work.quick,
+    "bulk": bulk.measure,
+    "start": startup.measure,
+    "throughput": curves.throughput,
+    "latency": curves.latency,
+    "sizes": curves.sizes,
+    "scaling": work.scaling,
+}
+BEGIN, END = "<!-- figures: written by bench/run --docs -->\n", "<!-- end of figures -->\n"
+
+
+def main() -> int:
+    options = parse()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, interrupt)
+    with tempfile.TemporaryDirectory(prefix="gotask-bench-") as folder:
+        context = Context(
+            Path(folder),
+            options.rounds,
+            options.seconds,
+            lambda text: print(text, file=sys.stderr, flush=True),
+        )
+        report = Report(machine.describe(context), skipped=context.skipped)
+        try:
+            for name, part in PARTS.items():
+                if not options.only or name in options.only:
+                    try:
+                        part(context, report)
+                    except Failed as failed:
+                        context.skip(name, str(failed))
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+        finally:
+            stop_all()
+    if options.docs:
+        write_docs(report)
+    else:
+        report.write(options.output)
+        print(report.markdown())
+        print(f"written to {options.output}", file=sys.stderr)
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bench/run", description="Measures what calls cost, beside what else could be used."
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, metavar="NAME", default=[], help="of " + ", ".join(PARTS)
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="how often each is measured; at least 5 for a spread (default: 5)",
+    )
+    parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement (default: 1)")
+    parser.add_argument(
+        "--quick", action="store_true", help="a look whether all works: the figures mean little"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--output",
+        type=Path,
+        default=ROOT / "runtime/bench",
+        help="a folder for what is written (default: runtime/bench)",
+    )
+    where.add_argument("--docs", action="store_true", help="into docs/performance.md and docs/performance/")
+    options = parser.parse_args()
+    if options.rounds < 1 or not 0.01 <= options.seconds <= 60:
+        parser.error("--rounds must be at least 1, --seconds from 0.01 to 60")
+    if options.quick:
+        options.rounds, options.seconds = 2, 0.1
+    return options
+
+
+def write_docs(report: Report) -> None:
+    """The figures' place in the page, and the rest beside it."""
+    page = ROOT / "docs/performance.md"
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{report.markdown('performance/')}\n{END}{after}")
+    report.write_data(ROOT / "docs/performance")
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,129 @@
+"""What a run is written as: Markdown, JSON, and a plot for each curve."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from .figures import Row
+from .measure import Results
+from .svg import Axis, Points, plot
+
+
+@dataclass
+class Table:
+    title: str
+    head: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    note: str = ""
+
+
+@dataclass
+class Plot:
+    name: str
+    title: str
+    axes: tuple[Axis, Axis]
+    series: Mapping[str, Points]
+
+
+@dataclass
+class Report:
+    machine: dict[str, str]
+    rows: list[Row] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+    results: dict[str, Results] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def table(self, title: str, head: Sequence[str], lines: Sequence[Sequence[str]], note: str = "") -> None:
+        if lines:
+            self.tables.append(Table(title, head, lines, note))
+
+    def plot(
+        self,
+        name: str,
+        title: str,
+        x: str,
+        y: str,
+        series: Mapping[str, Points],
+        *,
+        log_x: bool = False,
+        log_y: bool = False,
+    ) -> None:
+        series = {label: points for label, points in series.items() if points}
+        if series:
+            self.plots.append(Plot(name, title, (Axis(x, log_x), Axis(y, log_y)), series))
+
+    def markdown(self, plots: str = "") -> str:
+        """Headings from the second level on; plots are looked for at this relative path."""
+        parts = [
+            "\n".join(
+                ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in self.machine.items())]
+            )
+        ]
+        for section in dict.fromkeys(row.section for row in self.rows):
+            lines = [
+                [row.name, row.reach, row.figure.text(), row.figure.spread(), row.verdict, row.note]
+                for row in self.rows
+                if row.section == section and row.figure is not None
+            ]
+            parts.append(
+                f"### {section}\n\n"
+                + table(["", "reach", "measured", "half of the rounds", "reached", ""], lines)
+            )
+        for each in self.tables:
+            parts.append(
+                f"### {each.title}\n\n" + "\n\n".join(filter(None, [each.note, table(each.head, each.lines)]))
+            )
+        for drawn in self.plots:
+            parts.append(f"![{drawn.title}]({plots}{drawn.name}.svg)")
+        if self.skipped:
+            lines = [
+                [what, why.strip().splitlines()[0] if why.strip() else ""]
+                for what, why in self.skipped.items()
+            ]
+            parts.append("### Not measured\n\n" + table(["", ""], lines))
+        return "\n\n".join(parts) + "\n"
+
+    def json(self) -> str:
+        return json.dumps(
+            {
+                "machine": self.machine,
+                "rows": [
+                    {
+                        **asdict(row),
+                        "too_noisy": row.figure.too_noisy if row.figure else None,
+                        "verdict": row.verdict,
+                    }
+                    for row in self.rows
+                ],
+                "tables": [asdict(each) for each in self.tables],
+                "plots": {drawn.name: drawn.series for drawn in self.plots},
+                "runs": {
+                    title: {name: [asdict(result) for result in of] for name, of in results.items()}
+                    for title, results in self.results.items()
+                },
+                "skipped": self.skipped,
+            },
+            indent=1,
+            ensure_ascii=False,
+        )
+
+    def write(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "results.md").write_text("# Results\n\n" + self.markdown())
+        self.write_data(folder)
+
+    def write_data(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "results.json").write_text(self.json() + "\n")
+        for drawn in self.plots:
+            (folder / f"{drawn.name}.svg").write_text(plot(drawn.title, *drawn.axes, drawn.series))
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Columns that are empty throughout are left out."""
+    kept = [place for place in range(len(head)) if any(line[place] for line in lines)]
+    rows = [[line[place].replace("|", "\\|") for place in kept] for line in [head, *lines]]
+    rows.insert(1, ["---"] * len(kept))
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
