@@ -47,6 +47,7 @@ setup_debian() {
     find_python && python=there
     for package in $1; do
         case $package in
+            openssl) ! command -v openssl >/dev/null || continue ;;
             php* | unzip | composer) [ -z "$php" ] || continue ;;
             *) [ -z "$python" ] || continue ;;
         esac

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ._async_client import AsyncClient
     from ._client import Args, Client
     from ._interrupts import Interrupted
+    from ._tls import Tls
 
 __all__ = [
     "Args",
@@ -69,6 +70,7 @@ __all__ = [
     "PayloadTooLarge",
     "ProtocolError",
     "RemoteError",
+    "Tls",
     "Unavailable",
     "WorkerCrashed",
     "__version__",
@@ -94,6 +96,10 @@ def __getattr__(name: str) -> Any:
         from ._async_client import AsyncClient
 
         return AsyncClient
+    if name == "Tls":
+        from ._tls import Tls
+
+        return Tls
     raise AttributeError(f"module 'gotask' has no attribute {name!r}")
 
 

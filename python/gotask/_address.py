@@ -1,4 +1,4 @@
-"""Addresses: `unix:///run/app/gotask.sock`, `unix://relative/path.sock`, `tcp://host:port`, `tcp://[::1]:port`."""
+"""Addresses: `unix:///run/app/gotask.sock`, `unix://relative/path.sock`, `tcp://host:port`, `tls://[::1]:port`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ class UnixAddress(NamedTuple):
 class TcpAddress(NamedTuple):
     host: str
     port: int
+    tls: bool = False
 
     def __str__(self) -> str:
-        return f"tcp://[{self.host}]:{self.port}" if ":" in self.host else f"tcp://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'tls' if self.tls else 'tcp'}://{host}:{self.port}"
 
 
 Address = UnixAddress | TcpAddress
@@ -32,8 +34,10 @@ Address = UnixAddress | TcpAddress
 def parse_address(text: str) -> Address:
     """ValueError says what is wrong. A relative Unix path is taken from the working directory, and made absolute."""
     scheme, separator, rest = text.partition("://")
-    if not separator or scheme not in ("unix", "tcp") or not rest:
-        raise ValueError(f"{text!r} is no address: write unix:///path/to/gotask.sock or tcp://host:port")
+    if not separator or scheme not in ("unix", "tcp", "tls") or not rest:
+        raise ValueError(
+            f"{text!r} is no address: write unix:///path/to/gotask.sock, tcp://host:port or tls://host:port"
+        )
     if scheme == "unix":
         path = os.path.abspath(rest)
         size = len(os.fsencode(path))
@@ -48,5 +52,7 @@ def parse_address(text: str) -> Address:
     elif ":" in host:
         host = ""
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{text!r} is no TCP address: write tcp://host:port, an IPv6 host in brackets")
-    return TcpAddress(host, int(port))
+        raise ValueError(
+            f"{text!r} is no network address: write {scheme}://host:port, an IPv6 host in brackets"
+        )
+    return TcpAddress(host, int(port), scheme == "tls")

@@ -10,17 +10,19 @@ from typing import Any
 from . import _protocol as wire
 from ._address import Address, TcpAddress, parse_address
 from ._errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError
+from ._key import Key
 from ._session import Outcome, Session
+from ._tls import Encryption, Tls
 
 _CHUNK = 64 * 1024
 
 
 class AsyncClient:
-    """Calls methods at `address` (`unix:///path` or `tcp://host:port`), as many at a time as one likes.
+    """Calls methods at `address` (`unix:///path`, `tcp://host:port`, `tls://host:port`), as many at a time as one likes.
 
     timeout: seconds for a whole call, unless the call says otherwise. connect_timeout: seconds for opening
-    the connection. It belongs to the event loop of its first call. Cancelling a task that waits cancels its
-    call.
+    the connection. key: the worker's, where it has one; Unix sockets need none. tls: for a `tls://` address.
+    It belongs to the event loop of its first call. Cancelling a task that waits cancels its call.
     """
 
     def __init__(
@@ -30,8 +32,13 @@ class AsyncClient:
         connect_timeout: float = 10.0,
         codec: int = wire.MSGPACK,
         max_payload: int = wire.MAX_PAYLOAD,
+        key: str | bytes | None = None,
+        tls: Tls = Tls(),
     ) -> None:
         self._address = parse_address(address)
+        is_network = isinstance(self._address, TcpAddress)
+        self._key = Key(key) if key is not None and is_network else None
+        self._tls = tls.encryption(self._address)
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._codec = codec
@@ -102,8 +109,8 @@ class AsyncClient:
         limit = min(deadline, loop.time() + self._connect_timeout)
         async with self._connecting:
             if self._link is None or not self._link.usable:
-                session = Session(self._codec, self._max_payload)
-                link = await _connect(self._address, session, limit - loop.time())
+                session = Session(self._codec, self._max_payload, self._key)
+                link = await _connect(self._address, self._tls, session, limit - loop.time())
                 if isinstance(self._address, TcpAddress):
                     try:
                         await link.greet(limit)
@@ -140,6 +147,8 @@ class _Link(asyncio.BufferedProtocol):
         self._greeting = b""
         limit = deadline - self._loop.time()
         await asyncio.wait([self._greeted, self.closed], timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if self.session.refusal is not None:
+            raise self.session.refusal
         if not self._greeted.done():
             if self.closed.done():
                 raise ConnectionLost("the peer closed the connection instead of a greeting")
@@ -193,7 +202,7 @@ class _Link(asyncio.BufferedProtocol):
                 future.set_result(outcome.value)
             else:
                 future.set_exception(outcome.error)
-        if self.session.greeted and not self._greeted.done():
+        if (self.session.greeted or self.session.refusal) and not self._greeted.done():
             self._greeted.set_result(None)
         self._send(self.session.replies())
         if self.session.error is not None:
@@ -236,11 +245,17 @@ class _Link(asyncio.BufferedProtocol):
             self.transport.write(data)
 
 
-async def _connect(address: Address, session: Session, timeout: float) -> _Link:
+async def _connect(address: Address, tls: Encryption | None, session: Session, timeout: float) -> _Link:
     loop = asyncio.get_running_loop()
     try:
         if isinstance(address, TcpAddress):
-            connecting = loop.create_connection(lambda: _Link(session), address.host, address.port)
+            connecting = loop.create_connection(
+                lambda: _Link(session),
+                address.host,
+                address.port,
+                ssl=tls.context if tls else None,
+                server_hostname=tls.peer_name if tls else None,
+            )
             _, link = await asyncio.wait_for(connecting, timeout)
         else:
             _, link = await asyncio.wait_for(

@@ -14,6 +14,7 @@ from ._codec import decode, encode
 from ._config import Config
 from ._connection import Connection
 from ._errors import GoTaskError, MethodNotFound, Overloaded, Unavailable
+from ._gate import Lobby
 from ._generation import Generation
 from ._generations import Generations
 from ._lane import Lane
@@ -52,6 +53,7 @@ class Broker:
         self.segments = SegmentPool(loop.call_later)
         self.dirty: list[Connection] = []  # with something gathered to be written
         self.touched: set[Lane] = set()  # to be pumped
+        self.lobby = Lobby()
         self.ready = False
         self.loop = loop
         self.oom = OomCounter()

@@ -21,7 +21,10 @@ def main(arguments: list[str] | None = None) -> int:
     from ._config import parse_arguments
 
     config = parse_arguments(given, dict(os.environ), VERSION)
+    from ._environment import hide_secrets
     from ._loader import AppNotFound, check
+
+    hide_secrets(config.secret)
 
     try:
         check(config.app)

@@ -8,14 +8,17 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
+from ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
 from types import TracebackType
 from typing import Any
 
 from . import _protocol as wire
 from ._address import Address, TcpAddress, UnixAddress, parse_address
 from ._arguments import Args
+from ._key import Key
 from ._errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError
 from ._session import Outcome, Session
+from ._tls import Encryption, Tls
 
 __all__ = ["Args", "Client"]
 
@@ -24,13 +27,17 @@ WINDOW = 128
 _OUTGOING = 1024 * 1024
 _CHUNK = 64 * 1024
 
+# What a socket that is not to wait raises instead; TLS may want to read first in order to write.
+_NOT_NOW = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
+
 
 class Client:
-    """Calls methods at `address` (`unix:///path` or `tcp://host:port`).
+    """Calls methods at `address` (`unix:///path`, `tcp://host:port` or `tls://host:port`).
 
     timeout: seconds for a whole call, unless the call says otherwise. connect_timeout: seconds for opening
-    the connection. Threads may share a client; their calls then go one after the other. After a fork the
-    child opens a connection of its own.
+    the connection. key: the worker's, where it has one; Unix sockets need none. tls: for a `tls://` address.
+    Threads may share a client; their calls then go one after the other. After a fork the child opens a
+    connection of its own.
     """
 
     def __init__(
@@ -40,8 +47,13 @@ class Client:
         connect_timeout: float = 10.0,
         codec: int = wire.MSGPACK,
         max_payload: int = wire.MAX_PAYLOAD,
+        key: str | bytes | None = None,
+        tls: Tls = Tls(),
     ) -> None:
         self._address = parse_address(address)
+        is_network = isinstance(self._address, TcpAddress)
+        self._key = Key(key) if key is not None and is_network else None
+        self._tls = tls.encryption(self._address)
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._codec = codec
@@ -108,7 +120,8 @@ class Client:
             self._drop()
         if self._link is None:
             limit = min(deadline, time.monotonic() + self._connect_timeout)
-            link = _Link(_connect(self._address, limit), Session(self._codec, self._max_payload))
+            session = Session(self._codec, self._max_payload, self._key)
+            link = _Link(_connect(self._address, self._tls, limit), session)
             try:
                 if not isinstance(self._address, UnixAddress):
                     link.greet(limit)
@@ -154,6 +167,8 @@ class _Link:
                 self.broken = True
                 raise ConnectFailed("the peer did not answer the greeting in time: is it starting, or stuck?")
             self._receive()
+            if self.session.refusal is not None:
+                raise self.session.refusal
 
     def run(self, calls: list[tuple[str, Any]], deadline: float, notify: bool) -> list[Outcome]:
         outcomes: list[Outcome | None] = [None] * len(calls)
@@ -206,7 +221,7 @@ class _Link:
                 with memoryview(self._outgoing) as view:
                     sent = self.socket.send(view[:_OUTGOING])
                 del self._outgoing[:sent]
-        except BlockingIOError:
+        except _NOT_NOW:
             pass
         except OSError as error:
             raise ConnectionLost(f"the connection broke while sending: {error}") from None
@@ -216,6 +231,8 @@ class _Link:
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return False
+        if isinstance(self.socket, SSLSocket) and self.socket.pending():
+            return True  # it has been taken from the kernel already
         if not self._outgoing:
             return bool(self._poll.poll(remaining * 1000))
         self._poll.modify(self.socket, select.POLLIN | select.POLLOUT)
@@ -234,7 +251,7 @@ class _Link:
             else:
                 count = self.socket.recv_into(buffer)
                 outcomes = self.session.received(count)
-        except BlockingIOError:
+        except _NOT_NOW:
             return []
         except OSError as error:
             raise ConnectionLost(f"the connection broke while an answer was awaited: {error}") from None
@@ -245,12 +262,14 @@ class _Link:
         return outcomes
 
 
-def _connect(address: Address, deadline: float) -> socket.socket:
+def _connect(address: Address, tls: Encryption | None, deadline: float) -> socket.socket:
     timeout = max(deadline - time.monotonic(), 0.001)
     try:
         if isinstance(address, TcpAddress):
             connected = socket.create_connection((address.host, address.port), timeout)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if tls is not None:
+                connected = _encrypt(connected, tls, deadline)
         else:
             connected = socket.socket(socket.AF_UNIX)
             connected.settimeout(timeout)
@@ -265,3 +284,12 @@ def _connect(address: Address, deadline: float) -> socket.socket:
         ) from None
     connected.setblocking(False)
     return connected
+
+
+def _encrypt(connected: socket.socket, tls: Encryption, deadline: float) -> socket.socket:
+    try:
+        connected.settimeout(max(deadline - time.monotonic(), 0.001))
+        return tls.context.wrap_socket(connected, server_hostname=tls.peer_name)
+    except BaseException:
+        connected.close()
+        raise

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from . import _address
+from . import _access, _address, _key
+from ._access import Access
 from ._address import Address, parse_address
 from ._protocol import MAX_PAYLOAD
+from ._tls import Tls
 
 MIB = 1024 * 1024
 
@@ -36,6 +38,9 @@ class Config(NamedTuple):
     max_memory: int
     max_memory_hard: int
     socket_mode: int
+    socket_group: int | None
+    secret: tuple[str, ...]
+    access: Access
     log_level: str
     watch: bool
     managed: bool
@@ -101,6 +106,26 @@ def _mode(text: str) -> int:
     if not 0 <= mode <= 0o777:
         raise argparse.ArgumentTypeError(f"{text!r} is not an octal file mode such as 0600")
     return mode
+
+
+def _group(text: str) -> int:
+    import grp
+
+    try:
+        return int(text) if text.isdigit() else grp.getgrnam(text).gr_gid
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"there is no group {text!r}") from None
+
+
+def _uids(text: str) -> frozenset[int]:
+    try:
+        return frozenset(_whole(0, 2**32 - 2)(part.strip()) for part in text.split(","))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}: user ids with commas between are wanted") from None
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _level(text: str) -> str:
@@ -176,6 +201,32 @@ _OPTIONS = (
         "the same, after which it is killed at once; 0: none",
     ),
     _Option("socket-mode", _mode, "0600", "MODE", "rights of a Unix socket"),
+    _Option("socket-group", _group, "", "GROUP", "the group of a Unix socket, a name or a number"),
+    _Option(
+        "allow-uids",
+        _uids,
+        "",
+        "UID[,UID]",
+        "users that may call at a Unix socket, beside this one and root (default: nobody, or all whom --socket-mode or"
+        " --socket-group lets in)",
+    ),
+    _Option(
+        "key-file",
+        str,
+        "",
+        "PATH",
+        "the shared key that callers at network addresses must have; else that in the variable GOTASK_KEY",
+    ),
+    _Option("tls-certificate", str, "", "PATH", "PEM file of the certificate for tls:// addresses"),
+    _Option("tls-key", str, "", "PATH", "its private key (default: in the same file)"),
+    _Option("tls-ca", str, "", "PATH", "asks callers for certificates, signed by those in this PEM file"),
+    _Option(
+        "secret",
+        _names,
+        "",
+        "NAME[,NAME]",
+        "variables of the environment that workers do not get; never GOTASK_KEY",
+    ),
     _Option("log-level", _level, "info", "LEVEL", "debug, info, warning or error"),
 )
 
@@ -194,7 +245,7 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
         metavar="ADDRESS",
         action="append",
         type=_address_option,
-        help=f"unix:///path or tcp://host:port; may be given several times (default: {_address.DEFAULT})",
+        help=f"unix:///path, tcp://host:port or tls://host:port; may be given several times (default: {_address.DEFAULT})",
     )
     for option in _OPTIONS:
         shown = f" (default: {option.default})" if option.default else ""
@@ -248,7 +299,27 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
         watch = given.watch or _switch(environment.get("GOTASK_WATCH", ""))
     except argparse.ArgumentTypeError as error:
         parser.error(f"GOTASK_WATCH: {error}")
-    config = Config(app=given.app, addresses=tuple(addresses), managed=given.managed, watch=watch, **values)
+    values["secret"] = values["secret"] or ()
+    try:
+        access = _read_access(values, environment)
+        _access.check(addresses, access)
+    except ValueError as error:
+        parser.error(str(error))
+    config = Config(
+        app=given.app, addresses=tuple(addresses), managed=given.managed, watch=watch, access=access, **values
+    )
     if config.watches_memory and find_spec("psutil") is None:
         parser.error(f"limits of memory need psutil: {sys.executable} -m pip install psutil")
     return config
+
+
+def _read_access(values: dict[str, Any], environment: dict[str, str]) -> Access:
+    """Takes what belongs to it out of `values`. ValueError: a file is no good, or one is missing."""
+    key = _key.find_key(values.pop("key_file"), environment)
+    uids = _access.allowed_uids(values.pop("allow_uids"), values["socket_mode"], values["socket_group"])
+    certificate, private, ca = (values.pop(f"tls_{name}") for name in ("certificate", "key", "ca"))
+    if certificate is None:
+        if private is not None or ca is not None:
+            raise ValueError("--tls-key and --tls-ca are of no use without --tls-certificate")
+        return Access(key, uids=uids)
+    return Access(key, Tls(ca, certificate, private).server_context(), ca is not None, uids)

@@ -68,7 +68,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         # Whatever the socket takes is written at once, and not only when the loop comes round.
-        self._transport.set_write_buffer_limits(high=0)
+        # Not 0: TLS's transport takes "none is left" for too much then.
+        self._transport.set_write_buffer_limits(high=1)
         self._broker.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

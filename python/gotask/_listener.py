@@ -19,15 +19,19 @@ class AddressUnusable(Exception):
 class Listener:
     """One listening socket. A Unix one has a lock beside it, held as long as the broker lives, and goes with it."""
 
-    def __init__(self, address: Address, mode: int) -> None:
+    def __init__(self, address: Address, mode: int, group: int | None = None) -> None:
         self.address = address
         self._lock = -1
         self._made_directory = False
         self._inode: tuple[int, int] | None = None
         try:
-            self.socket = (
-                self._listen_unix(address, mode) if isinstance(address, UnixAddress) else self._listen_tcp()
-            )
+            if isinstance(address, UnixAddress):
+                self.socket = self._listen_unix(address, mode, group)
+            else:
+                self.socket = self._listen_tcp()
+        except AddressUnusable:
+            self.close()
+            raise
         except OSError as error:
             self.close()
             raise AddressUnusable(self._explain(error)) from error
@@ -51,14 +55,20 @@ class Listener:
             except OSError:
                 pass  # somebody else keeps something there
 
-    def _listen_unix(self, address: UnixAddress, mode: int) -> socket.socket:
+    def _listen_unix(self, address: UnixAddress, mode: int, group: int | None) -> socket.socket:
         path = address.path
+        if group is not None:
+            mode |= 0o060
         directory = os.path.dirname(path)
         if not os.path.isdir(directory):
             os.makedirs(os.path.dirname(directory), exist_ok=True)
             try:
                 os.mkdir(directory, 0o700)
                 self._made_directory = True
+                # Whom the socket is open to must be able to come to it, and to see nothing else.
+                if group is not None:
+                    self._give_to(directory, group)
+                os.chmod(directory, 0o700 | (0o010 if mode & 0o070 else 0) | (0o001 if mode & 0o007 else 0))
             except FileExistsError:
                 pass
         self._take_lock(path)
@@ -70,6 +80,8 @@ class Listener:
         finally:
             os.umask(mask)
         self._inode = _inode(path)
+        if group is not None:
+            self._give_to(path, group)
         os.chmod(path, mode)
         listening.listen(BACKLOG)
         listening.setblocking(False)
@@ -84,6 +96,15 @@ class Listener:
         listening.listen(BACKLOG)
         listening.setblocking(False)
         return listening
+
+    def _give_to(self, path: str, group: int) -> None:
+        """Raises AddressUnusable."""
+        try:
+            os.chown(path, -1, group)
+        except PermissionError:
+            raise AddressUnusable(
+                f"{path} can't be given to the group {group}: this user has to be a member of it, or root"
+            ) from None
 
     def _take_lock(self, path: str) -> None:
         while True:

@@ -10,9 +10,9 @@ from typing import Any
 
 from ._broker import Broker
 from ._config import Config
-from ._connection import Connection
+from ._entrance import Entrance
 from ._linux import die_with_parent
-from ._listener import BACKLOG, AddressUnusable, Listener
+from ._listener import AddressUnusable, Listener
 from ._file_watch import FileWatch
 from ._log import Log
 from ._loop import run_in_loop
@@ -39,7 +39,7 @@ def serve(config: Config) -> int:
     listeners: list[Listener] = []
     try:
         for address in config.addresses:
-            listeners.append(Listener(address, config.socket_mode))
+            listeners.append(Listener(address, config.socket_mode, config.socket_group))
     except AddressUnusable as error:
         for listener in listeners:
             listener.close()
@@ -77,19 +77,13 @@ class _Server:
             if self._config.watch:
                 self._watch = FileWatch(loop, self._config.app, broker.reload)
             await _first(self._serving.wait(), self._end.wait())
-            servers = []
+            entrances = [Entrance(broker, listener) for listener in self._listeners]
             if not self._now.is_set():
-                # Not before it is ready: callers wait in the sockets' backlog, since a transport can't be kept from reading
-                # what is there already when its connection is made.
-                servers = [
-                    await loop.create_server(
-                        lambda: Connection(broker), sock=listener.socket, backlog=BACKLOG, start_serving=True
-                    )
-                    for listener in self._listeners
-                ]
+                for entrance in entrances:
+                    await entrance.open()
             await self._end.wait()
-            for server in servers:
-                server.close()
+            for entrance in entrances:
+                entrance.close()
             for listener in self._listeners:
                 listener.close()
             if not self._now.is_set():

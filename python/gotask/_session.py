@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,14 +17,17 @@ from ._errors import (
     InvalidRequest,
     PayloadTooLarge,
     ProtocolError,
+    NotAuthorized,
     RemoteError,
     from_body,
 )
+from ._key import BROKER, CALLER, NONCE_SIZE, Key, parse_nonce
 from ._version import VERSION
 
 PROTOCOL = 1
 
 _HELLO = b"GoTask.Hello"
+_AUTHENTICATE = b"GoTask.Authenticate"
 _HELLO_SEQUENCE = 1
 _MAX_REMAINING = 2**32 - 1
 
@@ -46,16 +50,29 @@ class Session:
 
     `greeting` is to be sent before anything else. Until its reply is there (`greeted`), it is not known
     whether the peer is ours, and calls go out in the form that any Goridge peer understands.
+
+    With a key nothing but the greeting may be sent until `greeted`: by then each side has shown the other that it has it, or
+    `refusal` says why not.
     """
 
-    def __init__(self, codec: int = wire.MSGPACK, max_payload: int = wire.MAX_PAYLOAD) -> None:
+    def __init__(
+        self, codec: int = wire.MSGPACK, max_payload: int = wire.MAX_PAYLOAD, key: Key | None = None
+    ) -> None:
         self._codec = codec
         self._decoder = wire.Decoder(max_payload)
         self._sequence = _HELLO_SEQUENCE
         self._pending: set[int] = set()
         self._replies: list[bytes] = []
-        hello = json.dumps({"protocol": PROTOCOL, "peer": "python", "version": VERSION}).encode()
-        self.greeting = wire.encode(wire.JSON, (_HELLO_SEQUENCE, len(_HELLO)), _HELLO + hello)
+        self._key = key
+        self._nonce = os.urandom(NONCE_SIZE)
+        self._peer_nonce: bytes | None = None
+        self._hello: Mapping[str, Any] = {}
+        hello: dict[str, Any] = {"protocol": PROTOCOL, "peer": "python", "version": VERSION}
+        if key is not None:
+            hello["nonce"] = self._nonce.hex()
+        self.greeting = _greeting(_HELLO, hello)
+        #: why the peer takes no calls from us, or we send it none
+        self.refusal: NotAuthorized | None = None
         #: whether the reply to the greeting has come, and what it says; empty for a plain Goridge peer
         self.greeted = False
         self.peer: Mapping[str, Any] = {}
@@ -163,26 +180,57 @@ class Session:
             self.closing = True
 
     def _meet(self, frame: wire.Frame) -> None:
-        self.greeted = True
         if frame.flags & wire.ERROR:
-            return
+            error = from_body(bytes(_body(frame)))
+            if isinstance(error, NotAuthorized):
+                self.refusal = error
         try:
-            hello = json.loads(bytes(_body(frame)))
-        except ValueError:
+            said = json.loads(bytes(_body(frame)))
+        except (ValueError, RecursionError):
+            said = None
+        said = {} if frame.flags & wire.ERROR or not isinstance(said, dict) else said
+        if self._key is not None and self.refusal is None:
+            self._prove(self._key, said)
             return
-        if isinstance(hello, dict) and isinstance(hello.get("protocol"), int):
-            self.peer = hello
+        self.greeted = True
+        if isinstance(said.get("protocol"), int):
+            self.peer = said
+
+    def _prove(self, key: Key, said: dict[str, Any]) -> None:
+        """Answers the peer's nonce with our proof, and looks at the peer's own, which comes in return."""
+        if self._peer_nonce is None:
+            self._peer_nonce = parse_nonce(said.get("nonce"))
+            if self._peer_nonce is None:
+                self.refusal = NotAuthorized(
+                    "the peer asks for no shared key, so it can't show that it has ours: start the worker with that key,"
+                    " or leave it out here"
+                )
+                return
+            self._hello = said
+            proof = key.proof(CALLER, self._nonce, self._peer_nonce)
+            self._replies.append(_greeting(_AUTHENTICATE, {"proof": proof}))
+        elif key.verify(said.get("proof"), BROKER, self._nonce, self._peer_nonce):
+            self.greeted = True
+            self.peer = self._hello
+        else:
+            self.refusal = NotAuthorized("the peer does not have our shared key: nothing was sent to it")
 
     def _outcome(self, sequence: int, frame: wire.Frame) -> Outcome:
         body = _body(frame)
         if frame.flags & wire.ERROR:
             text = bytes(body)
-            error = from_body(text) if self.peer else RemoteError(text.decode("utf-8", "replace"))
+            error = self.refusal or (
+                from_body(text) if self.peer else RemoteError(text.decode("utf-8", "replace"))
+            )
             return Outcome(sequence, error=error)
         try:
             return Outcome(sequence, decode(frame.flags & wire.CODECS, body, DecodeFailed))
         except DecodeFailed as failure:
             return Outcome(sequence, error=failure)
+
+
+def _greeting(method: bytes, body: dict[str, Any]) -> bytes:
+    return wire.encode(wire.JSON, (_HELLO_SEQUENCE, len(method)), method + json.dumps(body).encode())
 
 
 def _body(frame: wire.Frame) -> memoryview:

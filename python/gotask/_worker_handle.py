@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import _interrupts
 from ._certificate import Certificate, Stacks, describe
 from ._entry import MESSAGES
+from ._environment import worker_environment
 from ._memory import Segment
 from ._records import ASYNC, CANCEL, LEAVE, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, REQUEST, YIELD
 from ._slots import NONE, UNKNOWN, Slots
@@ -32,9 +33,6 @@ _STDERR_TAIL = 8192
 
 # Bytes; more than a socket's buffer lets through.
 MAX_LOG_RECORD = 1024 * 1024
-
-# Numerical libraries start a thread for each processor, in each worker; several workers want one each.
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 # Seconds that a worker gets to write its stacks before it is killed: faulthandler takes well below a millisecond.
@@ -94,7 +92,7 @@ class WorkerHandle:
                 stderr=their_stderr,
                 pass_fds=descriptors,
                 start_new_session=True,
-                env=_environment(config.log_level, group.is_multiple),
+                env=worker_environment(os.environ, config.secret, config.log_level, group.is_multiple),
             )
             self._pidfd = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else -1
         except OSError:
@@ -345,14 +343,6 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
         return 0
     process.returncode = os.waitstatus_to_exitcode(status)
     return int(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
-
-
-def _environment(log_level: str, is_multiple: bool) -> dict[str, str]:
-    environment = {**os.environ, "GOTASK_LOG_LEVEL": log_level}
-    if is_multiple:
-        for name in _THREAD_VARIABLES:
-            environment.setdefault(name, "1")
-    return environment
 
 
 def _segment(size: int, descriptor: int) -> Segment | None:

@@ -22,6 +22,13 @@ class App:
     def echo(self, value: Any) -> Any:
         return value
 
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+    @gotask.method(inline=True)
+    def environment_inline(self) -> dict[str, str]:
+        return dict(os.environ)
+
     def pid(self) -> int:
         return os.getpid()
 

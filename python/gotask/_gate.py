@@ -1,0 +1,225 @@
+"""The gate: a connection is here until it is known that its peer may call. What it may send until then is little."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from . import _key
+from . import _protocol as wire
+from ._access import credentials_of
+from ._address import Address, TcpAddress
+from ._connection import Connection
+from ._errors import GoTaskError, InvalidRequest, NotAuthorized, ProtocolError
+from ._key import Key
+from ._protocol import Decoder, Frame
+
+if TYPE_CHECKING:
+    from ._broker import Broker
+
+# Bytes of the largest frame from a peer that has not shown who it is, seconds it has for that, and how many such there may be:
+# with one more the oldest has to go, so that who connects and says nothing keeps nobody out.
+MAX_FRAME = 4096
+TIMEOUT = 10.0
+MAX_WAITING = 256
+
+AUTHENTICATE = b"GoTask.Authenticate"
+_HELLO = b"GoTask.Hello"
+
+
+class Guest(Protocol):
+    """A peer that has not shown who it is."""
+
+    def turn_away(self, reason: str) -> None:
+        ...
+
+
+class Lobby:
+    """Who is at the gates of a broker, the oldest first."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Guest, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def enter(self, guest: Guest) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            oldest = next(iter(self._waiting))
+            self.leave(oldest)
+            oldest.turn_away("too many peers that have not shown who they are")
+        self._waiting[guest] = None
+
+    def leave(self, guest: Guest) -> None:
+        self._waiting.pop(guest, None)
+
+
+class Gate(asyncio.Protocol):
+    """Stands at the beginning of each connection; where nothing is to be shown, a `Connection` takes its place at once."""
+
+    def __init__(self, broker: Broker, address: Address) -> None:
+        self._broker = broker
+        self._address = address
+        self._key: Key | None = broker.config.access.key if isinstance(address, TcpAddress) else None
+        self._refusal: NotAuthorized | None = None
+        self._decoder = Decoder(MAX_FRAME)
+        self._caller_nonce: bytes | None = None
+        self._broker_nonce = b""
+        self._structured = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if not isinstance(self._address, TcpAddress):
+            self._check_process()
+        if self._key is None and self._refusal is None:
+            self._pass()
+            return
+        self._broker.lobby.enter(self)
+        self._timer = self._broker.loop.call_later(
+            TIMEOUT, self.turn_away, f"it did not within {TIMEOUT:g} s"
+        )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._leave()
+
+    def data_received(self, data: bytes) -> None:
+        for event in self._decoder.feed(data):
+            if self._transport.is_closing():
+                return
+            try:
+                self._answer(event)
+            except GoTaskError as error:
+                self._refuse(event, error)
+        if self._decoder.error is not None:
+            self.turn_away(str(self._decoder.error))
+
+    def turn_away(self, reason: str) -> None:
+        """Closes the connection of a peer that has not shown who it is."""
+        if not self._transport.is_closing():
+            if self._refusal is None:
+                self._broker.log.warning(
+                    f"a peer that had to show who it is was turned away: {reason} ({self._peer})"
+                )
+            self._transport.close()
+
+    @property
+    def _peer(self) -> str:
+        name = self._transport.get_extra_info("peername")
+        return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix socket"
+
+    def _check_process(self) -> None:
+        access = self._broker.config.access
+        if access.uids is None:
+            return
+        found = credentials_of(cast(socket.socket, self._transport.get_extra_info("socket")))
+        if found is None or access.admits(found):
+            return
+        self._broker.log.warning(
+            f"a connection to {self._address} was refused: the user {found.uid} of process {found.pid} may not call"
+            " (--allow-uids)",
+            uid=found.uid,
+            process=found.pid,
+        )
+        self._refusal = NotAuthorized(
+            f"the worker at {self._address} takes no calls from the user {found.uid}, but from {os.geteuid()}: run as that"
+            f" one, or start the worker with --allow-uids {found.uid}"
+        )
+
+    def _answer(self, event: wire.Event) -> None:
+        """Raises what the peer is told instead."""
+        frame = self._call(event)
+        method = _method(frame)
+        self._structured = self._structured or method == _HELLO
+        if self._refusal is not None:
+            raise self._refusal
+        assert self._key is not None
+        if method == _HELLO and self._caller_nonce is None:
+            hello = _map(frame)
+            self._caller_nonce = _key.parse_nonce(hello.get("nonce"))
+            if self._caller_nonce is None:
+                raise self._wants_key()
+            self._broker_nonce = os.urandom(_key.NONCE_SIZE)
+            self._reply(
+                frame,
+                {
+                    "protocol": 1,
+                    "peer": "python",
+                    "max_payload": self._broker.config.max_payload,
+                    "nonce": self._broker_nonce.hex(),
+                },
+            )
+        elif method == AUTHENTICATE and self._caller_nonce is not None:
+            nonces = self._caller_nonce, self._broker_nonce
+            if not self._key.verify(_map(frame).get("proof"), _key.CALLER, *nonces):
+                raise NotAuthorized(
+                    f"the worker at {self._address} has another shared key than the caller: give both the same"
+                )
+            self._reply(frame, {"proof": self._key.proof(_key.BROKER, *nonces)})
+            if not self._decoder.idle:
+                raise ProtocolError("calls came before it was shown who makes them")
+            self._pass()
+        else:
+            raise self._wants_key()
+
+    def _wants_key(self) -> NotAuthorized:
+        return NotAuthorized(
+            f"the worker at {self._address} asks for a shared key: give the caller the worker's own (key of the client,"
+            " GOTASK_KEY or GOTASK_KEY_FILE)"
+        )
+
+    def _call(self, event: wire.Event) -> Frame:
+        if not isinstance(event, Frame):
+            raise NotAuthorized(f"a frame of {event.length} bytes before it was shown who sends it")
+        if event.flags & wire.CONTROL or len(event.options) < 2:
+            raise InvalidRequest("the first frames are calls")
+        return event
+
+    def _refuse(self, event: wire.Event, error: GoTaskError) -> None:
+        """Answers with the error. A refused process is heard until its first call, which goes out behind Hello."""
+        method = _method(event) if isinstance(event, Frame) else b""
+        if event.options and not event.flags & wire.CONTROL:
+            if self._structured:
+                flags, body = wire.JSON, error.body()
+            else:
+                flags, body = event.flags & wire.CODECS, str(error).encode()
+            self._transport.write(
+                wire.encode(flags | wire.ERROR, (event.options[0], len(method)), method + body)
+            )
+        if self._refusal is None or method != _HELLO:
+            self.turn_away(error.message)
+
+    def _reply(self, frame: Frame, result: dict[str, Any]) -> None:
+        method = _method(frame)
+        body = method + json.dumps(result).encode()
+        self._transport.write(wire.encode(wire.JSON, (frame.options[0], len(method)), body))
+
+    def _pass(self) -> None:
+        self._leave()
+        connection = Connection(self._broker)
+        connection.structured = self._caller_nonce is not None
+        self._transport.set_protocol(connection)
+        connection.connection_made(self._transport)
+
+    def _leave(self) -> None:
+        self._broker.lobby.leave(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _method(frame: Frame) -> bytes:
+    return frame.payload[: frame.options[1]] if len(frame.options) > 1 else b""
+
+
+def _map(frame: Frame) -> dict[str, Any]:
+    try:
+        value = json.loads(frame.payload[frame.options[1] :])
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidRequest("the body is to be a JSON map")
+    return value

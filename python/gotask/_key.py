@@ -1,0 +1,96 @@
+"""The shared key of broker and callers, and the proofs by which each shows the other that it has it.
+
+Each side chooses a nonce; a proof is the HMAC-SHA256, with the key, of the prover's role and both nonces. So a proof is worth
+nothing on another connection, and one side's can't be sent back to it. The key itself never travels.
+tests/vectors/handshake.json holds golden vectors for this module and for its PHP twin.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+
+# Bytes. 16 random ones can't be guessed; `openssl rand -hex 32` makes 64 characters of 32.
+MIN_SIZE = 16
+MAX_SIZE = 4096
+
+NONCE_SIZE = 32
+
+# Before the nonces: the protocol's version is in it, so that a later one can't be mixed up with this.
+CALLER = b"GoTask.Authenticate 1 caller\n"
+BROKER = b"GoTask.Authenticate 1 broker\n"
+
+_MAKE_ONE = "make one with: openssl rand -hex 32"
+
+
+class Key:
+    """Never shows itself. ValueError where it is too short or too long."""
+
+    __slots__ = ("_bytes",)
+
+    def __init__(self, key: str | bytes, where: str = "the key") -> None:
+        given = key.encode("utf-8", "surrogateescape") if isinstance(key, str) else bytes(key)
+        if not MIN_SIZE <= len(given) <= MAX_SIZE:
+            raise ValueError(
+                f"{where} has {len(given)} bytes, and a key has {MIN_SIZE} to {MAX_SIZE}: {_MAKE_ONE}"
+            )
+        self._bytes = given
+
+    def __repr__(self) -> str:
+        return "<Key>"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a key is not to be written anywhere")
+
+    def proof(self, role: bytes, caller_nonce: bytes, broker_nonce: bytes) -> str:
+        """In hexadecimal. The nonces have NONCE_SIZE bytes each."""
+        import hmac
+
+        return hmac.digest(self._bytes, role + caller_nonce + broker_nonce, "sha256").hex()
+
+    def verify(self, proof: object, role: bytes, caller_nonce: bytes, broker_nonce: bytes) -> bool:
+        """Whether `proof`, as it came over the wire, is the right one; takes the same time for all wrong ones."""
+        import hmac
+
+        if not isinstance(proof, str) or not proof.isascii():
+            return False
+        return hmac.compare_digest(proof, self.proof(role, caller_nonce, broker_nonce))
+
+
+def parse_nonce(value: object) -> bytes | None:
+    """A nonce as it came over the wire, or None where it is none."""
+    if (
+        not isinstance(value, str)
+        or len(value) != 2 * NONCE_SIZE
+        or not value.isascii()
+        or not value.isalnum()
+    ):
+        return None
+    try:
+        return bytes.fromhex(value)
+    except ValueError:
+        return None
+
+
+def read_key(path: str) -> Key:
+    """The key in a file, without the line break at its end. ValueError says what is wrong with it."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(MAX_SIZE + 3)
+    except OSError as error:
+        raise ValueError(f"the key file {path} can't be read: {error.strerror}") from None
+    if stat.S_IMODE(mode) & 0o007:
+        raise ValueError(f"the key file {path} is open to everybody on this machine: chmod o= {path}")
+    return Key(content.rstrip(b"\r\n"), f"the key in {path}")
+
+
+def find_key(path: str | None, environment: Mapping[str, str]) -> Key | None:
+    """That of the file, or of the variable GOTASK_KEY; None where there is neither. ValueError: it is no good."""
+    given = environment.get("GOTASK_KEY", "")
+    if path and given:
+        raise ValueError("a key file and GOTASK_KEY are given: leave one of them out")
+    if path:
+        return read_key(path)
+    return Key(given, "GOTASK_KEY") if given else None
