@@ -17,11 +17,23 @@ if TYPE_CHECKING:
     from ._queue import Call
     from ._worker_handle import WorkerHandle
 
-# A worker that lives and has received a call notes it within microseconds. What nobody has noted after two looks was lost.
-CHECK = 0.05
+# A worker that lives and has received a call notes it within microseconds, once it gets to run. What left the kernel and
+# nobody has noted at two looks, so many seconds apart, was lost.
+CHECK = 0.25
 
 # A call of an idempotent method that was lost with its worker is made again after a pause of up to so many seconds.
 RETRY_PAUSE = 0.1
+
+
+class _Doubt:
+    """Whether calls of a lane were with a worker when it died: any of those up to the number `newest`."""
+
+    __slots__ = ("certificate", "newest", "suspects")
+
+    def __init__(self, certificate: Certificate, newest: int) -> None:
+        self.certificate = certificate
+        self.newest = newest
+        self.suspects: set[int] = set()
 
 
 class Losses:
@@ -33,7 +45,7 @@ class Losses:
     def __init__(self, group: WorkerGroup, broker: Broker) -> None:
         self._group = group
         self._broker = broker
-        self._suspects: dict[int, set[int]] = {}  # numbers by lane
+        self._doubts: dict[int, _Doubt] = {}  # by lane
 
     def settle(self, worker: WorkerHandle, certificate: Certificate) -> None:
         """Settles what the worker had noted; all that it had sent has been read."""
@@ -43,8 +55,14 @@ class Losses:
     def look(self, certificate: Certificate) -> None:
         """Begins to look for what it may have received and not noted."""
         for number, lane in enumerate(self._group.lanes):
-            if lane.sent:
-                self._broker.loop.call_later(CHECK, self._look_for_lost, number, certificate, False)
+            if not lane.sent:
+                continue
+            newest = next(reversed(lane.sent))
+            doubt = self._doubts.get(number)
+            if doubt is None:
+                doubt = self._doubts[number] = _Doubt(certificate, newest)
+                self._broker.loop.call_later(CHECK, self._look_for_lost, number, doubt)
+            doubt.certificate, doubt.newest = certificate, newest
 
     def _settle(self, worker: WorkerHandle, number: int, lane: Lane, certificate: Certificate) -> None:
         if number == SYNC:
@@ -60,27 +78,34 @@ class Losses:
             self._crash(call, certificate, reason)
         lane.returned([lane.sent[taken] for taken in waiting if taken in lane.sent])
 
-    def _look_for_lost(self, number: int, certificate: Certificate, sure: bool) -> None:
-        """Finds calls that the dead worker had received and not noted yet. They never began."""
+    def _look_for_lost(self, number: int, doubt: _Doubt) -> None:
+        """Finds calls that the dead worker had received and not noted yet. They never began.
+
+        It looks until each call that may be such a one has been noted or answered: as long as the kernel has calls, one of them
+        may be in there, behind others that all workers are busy before.
+        """
         lane = self._group.lanes[number]
         if lane.is_closed:
             return
-        taken: list[int] = []
+        noted: set[int] = set()
         for worker in self._group.staff.workers:
             slots = worker.slots
-            taken += slots.begun_sync() + slots.waiting_sync() if number == SYNC else slots.running_async()
-        lost = lane.lost(taken)
-        previous = self._suspects.pop(number, set())
-        if not sure:
-            if lost:
-                self._suspects[number] = {call.number for call in lost}
-                self._broker.loop.call_later(CHECK, self._look_for_lost, number, certificate, True)
-            return
-        for call in lost:
-            if call.number in previous:
-                lane.answered(call.number)
-                message = f"{certificate.death('as it received the call')}; it has not run"
-                self._fail(call, WorkerCrashed(message, certificate.data(call.number, call.method)))
+            noted.update(
+                slots.begun_sync() + slots.waiting_sync() if number == SYNC else slots.running_async()
+            )
+        suspects = set()
+        for call in lane.lost(noted):
+            if call.number not in doubt.suspects:
+                suspects.add(call.number)
+                continue
+            lane.answered(call.number)
+            message = f"{doubt.certificate.death('as it received the call')}; it has not run"
+            self._fail(call, WorkerCrashed(message, doubt.certificate.data(call.number, call.method)))
+        doubt.suspects = suspects
+        if any(sent <= doubt.newest and sent not in noted for sent in lane.sent):
+            self._broker.loop.call_later(CHECK, self._look_for_lost, number, doubt)
+        else:
+            del self._doubts[number]
         lane.pump()
         self._group.batch()
 

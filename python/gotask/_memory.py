@@ -98,7 +98,13 @@ class Segment:
             import tempfile
 
             fd, self._file = tempfile.mkstemp(prefix="gotask-")
-        os.ftruncate(fd, size)
+        try:
+            os.ftruncate(fd, size)
+        except OSError:
+            os.close(fd)
+            if self._file is not None:
+                os.unlink(self._file)
+            raise
         return fd
 
 

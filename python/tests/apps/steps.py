@@ -1,0 +1,135 @@
+"""What the fault suite calls. Each call leaves its token in a journal; a worker dies at the step that a file asks for.
+
+GOTASK_CHAOS names a folder. `step-LANE-NAME` in it (see chaos/calls.py) makes the first worker that comes to that step in a
+call of that lane end by SIGKILL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gotask
+from gotask import _channel, _slots
+
+from ..chaos.calls import answer
+
+FOLDER = os.environ["GOTASK_CHAOS"]
+
+_journal = os.open(f"{FOLDER}/journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+
+
+def step(lane: str, name: str) -> None:
+    """Ends this worker if it is to die here."""
+    if wanted(lane, name):
+        die()
+
+
+def wanted(lane: str, name: str) -> bool:
+    try:
+        os.unlink(f"{FOLDER}/step-{lane}-{name}")
+    except OSError:
+        return False
+    return True
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def taking(method: str, lane: str, after: str) -> None:
+    """Puts a step before the note that a call was taken, and one behind it."""
+    original: Callable[..., Any] = getattr(_slots.Slots, method)
+
+    def replaced(*given: Any) -> Any:
+        step(lane, "received")
+        result = original(*given)
+        step(lane, after)
+        return result
+
+    setattr(_slots.Slots, method, replaced)
+
+
+def answering(method: str, lanes: tuple[str, ...]) -> None:
+    """Puts the steps of an answer around a method of the channel. lanes: by the number that it is given, where it is."""
+    original: Callable[..., None] = getattr(_channel.Channel, method)
+
+    def replaced(channel: Any, *given: Any) -> None:
+        lane = lanes[given[1]] if len(given) > 1 else lanes[0]
+        step(lane, "returned")
+        if wanted(lane, "answering"):
+            channel._sendall = half(channel._sendall)
+        original(channel, *given)
+        step(lane, "answered")
+
+    setattr(_channel.Channel, method, replaced)
+
+
+def half(send: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    def send_half(data: bytes) -> None:
+        send(data[: len(data) // 2])
+        die()
+
+    return send_half
+
+
+with open("/proc/self/cmdline", "rb") as file:
+    SYNC = "own" if file.read().endswith(b"\0Own\0") else "sync"
+taking("message", SYNC, "gathered")
+taking("begin", SYNC, "noted")
+taking("take", "async", "noted")
+answering("reply", (SYNC, "async"))
+answering("send", (SYNC,))
+
+
+def begin(lane: str, token: str) -> None:
+    os.write(_journal, token.encode() + b"\n")
+    step(lane, "running")
+
+
+@gotask.service
+class Sync:
+    def work(self, token: str, seconds: float, body: bytes, times: int) -> list[Any]:
+        begin("sync", token)
+        if seconds:
+            time.sleep(seconds)
+        return answer(token, body, times)
+
+    def hold(self, seconds: float) -> int:
+        """Keeps a worker to itself for so long, and says which."""
+        time.sleep(seconds)
+        return os.getpid()
+
+    def size(self, body: bytes) -> int:
+        return len(body)
+
+    def stop(self) -> None:
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def write(self, path: str, size: int) -> int:
+        with open(path, "wb") as file:
+            return file.write(bytes(size))
+
+
+@gotask.service
+class Async:
+    async def work(self, token: str, seconds: float, body: bytes, times: int) -> list[Any]:
+        begin("async", token)
+        if seconds:
+            await asyncio.sleep(seconds)
+        return answer(token, body, times)
+
+
+@gotask.service(workers=1)
+class Own:
+    """Where there is one worker only, calls share messages."""
+
+    def work(self, token: str, seconds: float, body: bytes, times: int) -> list[Any]:
+        begin("own", token)
+        if seconds:
+            time.sleep(seconds)
+        return answer(token, body, times)

@@ -1,0 +1,90 @@
+"""Calls that tell one from another, and a book of what became of each."""
+
+from __future__ import annotations
+
+import random
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from gotask import GoTaskError
+
+#: Where a worker can be killed, in the order of a call's life: before it has noted that it took the call (or several, in one
+#: message), as it has, in the method, behind it, in the middle of the answer, and behind that.
+STEPS = ("received", "gathered", "noted", "running", "returned", "answering", "answered")
+
+#: How a worker takes a call: one at a time, many at a time, or several in one message, as it does where it is alone.
+LANES = ("sync", "async", "own")
+METHODS = {"sync": "Sync.work", "async": "Async.work", "own": "Own.work"}
+
+#: Errors that say that the method has not run; so does the text of others.
+NOT_RUN = {"connect_failed", "overloaded", "unavailable"}
+
+
+def answer(token: str, body: bytes, times: int) -> list[Any]:
+    """What a call of `work` returns: everything that the answer to another call would not have."""
+    return [token, zlib.crc32(body), body * times]
+
+
+def arguments(random: random.Random, token: str, sleep: float) -> list[Any]:
+    """Of a call of `work`: many small ones, some that are slow, some whose body or result needs shared memory."""
+    count, times = random.choice(((0, 1), (1, 1), (10, 1), (10, 1), (100, 1), (25_000, 1), (100, 250)))
+    seconds = random.choice((0.0, 0.0, 0.0, sleep))
+    return [token, seconds, random.randbytes(8) * count, times]
+
+
+class Book:
+    """Each call has one line: begun, and then exactly one outcome."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outcomes: dict[str, str] = {}  # by token; "ok", or the code of an error
+        self._not_run: set[str] = set()
+        self.begun: set[str] = set()
+        self.twice: list[str] = []  # calls that had two outcomes, or none that was asked for
+        self.wrong: list[str] = []  # calls whose answer is not theirs
+
+    def begin(self, token: str) -> None:
+        with self._lock:
+            self.begun.add(token)
+
+    def end(self, token: str, code: str, message: str = "") -> None:
+        with self._lock:
+            if token in self._outcomes or token not in self.begun:
+                self.twice.append(token)
+            self._outcomes[token] = code
+            if code in NOT_RUN or "has not run" in message or "was not sent" in message:
+                self._not_run.add(token)
+
+    def returned(self, token: str, body: bytes, times: int, value: Any) -> None:
+        if value != answer(token, body, times):
+            self.wrong.append(token)
+        self.end(token, "ok")
+
+    def failed(self, token: str, error: GoTaskError) -> None:
+        self.end(token, error.code, error.message)
+
+    @property
+    def errors(self) -> Counter[str]:
+        return Counter(code for code in self._outcomes.values() if code != "ok")
+
+    @property
+    def without_outcome(self) -> set[str]:
+        return self.begun - self._outcomes.keys()
+
+    def contradictions(self, journal: Iterable[str]) -> dict[str, list[str]]:
+        """What the journal of executed calls says otherwise: {what: tokens}, empty where all is well."""
+        executed = Counter(journal)
+        found = {
+            "two outcomes": self.twice,
+            "no outcome": sorted(self.without_outcome),
+            "wrong answer": self.wrong,
+            "executed twice": [token for token, count in executed.items() if count > 1],
+            "said not to have run, but has": [token for token in self._not_run if token in executed],
+            "answered, but has not run": [
+                token for token, code in self._outcomes.items() if code == "ok" and token not in executed
+            ],
+        }
+        return {what: tokens for what, tokens in found.items() if tokens}

@@ -1,0 +1,262 @@
+"""What breaks, and what calls may then end with."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from ..peer import Peer
+from .calls import STEPS
+from .proxy import Kind, Mode, Side
+from .scene import Scene
+from .system import descriptors, eventually
+
+NONE: frozenset[str] = frozenset()
+CRASHED = frozenset({"worker_crashed"})
+BROKER_GONE = frozenset({"connection_lost", "connect_failed"})
+
+#: What lies in shared memory can't be received or given back where there is no descriptor or no room for it.
+STARVED = frozenset({"connection_lost", "remote_error", "worker_crashed", "unavailable"})
+
+#: The longest file, in bytes, where there is no room: large bodies have more, the journal of executed calls has less.
+ROOM = 150_000
+
+#: Seconds that something stands still or is missing.
+PAUSE = 0.7
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    inject: Callable[[Scene], None]
+    errors: frozenset[str]
+
+
+class Group(NamedTuple):
+    """Faults that one broker goes through, one after the other."""
+
+    name: str
+    faults: tuple[Fault, ...]
+    proxied: bool = False
+    small_disk: bool = False
+
+
+# -- workers --------------------------------------------------------------------------------------------------------------
+
+
+def kill_idle_or_busy(scene: Scene) -> None:
+    victim = shared_workers(scene)[0]
+    os.kill(victim, signal.SIGKILL)
+    assert eventually(lambda: victim not in scene.workers())
+
+
+def kill_at(name: str) -> Callable[[Scene], None]:
+    return lambda scene: scene.step(name)
+
+
+def kill_all(scene: Scene) -> None:
+    before = scene.workers()
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    assert eventually(lambda: not set(before) & set(scene.workers()))
+
+
+def stop_worker(scene: Scene) -> None:
+    victim = shared_workers(scene)[0]
+    os.kill(victim, signal.SIGSTOP)
+    time.sleep(PAUSE)
+    os.kill(victim, signal.SIGCONT)
+
+
+def stop_worker_for_good(scene: Scene) -> None:
+    """Stopped in the middle of a call, it is killed when the time of that is over."""
+    before = set(scene.workers())
+    error = scene.call("Sync.stop", None, 1000)
+    assert error["code"] == "deadline_exceeded", error
+    assert eventually(lambda: not before <= set(scene.workers())), "a stopped worker is kept"
+
+
+def shared_workers(scene: Scene) -> list[int]:
+    status = scene.call("GoTask.Status")
+    return [
+        worker["pid"] for worker in status["workers"] if not worker["service"] and worker["state"] == "ready"
+    ]
+
+
+def reload(scene: Scene) -> None:
+    scene.broker.records.clear()
+    os.kill(scene.pid, signal.SIGHUP)
+    scene.broker.wait_for("reloaded", 60)
+
+
+# -- the broker -----------------------------------------------------------------------------------------------------------
+
+
+def kill_broker(scene: Scene) -> None:
+    scene.die()
+    scene.start()
+
+
+def stop_broker(scene: Scene) -> None:
+    os.kill(scene.pid, signal.SIGSTOP)
+    time.sleep(PAUSE)
+    os.kill(scene.pid, signal.SIGCONT)
+
+
+# -- what they run out of -------------------------------------------------------------------------------------------------
+
+
+def without_descriptors(of: Callable[[Scene], list[int]]) -> Callable[[Scene], None]:
+    """No process of these gets a further descriptor for a while; one of the workers dies meanwhile."""
+
+    def inject(scene: Scene) -> None:
+        limits = {}
+        for pid in of(scene):
+            limits[pid] = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(descriptors(pid)), limits[pid][1]))
+        time.sleep(PAUSE)
+        restore(limits, resource.RLIMIT_NOFILE)
+
+    return inject
+
+
+def without_room(of: Callable[[Scene], list[int]]) -> Callable[[Scene], None]:
+    """These processes can make no shared memory for large bodies for a while."""
+
+    def inject(scene: Scene) -> None:
+        limits = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in of(scene)}
+        for pid, (_, hard) in limits.items():
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (ROOM, hard))
+        until = time.monotonic() + PAUSE
+        while time.monotonic() < until:
+            send_more_than_ever(scene)
+        restore(limits, resource.RLIMIT_FSIZE)
+
+    return inject
+
+
+def send_more_than_ever(scene: Scene) -> None:
+    """A body for which there is no shared memory yet that could be used again: it is answered, or its connection closed."""
+    peer = Peer(scene.address)
+    try:
+        peer.call("Sync.size", bytes(3 << 20))
+    except (EOFError, ConnectionError):
+        pass
+    finally:
+        peer.close()
+
+
+def restore(limits: dict[int, tuple[int, int]], which: int) -> None:
+    for pid, limit in limits.items():
+        try:
+            resource.prlimit(pid, which, limit)
+        except ProcessLookupError:
+            pass  # it has died of its want
+
+
+def the_broker(scene: Scene) -> list[int]:
+    return [scene.pid]
+
+
+def fill_disk(scene: Scene) -> None:
+    """The folders of the socket and of temporary files are full; workers die, and the app is loaded again meanwhile."""
+    filler = scene.run / "filler"
+    try:
+        with open(filler, "wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+    except OSError:
+        pass
+    error = scene.call("Sync.write", [str(scene.run / "more"), 4096])
+    assert "No space left" in error["message"], error
+    kill_idle_or_busy(scene)
+    reload(scene)
+    (scene.run / "more").unlink()
+    filler.unlink()
+
+
+def mount(folder: Path) -> str:
+    """Makes a folder a disk of 64 KiB; why that is not possible, or nothing."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k,mode=0700", "none", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        return f"mount can't be run: {error}"
+    return f"mounting is not permitted: {done.stderr.strip()}" if done.returncode else ""
+
+
+def unmount(folder: Path) -> None:
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+# -- the way between ------------------------------------------------------------------------------------------------------
+
+
+def damage(mode: Mode) -> Callable[[Scene], None]:
+    def inject(scene: Scene) -> None:
+        assert scene.proxy is not None
+        scene.proxy.mode = mode
+        time.sleep(PAUSE)
+        scene.proxy.mode = Mode()
+
+    return inject
+
+
+def _proxied() -> tuple[Fault, ...]:
+    found = []
+    sides: tuple[Side, ...] = ("broker", "client")
+    for side in sides:
+        for kind, counts, seconds in _KINDS:
+            for count in counts:
+                name = f"proxy: {kind} towards the {side}" + (f" after {count} bytes" if count else "")
+                found.append(Fault(name, damage(Mode(kind, side, count, seconds)), NONE))
+    return tuple(found)
+
+
+_KINDS: tuple[tuple[Kind, tuple[int, ...], float], ...] = (
+    ("delay", (0,), 0.05),
+    ("drip", (0,), 1.0),
+    ("truncate", (0, 7, 5000), 0.0),
+    ("reset", (0, 100_000), 0.0),
+    ("stall", (0,), 0.0),
+    ("half close", (0, 30), 0.0),
+)
+
+GROUPS = (
+    Group(
+        "workers",
+        (
+            Fault("kill -9 of a worker, whatever it does", kill_idle_or_busy, CRASHED),
+            *(Fault(f"kill -9 of a worker: {name}", kill_at(name), CRASHED) for name in STEPS),
+            Fault("kill -9 of all workers", kill_all, CRASHED),
+            Fault("SIGSTOP of a worker, then SIGCONT", stop_worker, NONE),
+            Fault("SIGSTOP of a worker within a call", stop_worker_for_good, CRASHED),
+            Fault("reload (SIGHUP)", reload, NONE),
+        ),
+    ),
+    Group(
+        "broker",
+        (
+            Fault("kill -9 of the broker, started again", kill_broker, BROKER_GONE),
+            Fault("SIGSTOP of the broker, then SIGCONT", stop_broker, NONE),
+        ),
+    ),
+    Group(
+        "limits",
+        (
+            Fault("no descriptors left: broker", without_descriptors(the_broker), STARVED),
+            Fault("no descriptors left: workers", without_descriptors(shared_workers), STARVED),
+            Fault("no room for shared memory: broker", without_room(the_broker), STARVED),
+            Fault("no room for shared memory: workers", without_room(shared_workers), STARVED),
+        ),
+    ),
+    Group("disk", (Fault("full disk, a worker killed, reload", fill_disk, CRASHED),), small_disk=True),
+    Group("proxy", _proxied(), proxied=True),
+)
