@@ -9,12 +9,17 @@ import socket
 
 from ._memory import Segment
 from ._protocol import LARGE, Buffer
-from ._records import MAX_MICROSECONDS, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED
+from ._records import MAX_MICROSECONDS, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, RETURNED, SYNC
 from ._runner import Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from ._gathered import Gathered
+
+# Replies are gathered up to so many bytes.
+GATHER_BYTES = 32 * 1024
 
 # Characters of a log record's message where the whole record does not fit into a message of the socket.
 MAX_LOG_MESSAGE = 16 * 1024
@@ -26,14 +31,36 @@ class Channel:
     Log records come from any thread, and from processes that a method forked: they go as messages of a socket of their own.
     """
 
-    def __init__(self, fd: int, log_fd: int) -> None:
+    def __init__(self, fd: int, log_fd: int, gathered: Gathered) -> None:
+        self._gathered = gathered
+        self._add = gathered.add
         self._socket = socket.socket(fileno=fd)
         self._log = socket.socket(fileno=log_fd)
         self._sendall = self._socket.sendall
         os.register_at_fork(after_in_child=self._forked)
 
-    def send(self, data: bytes) -> None:
-        self._sendall(data)
+    def gather(self, job: Job, frame: list[Buffer], seconds: float) -> None:
+        """Answers a call of several that share a message: together with others, at the next flush()."""
+        size = job.reply_size
+        if size >= LARGE:
+            self.reply(job, SYNC, frame, seconds)
+            return
+        record = b"".join((RECORD.pack(job.number, size, REPLY, SYNC, microseconds(seconds)), *frame))
+        if not self._add(record):
+            self.flush()
+            self._add(record)
+        if len(self._gathered) > GATHER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Sends what was gathered."""
+        if self._gathered:
+            self._sendall(self._gathered.records)
+            self._gathered.clear()
+
+    def returned(self, first: int, last: int) -> None:
+        """These calls of a message were not begun, as the broker wants them back."""
+        self._sendall(RECORD.pack(first, 0, RETURNED, SYNC, last - first + 1))
 
     def fileno(self) -> int:
         """Of the socket for what the broker asks: that of the log records, since a watched one becomes non-blocking."""
@@ -92,10 +119,11 @@ class Channel:
     def _forked(self) -> None:
         """In a child that a method forked and that came out of the method: it answers nothing, its parent does."""
 
-        def leave(data: bytes) -> None:
+        def leave(data: Buffer) -> bool:
             os._exit(0)
 
         self._sendall = leave  # type: ignore[assignment]
+        self._add = leave  # type: ignore[assignment]
 
     def _reply_shared(self, number: int, size: int, lane: int, frame: list[Buffer], took: int) -> None:
         segment = Segment(size)

@@ -17,5 +17,8 @@ SHARED = 0x04  # instead of the frame comes the path of a shared segment that ho
 # Room for one message: what is below LARGE travels in it, and gathering stops there.
 MESSAGE_SIZE = LARGE + 4096
 
+# Seconds. Only calls of methods that took less when they were called last share a message.
+QUICK = 0.0002
+
 # The kind of socket pair that keeps message boundaries: in order and reliable both, and macOS has but the second.
 MESSAGES = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM

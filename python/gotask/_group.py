@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import _protocol as wire
 from ._deadlines import CANCELLED, DEADLINE, Deadlines
 from ._errors import DeadlineExceeded, GoTaskError, RemoteError, Unavailable
+from ._gather_watch import GatherWatch
 from ._lane import Lane
 from ._latency import Latency
 from ._losses import Losses
@@ -21,7 +22,7 @@ from ._worker_handle import WorkerHandle
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ._broker import Broker
     from ._config import Config
@@ -58,10 +59,8 @@ class WorkerGroup:
         self.calls = 0
         self.latency = Latency()
         self.deadlines: Deadlines = Deadlines(self, self._loop, self.config.interrupt_grace)
-        self.lanes: tuple[Lane, Lane] = (
-            self._lane(queue_limits, 1, size[1] == 1),
-            self._lane(queue_limits, 0, False),
-        )
+        self._gather_watch = GatherWatch(self, self._loop)
+        self.lanes: tuple[Lane, Lane] = (self._lane(queue_limits), self._lane(queue_limits))
         self.staff: Staff = Staff(self, broker, size)
         self._losses = Losses(self, broker)
 
@@ -254,6 +253,14 @@ class WorkerGroup:
         if segment is not None:
             segment.close()
 
+    def take_back(self, numbers: Iterable[int]) -> None:
+        """Sync calls that a worker had received go to another one; it will not run them."""
+        lane = self.lanes[SYNC]
+        lane.returned([lane.sent[number] for number in numbers if number in lane.sent])
+        self._broker.touched.add(lane)
+        if self._draining:
+            self._hand_over()
+
     def record(self, worker: WorkerHandle, kind: int, content: bytes) -> None:
         """News of the worker itself."""
         news = json.loads(content)
@@ -274,6 +281,8 @@ class WorkerGroup:
         self.calls += 1
         worker.calls += 1
         self.latency.add(now - call.arrived, took)
+        if call.route is not None:
+            call.route.took = took
         if worker.calls >= worker.max_calls:
             self.staff.replace(worker, "it has run its number of calls")
 
@@ -361,8 +370,8 @@ class WorkerGroup:
 
     # -- small things -----------------------------------------------------------------------------------------------
 
-    def _lane(self, limits: tuple[int, int], per_worker: int, gather: bool) -> Lane:
-        return Lane(self._loop, CallQueue(*limits), gather, self.expired)
+    def _lane(self, limits: tuple[int, int]) -> Lane:
+        return Lane(self._loop, CallQueue(*limits), self.expired, self._gather_watch.sent)
 
     def patience(self) -> float:
         """Seconds that workers get to leave: as long as their calls may take, and the shutdown timeout at least."""
@@ -388,6 +397,7 @@ class WorkerGroup:
         for timer in self._timers:
             timer.cancel()
         self.deadlines.close()
+        self._gather_watch.close()
         for lane in self.lanes:
             lane.close()
         self._generation.ended(self)

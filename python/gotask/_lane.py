@@ -18,7 +18,7 @@ import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
 
-from ._entry import ENTRY, EXACT, MESSAGE_SIZE, MESSAGES, SHARED, STRUCTURED
+from ._entry import ENTRY, EXACT, MESSAGE_SIZE, MESSAGES, QUICK, SHARED, STRUCTURED
 from ._protocol import LARGE, Buffer
 from ._queue import Call, CallQueue
 
@@ -28,31 +28,33 @@ from ._queue import Call, CallQueue
 AHEAD_TIME = 0.002
 MIN_AHEAD, MAX_AHEAD = 2, 128
 
-# How many calls may share a message where there is only one worker to take them, so that no other could be idle meanwhile.
+# How many calls may share a message while every worker is busy, if their methods are quick. In all they take about half of
+# AHEAD_TIME: no longer does one wait behind the others of its message while another worker is idle.
 GATHER = 32
+_QUICK = int(QUICK * 1e6)
 
 
 class Lane:
-    """One shared queue. `on_expired` answers a call whose time is over.
+    """One shared queue.
 
-    `gather`: there is never more than one worker, and calls may share messages.
+    `on_expired` answers a call whose time is over; `on_gathered` is told the number of the last call of a message with several.
     """
 
     def __init__(
         self,
         loop: AbstractEventLoop,
         queue: CallQueue,
-        gather: bool,
         on_expired: Callable[[Call], None],
+        on_gathered: Callable[[int], None],
     ) -> None:
         self._loop = loop
         self._on_expired = on_expired
+        self._on_gathered = on_gathered
         self._capacity = 0  # calls that the workers run at a time
         self._ahead = MIN_AHEAD
         self._room = 0
         self._answers = 0  # since
         self._since = 0.0
-        self._gather = GATHER if gather else 1
         self._blocked = False
         self._ended = False
         self._number = 0
@@ -155,22 +157,30 @@ class Lane:
             self._room = self._capacity + self._ahead
 
     def _next_calls(self) -> list[Call]:
+        """The calls of one message. All but the first are of quick methods, and the first too if there are more."""
         calls: list[Call] = []
+        queue = self.queue
         size = 0
         now = time.monotonic()
-        most = min(self._gather, self._ahead)
-        while self.queue.calls and len(calls) < most:
-            call = self.queue.pop()
+        most = 1
+        if len(self.sent) >= self._capacity:
+            most = min(GATHER, self._ahead // (2 * self._capacity), -(-queue.calls // self._capacity))
+        while queue.calls:
+            call = queue.pop()
             if call.dropped and not call.notify:
                 call.release()
-            elif call.deadline and call.deadline <= now:
+                continue
+            if call.deadline and call.deadline <= now:
                 self._on_expired(call)
-            elif size and size + call.size > LARGE:
-                self.queue.push_front(call)
+                continue
+            is_quick = call.route is not None and call.route.took < _QUICK
+            if calls and not (is_quick and size + call.size <= LARGE):
+                queue.push_front(call)
                 break
-            else:
-                calls.append(call)
-                size += call.size + ENTRY.size
+            calls.append(call)
+            size += call.size + ENTRY.size
+            if not is_quick or len(calls) >= most:
+                break
         return calls
 
     def _send(self, calls: Iterable[Call]) -> None:
@@ -192,6 +202,8 @@ class Lane:
                 parts.append(len(path).to_bytes(2, "little") + path)
         try:
             self._sender.send(b"".join(parts))
+            if len(parts) > 2:
+                self._on_gathered(self._number)
         except (BlockingIOError, InterruptedError):
             for call in reversed(tuple(calls)):
                 del self.sent[call.number]

@@ -14,6 +14,7 @@ REPLY_IN_PLACE = 2  # the same in the segment that the call came in
 READY = 3  # JSON: what the worker can run
 FAILED = 4  # JSON: why it can't start; it ends
 TAINTED = 5  # JSON: why it should be replaced when it has answered what it has
+RETURNED = 6  # so many calls (in place of the microseconds), from that number on, were not begun as the broker wants them back
 
 SYNC, ASYNC = 0, 1  # lanes
 

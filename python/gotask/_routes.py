@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ._records import MAX_MICROSECONDS
+
 if TYPE_CHECKING:
     from ._group import WorkerGroup
     from ._inline import InlineRunner
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 class Route:
     """A group of workers runs the method, or else the broker itself."""
 
-    __slots__ = ("group", "inline", "is_async", "at_once", "timeout", "idempotent")
+    __slots__ = ("group", "inline", "is_async", "at_once", "timeout", "idempotent", "took")
 
     def __init__(
         self, description: Mapping[str, Any], group: WorkerGroup | None, inline: InlineRunner | None
@@ -25,3 +27,4 @@ class Route:
         self.at_once = inline if group is None and not self.is_async else None
         self.timeout: float = description["timeout"]  # seconds, 0.0: none
         self.idempotent: bool = description["idempotent"]
+        self.took = MAX_MICROSECONDS  # by the last call; as long as possible before the first

@@ -7,7 +7,8 @@ sends the signal that makes it look (see `_interrupts`).
 
 from __future__ import annotations
 
-
+from . import _gathered
+from ._gathered import Gathered
 from ._memory import Segment
 
 # Sync calls: the one begun last; and of the message that held several, the first and the last.
@@ -16,7 +17,9 @@ _BEGUN, _FIRST, _LAST = 0, 1, 2
 _INTERRUPT, _LEAVE = 3, 4
 # The async call that held the loop when the worker looked last.
 _HOLDER = 5
-_ASYNC = 6
+# Up to here the broker wants calls back that were not begun.
+_REVOKED = 6
+_ASYNC = 7
 _WORD = 8
 
 # In place of a call that holds the loop: the worker has not looked; it has, and none did.
@@ -27,8 +30,10 @@ class Slots:
     """The notes of one worker that runs one sync call, or up to `concurrency` async ones."""
 
     def __init__(self, concurrency: int, path: str | None = None, fd: int | None = None) -> None:
-        self.segment = Segment((_ASYNC + concurrency) * _WORD, fd=fd, path=path)
-        self._words = self.segment.view.cast("Q")
+        size = (_ASYNC + concurrency) * _WORD
+        self.segment = Segment(size + _gathered.SIZE, fd=fd, path=path)
+        self._words = self.segment.view[:size].cast("Q")
+        self.gathered = Gathered(self.segment.view[size:])
         self._free = list(range(_ASYNC, _ASYNC + concurrency))
 
     # -- the worker's part ------------------------------------------------------------------------------------------
@@ -56,6 +61,11 @@ class Slots:
         """Notes which async call holds the loop now, or NONE."""
         self._words[_HOLDER] = number
 
+    def begin_of_many(self, number: int) -> bool:
+        """The same for a call of a message with several. False: the broker wants it back, and all behind it."""
+        self._words[_BEGUN] = number
+        return self._words[_REVOKED] < number
+
     @property
     def interrupted(self) -> int:
         """The call that the broker wants to be interrupted; 0 before it ever did."""
@@ -71,6 +81,10 @@ class Slots:
         """Wants a call to be interrupted."""
         self._words[_HOLDER] = UNKNOWN
         self._words[_INTERRUPT] = number
+
+    def revoke(self, last: int) -> None:
+        """Wants back what is not begun of the message whose last call that is."""
+        self._words[_REVOKED] = last
 
     def leave(self) -> None:
         """Wants the worker to end."""
@@ -104,4 +118,5 @@ class Slots:
 
     def close(self) -> None:
         self._words.release()
+        self.gathered.close()
         self.segment.close()

@@ -9,12 +9,12 @@ import sys
 import time
 
 from . import _context, _interrupts
-from ._channel import Channel, forward_logging, microseconds
-from ._entry import ENTRY, MESSAGE_SIZE, SHARED
+from ._channel import Channel, forward_logging
+from ._entry import ENTRY, MESSAGE_SIZE, QUICK, SHARED
 from ._linux import die_with_parent
 from ._loader import load
-from ._protocol import LARGE, Buffer
-from ._records import FAILED, READY, RECORD, REPLY, SYNC
+from ._protocol import Buffer
+from ._records import FAILED, READY, SYNC
 from ._registry import default_registry
 from ._runner import Job, Runner, make_job, parse_job
 from ._slots import Slots
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 # Replies to the calls of one message are gathered while their methods are quick, which is: the last call took less than
-# QUICK seconds. What was slow for once is sent at once, with what was gathered before it, up to GATHER_BYTES at a time.
-QUICK = 0.0002
-GATHER_BYTES = 32 * 1024
+# QUICK seconds. What was slow for once is sent at once, with what was gathered before it.
 
 
 class Worker:
@@ -57,31 +55,24 @@ class Worker:
             self._channel.reply(job, SYNC, reply, time.monotonic() - began)
             return
         offsets = _entries(message)
-        self._slots.message(number, number + len(offsets) - 1)
-        gathered: list[Buffer] = []
-        held = 0
+        last = number + len(offsets) - 1
+        self._slots.message(number, last)
         now = time.monotonic()
         for offset in offsets:
             job = parse_job(message, offset)
-            if gathered and self._took.get(job.method, QUICK) >= QUICK:
-                self._channel.send(b"".join(gathered))
-                gathered, held = [], 0
-            self._slots.begin(job.number)
+            if self._took.get(job.method, QUICK) >= QUICK:
+                self._channel.flush()
+            if not self._slots.begin_of_many(job.number):
+                self._channel.flush()
+                self._channel.returned(job.number, last)
+                return
             reply = self._answer(job, now)
             began, now = now, time.monotonic()
             self._took[job.method] = took = now - began
-            size = job.reply_size
-            if size >= LARGE:
-                self._channel.reply(job, SYNC, reply, took)
-                continue
-            gathered.append(RECORD.pack(job.number, size, REPLY, SYNC, microseconds(took)))
-            gathered += reply
-            held += size
-            if held > GATHER_BYTES or now - began >= QUICK:
-                self._channel.send(b"".join(gathered))
-                gathered, held = [], 0
-        if gathered:
-            self._channel.send(b"".join(gathered))
+            self._channel.gather(job, reply, took)
+            if took >= QUICK:
+                self._channel.flush()
+        self._channel.flush()
 
     def _answer(self, job: Job, now: float) -> list[Buffer]:
         if job.deadline and job.deadline <= now:
@@ -112,8 +103,8 @@ def main() -> int:
     sys.argv = [app]
     # What a method prints goes to the log; a dying worker's last words are not to be lost in a buffer.
     sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)
-    channel = Channel(channel_fd, log_fd)
     slots = Slots(concurrency, fd=slots_fd)
+    channel = Channel(channel_fd, log_fd, slots.gathered)
     _context.slots = slots
     lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
     forward_logging(channel)

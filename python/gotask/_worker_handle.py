@@ -19,7 +19,18 @@ from ._certificate import Certificate, Stacks, describe
 from ._entry import MESSAGES
 from ._environment import worker_environment
 from ._memory import Segment
-from ._records import ASYNC, CANCEL, LEAVE, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, REQUEST, YIELD
+from ._records import (
+    ASYNC,
+    CANCEL,
+    LEAVE,
+    RECORD,
+    REPLY,
+    REPLY_IN_PLACE,
+    REPLY_SHARED,
+    REQUEST,
+    RETURNED,
+    YIELD,
+)
 from ._slots import NONE, UNKNOWN, Slots
 
 if TYPE_CHECKING:
@@ -223,9 +234,15 @@ class WorkerHandle:
                 return False
         return False
 
+    def fetch(self, mark: tuple[int, int]) -> None:
+        """Takes the replies that it has gathered and does not get to send; `mark` as of Gathered.mark()."""
+        self._take(self.slots.gathered.read(mark))
+
     def _read_all(self) -> None:
+        """Of a worker that has ended or stands still."""
         while self._channel_has_data() and self._read():
             pass
+        self.fetch(self.slots.gathered.mark())
 
     def _readable(self) -> None:
         if not self._read():
@@ -251,6 +268,11 @@ class WorkerHandle:
         data = bytes(self._scratch[:count])
         if self._partial:
             data, self._partial = self._partial + data, b""
+        self._partial = self._take(data)
+        return True
+
+    def _take(self, data: bytes) -> bytes:
+        """Passes on the records; returns what is left of a last one that is not whole."""
         group = self._group
         now = time.monotonic()
         offset, end = 0, len(data)
@@ -271,11 +293,11 @@ class WorkerHandle:
             offset = start + size
             if kind == REPLY:
                 group.reply(self, lane, number, data[start:offset], now, took)
+            elif kind == RETURNED:
+                group.take_back(range(number, number + took))
             else:
                 group.record(self, kind, data[start:offset])
-        if offset < end:
-            self._partial = data[offset:]
-        return True
+        return data[offset:] if offset < end else b""
 
     def _log_readable(self) -> bool:
         """Passes on a log record that it sent. False: there was none."""
