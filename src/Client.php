@@ -24,14 +24,16 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Goridge\MessagePackCodec;
 use ValueError;
 
+use function array_values;
 use function hrtime;
+use function implode;
 use function is_finite;
 use function is_string;
 use function min;
 use function strlen;
 
 /**
- * A client of one broker, for any PHP program.
+ * A client of one broker, or of several that serve the same, for any PHP program.
  *
  *     $task = new Client('unix:///run/app/gotask.sock');
  *
@@ -48,12 +50,16 @@ final class Client implements GoTask
 
     private const LARGE = 65_536;
 
+    /** What it was made with, with commas between several. */
+    public readonly string $address;
+
     private readonly Dispatcher $dispatcher;
 
     private readonly int $codecFlag;
 
     /**
-     * @param string $address `unix:///path`, at most 106 bytes of path, or `tcp://host:port`
+     * @param list<string>|string $address `unix:///path`, at most 106 bytes of path, or `tcp://host:port`; or several that serve the same:
+     *                                     each call goes to the least loaded one that answers
      * @param float $timeout seconds that a call may take, unless it says otherwise
      * @param float $connectTimeout seconds that opening a connection may take; never longer than the call that needs it
      * @param int $maxConnections at least 1; a further one is opened only while all others are busy
@@ -65,7 +71,7 @@ final class Client implements GoTask
      * @throws ValueError when one of these is out of its bounds
      */
     public function __construct(
-        public readonly string $address,
+        array|string $address,
         private readonly float $timeout = 30.0,
         float $connectTimeout = 10.0,
         int $maxConnections = 4,
@@ -81,9 +87,11 @@ final class Client implements GoTask
         self::range($maxConnections, 1, 1024, 'The number of connections');
         self::range($minConnections, 0, $maxConnections, 'The least number of connections');
         self::range($maxPayload, 1024, Frame::MAX_UINT32, 'The largest payload');
+        $this->address = implode(',', (array) $address);
         $this->codecFlag = $codec->flag();
         $this->dispatcher = new Dispatcher(
-            new Settings(Address::parse($address), $connectTimeout, $minConnections, $maxConnections, $maxIdleTime, $maxPayload, $logger),
+            self::parse($address),
+            new Settings($connectTimeout, $minConnections, $maxConnections, $maxIdleTime, $maxPayload, $logger),
             $codec,
         );
     }
@@ -185,6 +193,21 @@ final class Client implements GoTask
         }
 
         return new Pending($method, $codec, $body, $callFlags, $deadline, $timeout);
+    }
+
+    /**
+     * @param list<string>|string $address
+     * @return non-empty-list<Address>
+     */
+    private static function parse(array|string $address): array
+    {
+        $addresses = [];
+        foreach ((array) $address as $each) {
+            $parsed = Address::parse($each);
+            $addresses[(string) $parsed] = $parsed;
+        }
+
+        return array_values($addresses) ?: throw new ValueError('A client needs at least one address.');
     }
 
     private static function checkMemory(string $method, string $payload): void

@@ -38,6 +38,15 @@ abstract class Connection
     /** hrtime() in ns. */
     public int $lastUsed = 0;
 
+    /** Whether its end has been told to those who choose between addresses. */
+    public bool $reported = false;
+
+    /** Whether it was ended on purpose: that says nothing of its peer, and what was under way is not made again. */
+    public bool $retired = false;
+
+    /** What its peer says of its methods, once somebody has asked. */
+    public ?Methods $methods = null;
+
     /** The process that opened it: after a fork it belongs to the parent alone. */
     public readonly int $pid;
 
@@ -198,6 +207,7 @@ abstract class Connection
     final public function abandon(): void
     {
         $this->open = false;
+        $this->retired = true;
         $this->session->lost('it belongs to the process that this one was forked from');
         $this->session->woken = [];
         $this->forget();

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Connection;
 
 use Fiber;
 use LogicException;
+use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\CallFailed;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\ConnectFailed;
@@ -16,7 +17,9 @@ use Reasno\GoTask\Exception\ErrorReply;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidRequest;
 use Reasno\GoTask\Exception\PayloadTooLarge;
+use Reasno\GoTask\Exception\TransportFailed;
 use Reasno\GoTask\Exception\Unavailable;
+use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Goridge\CallFlag;
 use Reasno\GoTask\Goridge\Codec;
 use Reasno\GoTask\Goridge\Flag;
@@ -24,37 +27,51 @@ use Reasno\GoTask\Goridge\JsonCodec;
 use Reasno\GoTask\Goridge\MessagePackCodec;
 use Reasno\GoTask\Runtime\BlockingRuntime;
 use Reasno\GoTask\Runtime\RevoltRuntime;
+use Reasno\GoTask\Runtime\Runtime;
 use Reasno\GoTask\Runtime\SwooleRuntime;
 use Revolt\EventLoop;
 use Swoole\Coroutine;
 
 use function class_exists;
+use function count;
 use function getmypid;
 use function hrtime;
 use function rtrim;
+use function str_contains;
+use function str_starts_with;
 use function strlen;
 
 /**
  * Brings calls to a connection of the runtime that they are made in, and their outcome back to the caller.
  *
- * Resends, once, only what has certainly not run: of which no byte was written, or what a broker that goes away refused.
+ * Makes a call again only where that does no harm: when it has certainly not run, since no byte of it was written or a broker refused
+ * it; and within a budget when its method is idempotent.
  *
  * @internal
  */
 final class Dispatcher
 {
-    private ?Pool $blocking = null;
+    private ?Connections $blocking = null;
 
-    private ?Pool $swoole = null;
+    private ?Connections $swoole = null;
 
-    private ?Pool $revolt = null;
+    private ?Connections $revolt = null;
 
     private ?EventLoop\Driver $driver = null;
 
     private readonly bool $hasSwoole;
 
-    public function __construct(private readonly Settings $settings, private readonly Codec $codec)
+    private readonly Retries $retries;
+
+    /** What holds up those who want to know what a peer says of its methods, while one of them asks. */
+    private ?Latch $asking = null;
+
+    /**
+     * @param non-empty-list<Address> $addresses
+     */
+    public function __construct(private readonly array $addresses, private readonly Settings $settings, private readonly Codec $codec)
     {
+        $this->retries = new Retries();
         $this->hasSwoole = class_exists(Coroutine::class, false);
     }
 
@@ -70,8 +87,7 @@ final class Dispatcher
         $connection->submit($call, $now);
         if ($call->outcome === Outcome::Lost && ! $call->sent) {
             // The connection had died unnoticed.
-            $call->reset();
-            $this->connect($call, $now)->submit($call, $now);
+            $this->again($call);
         }
     }
 
@@ -82,7 +98,7 @@ final class Dispatcher
      */
     public function connect(Pending $call, int $now): Connection
     {
-        $connection = $this->pool()->acquire($call->deadline, $now, $call->method);
+        $connection = $this->connections()->acquire($call->deadline, $now, $call->method);
         if ($call->callFlags !== 0 && $connection->session->peer !== Peer::Broker) {
             $this->requireBroker($connection, $call);
         }
@@ -113,24 +129,35 @@ final class Dispatcher
         if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0) {
             return $this->decode($call);
         }
-        if ($this->hasNotRun($call)) {
-            $unsent = $call->outcome === Outcome::Lost;
-            $reply = $call->reply;
-            $call->reset();
-
-            try {
-                $this->submit($call);
-            } catch (ConnectFailed $failed) {
-                throw $unsent ? $failed : ErrorReply::toException($call->method, $reply);
-            }
+        while ($this->again($call)) {
             $call->connection?->await($call);
         }
 
         return $this->result($call);
     }
 
+    /**
+     * Makes a call that has an outcome once more, where that does no harm.
+     *
+     * @return bool whether it is under way again
+     * @throws GoTaskException when it has not run and can't be sent
+     */
+    public function again(Pending $call): bool
+    {
+        $this->report($call);
+        if ($call->cancelled) {
+            return false;
+        }
+        if ($this->hasNotRun($call)) {
+            return $this->resend($call);
+        }
+
+        return $call->outcome === Outcome::Lost && $this->repeat($call);
+    }
+
     public function cancel(Pending $call): void
     {
+        $call->cancelled = true;
         $call->connection?->cancel($call);
     }
 
@@ -163,27 +190,12 @@ final class Dispatcher
             ),
             Outcome::Cancelled => throw new Cancelled("{$call->method} was cancelled.", $call->method),
             Outcome::Lost => throw new ConnectionLost(
-                "The connection to {$this->settings->address} ended before {$call->method} was answered: " . rtrim($call->reply, '.') . '. '
-                . ($call->sent ? 'It had been sent, so it may have run.' : 'It had not been sent.'),
-                $call->sent,
+                "The connection to {$call->connection?->address} ended before {$call->method} was answered: " . rtrim($call->reply, '.') . '. '
+                . ($call->sent || $call->repeats > 0 ? 'It had been sent, so it may have run.' : 'It had not been sent.'),
+                $call->sent || $call->repeats > 0,
             ),
             Outcome::Waiting => throw new LogicException("{$call->method} is still under way."),
         };
-    }
-
-    /**
-     * Whether it can be made again without any harm.
-     */
-    public function hasNotRun(Pending $call): bool
-    {
-        if ($call->outcome === Outcome::Lost) {
-            return ! $call->sent;
-        }
-
-        return $call->outcome === Outcome::Replied
-            && ($call->replyFlags & Flag::ERROR) !== 0
-            && $call->connection?->isUsable() === false
-            && ErrorReply::toException($call->method, $call->reply) instanceof Unavailable;
     }
 
     /**
@@ -192,6 +204,153 @@ final class Dispatcher
     public function isForked(Pending $call): bool
     {
         return $call->connection !== null && $call->connection->pid !== getmypid();
+    }
+
+    /**
+     * Whether it can be made again whatever its method.
+     */
+    private function hasNotRun(Pending $call): bool
+    {
+        if ($call->outcome === Outcome::Lost) {
+            return ! $call->sent;
+        }
+
+        return $this->isRefused($call) && ($call->connection?->isUsable() === false || count($this->addresses) > 1);
+    }
+
+    private function isRefused(Pending $call): bool
+    {
+        return $call->outcome === Outcome::Replied
+            && ($call->replyFlags & Flag::ERROR) !== 0
+            && str_contains($call->reply, 'unavailable')
+            && ErrorReply::toException($call->method, $call->reply) instanceof Unavailable;
+    }
+
+    /**
+     * Tells those who choose between addresses what an outcome says about one.
+     */
+    private function report(Pending $call): void
+    {
+        $connection = $call->connection;
+        if ($connection === null || $connection->reported || $connection->retired) {
+            return;
+        }
+        if ($call->outcome === Outcome::Lost) {
+            $connection->reported = true;
+            $this->retries->earn($connection->session->total());
+            $this->connections()->failed($connection, rtrim($call->reply, '.'));
+        } elseif ($this->isRefused($call)) {
+            $this->connections()->failed($connection, 'it takes no calls');
+        } elseif ($call->outcome === Outcome::Expired) {
+            $this->connections()->suspect($connection);
+        }
+    }
+
+    /**
+     * Sends a call that has not run. Each address may refuse it once, and a connection may turn out to be dead once more.
+     *
+     * @throws GoTaskException
+     */
+    private function resend(Pending $call): bool
+    {
+        if ($call->resends > count($this->addresses)) {
+            return false;
+        }
+        $call->resends++;
+        $unsent = $call->outcome === Outcome::Lost;
+        $reply = $call->reply;
+        $call->reset();
+
+        try {
+            $this->submit($call);
+        } catch (ConnectFailed $failed) {
+            throw $unsent ? $failed : ErrorReply::toException($call->method, $reply);
+        }
+
+        return true;
+    }
+
+    /**
+     * Sends a call that may have run, if that does no harm and the budget has room for it. If it can't be sent, it stays lost.
+     */
+    private function repeat(Pending $call): bool
+    {
+        $pause = $this->retries->pause($call->repeats + 1);
+        $isTooLate = hrtime(true) + (int) ($pause * 1e9) >= $call->deadline;
+        if ($isTooLate || $call->repeats + 1 >= Retries::ATTEMPTS || $this->retries->isEmpty() || $call->connection?->retired === true) {
+            return false;
+        }
+        [$reply, $connection] = [$call->reply, $call->connection];
+
+        try {
+            if (! $this->isIdempotent($call) || ! $this->retries->take()) {
+                return false;
+            }
+            $this->connections()->runtime()->pause($pause);
+            if ($call->cancelled) {
+                $call->outcome = Outcome::Cancelled;
+
+                return false;
+            }
+            $call->repeats++;
+            $call->reset();
+            $this->submit($call);
+
+            return true;
+        } catch (Cancelled $cancelled) {
+            throw $cancelled;
+        } catch (CallFailed|TransportFailed|WorkerStartFailed) {
+            $call->outcome = Outcome::Lost;
+            $call->sent = true;
+            [$call->reply, $call->connection] = [$reply, $connection];
+
+            return false;
+        }
+    }
+
+    /**
+     * Whether a method is idempotent, by what the peer says of it that would run it next. It is asked once on each connection.
+     *
+     * @throws GoTaskException
+     */
+    private function isIdempotent(Pending $call): bool
+    {
+        if (str_starts_with($call->method, 'GoTask.')) {
+            // The broker's own methods only tell.
+            return true;
+        }
+        while (true) {
+            $connection = $this->connections()->acquire($call->deadline, (int) hrtime(true), $call->method);
+            if ($connection->methods !== null) {
+                return $connection->methods->isIdempotent($call->method);
+            }
+            if ($this->asking === null || $this->connections() === $this->blocking) {
+                break;
+            }
+            $left = $call->deadline - hrtime(true);
+            if ($left <= 0) {
+                return false;
+            }
+            $this->asking->wait($left / 1e9);
+        }
+        $latch = $this->connections() === $this->blocking ? null : $this->connections()->runtime()->latch();
+        $this->asking = $latch;
+
+        try {
+            $question = new Pending('GoTask.Methods', Flag::MSGPACK, '', 0, $call->deadline, $call->timeout);
+            $connection->submit($question, (int) hrtime(true));
+            $connection->await($question);
+            $this->report($question);
+            if ($question->outcome !== Outcome::Replied) {
+                return false;
+            }
+            $connection->methods = Methods::of(($question->replyFlags & Flag::ERROR) === 0 ? $this->decode($question) : null);
+
+            return $connection->methods->isIdempotent($call->method);
+        } finally {
+            $this->asking = null;
+            $latch?->open();
+        }
     }
 
     private function decode(Pending $call): mixed
@@ -226,6 +385,7 @@ final class Dispatcher
         if ($connection->session->peer === Peer::Unknown) {
             // Whatever is answered to this, Hello is answered before.
             $barrier = new Pending('GoTask.Ping', Flag::JSON, '', 0, $call->deadline, $call->timeout);
+            $call->connection = $connection;
             $connection->submit($barrier, hrtime(true));
             $connection->await($barrier);
             if ($barrier->outcome === Outcome::Expired) {
@@ -244,23 +404,30 @@ final class Dispatcher
     /**
      * That of the runtime in which this is called.
      */
-    private function pool(): Pool
+    private function connections(): Connections
     {
         if ($this->hasSwoole && Coroutine::getCid() > 0) {
-            return $this->swoole ??= new Pool(new SwooleRuntime(), $this->settings);
+            return $this->swoole ??= $this->make(new SwooleRuntime());
         }
         if (Fiber::getCurrent() !== null && class_exists(EventLoop::class, false)) {
             $driver = EventLoop::getDriver();
             if ($driver->isRunning()) {
                 if ($this->revolt === null || $this->driver !== $driver) {
                     $this->driver = $driver;
-                    $this->revolt = new Pool(new RevoltRuntime($driver), $this->settings);
+                    $this->revolt = $this->make(new RevoltRuntime($driver));
                 }
 
                 return $this->revolt;
             }
         }
 
-        return $this->blocking ??= new Pool(new BlockingRuntime(), $this->settings);
+        return $this->blocking ??= $this->make(new BlockingRuntime());
+    }
+
+    private function make(Runtime $runtime): Connections
+    {
+        return count($this->addresses) === 1
+            ? new Pool($runtime, $this->settings, $this->addresses[0])
+            : new Cluster($runtime, $this->settings, $this->addresses);
     }
 }

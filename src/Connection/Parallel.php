@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Connection;
 use Closure;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Goridge\Flag;
 use ValueError;
 
 use function array_key_first;
@@ -162,11 +163,14 @@ final class Parallel
             if ($call->outcome === Outcome::Waiting) {
                 continue;
             }
-            unset($this->window[$place]);
-
             try {
-                $this->results[$place] = $this->dispatcher->finish($call);
+                if (($call->outcome !== Outcome::Replied || ($call->replyFlags & Flag::ERROR) !== 0) && $this->dispatcher->again($call)) {
+                    continue;
+                }
+                unset($this->window[$place]);
+                $this->results[$place] = $this->dispatcher->result($call);
             } catch (GoTaskException $error) {
+                unset($this->window[$place]);
                 if ($call->outcome === Outcome::Cancelled) {
                     // The coroutine that waits was told to stop: so are the others.
                     throw $error;

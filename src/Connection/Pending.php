@@ -36,6 +36,15 @@ final class Pending
     /** Whether any of it had been written when the connection was lost. */
     public bool $sent = false;
 
+    /** How often it has been made again although it had been sent before; it may have run each time. */
+    public int $repeats = 0;
+
+    /** How often it has been made again because it had certainly not run. */
+    public int $resends = 0;
+
+    /** Whether the caller has given it up, at whatever moment. */
+    public bool $cancelled = false;
+
     /** Who is to be woken, as its runtime writes it: 0 nobody, else the id of a Swoole coroutine. */
     public int $coroutine = 0;
 

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Connection;
 
+use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\ConnectionLost;
 use Reasno\GoTask\Exception\DeadlineExceeded;
@@ -17,15 +18,12 @@ use function class_exists;
 use function count;
 use function getmypid;
 use function hrtime;
-use function json_encode;
 use function min;
 
-use const JSON_THROW_ON_ERROR;
-use const JSON_UNESCAPED_SLASHES;
 use const PHP_INT_MAX;
 
 /**
- * The connections of one client in one runtime.
+ * The connections of one client in one runtime to one address.
  *
  * Calls go to the first connection as long as it is not busy, since frames that leave together cost the least. Further ones are
  * opened while all are busy: with many calls, or with one large frame that the others would have to wait for.
@@ -33,15 +31,15 @@ use const PHP_INT_MAX;
  *
  * @internal
  */
-final class Pool
+final class Pool implements Connections
 {
-    private const VERSION = '0.1.0';
-
     /** After so many ns without a call it is worth asking whether the peer is still there. */
     private const DOUBT = 1_000_000_000;
 
     /** Seconds between two looks whether a worker that is being started is there. */
     private const PAUSE = 0.01;
+
+    private const OPENING = 1 << 40;
 
     /** What reports a failure: where no descriptor is left for a connection, none is left to load a class with either. */
     private const REPORTERS = [StreamConnector::class, ConnectFailed::class, ConnectionLost::class, DeadlineExceeded::class];
@@ -58,31 +56,55 @@ final class Pool
 
     private int $pid;
 
-    public function __construct(private readonly Runtime $runtime, private readonly Settings $settings)
+    public function __construct(private readonly Runtime $runtime, private readonly Settings $settings, private readonly Address $address)
     {
         $this->pid = (int) getmypid();
         array_map(class_exists(...), self::REPORTERS);
     }
 
     /**
-     * @param int $deadline of the call that is to be sent, hrtime() in ns
-     * @param int $now hrtime() in ns
-     * @throws ConnectFailed
-     * @throws WorkerStartFailed when its supervisor says so
-     * @throws DeadlineExceeded when the call's time is over before there is a connection
+     * @param null|int $limit when opening a connection must have succeeded, hrtime() in ns; null: after the connect timeout
+     * @param bool $waits whether a worker that is being started is waited for
      */
-    public function acquire(int $deadline, int $now, string $method): Connection
+    public function acquire(int $deadline, int $now, string $method, ?int $limit = null, bool $waits = true): Connection
     {
         if ($this->pid !== getmypid()) {
             $this->abandon();
         }
         $connection = $this->connections[0] ?? null;
         if ($connection === null || ! $connection->isUsable() || $connection->isBusy() || $now - $connection->lastUsed > self::DOUBT) {
-            $connection = $this->find($deadline, $now, $method);
+            $connection = $this->find($deadline, $now, $method, $limit, $waits);
         }
         $connection->lastUsed = $now;
 
         return $connection;
+    }
+
+    public function failed(Connection $connection, string $why): void
+    {
+    }
+
+    public function suspect(Connection $connection): void
+    {
+    }
+
+    public function runtime(): Runtime
+    {
+        return $this->runtime;
+    }
+
+    /**
+     * How much is under way on all of them, to choose the least busy address. The first connection being opened counts for more
+     * than any number of calls.
+     */
+    public function load(): int
+    {
+        $load = 0;
+        foreach ($this->connections as $connection) {
+            $load += $connection->load();
+        }
+
+        return $this->opening && $this->connections === [] ? self::OPENING : $load;
     }
 
     public function close(): void
@@ -90,6 +112,7 @@ final class Pool
         $connections = $this->connections;
         $this->connections = [];
         foreach ($connections as $connection) {
+            $connection->retired = true;
             if ($this->pid === getmypid()) {
                 $connection->close('the client was closed');
             } else {
@@ -103,7 +126,7 @@ final class Pool
         return count($this->connections);
     }
 
-    private function find(int $deadline, int $now, string $method): Connection
+    private function find(int $deadline, int $now, string $method, ?int $limit, bool $waits): Connection
     {
         while (true) {
             $this->sortOut($now);
@@ -113,7 +136,7 @@ final class Pool
             }
             if (! $this->opening) {
                 try {
-                    return $this->open($deadline, $method);
+                    return $this->open($deadline, $method, $limit, $waits);
                 } catch (ConnectFailed|WorkerStartFailed $failed) {
                     if ($best === null || ! $best->isUsable()) {
                         throw $failed;
@@ -126,8 +149,11 @@ final class Pool
             if ($now >= $deadline) {
                 throw self::expired($method, null);
             }
+            if ($limit !== null && $now >= $limit) {
+                throw StreamConnector::failed($this->address, 'it takes too long');
+            }
             $this->latch ??= $this->runtime->latch();
-            $this->latch->wait(($deadline - $now) / 1e9);
+            $this->latch->wait((min($deadline, $limit ?? $deadline) - $now) / 1e9);
             if ($this->failed !== null && $this->connections === []) {
                 // What was tried for all has failed for all: it is not tried once more for each of them, one after the other.
                 throw $this->failed;
@@ -175,13 +201,13 @@ final class Pool
         $this->connections = $kept;
     }
 
-    private function open(int $deadline, string $method): Connection
+    private function open(int $deadline, string $method, ?int $limit, bool $waits): Connection
     {
         $this->opening = true;
         $this->failed = null;
 
         try {
-            $connection = $this->connect($deadline, $method);
+            $connection = $this->connect($deadline, $method, $limit, $waits);
             $this->connections[] = $connection;
 
             return $connection;
@@ -195,21 +221,21 @@ final class Pool
         }
     }
 
-    private function connect(int $deadline, string $method): Connection
+    private function connect(int $deadline, string $method, ?int $limit, bool $waits): Connection
     {
         $start = hrtime(true);
-        $limit = (int) min($start + $this->settings->connectTimeout * 1e9, $deadline);
+        $limit = (int) min($limit ?? $start + $this->settings->connectTimeout * 1e9, $deadline);
         if ($limit <= $start) {
             throw self::expired($method, null);
         }
-        $status = new StatusFile((string) $this->settings->address);
+        $status = new StatusFile((string) $this->address);
         while (true) {
             $available = $status->available();
             $failed = null;
             if ($available !== false) {
                 try {
                     $session = new Session($this->settings->maxPayload, Memory::canHold(...));
-                    $connection = $this->runtime->connect($this->settings->address, $session, ($limit - hrtime(true)) / 1e9);
+                    $connection = $this->runtime->connect($this->address, $session, ($limit - hrtime(true)) / 1e9);
                     $this->greet($connection, $limit);
 
                     return $connection;
@@ -219,8 +245,8 @@ final class Pool
                 }
             }
             $now = hrtime(true);
-            if ($available === null || $now + self::PAUSE * 1e9 >= $limit) {
-                $failed ??= StreamConnector::failed($this->settings->address, 'it is still being started');
+            if ($available === null || ! $waits || $now + self::PAUSE * 1e9 >= $limit) {
+                $failed ??= StreamConnector::failed($this->address, 'it is still being started');
 
                 throw $limit === $deadline && $now >= $deadline - self::PAUSE * 1e9 ? self::expired($method, $failed) : $failed;
             }
@@ -234,12 +260,8 @@ final class Pool
      */
     private function greet(Connection $connection, int $limit): void
     {
-        $address = $this->settings->address;
-        $body = json_encode(
-            ['protocol' => Session::PROTOCOL, 'peer' => 'php', 'version' => self::VERSION],
-            JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES,
-        );
-        $hello = new Pending(Session::HELLO, Flag::JSON, $body, 0, $address->isUnix() ? PHP_INT_MAX : $limit, $this->settings->connectTimeout);
+        $address = $this->address;
+        $hello = new Pending(Session::HELLO, Flag::JSON, Session::helloBody(), 0, $address->isUnix() ? PHP_INT_MAX : $limit, $this->settings->connectTimeout);
         $connection->session->greet($hello);
         if ($address->isUnix()) {
             return;
@@ -247,7 +269,7 @@ final class Pool
         $connection->flush();
         $connection->await($hello);
         if ($hello->outcome !== Outcome::Replied) {
-            $why = $hello->outcome === Outcome::Lost ? $hello->reply : "it does not answer within {$this->settings->connectTimeout} s";
+            $why = $hello->outcome === Outcome::Lost ? $hello->reply : 'it does not answer in time';
             $connection->close($why);
 
             throw new ConnectFailed("Cannot connect to {$address}: {$why}. It may be another kind of server, or one that is overloaded.");

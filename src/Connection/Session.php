@@ -19,10 +19,13 @@ use function intdiv;
 use function is_array;
 use function is_int;
 use function json_decode;
+use function json_encode;
 use function max;
 use function strlen;
 use function substr;
 
+use const JSON_THROW_ON_ERROR;
+use const JSON_UNESCAPED_SLASHES;
 use const PHP_INT_MAX;
 
 /**
@@ -36,6 +39,8 @@ final class Session
     public const PROTOCOL = 1;
 
     public const HELLO = 'GoTask.Hello';
+
+    private const VERSION = '0.1.0';
 
     private const MAX_SEQUENCE = 0x7FFFFFFF;
 
@@ -97,6 +102,22 @@ final class Session
     {
         $this->hello = $hello;
         $this->outbox->append($this->call($hello, 0));
+    }
+
+    public static function helloBody(): string
+    {
+        return json_encode(
+            ['protocol' => self::PROTOCOL, 'peer' => 'php', 'version' => self::VERSION],
+            JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES,
+        );
+    }
+
+    /**
+     * The frame of a Hello that nothing follows.
+     */
+    public static function hello(): string
+    {
+        return Frame::call(1, self::HELLO, Flag::JSON, self::helloBody());
     }
 
     /**
@@ -243,6 +264,14 @@ final class Session
     public function count(): int
     {
         return count($this->pending);
+    }
+
+    /**
+     * How many calls have been made on the connection.
+     */
+    public function total(): int
+    {
+        return $this->sequence;
     }
 
     /**

@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Connection;
 
 use Psr\Log\LoggerInterface;
-use Reasno\GoTask\Address;
 
 /**
  * What all connections of a client have in common. Times in seconds, sizes in bytes.
@@ -15,7 +14,6 @@ use Reasno\GoTask\Address;
 final class Settings
 {
     public function __construct(
-        public readonly Address $address,
         public readonly float $connectTimeout,
         public readonly int $minConnections,
         public readonly int $maxConnections,

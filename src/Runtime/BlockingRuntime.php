@@ -8,9 +8,11 @@ use LogicException;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Latch;
+use Reasno\GoTask\Connection\Probe;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\SocketTransport;
 use Reasno\GoTask\Connection\StreamConnector;
+use Reasno\GoTask\Connection\StreamProbe;
 use Reasno\GoTask\Connection\StreamTransport;
 
 use function extension_loaded;
@@ -46,6 +48,11 @@ final class BlockingRuntime implements Runtime
     public function latch(): Latch
     {
         throw new LogicException('Nothing else can run while this runtime opens a connection.');
+    }
+
+    public function probe(Address $address, float $timeout): Probe
+    {
+        return new StreamProbe($address, $timeout);
     }
 
     public function pause(float $seconds): void

@@ -7,8 +7,10 @@ namespace Reasno\GoTask\Runtime;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Latch;
+use Reasno\GoTask\Connection\Probe;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\StreamConnector;
+use Reasno\GoTask\Connection\StreamProbe;
 use Reasno\GoTask\Connection\StreamTransport;
 use Revolt\EventLoop;
 use Revolt\EventLoop\Driver;
@@ -45,6 +47,11 @@ final class RevoltRuntime implements Runtime
     public function latch(): Latch
     {
         return new RevoltLatch($this->driver);
+    }
+
+    public function probe(Address $address, float $timeout): Probe
+    {
+        return new StreamProbe($address, $timeout);
     }
 
     public function pause(float $seconds): void

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Runtime;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Latch;
+use Reasno\GoTask\Connection\Probe;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Exception\ConnectFailed;
 
@@ -24,6 +25,13 @@ interface Runtime
     public function connect(Address $address, Session $session, float $timeout): Connection;
 
     public function latch(): Latch;
+
+    /**
+     * Begins to look whether a broker answers at an address. Nobody waits for it, now or later.
+     *
+     * @param float $timeout seconds until it must have answered
+     */
+    public function probe(Address $address, float $timeout): Probe;
 
     /**
      * Waits in the runtime's manner.

@@ -7,8 +7,11 @@ namespace Reasno\GoTask\Runtime;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Latch;
+use Reasno\GoTask\Connection\Probe;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\StreamConnector;
+use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\ConnectFailed;
 use Swoole\Coroutine;
 use Swoole\Coroutine\Socket;
 
@@ -31,6 +34,41 @@ final class SwooleRuntime implements Runtime
 
     public function connect(Address $address, Session $session, float $timeout): Connection
     {
+        return new SwooleConnection($session, $address, self::open($address, $timeout));
+    }
+
+    public function latch(): Latch
+    {
+        return new SwooleLatch();
+    }
+
+    public function probe(Address $address, float $timeout): Probe
+    {
+        return new SwooleProbe(static function () use ($address, $timeout): bool {
+            try {
+                $socket = self::open($address, $timeout);
+            } catch (ConnectFailed) {
+                return false;
+            }
+            $answer = $socket->send(Session::hello(), $timeout) > 0 ? $socket->recv(1, $timeout) : '';
+            $socket->close();
+
+            return $answer !== '' && $answer !== false;
+        });
+    }
+
+    public function pause(float $seconds): void
+    {
+        if (Coroutine::sleep($seconds) === false) {
+            throw new Cancelled('The coroutine was cancelled while it waited to try again.');
+        }
+    }
+
+    /**
+     * @throws ConnectFailed
+     */
+    private static function open(Address $address, float $timeout): Socket
+    {
         $host = $address->host;
         $domain = $address->isUnix() ? AF_UNIX : (str_contains($host, ':') ? AF_INET6 : AF_INET);
 
@@ -46,16 +84,6 @@ final class SwooleRuntime implements Runtime
             $socket->setOption(SOL_TCP, self::TCP_NODELAY, 1);
         }
 
-        return new SwooleConnection($session, $address, $socket);
-    }
-
-    public function latch(): Latch
-    {
-        return new SwooleLatch();
-    }
-
-    public function pause(float $seconds): void
-    {
-        Coroutine::sleep($seconds);
+        return $socket;
     }
 }

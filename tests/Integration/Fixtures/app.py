@@ -33,6 +33,17 @@ class App:
         time.sleep(seconds)
         return seconds
 
+    def note(self, path: str, name: int, seconds: float) -> int:
+        """Takes its time, and leaves a line in a file that shows that it has run."""
+        with open(path, "a") as file:
+            file.write(f"{name}\n")
+        time.sleep(seconds)
+        return os.getppid()
+
+    @gotask.method(idempotent=True)
+    def note_again(self, path: str, name: int, seconds: float) -> int:
+        return self.note(path, name, seconds)
+
     def boom(self) -> None:
         raise ValueError("as told")
 

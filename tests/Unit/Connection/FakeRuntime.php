@@ -8,13 +8,28 @@ use LogicException;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Latch;
+use Reasno\GoTask\Connection\Probe;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Runtime\Runtime;
 
+use function in_array;
+
 final class FakeRuntime implements Runtime
 {
     public bool $refuses = false;
+
+    /** @var list<string> addresses that nobody listens at */
+    public array $down = [];
+
+    /** @var array<string, ?bool> what probes find there; null: nothing yet */
+    public array $probes = [];
+
+    /** @var list<string> */
+    public array $probed = [];
+
+    /** @var list<string> */
+    public array $connected = [];
 
     /** @var list<float> seconds that each connection could have taken */
     public array $timeouts = [];
@@ -23,12 +38,21 @@ final class FakeRuntime implements Runtime
     {
         $this->timeouts[] = $timeout;
 
-        return $this->refuses ? throw new ConnectFailed('refused') : new FakeConnection($session, $address);
+        $this->connected[] = (string) $address;
+
+        return $this->refuses || in_array((string) $address, $this->down, true) ? throw new ConnectFailed("{$address} refuses.") : new FakeConnection($session, $address);
     }
 
     public function latch(): Latch
     {
         throw new LogicException('Nobody waits.');
+    }
+
+    public function probe(Address $address, float $timeout): Probe
+    {
+        $this->probed[] = (string) $address;
+
+        return new FakeProbe(fn (): ?bool => $this->probes[(string) $address] ?? null);
     }
 
     public function pause(float $seconds): void

@@ -36,14 +36,13 @@ final class PoolTest extends TestCase
     {
         $this->runtime = new FakeRuntime();
         $this->pool = new Pool($this->runtime, new Settings(
-            Address::parse('unix:///nowhere'),
             connectTimeout: 5.0,
             minConnections: 1,
             maxConnections: 3,
             maxIdleTime: 10.0,
             maxPayload: 1000,
             logger: new NullLogger(),
-        ));
+        ), Address::parse('unix:///nowhere'));
         $this->now = (int) hrtime(true);
     }
 

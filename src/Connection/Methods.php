@@ -1,0 +1,57 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Connection;
+
+use function is_array;
+use function is_string;
+use function str_contains;
+use function str_replace;
+use function strtolower;
+
+/**
+ * Which methods a broker says are idempotent.
+ *
+ * @internal
+ */
+final class Methods
+{
+    /**
+     * @param array<string, true> $idempotent by their name as fold() makes it
+     */
+    private function __construct(private readonly array $idempotent)
+    {
+    }
+
+    /**
+     * @param mixed $reply the reply to GoTask.Methods, or what else a peer of another kind says
+     */
+    public static function of(mixed $reply): self
+    {
+        $idempotent = [];
+        foreach (is_array($reply) ? $reply : [] as $method) {
+            if (is_array($method) && is_string($method['name'] ?? null) && ($method['idempotent'] ?? null) === true) {
+                $idempotent[self::fold($method['name'])] = true;
+            }
+        }
+
+        return new self($idempotent);
+    }
+
+    /**
+     * @param string $name in any spelling that the broker takes for the method
+     */
+    public function isIdempotent(string $name): bool
+    {
+        return isset($this->idempotent[self::fold($name)]) && ! str_contains(".{$name}", '._');
+    }
+
+    /**
+     * What the spellings of a name have in common; no two methods of a broker are alike in it.
+     */
+    private static function fold(string $name): string
+    {
+        return strtolower(str_replace('_', '', $name));
+    }
+}

@@ -1,0 +1,88 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Connection;
+
+use Reasno\GoTask\Address;
+use Reasno\GoTask\Exception\ConnectFailed;
+
+use function fclose;
+use function feof;
+use function fread;
+use function fwrite;
+use function hrtime;
+use function is_resource;
+use function stream_select;
+use function stream_set_blocking;
+use function stream_socket_get_name;
+use function strlen;
+
+/**
+ * A probe by a PHP stream that never waits: whoever asks it moves it on.
+ *
+ * @internal
+ */
+final class StreamProbe implements Probe
+{
+    /** @var null|resource */
+    private mixed $stream = null;
+
+    private readonly int $limit;
+
+    private bool $asked = false;
+
+    private ?bool $answered = null;
+
+    /**
+     * @param float $timeout seconds until an answer must have come
+     */
+    public function __construct(Address $address, float $timeout)
+    {
+        $this->limit = (int) (hrtime(true) + $timeout * 1e9);
+
+        try {
+            $this->stream = StreamConnector::connect($address, $timeout, wait: false);
+            stream_set_blocking($this->stream, false);
+        } catch (ConnectFailed) {
+            $this->answered = false;
+        }
+    }
+
+    public function __destruct()
+    {
+        if (is_resource($this->stream)) {
+            fclose($this->stream);
+        }
+    }
+
+    public function isAnswered(): ?bool
+    {
+        if ($this->answered === null) {
+            $this->answered = $this->look() ?? (hrtime(true) > $this->limit ? false : null);
+        }
+
+        return $this->answered;
+    }
+
+    private function look(): ?bool
+    {
+        if ($this->stream === null) {
+            return false;
+        }
+        if (! $this->asked) {
+            [$reads, $writes, $excepts] = [null, [$this->stream], null];
+            if (@stream_select($reads, $writes, $excepts, 0) !== 1) {
+                return null;
+            }
+            $hello = Session::hello();
+            if (stream_socket_get_name($this->stream, true) === false || @fwrite($this->stream, $hello) !== strlen($hello)) {
+                return false;
+            }
+            $this->asked = true;
+        }
+        $bytes = @fread($this->stream, 1);
+
+        return $bytes === false || $bytes === '' ? (feof($this->stream) ? false : null) : true;
+    }
+}

@@ -1,0 +1,133 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Integration\Client;
+
+use Reasno\GoTask\Address;
+use Reasno\GoTask\Client;
+use RuntimeException;
+
+use function bin2hex;
+use function dirname;
+use function fclose;
+use function file_exists;
+use function getenv;
+use function hrtime;
+use function is_executable;
+use function is_resource;
+use function posix_kill;
+use function proc_close;
+use function proc_get_status;
+use function proc_open;
+use function random_bytes;
+use function stream_socket_client;
+use function stream_socket_get_name;
+use function stream_socket_server;
+use function sys_get_temp_dir;
+use function usleep;
+
+use const SIGCONT;
+use const SIGKILL;
+use const SIGTERM;
+
+/**
+ * A broker with Fixtures/app.py that is started, stopped and ended at the same address as often as a test wants, in any runtime.
+ */
+final class Broker
+{
+    public readonly string $address;
+
+    /** @var null|resource */
+    private mixed $process = null;
+
+    public function __construct(bool $tcp = false)
+    {
+        $this->address = $tcp ? self::freePort() : 'unix://' . sys_get_temp_dir() . '/gotask-broker-' . bin2hex(random_bytes(6)) . '.sock';
+        $this->start();
+    }
+
+    public function __destruct()
+    {
+        $this->end(SIGKILL);
+    }
+
+    public function start(): void
+    {
+        $python = getenv('GOTASK_PYTHON') ?: (is_executable('/usr/bin/python3') ? '/usr/bin/python3' : 'python3');
+        $root = dirname(__DIR__, 3);
+        $pipes = [];
+        $process = proc_open(
+            [$python, '-m', 'gotask', dirname(__DIR__) . '/Fixtures/app.py', '--address', $this->address, '--workers', '1', '--log-level', 'error'],
+            [['null'], ['null'], ['null']],
+            $pipes,
+            null,
+            ['PYTHONPATH' => "{$root}/python"] + getenv(),
+        );
+        if (! is_resource($process)) {
+            throw new RuntimeException('Python can\'t be run.');
+        }
+        $this->process = $process;
+        $this->waitUntilReady();
+    }
+
+    public function pid(): int
+    {
+        return $this->process === null ? 0 : proc_get_status($this->process)['pid'];
+    }
+
+    public function signal(int $signal): void
+    {
+        posix_kill($this->pid(), $signal);
+    }
+
+    /**
+     * Sends the signal and waits for the end.
+     */
+    public function end(int $signal = SIGTERM): void
+    {
+        if ($this->process === null) {
+            return;
+        }
+        $process = $this->process;
+        $this->signal($signal);
+        $this->signal(SIGCONT);
+        while (proc_get_status($process)['running']) {
+            usleep(1000);
+        }
+        proc_close($process);
+        $this->process = null;
+        $address = Address::parse($this->address);
+        if ($address->isUnix() && file_exists($address->host)) {
+            @unlink($address->host);
+        }
+        if ($address->isUnix()) {
+            @unlink("{$address->host}.lock");
+        }
+    }
+
+    private function waitUntilReady(): void
+    {
+        $limit = hrtime(true) + 30e9;
+        while (($stream = @stream_socket_client($this->address)) === false) {
+            if (hrtime(true) > $limit) {
+                throw new RuntimeException("No broker at {$this->address}.");
+            }
+            usleep(1000);
+        }
+        fclose($stream);
+        (new Client($this->address))->call('GoTask.Ping');
+    }
+
+    private static function freePort(): string
+    {
+        $server = stream_socket_server('tcp://127.0.0.1:0');
+        $name = $server === false ? false : stream_socket_get_name($server, false);
+        if ($server === false || $name === false) {
+            throw new RuntimeException('There is no free port.');
+        }
+        fclose($server);
+
+        return "tcp://{$name}";
+    }
+}
