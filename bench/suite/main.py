@@ -1,6 +1,7 @@
 """bench/run: measures everything that this machine has the peers for, and writes it down."""
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -12,9 +13,11 @@ from . import machine
 from .context import ROOT, Context
 from .processes import Failed, stop_all
 from .report import Report
-from .rows import bulk, curves, pinned, plain, startup, work
+from .rows import bulk, curves, pinned, plain, startup, web, work
 
 PARTS: dict[str, Callable[[Context, Report], None]] = {
+    "hyperf": web.measure_hyperf,
+    "swoole": web.measure_swoole,
     "plain": plain.measure,
     "pinned": pinned.measure,
     "work": work.measure,
@@ -40,6 +43,8 @@ def main() -> int:
             options.seconds,
             lambda text: print(text, file=sys.stderr, flush=True),
         )
+        # Whatever a contender keeps for its time is gone with the rest.
+        os.environ["TMPDIR"] = folder
         report = Report(machine.describe(context), skipped=context.skipped)
         try:
             for name, part in PARTS.items():

@@ -75,7 +75,7 @@ class Process:
         ready = select.select([self._popen.stdout], [], [], seconds)[0]
         answer = self._popen.stdout.readline() if ready else b""
         if not answer:
-            raise Failed(f"{' '.join(self.command)} {'ended' if ready else 'does not answer'}:\n{self.log()}")
+            raise self.failed("ended" if ready else "does not answer")
         return answer.decode().rstrip("\n")
 
     def is_running(self) -> bool:
@@ -85,12 +85,18 @@ class Process:
         try:
             self._popen.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Failed(f"{' '.join(self.command)} does not end") from None
+            raise self.failed("does not end") from None
 
     def log(self) -> str:
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - 4000))
         return self._log.read().decode(errors="replace")
+
+    def failed(self, how: str) -> Failed:
+        """With the line of its log that seems to say why."""
+        lines = [line for line in self.log().splitlines() if line.strip()] or ["it says nothing"]
+        why = next((line for line in lines if "rror" in line or "xception" in line), lines[-1])
+        return Failed(f"{' '.join(self.command)} {how}: {why.strip()}")
 
     def tree(self) -> list[int]:
         """It and all below it."""
@@ -142,7 +148,7 @@ def wait_for(path: Path, process: Process, seconds: float = 10.0) -> None:
     until = time.monotonic() + seconds
     while not path.exists():
         if not process.is_running() or time.monotonic() > until:
-            raise Failed(f"{' '.join(process.command)} does not start:\n{process.log()}")
+            raise process.failed("does not start")
         time.sleep(0.01)
 
 

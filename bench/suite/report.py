@@ -78,10 +78,7 @@ class Report:
         for drawn in self.plots:
             parts.append(f"![{drawn.title}]({plots}{drawn.name}.svg)")
         if self.skipped:
-            lines = [
-                [what, why.strip().splitlines()[0] if why.strip() else ""]
-                for what, why in self.skipped.items()
-            ]
+            lines = [[what, why] for what, why in self.skipped.items()]
             parts.append("### Not measured\n\n" + table(["", ""], lines))
         return "\n\n".join(parts) + "\n"
 

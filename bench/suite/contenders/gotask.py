@@ -5,13 +5,17 @@ from ..processes import Process, wait_for
 from . import PhpContender
 
 
+#: Bytes, the default.
+MAX_PAYLOAD = 64 << 20
+
+
 class GoTask(PhpContender):
     name = "gotask"
     title = "GoTask, broker and worker"
     method = "echo"
 
     def __init__(
-        self, context: Context, workers: int = 1, app: str = "app.py", max_payload: int = 64 << 20
+        self, context: Context, workers: int = 1, app: str = "app.py", max_payload: int = MAX_PAYLOAD
     ) -> None:
         super().__init__(context)
         self.workers = workers
@@ -20,10 +24,7 @@ class GoTask(PhpContender):
         self.address = ""
 
     def serve(self) -> list[str]:
-        path = self.context.fresh("gotask") / "s"
-        self.address = f"unix://{path}"
-        self.servers["broker"] = Process(broker(self.context, self), env={"PYTHONPATH": str(ROOT / "python")})
-        wait_for(path, self.servers["broker"])
+        start_broker(self)
         return ["gotask", self.address, self.method, str(self.max_payload + 4096)]
 
 
@@ -33,9 +34,12 @@ class Inline(GoTask):
     method = "back"
 
 
-def broker(context: Context, contender: GoTask) -> list[str]:
+def start_broker(contender: GoTask) -> None:
+    context = contender.context
+    path = context.fresh("gotask") / "s"
+    contender.address = f"unix://{path}"
     options = ["--address", contender.address, "--workers", str(contender.workers), "--log-level", "error"]
-    if contender.max_payload != 64 << 20:
+    if contender.max_payload != MAX_PAYLOAD:
         # What waits counts as well.
         options += [
             "--max-payload",
@@ -43,4 +47,6 @@ def broker(context: Context, contender: GoTask) -> list[str]:
             "--queue-bytes",
             str(4 * contender.max_payload),
         ]
-    return [context.python, "-m", "gotask", str(BENCH / contender.app), *options]
+    command = [context.python, "-m", "gotask", str(BENCH / contender.app), *options]
+    contender.servers["broker"] = Process(command, env={"PYTHONPATH": str(ROOT / "python")})
+    wait_for(path, contender.servers["broker"])

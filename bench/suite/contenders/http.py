@@ -4,7 +4,7 @@ import socket
 import time
 
 from ..context import BENCH
-from ..processes import Failed, Process
+from ..processes import Process
 from . import PhpContender, free_port
 
 
@@ -22,6 +22,8 @@ class Asgi(PhpContender):
     def serve(self) -> list[str]:
         port = free_port()
         options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "--no-access-log"]
+        # A connection waits while others have their turn.
+        options += ["--timeout-keep-alive", "600"]
         command = [
             self.context.python,
             "-m",
@@ -57,5 +59,5 @@ def wait_for_port(port: int, process: Process, seconds: float = 15.0) -> None:
             return
         except OSError:
             if not process.is_running() or time.monotonic() > until:
-                raise Failed(f"{' '.join(process.command)} does not start:\n{process.log()}") from None
+                raise process.failed("does not start") from None
             time.sleep(0.02)
