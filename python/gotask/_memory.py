@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 _LINUX = sys.platform == "linux"
 
 # Committing a page costs more than copying it. A segment that came back is kept for so many seconds, in case the next
-# large call comes soon; and not more than this many bytes of them.
+# large call comes soon; not more than this many bytes of them, and not more than this many, as each holds a descriptor.
 KEEP_SECONDS = 1.0
 KEEP_BYTES = 128 * 1024 * 1024
+KEEP_COUNT = 32
 
 
 class Segment:
@@ -140,7 +141,7 @@ class SegmentPool:
             return
         self._kept.append(segment)
         self._used = True
-        while sum(kept.size for kept in self._kept) > KEEP_BYTES:
+        while len(self._kept) > KEEP_COUNT or sum(kept.size for kept in self._kept) > KEEP_BYTES:
             self._kept.pop(0).destroy()
         if not self._timer:
             self._timer = True

@@ -104,6 +104,14 @@ class Sync:
         time.sleep(seconds)
         return os.getpid()
 
+    def fail(self, token: str) -> None:
+        begin("sync", token)
+        raise ValueError(token)
+
+    def crash(self, token: str) -> None:
+        begin("sync", token)
+        os._exit(3)
+
     def size(self, body: bytes) -> int:
         return len(body)
 

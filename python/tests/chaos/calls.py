@@ -67,12 +67,31 @@ class Book:
         self.end(token, error.code, error.message)
 
     @property
+    def outcomes(self) -> Counter[str]:
+        return Counter(self._outcomes.values())
+
+    def ended_with(self, code: str) -> list[str]:
+        return [token for token, outcome in self._outcomes.items() if outcome == code]
+
+    @property
     def errors(self) -> Counter[str]:
         return Counter(code for code in self._outcomes.values() if code != "ok")
 
     @property
     def without_outcome(self) -> set[str]:
         return self.begun - self._outcomes.keys()
+
+    def rotate(self) -> Book:
+        """Takes out the calls that have ended, as a book of their own."""
+        taken = Book()
+        with self._lock:
+            taken._outcomes, self._outcomes = self._outcomes, {}
+            taken._not_run, self._not_run = self._not_run, set()
+            taken.twice, self.twice = self.twice, []
+            taken.wrong, self.wrong = self.wrong, []
+            taken.begun = set(taken._outcomes)
+            self.begun -= taken.begun
+        return taken
 
     def contradictions(self, journal: Iterable[str]) -> dict[str, list[str]]:
         """What the journal of executed calls says otherwise: {what: tokens}, empty where all is well."""

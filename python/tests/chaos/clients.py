@@ -44,15 +44,18 @@ def php() -> str | None:
 class Caller(ABC):
     """Calls until it is told to stop, which ends it within a call's timeout and HANG.
 
-    timeout: of each call, in seconds. sleep: of the slow ones among them.
+    timeout: of each call, in seconds. sleep: of the slow ones among them. pause: between two rounds of calls, if any.
     """
 
-    def __init__(self, name: str, address: str, book: Book, timeout: float, sleep: float) -> None:
+    def __init__(
+        self, name: str, address: str, book: Book, timeout: float, sleep: float, pause: float = 0.0
+    ) -> None:
         self.name = name
         self.address = address
         self.book = book
         self.timeout = timeout
         self.sleep = sleep
+        self.pause = pause
         self.failure: BaseException | None = None
         self.ended = threading.Event()
         self._numbers = itertools.count()
@@ -76,6 +79,11 @@ class Caller(ABC):
         self.book.begin(token)
         return token, method, arguments(self._random, token, self.sleep)
 
+    def rest(self) -> None:
+        """Between two rounds of calls."""
+        if self.pause:
+            self.ended.wait(self.pause)
+
     def failed(self, token: str, error: GoTaskError) -> None:
         self.book.failed(token, error)
         if error.code in ("connect_failed", "unavailable", "connection_lost"):
@@ -98,6 +106,7 @@ class Blocking(Caller):
     def run(self) -> None:
         with Client(self.address, self.timeout, self.timeout) as client:
             while not self.ended.is_set():
+                self.rest()
                 calls = [self.call() for _ in range(self._random.choice((1, 1, 20)))]
                 try:
                     values = client.call_many(
@@ -126,6 +135,7 @@ class Asynchronous(Caller):
 
     async def _one(self, client: AsyncClient) -> None:
         while not self.ended.is_set():
+            await asyncio.sleep(self.pause * self.tasks)
             token, method, given = self.call()
             task = asyncio.ensure_future(client.call(method, Args(*given)))
             if self._random.random() < 0.05:
@@ -162,6 +172,7 @@ class Strict(Caller):
             peer.socket.settimeout(self.timeout)
             peer.call_raw("GoTask.Hello", b'{"protocol": 1}', wire.JSON)
             while under_way or not self.ended.is_set():
+                self.rest()
                 while len(under_way) < self.window and not self.ended.is_set():
                     token, method, given = self.call()
                     under_way[peer.sequence + 1] = token, given[2], given[3]
@@ -183,29 +194,35 @@ class Strict(Caller):
             peer.close()
 
 
-class Php(Caller):
-    """The PHP client, in a process of its own: single calls and parallel ones."""
+class Process(Caller):
+    """A client in a process of its own, which says on standard output what becomes of its calls, as lines of JSON."""
+
+    command: list[str]
+    pid = 0
 
     def run(self) -> None:
-        interpreter = php()
-        assert interpreter is not None
-        command = [interpreter, str(PHP_CLIENT), self.address, self.name, str(self.timeout), str(self.sleep)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdin is not None and process.stdout is not None
+        numbers = map(str, (self.timeout, self.sleep, self.pause))
+        command = [*self.command, self.address, self.name, *numbers]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT / "python"
+        ) as process:
+            self.pid = process.pid
             watch = threading.Thread(target=self._end, args=(process,), daemon=True)
             watch.start()
+            assert process.stdout is not None
             for line in process.stdout:
-                event = json.loads(line)
-                token = event["token"]
-                if event["is"] == "begun":
-                    self.book.begin(token)
-                elif event["is"] == "wrong":
-                    self.book.wrong.append(token)
-                    self.book.end(token, "ok")
-                else:
-                    self.book.end(token, event["is"], event.get("message", ""))
+                self._note(**json.loads(line))
             watch.join()
         assert process.returncode == 0, f"it ended with {process.returncode}"
+
+    def _note(self, token: str, event: str, message: str) -> None:
+        if event == "begun":
+            self.book.begin(token)
+        elif event == "wrong":
+            self.book.wrong.append(token)
+            self.book.end(token, "ok")
+        else:
+            self.book.end(token, event, message)
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
@@ -216,6 +233,12 @@ class Php(Caller):
             process.wait(self.timeout + HANG)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
+
+
+class Php(Process):
+    """The PHP client: single calls and parallel ones."""
+
+    command = [php() or "php", str(PHP_CLIENT)]
 
 
 KINDS: tuple[type[Caller], ...] = (Blocking, Asynchronous, Strict)

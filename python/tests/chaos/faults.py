@@ -91,9 +91,9 @@ def shared_workers(scene: Scene) -> list[int]:
 
 
 def reload(scene: Scene) -> None:
-    scene.broker.records.clear()
+    before = scene.call("GoTask.Status")["generation"]
     os.kill(scene.pid, signal.SIGHUP)
-    scene.broker.wait_for("reloaded", 60)
+    assert eventually(lambda: bool(scene.call("GoTask.Status")["generation"] > before), 60), "never reloaded"
 
 
 # -- the broker -----------------------------------------------------------------------------------------------------------

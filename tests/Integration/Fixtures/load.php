@@ -6,7 +6,7 @@ declare(strict_types=1);
  * A client that calls without a pause until its standard input ends, and says on standard output, as lines of JSON, when a
  * call begins and what has become of it: "ok", "wrong", or the kind of error.
  *
- *     php load.php ADDRESS NAME TIMEOUT SLEEP
+ *     php load.php ADDRESS NAME TIMEOUT SLEEP PAUSE
  */
 
 use Reasno\GoTask\Args;
@@ -16,15 +16,15 @@ use Reasno\GoTask\Exception\GoTaskException;
 
 require __DIR__ . '/../../../vendor/autoload.php';
 
-[, $address, $name, $timeout, $sleep] = $argv;
+[, $address, $name, $timeout, $sleep, $pause] = $argv;
 
 $kinds = [
     'ConnectFailed' => 'connect_failed', 'ConnectionLost' => 'connection_lost', 'DeadlineExceeded' => 'deadline_exceeded',
     'WorkerCrashed' => 'worker_crashed', 'RemoteError' => 'remote_error', 'Unavailable' => 'unavailable', 'Overloaded' => 'overloaded',
 ];
 
-$say = static function (string $token, string $is, string $message = ''): void {
-    fwrite(STDOUT, json_encode(['token' => $token, 'is' => $is, 'message' => $message], JSON_INVALID_UTF8_SUBSTITUTE) . "\n");
+$say = static function (string $token, string $event, string $message = ''): void {
+    fwrite(STDOUT, json_encode(['token' => $token, 'event' => $event, 'message' => $message], JSON_INVALID_UTF8_SUBSTITUTE) . "\n");
 };
 
 $judge = static function (string $token, string $body, int $times, mixed $value) use ($say, $kinds): void {
@@ -42,6 +42,7 @@ $number = 0;
 stream_set_blocking(STDIN, false);
 while (! feof(STDIN)) {
     fread(STDIN, 1);
+    usleep((int) ((float) $pause * 1e6));
     $calls = $bodies = [];
     for ($count = mt_rand(0, 2) === 0 ? 12 : 1; $count > 0; $count--) {
         $token = "{$name}-" . $number++;

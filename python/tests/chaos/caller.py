@@ -1,0 +1,54 @@
+"""All kinds of Python clients in one process: `python -m tests.chaos.caller ADDRESS NAME TIMEOUT SLEEP PAUSE`.
+
+It ends when its standard input does. What becomes of its calls it says on standard output; it remembers none of them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from .calls import Book, answer
+from .clients import KINDS, Caller, Process
+from .rough import Rough
+
+
+class Spoken(Book):
+    def begin(self, token: str) -> None:
+        say(token, "begun")
+
+    def end(self, token: str, code: str, message: str = "") -> None:
+        say(token, code, message)
+
+    def returned(self, token: str, body: bytes, times: int, value: object) -> None:
+        say(token, "ok" if value == answer(token, body, times) else "wrong")
+
+
+class PythonProcess(Process):
+    command = [sys.executable, "-m", "tests.chaos.caller"]
+
+
+def say(token: str, event: str, message: str = "") -> None:
+    line = json.dumps({"token": token, "event": event, "message": message})
+    sys.stdout.write(line + "\n")
+
+
+def main() -> int:
+    address, name = sys.argv[1:3]
+    timeout, sleep, pause = map(float, sys.argv[3:])
+    book = Spoken()
+    kinds: list[type[Caller]] = [*KINDS, Rough]
+    callers = [kind(f"{name}-{kind.__name__}", address, book, timeout, sleep, pause) for kind in kinds]
+    sys.stdin.read()
+    for caller in callers:
+        caller.stop()
+    for caller in callers:
+        caller.join()
+    if book.twice or book.wrong:
+        print(book.twice, book.wrong, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

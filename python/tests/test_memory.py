@@ -1,0 +1,36 @@
+"""Shared memory: what is kept for the next large call is bounded, and what can't be had costs nothing."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable
+
+import pytest
+
+from gotask._memory import KEEP_COUNT, Segment, SegmentPool
+
+
+def test_what_comes_back_is_kept_up_to_a_number_of_descriptors() -> None:
+    def later(seconds: float, callback: Callable[[], None]) -> None:
+        pass
+
+    pool = SegmentPool(later)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3 * KEEP_COUNT):
+        pool.adopt(Segment(64 * 1024)).close()
+    assert len(os.listdir("/proc/self/fd")) == before + KEEP_COUNT
+    pool.clear()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_where_there_is_no_room_no_descriptor_is_left() -> None:
+    before = os.listdir("/proc/self/fd")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            Segment(64 * 1024)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert os.listdir("/proc/self/fd") == before
