@@ -13,7 +13,11 @@ $failures = [];
 
 foreach ($read('checks') as $line) {
     [$outcome, $name] = explode(' ', $line, 2);
-    $outcome === 'ok' ? $passed++ : $failures[] = $name;
+    match ($outcome) {
+        'ok' => $passed++,
+        'skipped' => $skips[] = ['checks', ...explode(': ', $name, 2)],
+        default => $failures[] = $name,
+    };
 }
 foreach (glob("{$folder}/*.xml") as $file) {
     $name = basename($file, '.xml');

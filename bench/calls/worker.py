@@ -1,0 +1,26 @@
+"""worker.py CALLS: so many calls from the bytes that the broker receives to those of the reply, without any I/O."""
+
+import sys
+
+from gotask import _protocol as wire
+from gotask._codec import encode
+from gotask._protocol import Frame
+from gotask._registry import Registry
+from gotask._runner import Runner, make_job
+
+
+def hi(value: object) -> object:
+    return value
+
+
+registry = Registry()
+registry.register(hi)
+runner = Runner(registry, wire.MAX_PAYLOAD)
+decoder = wire.Decoder()
+payload = encode(wire.MSGPACK, {"name": "Reasno", "values": [1, 2.5, True, None], "text": "x" * 40})
+for sequence in range(1, int(sys.argv[1]) + 1):
+    data = wire.encode(wire.MSGPACK, (sequence, 2, 30_000, 0), b"hi" + payload)
+    for frame in decoder.feed(data):
+        assert isinstance(frame, Frame)
+        job = make_job(sequence, 0.0, 0, frame.raw, 0, len(frame.raw), None)
+        b"".join(runner.run(job))
