@@ -59,7 +59,7 @@ def test_those_behind_a_slow_one_and_before_it_do_not_wait_for_it(broker: Broker
         # Nobody else can run those behind; those before it are answered.
         assert [peer.result(sequence) for sequence in values] == list(values.values())
         return
-    order = []
+    order: list[int] = []
     while len(order) < CALLS:
         peer.read()
         order += [sequence for sequence in peer.replies if sequence not in order]

@@ -15,6 +15,7 @@ from typing import Any
 
 import gotask
 from gotask import _channel, _slots
+from gotask._protocol import Buffer
 
 from ..chaos.calls import answer
 
@@ -59,6 +60,8 @@ def answering(method: str, lanes: tuple[str, ...]) -> None:
     original: Callable[..., None] = getattr(_channel.Channel, method)
 
     def replaced(channel: Any, *given: Any) -> None:
+        if method == "flush" and not channel._gathered:
+            return
         lane = lanes[given[1]] if len(given) > 1 else lanes[0]
         step(lane, "returned")
         if wanted(lane, "answering"):
@@ -69,8 +72,8 @@ def answering(method: str, lanes: tuple[str, ...]) -> None:
     setattr(_channel.Channel, method, replaced)
 
 
-def half(send: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    def send_half(data: bytes) -> None:
+def half(send: Callable[[Buffer], None]) -> Callable[[Buffer], None]:
+    def send_half(data: Buffer) -> None:
         send(data[: len(data) // 2])
         die()
 
@@ -81,9 +84,10 @@ with open("/proc/self/cmdline", "rb") as file:
     SYNC = "own" if file.read().endswith(b"\0Own\0") else "sync"
 taking("message", SYNC, "gathered")
 taking("begin", SYNC, "noted")
+taking("begin_of_many", SYNC, "noted")
 taking("take", "async", "noted")
 answering("reply", (SYNC, "async"))
-answering("send", (SYNC,))
+answering("flush", (SYNC,))
 
 
 def begin(lane: str, token: str) -> None:
