@@ -115,11 +115,20 @@ abstract class Connection
     abstract public function await(Pending $call): void;
 
     /**
-     * Waits until one of these calls, all of this connection and none with an outcome yet, has one.
+     * Waits until one of these calls has an outcome, none of which has one yet. They are all of this connection, or of such that it
+     * can be waited for together with.
      *
      * @param non-empty-array<Pending> $calls
      */
     abstract public function awaitAny(array $calls): void;
+
+    /**
+     * Whether one caller can wait for the calls of both at the same time.
+     */
+    public function canJoin(self $other): bool
+    {
+        return $other === $this;
+    }
 
     /**
      * Gives a call up; it has an outcome then.

@@ -199,6 +199,16 @@ final class Dispatcher
     }
 
     /**
+     * The runtime, where many calls of one caller are on connections that one coroutine or fiber can't wait for together.
+     */
+    public function spreads(): ?Runtime
+    {
+        $connections = count($this->addresses) > 1 ? $this->connections() : $this->blocking;
+
+        return $connections === $this->blocking ? null : $connections?->runtime();
+    }
+
+    /**
      * Whether a call belongs to the process that this one was forked from.
      */
     public function isForked(Pending $call): bool

@@ -8,6 +8,8 @@ use Closure;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Runtime\Runtime;
+use Throwable;
 use ValueError;
 
 use function array_key_first;
@@ -17,6 +19,7 @@ use function hrtime;
 use function is_array;
 use function is_int;
 use function is_string;
+use function spl_object_id;
 
 /**
  * Many calls at the same time from one caller: a window over them that is filled up in one write, then waited for until any of
@@ -27,6 +30,14 @@ use function is_string;
  */
 final class Parallel
 {
+    /** Seconds; every call has its deadline. */
+    private const LONG = 1e6;
+
+    /** The one whose coroutines or fibers wait for the calls; null: this one does itself. */
+    private readonly ?Runtime $runtime;
+
+    private ?Latch $latch = null;
+
     /** @var array<int, Pending> those under way, by their place in the order */
     private array $window = [];
 
@@ -50,6 +61,7 @@ final class Parallel
         private readonly Closure $prepare,
         private readonly int $concurrency,
     ) {
+        $this->runtime = $dispatcher->spreads();
     }
 
     /**
@@ -124,6 +136,9 @@ final class Parallel
             $now = hrtime(true);
             $this->dispatcher->connect($call, $now)->hold($call, $now);
             $this->window[$place] = $call;
+            if ($this->runtime !== null) {
+                $this->watch($place, $call, $this->runtime);
+            }
         } catch (Cancelled $cancelled) {
             throw $cancelled;
         } catch (GoTaskException $error) {
@@ -136,6 +151,11 @@ final class Parallel
      */
     private function advance(): void
     {
+        if ($this->runtime !== null) {
+            $this->advanceWatched($this->runtime);
+
+            return;
+        }
         $oldest = $this->window[array_key_first($this->window) ?? 0] ?? null;
         $connection = $oldest?->connection;
         $waiting = [];
@@ -143,7 +163,7 @@ final class Parallel
         foreach ($this->window as $place => $call) {
             if ($call->outcome !== Outcome::Waiting) {
                 $done = true;
-            } elseif ($call->connection === $connection) {
+            } elseif ($call->connection === $connection || $connection?->canJoin($call->connection ?? $connection) === true) {
                 $waiting[$place] = $call;
             } else {
                 // Another connection was opened meanwhile. Its calls are waited for when those of this one are done.
@@ -157,6 +177,48 @@ final class Parallel
         $this->take();
     }
 
+    /**
+     * The same where the calls are on connections of several addresses, each with its own readers.
+     */
+    private function advanceWatched(Runtime $runtime): void
+    {
+        $latch = $this->latch = $runtime->latch();
+        $connections = [];
+        foreach ($this->window as $call) {
+            if ($call->connection !== null) {
+                $connections[spl_object_id($call->connection)] = $call->connection;
+            }
+        }
+        foreach ($connections as $connection) {
+            $connection->flush();
+        }
+        foreach ($this->window as $call) {
+            if ($call->outcome !== Outcome::Waiting) {
+                $latch->open();
+                break;
+            }
+        }
+        $latch->wait(self::LONG);
+        $this->take();
+    }
+
+    /**
+     * Has somebody wait for a call, who then wakes this one.
+     */
+    private function watch(int $place, Pending $call, Runtime $runtime): void
+    {
+        $runtime->spawn(function () use ($place, $call): void {
+            try {
+                $call->connection?->await($call);
+            } catch (Throwable) {
+                // Its outcome tells.
+            }
+            if (($this->window[$place] ?? null) === $call) {
+                $this->latch?->open();
+            }
+        });
+    }
+
     private function take(): void
     {
         foreach ($this->window as $place => $call) {
@@ -165,6 +227,9 @@ final class Parallel
             }
             try {
                 if (($call->outcome !== Outcome::Replied || ($call->replyFlags & Flag::ERROR) !== 0) && $this->dispatcher->again($call)) {
+                    if ($this->runtime !== null) {
+                        $this->watch($place, $call, $this->runtime);
+                    }
                     continue;
                 }
                 unset($this->window[$place]);

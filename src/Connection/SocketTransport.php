@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Connection;
 
+use RuntimeException;
 use Socket;
 
 use function intdiv;
@@ -11,6 +12,7 @@ use function is_string;
 use function max;
 use function socket_clear_error;
 use function socket_close;
+use function socket_export_stream;
 use function socket_last_error;
 use function socket_recv;
 use function socket_select;
@@ -44,6 +46,9 @@ final class SocketTransport implements Transport
     private int $timeout = 0;
 
     private bool $closed = false;
+
+    /** @var null|resource */
+    private mixed $stream = null;
 
     public function __construct(private readonly Socket $socket)
     {
@@ -84,6 +89,11 @@ final class SocketTransport implements Transport
         $ready = @socket_select($reads, $writes, $excepts, intdiv($micros, 1_000_000), $micros % 1_000_000);
 
         return $ready !== false && $ready > 0 && $reads !== [];
+    }
+
+    public function stream(): mixed
+    {
+        return $this->stream ??= socket_export_stream($this->socket) ?: throw new RuntimeException('The socket is no stream.');
     }
 
     public function error(): string

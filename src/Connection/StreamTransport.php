@@ -71,6 +71,11 @@ final class StreamTransport implements Transport
         return $this->select(true, true, $wait);
     }
 
+    public function stream(): mixed
+    {
+        return $this->stream;
+    }
+
     public function error(): string
     {
         return $this->error;

@@ -34,6 +34,13 @@ interface Transport
     public function poll(int $wait): bool;
 
     /**
+     * The stream that it reads, to wait for several at a time.
+     *
+     * @return resource
+     */
+    public function stream(): mixed;
+
+    /**
      * Why the connection is gone.
      */
     public function error(): string;

@@ -12,9 +12,16 @@ use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\Transport;
 use Reasno\GoTask\Exception\ProtocolError;
 
+use function array_values;
 use function hrtime;
+use function intdiv;
 use function max;
+use function min;
+use function spl_object_id;
+use function stream_select;
 use function strlen;
+
+use const PHP_INT_MAX;
 
 /**
  * The process waits, and reads for all its calls while it does.
@@ -85,14 +92,26 @@ final class BlockingConnection extends Connection
 
     public function awaitAny(array $calls): void
     {
+        $connections = [];
+        foreach ($calls as $call) {
+            if ($call->connection instanceof self && $call->connection !== $this) {
+                $connections[spl_object_id($call->connection)] = $call->connection;
+            }
+        }
+        $connections = $connections === [] ? [] : [$this, ...array_values($connections)];
         while (true) {
             foreach ($calls as $call) {
                 if ($call->outcome !== Outcome::Waiting) {
                     return;
                 }
             }
-            $this->step();
+            $connections === [] ? $this->step() : self::stepTogether($connections);
         }
+    }
+
+    public function canJoin(Connection $other): bool
+    {
+        return $other instanceof self;
     }
 
     public function probe(): bool
@@ -143,6 +162,49 @@ final class BlockingConnection extends Connection
                 $this->receive(0);
             }
             $this->flush();
+        }
+    }
+
+    /**
+     * The same for the next thing that happens on any of these.
+     *
+     * @param non-empty-list<self> $connections
+     */
+    private static function stepTogether(array $connections): void
+    {
+        $now = hrtime(true);
+        $earliest = PHP_INT_MAX;
+        $reads = $writes = [];
+        foreach ($connections as $key => $connection) {
+            if (! $connection->open) {
+                continue;
+            }
+            if ($connection->session->earliest <= $now) {
+                $connection->drain();
+                $connection->session->expire($now);
+                $connection->flush();
+
+                return;
+            }
+            $earliest = min($earliest, $connection->session->earliest);
+            $reads[$key] = $connection->transport->stream();
+            if ($connection->session->outbox->length > 0) {
+                $writes[$key] = $reads[$key];
+            }
+        }
+        $excepts = null;
+        $micros = intdiv($earliest - $now + 999, 1000);
+        if ($reads === [] || @stream_select($reads, $writes, $excepts, intdiv($micros, 1_000_000), $micros % 1_000_000) === false) {
+            // A signal came: its handler runs, and the caller looks at the clock.
+            return;
+        }
+        foreach ($connections as $key => $connection) {
+            if (isset($reads[$key])) {
+                $connection->receive(0);
+            }
+            if (isset($writes[$key])) {
+                $connection->flush();
+            }
         }
     }
 

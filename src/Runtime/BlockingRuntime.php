@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime;
 
+use Closure;
 use LogicException;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
@@ -48,6 +49,11 @@ final class BlockingRuntime implements Runtime
     public function latch(): Latch
     {
         throw new LogicException('Nothing else can run while this runtime opens a connection.');
+    }
+
+    public function spawn(Closure $body): void
+    {
+        throw new LogicException('Nothing can run beside the caller in this runtime.');
     }
 
     public function probe(Address $address, float $timeout): Probe

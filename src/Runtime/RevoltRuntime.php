@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime;
 
+use Closure;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Latch;
@@ -47,6 +48,11 @@ final class RevoltRuntime implements Runtime
     public function latch(): Latch
     {
         return new RevoltLatch($this->driver);
+    }
+
+    public function spawn(Closure $body): void
+    {
+        $this->driver->queue($body);
     }
 
     public function probe(Address $address, float $timeout): Probe

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime;
 
+use Closure;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Latch;
@@ -25,6 +26,13 @@ interface Runtime
     public function connect(Address $address, Session $session, float $timeout): Connection;
 
     public function latch(): Latch;
+
+    /**
+     * Runs something beside its caller.
+     *
+     * @param Closure(): void $body
+     */
+    public function spawn(Closure $body): void;
 
     /**
      * Begins to look whether a broker answers at an address. Nobody waits for it, now or later.

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime;
 
+use Closure;
 use Reasno\GoTask\Connection\Probe;
 use Swoole\Coroutine;
 
@@ -17,9 +18,9 @@ final class SwooleProbe implements Probe
     private ?bool $answered = null;
 
     /**
-     * @param callable(): bool $look waits for the answer
+     * @param Closure(): bool $look waits for the answer
      */
-    public function __construct(callable $look)
+    public function __construct(Closure $look)
     {
         Coroutine::create(function () use ($look): void {
             $this->answered = $look();

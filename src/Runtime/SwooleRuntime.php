@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime;
 
+use Closure;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Latch;
@@ -40,6 +41,11 @@ final class SwooleRuntime implements Runtime
     public function latch(): Latch
     {
         return new SwooleLatch();
+    }
+
+    public function spawn(Closure $body): void
+    {
+        Coroutine::create($body);
     }
 
     public function probe(Address $address, float $timeout): Probe

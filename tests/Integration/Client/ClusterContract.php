@@ -119,6 +119,21 @@ abstract class ClusterContract extends RuntimeTestCase
         });
     }
 
+    public function testInParallelASlowOneDoesNotHoldUpTheOther(): void
+    {
+        $this->within(false, function (Client $client): void {
+            self::assertSame($this->both(), $this->brokersOf($client, 10));
+            $this->a->signal(SIGSTOP);
+            $calls = array_map(fn (int $i): array => ['App.note', [$this->notes, $i, 0.0]], range(1, 200));
+            $results = $client->parallel($calls, 8, 3.0, throw: false);
+            $failed = array_filter($results, static fn (mixed $result): bool => $result instanceof DeadlineExceeded);
+            // One window at most is with the one that hangs, and all others have run before that is known.
+            self::assertLessThan(8, count($failed));
+            self::assertCount(200 - count($failed), $this->notes());
+            self::assertSame([$this->b->pid()], array_values(array_unique(array_filter($results, is_int(...)))));
+        });
+    }
+
     public function testTheBudgetBoundsHowManyAreMadeAgain(): void
     {
         $this->within(false, function (Client $client): void {

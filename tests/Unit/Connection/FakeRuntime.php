@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Unit\Connection;
 
+use Closure;
 use LogicException;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
@@ -44,6 +45,11 @@ final class FakeRuntime implements Runtime
     }
 
     public function latch(): Latch
+    {
+        throw new LogicException('Nobody waits.');
+    }
+
+    public function spawn(Closure $body): void
     {
         throw new LogicException('Nobody waits.');
     }
