@@ -12,13 +12,20 @@ final class Addresses
     public const DEFAULT = 'unix://runtime/gotask/default.sock';
 
     /**
-     * @return non-empty-list<string> of the variable GOTASK_ADDRESS, where commas separate several; else the default, relative to
+     * @param null|string $given what a command was told, where commas separate several
+     * @return non-empty-list<string> these; else those of the variable GOTASK_ADDRESS, written alike; else the default, relative to
      *                                the working directory
      */
-    public static function default(): array
+    public static function of(?string $given = null): array
     {
-        $given = array_values(array_filter(array_map(trim(...), explode(',', (string) getenv('GOTASK_ADDRESS')))));
+        return self::split($given ?? (string) getenv('GOTASK_ADDRESS')) ?: [self::DEFAULT];
+    }
 
-        return $given === [] ? [self::DEFAULT] : $given;
+    /**
+     * @return list<string>
+     */
+    public static function split(string $addresses): array
+    {
+        return array_values(array_filter(array_map(trim(...), explode(',', $addresses))));
     }
 }

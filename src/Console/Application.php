@@ -24,12 +24,12 @@ use Symfony\Component\Console\Application as SymfonyApplication;
 final class Application extends SymfonyApplication
 {
     /**
-     * @param null|Closure(string): GoTask $connect a client of the worker at an address
+     * @param null|Closure(non-empty-list<string>): GoTask $connect a client of the workers at some addresses
      */
     public function __construct(?Closure $connect = null)
     {
         parent::__construct('gotask', Version::installed());
-        $connect ??= static fn (string $address): GoTask => new Client($address);
+        $connect ??= self::connect(...);
         $this->addCommands([
             new ServeCommand(),
             new CallCommand($connect),
@@ -41,5 +41,13 @@ final class Application extends SymfonyApplication
             new DoctorCommand(),
             new InstallCommand(),
         ]);
+    }
+
+    /**
+     * @param list<string> $addresses
+     */
+    private static function connect(array $addresses): GoTask
+    {
+        return new Client($addresses);
     }
 }

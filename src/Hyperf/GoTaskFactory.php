@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Hyperf;
 
 use Psr\Container\ContainerInterface;
+use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Config\Workers;
 
@@ -51,6 +52,18 @@ class GoTaskFactory
     public function set(string $name, GoTask $client): void
     {
         $this->clients[$name] = $client;
+    }
+
+    /**
+     * The client of a worker that is deployed at several addresses, for one of them alone.
+     *
+     * @throws InvalidConfiguration
+     */
+    public function at(string $name, string $address): GoTask
+    {
+        $client = $this->get($name);
+
+        return $client instanceof WorkerClient ? $client->at($address) : $client;
     }
 
     protected function make(string $name): GoTask

@@ -58,15 +58,25 @@ class WorkerClient implements GoTask
     }
 
     /**
-     * @param string $address the worker's own, or that of a private one where this process is to have that
+     * A client of the worker at one of its addresses alone.
+     *
      * @throws InvalidConfiguration
      */
-    protected function make(WorkerConfig $config, string $address): Client
+    public function at(string $address): GoTask
+    {
+        return $this->make($this->workers->get($this->name), [$address]);
+    }
+
+    /**
+     * @param non-empty-list<string> $addresses the worker's own, or that of a private one where this process is to have that
+     * @throws InvalidConfiguration
+     */
+    protected function make(WorkerConfig $config, array $addresses): Client
     {
         $pool = $config->pool;
         try {
             return new Client(
-                $address,
+                $addresses,
                 timeout: $config->timeout,
                 connectTimeout: $pool->connectTimeout,
                 maxConnections: $pool->maxConnections,
@@ -85,9 +95,9 @@ class WorkerClient implements GoTask
         $config = $this->workers->get($this->name);
         if ($this->private->isFor($config)) {
             // Not kept here: it ends before this object does.
-            return $this->private->client($config, fn (string $address): Client => $this->make($config, $address));
+            return $this->private->client($config, fn (string $address): Client => $this->make($config, [$address]));
         }
 
-        return $this->client = $this->make($config, $config->address);
+        return $this->client = $this->make($config, $config->addresses);
     }
 }

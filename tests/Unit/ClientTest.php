@@ -18,6 +18,7 @@ final class ClientTest extends TestCase
     public function testItConnectsToNothingUntilItIsCalled(): void
     {
         self::assertSame('unix:///nowhere', (new Client('unix:///nowhere'))->address);
+        self::assertSame('unix:///a,tcp://b:1', (new Client(['unix:///a', 'tcp://b:1']))->address);
     }
 
     /**
@@ -37,6 +38,7 @@ final class ClientTest extends TestCase
     public static function wrongArguments(): iterable
     {
         yield [static fn () => new Client('nowhere'), 'is no address'];
+        yield [static fn () => new Client([]), 'at least one address'];
         yield [static fn () => new Client('unix:///x', timeout: 0.0), 'The timeout'];
         yield [static fn () => new Client('unix:///x', timeout: NAN), 'The timeout'];
         yield [static fn () => new Client('unix:///x', connectTimeout: -1.0), 'connect timeout'];

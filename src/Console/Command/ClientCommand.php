@@ -20,18 +20,24 @@ use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
+use Symfony\Component\Console\Output\BufferedOutput;
 use Symfony\Component\Console\Output\ConsoleOutputInterface;
 use Symfony\Component\Console\Output\OutputInterface;
 use Throwable;
 use ValueError;
+
+use function count;
 
 /**
  * A command that calls a running worker: what such have in common.
  */
 abstract class ClientCommand extends Command
 {
+    /** Whether it is carried out for each of several addresses; else one client has all of them. */
+    protected const FOR_EACH = false;
+
     /**
-     * @param Closure(string): GoTask $connect a client of the worker at an address
+     * @param Closure(non-empty-list<string>): GoTask $connect a client of the workers at some addresses
      */
     public function __construct(private readonly Closure $connect)
     {
@@ -40,7 +46,7 @@ abstract class ClientCommand extends Command
 
     protected function configure(): void
     {
-        $this->addOption('address', 'a', InputOption::VALUE_REQUIRED, 'unix:///path.sock or tcp://host:port [default: $GOTASK_ADDRESS or ' . Addresses::DEFAULT . ']')
+        $this->addOption('address', 'a', InputOption::VALUE_REQUIRED, 'unix:///path.sock or tcp://host:port; several with commas between [default: $GOTASK_ADDRESS or ' . Addresses::DEFAULT . ']')
             ->addOption('timeout', 't', InputOption::VALUE_REQUIRED, 'seconds to wait for an answer [default: $GOTASK_TIMEOUT or 30]')
             ->addOption('json', null, InputOption::VALUE_NONE, 'one JSON document, for programs; a failure is {"error": {…}}')
             ->setHelp(ExitCode::HELP);
@@ -57,12 +63,54 @@ abstract class ClientCommand extends Command
      */
     protected function client(Options $options): GoTask
     {
-        return ($this->connect)($options->text('address') ?? Addresses::default()[0]);
+        return ($this->connect)(Addresses::of($options->text('address')));
+    }
+
+    /**
+     * @return non-empty-list<string>
+     */
+    protected function addresses(Options $options): array
+    {
+        return Addresses::of($options->text('address'));
     }
 
     protected function execute(InputInterface $input, OutputInterface $output): int
     {
         $options = new Options($input);
+        $addresses = static::FOR_EACH ? $this->addresses($options) : [];
+
+        return count($addresses) > 1 ? $this->runForEach($addresses, $input, $output) : $this->runOnce($options, $output);
+    }
+
+    /**
+     * @param list<string> $addresses
+     * @return int the highest of the exit codes
+     */
+    private function runForEach(array $addresses, InputInterface $input, OutputInterface $output): int
+    {
+        $options = new Options($input);
+        $code = ExitCode::OK;
+        $documents = [];
+        foreach ($addresses as $place => $address) {
+            $input->setOption('address', $address);
+            if ($options->flag('json')) {
+                $document = new BufferedOutput();
+                $code = max($code, $this->runOnce($options, $document));
+                $documents[] = Json::line($address) . ':' . trim($document->fetch());
+                continue;
+            }
+            $output->writeln(($place === 0 ? '' : "\n") . '<options=bold>' . OutputFormatter::escape($address) . '</>');
+            $code = max($code, $this->runOnce($options, $output));
+        }
+        if ($options->flag('json')) {
+            $output->writeln('{' . implode(',', $documents) . '}', OutputInterface::OUTPUT_RAW);
+        }
+
+        return $code;
+    }
+
+    private function runOnce(Options $options, OutputInterface $output): int
+    {
         try {
             return $this->perform($this->client($options), $options->seconds('timeout'), $options, $output);
         } catch (GoTaskException|InvalidArgumentException|JsonException|ValueError $failure) {

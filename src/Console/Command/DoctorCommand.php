@@ -56,7 +56,7 @@ class DoctorCommand extends Command
     {
         return (new Doctor(
             $options->text('app') ?? 'gotask/app.py',
-            $options->text('address') ?? Addresses::default()[0],
+            Addresses::of($options->text('address'))[0],
             $options->text('python'),
             (string) getcwd(),
         ))->examine();

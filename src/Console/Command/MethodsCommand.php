@@ -17,6 +17,8 @@ use Symfony\Component\Console\Output\OutputInterface;
  */
 class MethodsCommand extends ClientCommand
 {
+    protected const FOR_EACH = true;
+
     protected function configure(): void
     {
         parent::configure();

@@ -18,6 +18,8 @@ use Symfony\Component\Console\Output\OutputInterface;
  */
 final class ReloadCommand extends ClientCommand
 {
+    protected const FOR_EACH = true;
+
     /** Seconds: the time of two starts, since a reload that is under way already is finished first. */
     private const TIMEOUT = 120.0;
 
@@ -37,7 +39,7 @@ final class ReloadCommand extends ClientCommand
     protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
     {
         $timeout ??= self::TIMEOUT;
-        $address = $options->text('address') ?? Addresses::default()[0];
+        $address = Addresses::of($options->text('address'))[0];
         $generation = Reload::request($address)?->await($timeout) ?? (new BrokerReload($task))->run($timeout);
         $output->writeln($options->flag('json') ? Json::line(['generation' => $generation]) : "<info>the code as it is now runs</info>, generation {$generation}");
 

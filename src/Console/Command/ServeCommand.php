@@ -59,7 +59,7 @@ final class ServeCommand extends Command
         try {
             $worker = new WorkerProcess(
                 $options->text('app') ?? '',
-                $options->list('address') ?: Addresses::default(),
+                $options->list('address') ?: Addresses::of(),
                 $options->integer('workers'),
                 $options->text('python'),
                 $options->seconds('start-timeout') ?? 60.0,

@@ -20,6 +20,8 @@ use function sprintf;
  */
 class StatusCommand extends ClientCommand
 {
+    protected const FOR_EACH = true;
+
     protected function configure(): void
     {
         parent::configure();

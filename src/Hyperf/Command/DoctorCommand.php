@@ -44,7 +44,7 @@ class DoctorCommand extends ConsoleCommand
         }
         $findings = [];
         foreach ($workers as $name => $config) {
-            $findings[] = new Finding(true, "the worker {$name}" . ($config->managed ? '' : ", which is not managed, at {$config->address}"));
+            $findings[] = new Finding(true, "the worker {$name}" . ($config->managed ? '' : ', which is not managed, at ' . implode(', ', $config->addresses)));
             if ($config->managed) {
                 array_push($findings, ...(new Doctor($config->app, $config->address, $config->python, $config->directory))->examine());
             }

@@ -12,6 +12,8 @@ use Reasno\GoTask\Hyperf\Config\Workers;
 use Reasno\GoTask\Hyperf\GoTaskFactory;
 use Symfony\Component\Console\Input\InputOption;
 
+use function in_array;
+
 /**
  * A command of `bin/gotask` that calls a worker of the configuration instead of one at an address.
  *
@@ -21,7 +23,7 @@ trait NamedWorker
 {
     public function __construct(protected readonly Workers $workers, protected readonly GoTaskFactory $factory)
     {
-        parent::__construct(static fn (string $address): GoTask => new Client($address));
+        parent::__construct(static fn (array $addresses): GoTask => new Client($addresses));
     }
 
     protected function configure(): void
@@ -38,6 +40,18 @@ trait NamedWorker
 
     protected function client(Options $options): GoTask
     {
-        return $options->text('address') === null ? $this->factory->get($this->worker($options)->name) : parent::client($options);
+        $address = $options->text('address');
+        $worker = $this->worker($options);
+
+        return match (true) {
+            $address === null => $this->factory->get($worker->name),
+            in_array($address, $worker->addresses, true) => $this->factory->at($worker->name, $address),
+            default => parent::client($options),
+        };
+    }
+
+    protected function addresses(Options $options): array
+    {
+        return $options->text('address') === null ? $this->worker($options)->addresses : parent::addresses($options);
     }
 }

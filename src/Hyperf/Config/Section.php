@@ -115,6 +115,28 @@ final class Section
     }
 
     /**
+     * @param bool $several whether it may be a list, or a text with commas
+     * @return non-empty-list<string>
+     */
+    public function oneOrMore(string $key, string $default, bool $several): array
+    {
+        $value = $this->take($key) ?? $default;
+        if ($several && is_string($value)) {
+            $value = explode(',', $value);
+        }
+        $texts = [];
+        foreach ($several && is_array($value) ? $value : [$value] as $text) {
+            if (! is_string($text) || trim($text) === '') {
+                $texts = [];
+                break;
+            }
+            $texts[] = trim($text);
+        }
+
+        return $texts ?: throw $this->wrong($key, $several ? 'a text that is not empty, or a list of such' : 'a text that is not empty', $value);
+    }
+
+    /**
      * @return array<string, string>
      */
     public function texts(string $key): array

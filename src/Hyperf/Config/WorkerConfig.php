@@ -17,6 +17,7 @@ final class WorkerConfig
 
     /**
      * @param string $address a Unix path is absolute, but may still be one that can't be used
+     * @param non-empty-list<string> $addresses the same, and where it is not managed perhaps more that serve the same
      * @param string $app a file, absolute, or the name of a module
      * @param array<string, string> $environment of the Python processes, with the limits
      */
@@ -24,6 +25,7 @@ final class WorkerConfig
         public readonly string $name,
         public readonly bool $managed,
         public readonly string $address,
+        public readonly array $addresses,
         public readonly string $app,
         public readonly ?string $python,
         public readonly ?int $workers,
@@ -71,10 +73,16 @@ final class WorkerConfig
             $environment += ['GOTASK_MIN_WORKERS' => (string) $minWorkers];
         }
         $limits->end();
+        $managed = $section->flag('managed', true);
+        $addresses = array_map(
+            static fn (string $address): string => self::address($address, $directory),
+            $section->oneOrMore('address', "unix://runtime/gotask/{$name}.sock", ! $managed),
+        );
         $config = new self(
             name: $name,
-            managed: $section->flag('managed', true),
-            address: self::address($section->text('address', "unix://runtime/gotask/{$name}.sock"), $directory),
+            managed: $managed,
+            address: $addresses[0],
+            addresses: $addresses,
             app: self::app($section->text('app', 'gotask/app.py'), $directory),
             python: $section->optionalText('python'),
             workers: $workers,

@@ -68,11 +68,13 @@ class Workers
                 throw new InvalidConfiguration("gotask.{$name} in config/autoload/gotask.php must be an array of a worker's settings under its name.");
             }
             $workers[$name] = WorkerConfig::of($name, $worker, $this->directory());
-            $other = $addresses[$workers[$name]->address] ?? null;
-            if ($other !== null) {
-                throw new InvalidConfiguration("gotask.{$name}.address in config/autoload/gotask.php is also the address of {$other}.");
+            foreach ($workers[$name]->addresses as $address) {
+                $other = $addresses[$address] ?? null;
+                if ($other !== null) {
+                    throw new InvalidConfiguration("gotask.{$name}.address in config/autoload/gotask.php is also the address of {$other}.");
+                }
+                $addresses[$address] = $name;
             }
-            $addresses[$workers[$name]->address] = $name;
         }
 
         return $workers;

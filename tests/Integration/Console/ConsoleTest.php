@@ -15,6 +15,7 @@ use Reasno\GoTask\Console\Command\StatusCommand;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Process\WorkerProcess;
 
+use function array_slice;
 use function in_array;
 use function is_array;
 use function is_int;
@@ -123,6 +124,23 @@ final class ConsoleTest extends TestCase
         self::assertMatchesRegularExpression('/^worker +service +generation state +calls *\n\d+ +\(shared\) 1 +\w+ +\d+/m', $stdout);
         $document = json_decode(self::gotask(['status', '--json'])[1], true);
         self::assertSame($pid, is_array($document) && is_int($document['pid']) ? (string) $document['pid'] : '');
+    }
+
+    public function testOfSeveralAddressesEachIsShown(): void
+    {
+        $address = (string) self::$worker?->address();
+        [$exit, $stdout, $stderr] = self::gotask(['status', '--address', "{$address},unix:///nowhere.sock"]);
+
+        self::assertSame(3, $exit);
+        self::assertMatchesRegularExpression("~^{$address}\nstate +ready\n~", $stdout);
+        self::assertStringContainsString("\n\nunix:///nowhere.sock\n", $stdout);
+        self::assertStringContainsString('Cannot connect to unix:///nowhere.sock', $stderr);
+        [$exit, $stdout] = self::gotask(['methods', '--json', '--address', "unix:///nowhere.sock,{$address}"]);
+        $document = json_decode($stdout, true);
+        self::assertIsArray($document);
+        self::assertSame([3, ['unix:///nowhere.sock', $address]], [$exit, array_keys($document)]);
+        self::assertContains('App.hi', array_column((array) $document[$address], 'name'));
+        self::assertSame([0, "\"x\"\n"], array_slice(self::gotask(['call', 'GoTask.Ping', '"x"', '--address', "unix:///nowhere.sock,{$address}"]), 0, 2));
     }
 
     public function testABrokerWithoutASupervisorIsReloadedAllTheSame(): void

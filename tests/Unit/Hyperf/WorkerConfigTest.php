@@ -39,6 +39,23 @@ final class WorkerConfigTest extends TestCase
         self::assertSame(WorkerConfig::ATTACH, $config->console);
     }
 
+    public function testOneThatIsNotManagedMayHaveSeveralAddresses(): void
+    {
+        $addresses = ['tcp://10.0.0.1:6001', 'unix:///srv/app/ml.sock'];
+        foreach (['tcp://10.0.0.1:6001, unix://ml.sock', ['tcp://10.0.0.1:6001', 'unix://ml.sock']] as $value) {
+            self::assertSame($addresses, WorkerConfig::of('ml', ['managed' => false, 'address' => $value], '/srv/app')->addresses);
+        }
+        self::assertSame(['unix:///a,b'], WorkerConfig::of('ml', ['address' => 'unix:///a,b'], '/srv/app')->addresses);
+        foreach ([[true, $addresses], [false, []], [false, ['']], [false, 'tcp://a:1,,tcp://b:1'], [false, [1]]] as [$managed, $value]) {
+            try {
+                WorkerConfig::of('ml', ['managed' => $managed, 'address' => $value], '/srv/app');
+                self::fail('It was taken.');
+            } catch (InvalidConfiguration $error) {
+                self::assertStringContainsString('gotask.ml.address', $error->getMessage());
+            }
+        }
+    }
+
     public function testNumbersMayComeAsTextAsTheyDoFromTheEnvironment(): void
     {
         $config = WorkerConfig::of('default', ['workers' => '3', 'timeout' => '2.5', 'limits' => ['max_payload' => '2048'], 'pool' => ['max_connections' => '2']], '/srv/app');
