@@ -125,10 +125,12 @@ class Deadlines:
                 stop.kill_at = now + self._grace
                 self._ask(stop, found)
             elif stop.reason == DEADLINE and now >= stop.call.deadline + self._grace:
-                # It lies in the kernel's queue, or with a worker that does not get to note it. Whoever begins it late sees that
-                # its time is over.
-                self._group.lanes[stop.lane].answered(number)
-                self._group.expired(stop.call)
+                # Its worker may have answered it and gone on to the next. Else it lies in the kernel's queue, or with a worker
+                # that does not get to note it. Whoever begins it late sees that its time is over.
+                self._group.read_answers()
+                if self._group.is_outstanding(stop.lane, number):
+                    self._group.lanes[stop.lane].answered(number)
+                    self._group.expired(stop.call)
         elif now >= stop.kill_at:
             self._end(stop, worker, now)
         elif now >= stop.again_at:

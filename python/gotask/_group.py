@@ -160,6 +160,11 @@ class WorkerGroup:
                 return worker
         return None
 
+    def read_answers(self) -> None:
+        """Takes all answers that workers have given by now, also those that would be read next."""
+        for worker in tuple(self.staff.workers):
+            worker.read_all()
+
     # -- life -------------------------------------------------------------------------------------------------------
 
     def drain(self) -> list[Call]:

@@ -187,7 +187,7 @@ class WorkerHandle:
         """Kills it unless it has answered that call: another one, which may run by now, is not to suffer. False: it has."""
         self._signal(signal.SIGSTOP)
         if self._is_stopped():
-            self._read_all()
+            self.read_all()
             if not self._group.is_outstanding(lane, number):
                 self._signal(signal.SIGCONT)
                 return False
@@ -213,6 +213,12 @@ class WorkerHandle:
             self._peak_memory,
         )
 
+    def read_all(self) -> None:
+        """Takes what it has answered by now, sent or gathered."""
+        while self._channel_has_data() and self._read():
+            pass
+        self.fetch(self.slots.gathered.mark())
+
     def _request(self, kind: int, number: int = 0) -> None:
         try:
             self._log_socket.send(REQUEST.pack(kind, number))
@@ -237,12 +243,6 @@ class WorkerHandle:
     def fetch(self, mark: tuple[int, int]) -> None:
         """Takes the replies that it has gathered and does not get to send; `mark` as of Gathered.mark()."""
         self._take(self.slots.gathered.read(mark))
-
-    def _read_all(self) -> None:
-        """Of a worker that has ended or stands still."""
-        while self._channel_has_data() and self._read():
-            pass
-        self.fetch(self.slots.gathered.mark())
 
     def _readable(self) -> None:
         if not self._read():
@@ -333,7 +333,7 @@ class WorkerHandle:
         self._loop.remove_reader(self._log_socket)
         while self._log_readable():
             pass
-        self._read_all()
+        self.read_all()
         self._stderr_readable()
         if self._pidfd >= 0:
             self._loop.remove_reader(self._pidfd)

@@ -1,7 +1,10 @@
-"""A call that a worker had received and not noted when it died is found, whatever the others are doing."""
+"""Where it is not plain what has become of a call: nobody waits for ever, and nobody is told that what has run has not."""
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +13,13 @@ from .chaos.system import eventually
 from .peer import Peer
 
 
-def test_it_is_found_although_the_others_are_busy_and_more_calls_wait(tmp_path: Path) -> None:
+def test_a_call_that_a_worker_received_and_died_is_found_although_others_are_busy_and_more_wait(
+    tmp_path: Path,
+) -> None:
     scene = Scene(tmp_path)
     peer = Peer(scene.address)
     busy = send(peer, "busy", 1.0)
-    assert eventually(lambda: bool(peer.call("GoTask.Status")["running"] == 1))
+    assert eventually(lambda: "busy" in (scene.chaos / "journal").read_text())
     (scene.chaos / "step-sync-received").touch()
     lost = send(peer, "lost", 0.0)
     more = [send(peer, f"more {index}", 1.0) for index in range(2)]
@@ -26,6 +31,26 @@ def test_it_is_found_although_the_others_are_busy_and_more_calls_wait(tmp_path: 
     assert scene.close() == []
 
 
-def send(peer: Peer, token: str, seconds: float) -> int:
+def test_a_call_that_was_answered_while_the_broker_stood_still_is_not_said_not_to_have_run(
+    tmp_path: Path,
+) -> None:
+    scene = Scene(tmp_path)
+    journal = scene.chaos / "journal"
+    peer = Peer(scene.address)
+    # Two that end while it stands still, and two that take their places in the workers' notes.
+    calls = [send(peer, f"call {index}", 0.5, 700) for index in range(4)]
+    assert eventually(lambda: peer.call("GoTask.Status")["running"] == 4 and journal.exists())
+    os.kill(scene.pid, signal.SIGSTOP)
+    time.sleep(1.3)
+    os.kill(scene.pid, signal.SIGCONT)
+    for index, sequence in enumerate(calls):
+        outcome = peer.result(sequence)
+        if f"call {index}\n" in journal.read_text():
+            assert isinstance(outcome, list) or "has not run" not in outcome["message"]
+    peer.close()
+    assert scene.close() == []
+
+
+def send(peer: Peer, token: str, seconds: float, timeout: int = 8000) -> int:
     body: list[Any] = [token, seconds, b"", 1]
-    return peer.send("Sync.work", [body, {}], 8000, 1)
+    return peer.send("Sync.work", [body, {}], timeout, 1)

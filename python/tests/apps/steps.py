@@ -15,7 +15,6 @@ from typing import Any
 
 import gotask
 from gotask import _channel, _slots
-from gotask._protocol import Buffer
 
 from ..chaos.calls import answer
 
@@ -55,29 +54,29 @@ def taking(method: str, lane: str, after: str) -> None:
     setattr(_slots.Slots, method, replaced)
 
 
-def answering(method: str, lanes: tuple[str, ...]) -> None:
-    """Puts the steps of an answer around a method of the channel. lanes: by the number that it is given, where it is."""
+def answering(method: str, lane_of: Callable[..., str]) -> None:
+    """Puts the steps of an answer around a method of the channel. lane_of: the lane, from what the method is given."""
     original: Callable[..., None] = getattr(_channel.Channel, method)
 
     def replaced(channel: Any, *given: Any) -> None:
-        if method == "flush" and not channel._gathered:
-            return
-        lane = lanes[given[1]] if len(given) > 1 else lanes[0]
+        lane = lane_of(*given)
         step(lane, "returned")
-        if wanted(lane, "answering"):
-            channel._sendall = half(channel._sendall)
+        channel._sendall = sending(channel._socket.sendall, lane)
         original(channel, *given)
         step(lane, "answered")
 
     setattr(_channel.Channel, method, replaced)
 
 
-def half(send: Callable[[Buffer], None]) -> Callable[[Buffer], None]:
-    def send_half(data: Buffer) -> None:
-        send(data[: len(data) // 2])
-        die()
+def sending(send: Callable[[bytes], None], lane: str) -> Callable[[bytes], None]:
+    def replaced(data: bytes) -> None:
+        if wanted(lane, "answering"):
+            send(data[: len(data) // 2])
+            die()
+        send(data)
+        step(lane, "sent")
 
-    return send_half
+    return replaced
 
 
 with open("/proc/self/cmdline", "rb") as file:
@@ -86,8 +85,8 @@ taking("message", SYNC, "gathered")
 taking("begin", SYNC, "noted")
 taking("begin_of_many", SYNC, "noted")
 taking("take", "async", "noted")
-answering("reply", (SYNC, "async"))
-answering("flush", (SYNC,))
+answering("reply", lambda job, lane, *rest: (SYNC, "async")[lane])
+answering("gather", lambda *rest: SYNC)
 
 
 def begin(lane: str, token: str) -> None:
