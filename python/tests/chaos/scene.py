@@ -60,6 +60,8 @@ class Scene:
     def start(self) -> None:
         self.broker = BrokerProcess(
             "tests.apps.steps",
+            "--interrupt-grace",
+            "5",  # on a busy machine a worker may not get to run for long; it is not to be killed for that
             workers=WORKERS,
             address=self.address,
             cwd=PACKAGE,
