@@ -14,7 +14,7 @@ use function strlen;
 /**
  * GoTask's own client: to a broker, or to a bare echo, which to it is a peer that answers each call with its own payload.
  */
-final class GoTaskDriver implements Driver
+final class GoTaskDriver implements ConcurrentDriver
 {
     /** From here on payloads go as binary data, as a user would send them. */
     private const BINARY = 1024;

@@ -9,7 +9,6 @@ use Spiral\Goridge\Relay;
 use Spiral\Goridge\RPC\RPC;
 
 use function class_exists;
-use function hrtime;
 
 /**
  * RoadRunner's client, spiral/goridge: its RPC waits for each answer, so there is never more than one call under way.
@@ -32,16 +31,5 @@ final class GoridgeDriver implements Driver
         if ($this->rpc->call('echo', $payload) !== $payload) {
             throw new RuntimeException('not the answer that was expected');
         }
-    }
-
-    public function many(string $payload, int $concurrency, int $until): array
-    {
-        $times = [];
-        while (($now = hrtime(true)) < $until) {
-            $this->call($payload);
-            $times[] = hrtime(true) - $now;
-        }
-
-        return $times;
     }
 }

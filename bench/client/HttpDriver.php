@@ -19,7 +19,7 @@ use function substr;
 /**
  * HTTP/1.1 over connections that are kept, one for each call under way. Written by hand: the least that a client can do.
  */
-final class HttpDriver implements Driver
+final class HttpDriver implements ConcurrentDriver
 {
     /** @var array<int, resource> */
     private array $streams = [];

@@ -16,7 +16,7 @@ use function substr;
 /**
  * A new process for each call, which reads the payload from its standard input and answers on its standard output.
  */
-final class ProcessDriver implements Driver
+final class ProcessDriver implements ConcurrentDriver
 {
     /** @var array<int, resource> */
     private array $processes = [];

@@ -19,7 +19,7 @@ use function substr;
  *
  * Redis blocks a connection that waits for a list, so answers have one of their own.
  */
-final class RedisDriver implements Driver
+final class RedisDriver implements ConcurrentDriver
 {
     /** @var resource */
     private $calls;

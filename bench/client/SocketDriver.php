@@ -16,7 +16,7 @@ use function substr;
 /**
  * Bytes to a bare echo and back, without any protocol: the floor below everything else.
  */
-final class SocketDriver implements Driver
+final class SocketDriver implements ConcurrentDriver
 {
     private const PIECE = 65_536;
 

@@ -6,8 +6,6 @@ namespace Reasno\GoTask\Bench;
 
 use Reasno\GoTask\Client;
 
-use function hrtime;
-
 /**
  * Calls that take a worker some time, by one caller after the other. The method is told a number: always the same, or which call it is.
  */
@@ -25,16 +23,5 @@ final class WorkDriver implements Driver
     public function call(string $payload): void
     {
         $this->client->call($this->method, $this->always ?? $this->number++);
-    }
-
-    public function many(string $payload, int $concurrency, int $until): array
-    {
-        $times = [];
-        while (($now = hrtime(true)) < $until) {
-            $this->call($payload);
-            $times[] = hrtime(true) - $now;
-        }
-
-        return $times;
     }
 }

@@ -51,7 +51,7 @@ function driver(string $name, array $arguments): Driver
 function load(Driver $driver, int $concurrency, string $payload, float $seconds): array
 {
     $until = hrtime(true) + (int) ($seconds * 1e9);
-    if ($concurrency > 1) {
+    if ($driver instanceof ConcurrentDriver && $concurrency > 1) {
         return $driver->many($payload, $concurrency, $until);
     }
     $times = [];

@@ -41,6 +41,9 @@ class Contender(ABC):
     #: What it is, for a table.
     title: str
 
+    #: Whether it can have more than one call under way.
+    concurrent = True
+
     def __init__(self, context: Context) -> None:
         self.context = context
 

@@ -10,6 +10,7 @@ from .echo import Echo
 class Goridge(Echo):
     name = "goridge"
     title = "spiral/goridge to a bare echo"
+    concurrent = False
 
     def available(self) -> str | None:
         return (

@@ -23,7 +23,7 @@ def measure(context: Context, report: Report) -> None:
         context.say("plain PHP, one call at a time")
         alone = alternate(context, running, 1)
         context.say(f"plain PHP, {DEPTH} at a time")
-        together = alternate(context, running, DEPTH)
+        together = alternate(context, [each for each in running if each.concurrent], DEPTH)
     report.rows += deep_rows(together) + alone_rows(alone)
     titles = {contender.name: contender.title for contender in running}
     report.table(

@@ -1,0 +1,100 @@
+"""The benchmark itself: what it says of figures, and that nothing is left of a run, however it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from suite.figures import Figure, Row, quantile
+from suite.report import Report
+from suite.rows.work import ideal
+from suite.svg import Axis, plot
+
+RUN = Path(__file__).resolve().parents[1] / "run"
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    # The machine was twice as slow in the second round, for both.
+    assert Figure.ratio([10.0, 5.0, 10.0], [20.0, 10.0, 20.0]).text() == "0.50"
+
+
+def test_a_ratio_with_a_wide_spread_is_not_printed() -> None:
+    ratio = Figure.ratio([0.8, 1.0, 1.6, 0.7, 1.7], [1.0] * 5)
+    assert ratio.text() == "too noisy: 0.80–1.60"
+    assert Row("", "", ratio, at_least=0.5).verdict == ""
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(1.3, "yes"), (1.29, "no")])
+def test_a_row_says_whether_its_figure_was_reached(value: float, verdict: str) -> None:
+    assert Row("", "", Figure.of([value] * 5), at_least=1.3).verdict == verdict
+
+
+def test_quantiles_lie_between_neighbours() -> None:
+    assert [quantile([4.0, 1.0, 3.0, 2.0], share) for share in (0.0, 0.5, 1.0)] == [1.0, 2.5, 4.0]
+
+
+def test_in_an_ideal_queue_each_call_waits_for_those_before_it() -> None:
+    # Eight clients, two workers, 10 ms each: four calls after each other.
+    times = ideal([0.01], 2, 8)
+    assert times == pytest.approx([0.04] * len(times))
+
+
+def test_a_plot_is_well_formed_and_within_its_frame() -> None:
+    text = plot("a < b", Axis("x", True), Axis("y"), {"one & two": [(1.0, 0.0), (1000.0, 5.0)]})
+    root = ElementTree.fromstring(text)
+    circles = root.iter("{http://www.w3.org/2000/svg}circle")
+    assert [(circle.get("cx"), circle.get("cy")) for circle in circles] == [
+        ("80.0", "380.0"),
+        ("570.0", "40.0"),
+    ]
+
+
+def test_columns_without_anything_are_left_out() -> None:
+    report = Report({}, [Row("Section", "name", Figure.of([2.0, 2.0], "µs"))])
+    assert "|  | measured | half of the rounds |" in report.markdown()
+
+
+def test_a_run_writes_its_figures_and_leaves_nothing(tmp_path: Path) -> None:
+    done = run(tmp_path, "--quick", "--only", "pinned", "--output", str(tmp_path / "out")).communicate(
+        timeout=120
+    )
+    assert "p50, GoTask, broker and worker" in (tmp_path / "out/results.md").read_text(), done
+    rows = json.loads((tmp_path / "out/results.json").read_text())["rows"]
+    assert all(row["figure"]["value"] > 0 for row in rows)
+    assert left(tmp_path) == []
+
+
+def test_nothing_is_left_of_a_run_that_is_interrupted(tmp_path: Path) -> None:
+    process = run(tmp_path, "--only", "pinned", "--seconds", "20", "--output", str(tmp_path / "out"))
+    until = time.monotonic() + 60
+    while not any("load.php" in command for command in left(tmp_path)) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert left(tmp_path) == []
+
+
+def run(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    command = [sys.executable, str(RUN), *arguments]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def left(folder: Path) -> list[str]:
+    """Command lines of processes whose environment names this folder, and paths that are there, but for the output."""
+    found = [str(path) for path in folder.iterdir() if path.name != "out"]
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"TMPDIR={folder}/".encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
