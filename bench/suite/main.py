@@ -13,11 +13,11 @@ from . import machine
 from .context import ROOT, Context
 from .processes import Failed, stop_all
 from .report import Report
-from .rows import bulk, curves, pinned, plain, startup, web, work
+from .rows import bulk, curves, hyperf, pinned, plain, startup, swoole, work
 
 PARTS: dict[str, Callable[[Context, Report], None]] = {
-    "hyperf": web.measure_hyperf,
-    "swoole": web.measure_swoole,
+    "hyperf": hyperf.measure,
+    "swoole": swoole.measure,
     "plain": plain.measure,
     "pinned": pinned.measure,
     "work": work.measure,

@@ -47,6 +47,7 @@ class WebServer(ABC):
                 self.serve()
             except Failed as failed:
                 self._failed = failed
+                self.release()
                 raise
 
     def release(self) -> None:
@@ -57,9 +58,11 @@ class WebServer(ABC):
             self.processes.clear()
 
     def get(self, path: str) -> str:
-        """Raises OSError."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
-            return str(answer.read().decode())
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=60) as answer:
+                return str(answer.read().decode())
+        except OSError as error:
+            raise self.processes[-1].failed(f"answers {path} with {error}") from None
 
     def cpu(self) -> dict[str, float]:
         spent: dict[str, float] = {}
@@ -80,38 +83,27 @@ class Route(Contender):
         return self.server.available()
 
     def start(self) -> None:
-        self._acquired = True
         self.server.acquire()
-        try:
-            self.server.get(self.path)
-        except OSError as error:
-            raise self.server.processes[-1].failed(f"answers {self.path} with {error}") from None
+        self._acquired = True
+        self.server.get(self.path)
         self.run(8, 0, 1)
 
     def run(self, concurrency: int, payload: int, seconds: float) -> Result:
         """ApacheBench counts whole seconds. The payload is always the same."""
         times = self.context.folder / "times.csv"
         duration = max(1, math.ceil(seconds))
-        options = [
-            "-k",
-            "-q",
-            "-c",
-            str(concurrency),
-            "-t",
-            str(duration),
-            "-n",
-            "100000000",
-            "-e",
-            str(times),
-        ]
+        options = f"-k -q -c {concurrency} -t {duration} -n 100000000 -e {times}".split()
         before = self.server.cpu()
-        done = subprocess.run(
-            ["ab", *options, f"http://127.0.0.1:{self.server.port}{self.path}"],
-            capture_output=True,
-            text=True,
-            timeout=duration + 60,
-            env={**os.environ, "LC_ALL": "C"},
-        )
+        try:
+            done = subprocess.run(
+                ["ab", *options, f"http://127.0.0.1:{self.server.port}{self.path}"],
+                capture_output=True,
+                text=True,
+                timeout=duration + 60,
+                env={**os.environ, "LC_ALL": "C"},
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"ab {self.path} does not end") from None
         spent = self.server.cpu()
         if done.returncode or found(done.stdout, "Failed requests") or "Non-2xx" in done.stdout:
             raise Failed(f"ab {self.path} failed: {done.stderr}{done.stdout}")
