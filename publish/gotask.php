@@ -13,7 +13,8 @@ return [
         // Whether Hyperf starts it, watches it and ends it; false: it is deployed apart and only called.
         'managed' => env('GOTASK_MANAGED', true),
 
-        // unix:///path (at most 106 bytes; a relative one counts from the project) or tcp://host:port.
+        // unix:///path (at most 106 bytes; a relative one counts from the project) or tcp://host:port; of one that is not managed
+        // also several, in a list or with commas.
         'address' => env('GOTASK_ADDRESS', 'unix://runtime/gotask/default.sock'),
 
         // The Python file, or module, that registers the services.

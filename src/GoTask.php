@@ -18,8 +18,8 @@ use Reasno\GoTask\Exception\ParallelFailed;
  * exactly these arguments, `new Raw($bytes)` bytes that no codec touches, `null` nothing to a method without parameters.
  *
  * A timeout is seconds, more than 0; null stands for the client's default. When it is over the caller gets a DeadlineExceeded, the
- * worker is told to stop, and a late answer is dropped. A method never runs twice on its own: a call is sent again only
- * when it has certainly not run.
+ * worker is told to stop, and a late answer is dropped. A method never runs twice on its own, unless it is declared idempotent
+ * in Python: any other call is sent again only when it has certainly not run.
  *
  * Many callers can use one instance at the same time: coroutines, fibers, and in plain PHP callAsync() and parallel().
  */
