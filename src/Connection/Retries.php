@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Connection;
 
 use Closure;
 
+use function max;
 use function min;
 use function random_int;
 
@@ -34,6 +35,9 @@ final class Retries
     private const BASE = 0.01;
 
     private const LONGEST = 1.0;
+
+    /** Seconds; a runtime can't wait for less. */
+    private const SHORTEST = 0.001;
 
     private float $tokens = self::FIRST;
 
@@ -82,6 +86,6 @@ final class Retries
         // Not the generator that children of a fork share the state of.
         $random = $this->random === null ? random_int(0, 1_000_000) / 1_000_000 : ($this->random)();
 
-        return $random * min(self::LONGEST, self::BASE * 10.0 ** $attempts);
+        return max(self::SHORTEST, $random * min(self::LONGEST, self::BASE * 10.0 ** $attempts));
     }
 }

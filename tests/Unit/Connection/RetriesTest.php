@@ -36,9 +36,10 @@ final class RetriesTest extends TestCase
         });
         self::assertSame([0.1, 1.0, 1.0], [$retries->pause(1), $retries->pause(2), $retries->pause(3)]);
         $random = 0.0;
-        self::assertSame(0.0, $retries->pause(2));
+        // Swoole takes less for an error.
+        self::assertSame(0.001, $retries->pause(2));
         for ($i = 0; $i < 100; $i++) {
-            self::assertThat((new Retries())->pause(1), self::logicalAnd(self::greaterThanOrEqual(0.0), self::lessThanOrEqual(0.1)));
+            self::assertThat((new Retries())->pause(1), self::logicalAnd(self::greaterThanOrEqual(0.001), self::lessThanOrEqual(0.1)));
         }
     }
 
