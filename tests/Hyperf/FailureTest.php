@@ -40,7 +40,7 @@ final class FailureTest extends HyperfTestCase
 
         $this->edit('gotask/app.py', 'class App(:', 'class App:');
         [$code, $output] = $this->app->console('gotask:reload');
-        self::assertSame([0, 'default runs the code as it is now'], [$code, $output]);
+        self::assertSame([0, 'default runs the code as it is now, generation 1'], [$code, $output]);
         self::assertSame(['hello' => 'Jo'], $this->json('/hi?name=Jo'));
     }
 

@@ -6,8 +6,10 @@ namespace Reasno\GoTask\Tests\Integration\Client;
 
 use Closure;
 use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\Attributes\TestWith;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Client;
+use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\ConnectionLost;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\GoTaskException;
@@ -20,11 +22,15 @@ use Reasno\GoTask\Raw;
 
 use function array_fill;
 use function dirname;
+use function file_get_contents;
 use function hrtime;
 use function posix_kill;
 use function random_bytes;
 use function range;
 use function str_repeat;
+use function sys_get_temp_dir;
+use function tempnam;
+use function unlink;
 
 use const SIGKILL;
 
@@ -140,6 +146,61 @@ abstract class BrokerContract extends RuntimeTestCase
         });
     }
 
+    #[TestWith(['App.hang', 'Interrupted'])]
+    #[TestWith(['App.linger', 'CancelledError'])]
+    public function testACallThatIsCancelledEndsInPython(string $method, string $end): void
+    {
+        $this->within(static function (Client $client) use ($method, $end): void {
+            $path = (string) tempnam(sys_get_temp_dir(), 'gotask');
+            $future = $client->callAsync($method, $path);
+            self::awaitContent($client, $path, 'begun');
+            $future->cancel();
+            try {
+                $future->await();
+                self::fail('It was not cancelled.');
+            } catch (Cancelled $cancelled) {
+                self::assertSame($method, $cancelled->method);
+            }
+            self::awaitContent($client, $path, $end);
+            unlink($path);
+        });
+    }
+
+    #[TestWith(['App.hang', 'Interrupted'])]
+    #[TestWith(['App.linger', 'CancelledError'])]
+    public function testACallWhoseTimeIsOverEndsInPythonAndSaysWhereItWas(string $method, string $end): void
+    {
+        $this->within(static function (Client $client) use ($method, $end): void {
+            $path = (string) tempnam(sys_get_temp_dir(), 'gotask');
+            $client->call('App.hi', 'x');
+            try {
+                $client->call($method, $path, 0.3);
+                self::fail('It ended by itself.');
+            } catch (DeadlineExceeded $exceeded) {
+                self::assertMatchesRegularExpression('~Fixtures/app\.py", line \d+, in (hang|linger)~', $exceeded->stack);
+                self::assertSame($exceeded->stack, $exceeded->getPrevious()?->getMessage());
+            }
+            self::awaitContent($client, $path, $end);
+            unlink($path);
+        });
+    }
+
+    public function testACallThatHeedsNothingCostsItsWorkerAndSaysWhereItWas(): void
+    {
+        $this->within(static function (Client $client): void {
+            $client->call('App.hi', 'x');
+            try {
+                $client->call('App.spin', null, 0.3);
+                self::fail('It ended by itself.');
+            } catch (DeadlineExceeded $exceeded) {
+                self::assertStringContainsString('in spin', $exceeded->stack);
+                self::assertStringContainsString('its worker was killed', $exceeded->getMessage());
+                self::assertArrayHasKey('peak_memory', $exceeded->data);
+            }
+            self::assertSame(['hello' => 'x'], $client->call('App.hi', 'x'));
+        });
+    }
+
     public function testAKilledBrokerFailsAllItsCallersWithinASecond(): void
     {
         $worker = new WorkerProcess(dirname(__DIR__) . '/Fixtures/app.py', workers: 1);
@@ -167,6 +228,18 @@ abstract class BrokerContract extends RuntimeTestCase
             self::assertLessThan(1.0, (hrtime(true) - $start) / 1e9);
         });
         $worker->stop();
+    }
+
+    /**
+     * Goes on calling, so that what this process has to send is sent, until a method has written something into a file.
+     */
+    private static function awaitContent(Client $client, string $path, string $content): void
+    {
+        $until = hrtime(true) + 10_000_000_000;
+        while (file_get_contents($path) !== $content) {
+            self::assertLessThan($until, hrtime(true), "{$path} has " . file_get_contents($path));
+            $client->call('App.inline', 'x');
+        }
     }
 
     /**

@@ -66,6 +66,17 @@ abstract class RuntimeTestCase extends TestCase
     }
 
     /**
+     * That a call was given up whose peer, as a broker of ours, has 0.2 s to say how it ended.
+     *
+     * @param float $timeout seconds
+     * @param int $start hrtime() in ns
+     */
+    protected static function assertExpired(float $timeout, int $start): void
+    {
+        self::assertElapsed($timeout + 0.2, $start);
+    }
+
+    /**
      * @param float $expected seconds
      * @param int $start hrtime() in ns
      */

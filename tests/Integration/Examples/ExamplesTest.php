@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Tests\Integration\Examples;
 use PHPUnit\Framework\Attributes\CoversNothing;
 use PHPUnit\Framework\TestCase;
 
+use function dirname;
 use function sprintf;
 
 /**
@@ -35,12 +36,47 @@ final class ExamplesTest extends TestCase
         self::assertStringEndsWith('processes left: 0, sockets left: 0', $output);
     }
 
+    public function testDeaths(): void
+    {
+        $methods = ['segfault', 'leave', 'exit', 'recurse', 'raise_unprintable', 'sleep', 'hold_the_interpreter'];
+        $output = implode("\n", $this->run_('deaths/deaths.php', ...array_map(static fn (string $method): string => "Deaths.{$method}", $methods)));
+
+        $app = 'RemoteTraceback at \S+examples\/deaths\/app\.py:\d+';
+        foreach ([
+            '/WorkerCrashed: the worker \d+ was killed by SIGSEGV while it ran Deaths.segfault\n.+signal: 11\n.+peakMemory: \d{7,}\n.+File ".+app.py", line \d+ in segfault/s',
+            '/WorkerCrashed: the worker \d+ ended with exit code 3 .+exitCode: 3\n.+stderr: "leaving without a word to anybody\\\n"/s',
+            "/RemoteError: Deaths.exit raised SystemExit: 3\\n.+{$app}/s",
+            "/RemoteError: Deaths.recurse raised RecursionError: .+{$app}/s",
+            "/RemoteError: Deaths.raise_unprintable raised app.Unprintable: \\(its __str__ raised RuntimeError\\)\\n.+{$app}/s",
+            "/DeadlineExceeded: the time of Deaths.sleep was over while it ran; it was interrupted\\n.+{$app}/s",
+            "/DeadlineExceeded: Deaths.hold_the_interpreter had run out of time .+ its worker was killed\\n.+{$app}.+in hold_the_interpreter/s",
+        ] as $pattern) {
+            self::assertMatchesRegularExpression($pattern, $output);
+        }
+    }
+
+    public function testAWorkerThatTheKernelKillsForItsMemory(): void
+    {
+        $group = '/sys/fs/cgroup/memory/gotask-test-' . getmypid();
+        if (! is_writable(dirname($group)) || ! @mkdir($group)) {
+            self::markTestSkipped('no control group with a limit of memory can be made here: that takes root, and cgroup v1');
+        }
+        try {
+            file_put_contents("{$group}/memory.limit_in_bytes", (string) (200 << 20));
+            exec(sprintf('echo $$ >%s/cgroup.procs && exec %s %s Deaths.allocate 2>&1', $group, escapeshellarg(PHP_BINARY), escapeshellarg(self::EXAMPLES . '/deaths/deaths.php')), $lines);
+        } finally {
+            rmdir($group);
+        }
+        self::assertMatchesRegularExpression('/WorkerCrashed: the worker \d+ was killed by SIGKILL of the kernel\'s out-of-memory killer .+signal: 9\n.+outOfMemory: true/s', implode("\n", $lines));
+    }
+
     /**
      * @return list<string> the lines that it wrote
      */
-    private function run_(string $program): array
+    private function run_(string $program, string ...$arguments): array
     {
-        exec(sprintf('%s %s 2>&1', escapeshellarg(PHP_BINARY), escapeshellarg(self::EXAMPLES . "/{$program}")), $lines, $code);
+        $command = array_map(escapeshellarg(...), [PHP_BINARY, self::EXAMPLES . "/{$program}", ...array_values($arguments)]);
+        exec(implode(' ', $command) . ' 2>&1', $lines, $code);
         self::assertSame(0, $code, implode("\n", $lines));
 
         return $lines;

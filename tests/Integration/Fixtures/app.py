@@ -44,6 +44,29 @@ class App:
     def note_again(self, path: str, name: int, seconds: float) -> int:
         return self.note(path, name, seconds)
 
+    def hang(self, path: str) -> None:
+        with open(path, "w") as file:
+            file.write("begun")
+        try:
+            time.sleep(60)
+        except BaseException as end:
+            with open(path, "w") as file:
+                file.write(type(end).__name__)
+            raise
+
+    async def linger(self, path: str) -> None:
+        with open(path, "w") as file:
+            file.write("begun")
+        try:
+            await asyncio.sleep(60)
+        except BaseException as end:
+            with open(path, "w") as file:
+                file.write(type(end).__name__)
+            raise
+
+    def spin(self) -> int:
+        return sum(range(10**13))
+
     def boom(self) -> None:
         raise ValueError("as told")
 

@@ -199,6 +199,24 @@ final class SessionTest extends TestCase
         self::assertSame([Outcome::Replied, PHP_INT_MAX], [$late->outcome, $session->earliest]);
     }
 
+    public function testABrokerHasAMomentToSayHowACallEndedWhoseTimeIsOver(): void
+    {
+        $session = new Session(1000);
+        self::greet($session, self::BROKER);
+        [$told, $silent, $endless] = [self::pending('told'), self::pending('silent'), self::pending('endless', PHP_INT_MAX)];
+        array_map(static fn (Pending $call): string => $session->call($call, 0), [$told, $silent, $endless]);
+        $unwritten = new Pending('unwritten', Flag::RAW, str_repeat('x', 1000), 0, self::SECOND, 1.0);
+        $session->enqueue($unwritten, 0);
+
+        $session->expire(self::SECOND);
+        self::assertSame([Outcome::Waiting, Outcome::Waiting, Outcome::Expired], [$told->outcome, $silent->outcome, $unwritten->outcome]);
+        self::assertSame(intdiv(self::SECOND * 6, 5), $session->earliest);
+        $session->receive(self::reply($told, 'where it was'));
+        $session->expire($session->earliest);
+        self::assertSame([Outcome::Replied, Outcome::Expired, Outcome::Waiting], [$told->outcome, $silent->outcome, $endless->outcome]);
+        self::assertGreaterThan(0, $session->outbox->length, 'the broker is told');
+    }
+
     public function testALostConnectionTellsWhichCallsHadBeenSent(): void
     {
         $session = new Session(1000);

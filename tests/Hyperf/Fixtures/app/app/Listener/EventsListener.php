@@ -8,13 +8,15 @@ use Hyperf\Event\Contract\ListenerInterface;
 use Reasno\GoTask\Hyperf\Event\WorkerDied;
 use Reasno\GoTask\Hyperf\Event\WorkerFailing;
 use Reasno\GoTask\Hyperf\Event\WorkerReady;
+use Reasno\GoTask\Hyperf\Event\WorkerReloaded;
+use Reasno\GoTask\Hyperf\Event\WorkerReloadFailed;
 use Reasno\GoTask\Hyperf\Event\WorkerStarting;
 
 class EventsListener implements ListenerInterface
 {
     public function listen(): array
     {
-        return [WorkerStarting::class, WorkerReady::class, WorkerDied::class, WorkerFailing::class];
+        return [WorkerStarting::class, WorkerReady::class, WorkerDied::class, WorkerFailing::class, WorkerReloaded::class, WorkerReloadFailed::class];
     }
 
     public function process(object $event): void
