@@ -16,7 +16,7 @@ use function strlen;
 use function substr;
 
 /**
- * Where a broker listens: `unix:///run/app/gotask.sock`, `tcp://host:port`, `tcp://[::1]:port`.
+ * Where a broker listens: `unix:///run/app/gotask.sock`, `tcp://host:port`, `tls://[::1]:port`.
  */
 final class Address implements Stringable
 {
@@ -29,7 +29,7 @@ final class Address implements Stringable
     /**
      * @param string $host the path of the Unix socket when $port is null
      */
-    private function __construct(public readonly string $host, public readonly ?int $port)
+    private function __construct(public readonly string $host, public readonly ?int $port, public readonly bool $tls = false)
     {
     }
 
@@ -39,7 +39,7 @@ final class Address implements Stringable
             return 'unix://' . $this->host;
         }
 
-        return 'tcp://' . (str_contains($this->host, ':') ? "[{$this->host}]" : $this->host) . ':' . $this->port;
+        return ($this->tls ? 'tls://' : 'tcp://') . (str_contains($this->host, ':') ? "[{$this->host}]" : $this->host) . ':' . $this->port;
     }
 
     /**
@@ -52,11 +52,11 @@ final class Address implements Stringable
         if ($rest !== '' && $scheme === 'unix') {
             return self::unix($rest);
         }
-        if ($rest !== '' && $scheme === 'tcp') {
-            return self::tcp($rest, $address);
+        if ($rest !== '' && ($scheme === 'tcp' || $scheme === 'tls')) {
+            return self::network($scheme, $rest, $address);
         }
 
-        throw new ValueError("\"{$address}\" is no address: write unix:///path/to/gotask.sock or tcp://host:port.");
+        throw new ValueError("\"{$address}\" is no address: write unix:///path/to/gotask.sock, tcp://host:port or tls://host:port.");
     }
 
     public function isUnix(): bool
@@ -82,7 +82,7 @@ final class Address implements Stringable
         return new self($path, null);
     }
 
-    private static function tcp(string $rest, string $address): self
+    private static function network(string $scheme, string $rest, string $address): self
     {
         $matches = [];
         if (
@@ -91,11 +91,11 @@ final class Address implements Stringable
             || (int) $matches[2] > 65535
         ) {
             throw new ValueError(
-                "\"{$address}\" is no TCP address: write tcp://host:port, with an IPv6 address in square brackets.",
+                "\"{$address}\" is no network address: write {$scheme}://host:port, with an IPv6 address in square brackets.",
             );
         }
         $host = str_starts_with($matches[1], '[') ? substr($matches[1], 1, -1) : $matches[1];
 
-        return new self($host, (int) $matches[2]);
+        return new self($host, (int) $matches[2], $scheme === 'tls');
     }
 }

@@ -7,6 +7,7 @@ namespace Reasno\GoTask;
 use Psr\Log\LoggerInterface;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Connection\Dispatcher;
+use Reasno\GoTask\Connection\Key;
 use Reasno\GoTask\Connection\Memory;
 use Reasno\GoTask\Connection\Parallel;
 use Reasno\GoTask\Connection\Pending;
@@ -22,6 +23,7 @@ use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Goridge\MessagePackCodec;
+use SensitiveParameter;
 use ValueError;
 
 use function array_values;
@@ -58,8 +60,8 @@ final class Client implements GoTask
     private readonly int $codecFlag;
 
     /**
-     * @param list<string>|string $address `unix:///path`, at most 106 bytes of path, or `tcp://host:port`; or several that serve the same:
-     *                                     each call goes to the least loaded one that answers
+     * @param list<string>|string $address `unix:///path`, at most 106 bytes of path, `tcp://host:port` or `tls://host:port`; or several
+     *                                     that serve the same: each call goes to the least loaded one that answers
      * @param float $timeout seconds that a call may take, unless it says otherwise
      * @param float $connectTimeout seconds that opening a connection may take; never longer than the call that needs it
      * @param int $maxConnections at least 1; a further one is opened only while all others are busy
@@ -68,6 +70,8 @@ final class Client implements GoTask
      * @param Codec $codec by default MessagePack
      * @param int $maxPayload bytes of the largest frame that is sent or taken; by default 64 MiB, as in the worker
      * @param LoggerInterface $logger is told what no caller can be told
+     * @param null|string $key the worker's shared key, 16 bytes or more, where it has one; Unix sockets need none
+     * @param Tls $tls for a `tls://` address
      * @throws ValueError when one of these is out of its bounds
      */
     public function __construct(
@@ -80,6 +84,9 @@ final class Client implements GoTask
         private readonly Codec $codec = new MessagePackCodec(),
         int $maxPayload = FrameDecoder::MAX_PAYLOAD,
         private readonly LoggerInterface $logger = new NullLogger(),
+        #[SensitiveParameter]
+        ?string $key = null,
+        Tls $tls = new Tls(),
     ) {
         self::seconds($timeout, 'The timeout');
         self::seconds($connectTimeout, 'The connect timeout');
@@ -91,7 +98,16 @@ final class Client implements GoTask
         $this->codecFlag = $codec->flag();
         $this->dispatcher = new Dispatcher(
             self::parse($address),
-            new Settings($connectTimeout, $minConnections, $maxConnections, $maxIdleTime, $maxPayload, $logger),
+            new Settings(
+                $connectTimeout,
+                $minConnections,
+                $maxConnections,
+                $maxIdleTime,
+                $maxPayload,
+                $logger,
+                $key === null ? null : new Key($key),
+                $tls,
+            ),
             $codec,
         );
     }

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Connection;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Runtime\Runtime;
 
@@ -15,6 +16,7 @@ use function getmypid;
 use function hrtime;
 use function implode;
 use function intdiv;
+use function is_string;
 use function max;
 use function min;
 
@@ -45,7 +47,7 @@ final class Cluster implements Connections
     /** @var array<int, Probe> those under way, by the place of their address */
     private array $probes = [];
 
-    /** @var array<int, ConnectFailed|string|WorkerStartFailed> why each address failed when it last did */
+    /** @var array<int, ConnectFailed|NotAuthorized|string|WorkerStartFailed> why each address failed when it last did */
     private array $reasons = [];
 
     private int $pid;
@@ -90,7 +92,7 @@ final class Cluster implements Connections
                 }
 
                 return $connection;
-            } catch (ConnectFailed|WorkerStartFailed $failed) {
+            } catch (ConnectFailed|NotAuthorized|WorkerStartFailed $failed) {
                 // All who waited for the same attempt get the same exception: it is one failure.
                 if (($this->reasons[$place] ?? null) !== $failed) {
                     $this->setAside($place, $failed);
@@ -142,7 +144,7 @@ final class Cluster implements Connections
             $this->probes = [];
         }
         foreach ($this->balancer->due($now) as $place) {
-            $this->probes[$place] ??= $this->runtime->probe($this->addresses[$place], min(self::PROBE, $this->settings->connectTimeout));
+            $this->probes[$place] ??= $this->runtime->probe($this->addresses[$place], $this->settings->tls, min(self::PROBE, $this->settings->connectTimeout));
         }
         foreach ($this->probes as $place => $probe) {
             $answered = $probe->isAnswered();
@@ -159,7 +161,7 @@ final class Cluster implements Connections
         }
     }
 
-    private function setAside(int $place, ConnectFailed|string|WorkerStartFailed $reason): void
+    private function setAside(int $place, ConnectFailed|NotAuthorized|string|WorkerStartFailed $reason): void
     {
         $isNew = ! $this->balancer->isAside($place);
         $this->reasons[$place] = $reason;
@@ -183,11 +185,15 @@ final class Cluster implements Connections
         return null;
     }
 
-    private function unreachable(): ConnectFailed
+    private function unreachable(): ConnectFailed|NotAuthorized
     {
         $last = null;
         foreach ($this->reasons as $reason) {
-            $last = $reason instanceof ConnectFailed || $reason instanceof WorkerStartFailed ? $reason : $last;
+            $last = is_string($reason) ? $last : $reason;
+        }
+        if ($last instanceof NotAuthorized) {
+            // Waiting or trying again helps with the others.
+            return $last;
         }
 
         return new ConnectFailed(
@@ -196,8 +202,8 @@ final class Cluster implements Connections
         );
     }
 
-    private static function text(ConnectFailed|string|WorkerStartFailed $reason): string
+    private static function text(ConnectFailed|NotAuthorized|string|WorkerStartFailed $reason): string
     {
-        return $reason instanceof ConnectFailed || $reason instanceof WorkerStartFailed ? $reason->getMessage() : $reason;
+        return is_string($reason) ? $reason : $reason->getMessage();
     }
 }

@@ -16,6 +16,7 @@ use Reasno\GoTask\Exception\DecodeFailed;
 use Reasno\GoTask\Exception\ErrorReply;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidRequest;
+use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Exception\PayloadTooLarge;
 use Reasno\GoTask\Exception\TransportFailed;
 use Reasno\GoTask\Exception\Unavailable;
@@ -398,6 +399,9 @@ final class Dispatcher
             $call->connection = $connection;
             $connection->submit($barrier, hrtime(true));
             $connection->await($barrier);
+            if (($refused = self::refusal($barrier)) !== null) {
+                throw $refused;
+            }
             if ($barrier->outcome === Outcome::Expired) {
                 $call->outcome = Outcome::Expired;
                 $this->result($call);
@@ -409,6 +413,14 @@ final class Dispatcher
                 $call->method,
             );
         }
+    }
+
+    private static function refusal(Pending $call): ?NotAuthorized
+    {
+        $isError = $call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) !== 0;
+        $error = $isError ? ErrorReply::toException($call->method, $call->reply) : null;
+
+        return $error instanceof NotAuthorized ? $error : null;
     }
 
     /**

@@ -8,6 +8,8 @@ use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\ConnectionLost;
 use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Exception\ErrorReply;
+use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Process\StatusFile;
@@ -52,7 +54,7 @@ final class Pool implements Connections
     private ?Latch $latch = null;
 
     /** How the last attempt to open a connection failed, if it did. */
-    private null|ConnectFailed|WorkerStartFailed $failed = null;
+    private null|ConnectFailed|NotAuthorized|WorkerStartFailed $failed = null;
 
     private int $pid;
 
@@ -137,7 +139,7 @@ final class Pool implements Connections
             if (! $this->opening) {
                 try {
                     return $this->open($deadline, $method, $limit, $waits);
-                } catch (ConnectFailed|WorkerStartFailed $failed) {
+                } catch (ConnectFailed|NotAuthorized|WorkerStartFailed $failed) {
                     if ($best === null || ! $best->isUsable()) {
                         throw $failed;
                     }
@@ -211,7 +213,7 @@ final class Pool implements Connections
             $this->connections[] = $connection;
 
             return $connection;
-        } catch (ConnectFailed|WorkerStartFailed $failed) {
+        } catch (ConnectFailed|NotAuthorized|WorkerStartFailed $failed) {
             throw $this->failed = $failed;
         } finally {
             $this->opening = false;
@@ -235,7 +237,7 @@ final class Pool implements Connections
             if ($available !== false) {
                 try {
                     $session = new Session($this->settings->maxPayload, Memory::canHold(...));
-                    $connection = $this->runtime->connect($this->address, $session, ($limit - hrtime(true)) / 1e9);
+                    $connection = $this->runtime->connect($this->address, $session, $this->settings->tls, ($limit - hrtime(true)) / 1e9);
                     $this->greet($connection, $limit);
 
                     return $connection;
@@ -256,23 +258,56 @@ final class Pool implements Connections
 
     /**
      * On a Unix socket Hello leaves together with the first call, and is answered before it. Over a network the peer is asked
-     * first: who has not said that it is one of ours gets no call.
+     * first: who has not said that it is one of ours, and shown that it has our key if we have one, gets no call.
      */
     private function greet(Connection $connection, int $limit): void
     {
         $address = $this->address;
-        $hello = new Pending(Session::HELLO, Flag::JSON, Session::helloBody(), 0, $address->isUnix() ? PHP_INT_MAX : $limit, $this->settings->connectTimeout);
+        $handshake = new Handshake($address->isUnix() ? null : $this->settings->key);
+        $hello = $this->question(Session::HELLO, $handshake->hello(), $address->isUnix() ? PHP_INT_MAX : $limit);
         $connection->session->greet($hello);
         if ($address->isUnix()) {
             return;
         }
-        $connection->flush();
-        $connection->await($hello);
-        if ($hello->outcome !== Outcome::Replied) {
-            $why = $hello->outcome === Outcome::Lost ? $hello->reply : 'it does not answer in time';
-            $connection->close($why);
 
-            throw new ConnectFailed("Cannot connect to {$address}: {$why}. It may be another kind of server, or one that is overloaded.");
+        try {
+            $connection->flush();
+            $this->awaitAnswer($connection, $hello);
+            $proof = $handshake->authenticate($hello->reply);
+            if ($proof !== null) {
+                $authenticate = $this->question(Handshake::AUTHENTICATE, $proof, $limit);
+                $connection->submit($authenticate, hrtime(true));
+                $this->awaitAnswer($connection, $authenticate);
+                $handshake->verify($authenticate->reply);
+            }
+        } catch (ConnectFailed|NotAuthorized $failed) {
+            $connection->close($failed->getMessage());
+
+            throw $failed;
+        }
+    }
+
+    private function question(string $method, string $body, int $deadline): Pending
+    {
+        return new Pending($method, Flag::JSON, $body, 0, $deadline, $this->settings->connectTimeout);
+    }
+
+    private function awaitAnswer(Connection $connection, Pending $question): void
+    {
+        $connection->await($question);
+        if ($question->outcome !== Outcome::Replied) {
+            $why = $question->outcome === Outcome::Lost ? $question->reply : 'it does not answer in time';
+
+            throw new ConnectFailed(
+                "Cannot connect to {$this->address}: {$why}. It may be another kind of server, or one that is overloaded"
+                . ($this->address->tls ? ', or asks for a certificate of the caller.' : '.'),
+            );
+        }
+        if (($question->replyFlags & Flag::ERROR) !== 0) {
+            $error = ErrorReply::toException($question->method, $question->reply);
+            if ($error instanceof NotAuthorized) {
+                throw $error;
+            }
         }
     }
 

@@ -19,14 +19,11 @@ use function intdiv;
 use function is_array;
 use function is_int;
 use function json_decode;
-use function json_encode;
 use function max;
 use function min;
 use function strlen;
 use function substr;
 
-use const JSON_THROW_ON_ERROR;
-use const JSON_UNESCAPED_SLASHES;
 use const PHP_INT_MAX;
 
 /**
@@ -40,8 +37,6 @@ final class Session
     public const PROTOCOL = 1;
 
     public const HELLO = 'GoTask.Hello';
-
-    private const VERSION = '0.1.0';
 
     private const MAX_SEQUENCE = 0x7FFFFFFF;
 
@@ -109,22 +104,6 @@ final class Session
     {
         $this->hello = $hello;
         $this->outbox->append($this->call($hello, 0));
-    }
-
-    public static function helloBody(): string
-    {
-        return json_encode(
-            ['protocol' => self::PROTOCOL, 'peer' => 'php', 'version' => self::VERSION],
-            JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES,
-        );
-    }
-
-    /**
-     * The frame of a Hello that nothing follows.
-     */
-    public static function hello(): string
-    {
-        return Frame::call(1, self::HELLO, Flag::JSON, self::helloBody());
     }
 
     /**

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Connection;
 
 use Psr\Log\LoggerInterface;
+use Reasno\GoTask\Tls;
 
 /**
  * What all connections of a client have in common. Times in seconds, sizes in bytes.
@@ -20,6 +21,8 @@ final class Settings
         public readonly float $maxIdleTime,
         public readonly int $maxPayload,
         public readonly LoggerInterface $logger,
+        public readonly ?Key $key = null,
+        public readonly Tls $tls = new Tls(),
     ) {
     }
 }

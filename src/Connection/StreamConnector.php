@@ -4,14 +4,24 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Connection;
 
+use Closure;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Tls;
 
+use function array_filter;
+use function error_clear_last;
+use function error_get_last;
 use function stream_context_create;
+use function stream_set_blocking;
 use function stream_socket_client;
+use function stream_socket_enable_crypto;
+use function strtr;
+use function substr;
 
 use const STREAM_CLIENT_ASYNC_CONNECT;
 use const STREAM_CLIENT_CONNECT;
+use const STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
 
 /**
  * Opens PHP streams to an address.
@@ -26,23 +36,73 @@ final class StreamConnector
      * @return resource
      * @throws ConnectFailed
      */
-    public static function connect(Address $address, float $timeout, bool $wait = true): mixed
+    public static function connect(Address $address, Tls $tls, float $timeout, bool $wait = true): mixed
     {
         $code = 0;
         $message = '';
         $stream = @stream_socket_client(
-            (string) $address,
+            // TLS begins once it is connected, so that only those wait for it who want to.
+            $address->tls ? 'tcp' . substr((string) $address, 3) : (string) $address,
             $code,
             $message,
             $timeout,
             STREAM_CLIENT_CONNECT | ($wait || $address->isUnix() ? 0 : STREAM_CLIENT_ASYNC_CONNECT),
-            stream_context_create(['socket' => ['tcp_nodelay' => true]]),
+            stream_context_create(['socket' => ['tcp_nodelay' => true]] + ($address->tls ? ['ssl' => self::options($address, $tls)] : [])),
         );
         if ($stream === false) {
             throw self::failed($address, (string) $message);
         }
 
         return $stream;
+    }
+
+    /**
+     * Begins TLS.
+     *
+     * @param resource $stream
+     * @param Closure(resource): bool $wait until there is something to read; false: not in time
+     * @throws ConnectFailed
+     */
+    public static function encrypt(mixed $stream, Address $address, Closure $wait): void
+    {
+        stream_set_blocking($stream, false);
+        do {
+            error_clear_last();
+            $done = self::shakeHands($stream);
+        } while ($done === null && $wait($stream));
+        if ($done !== true) {
+            $why = $done === null ? 'the peer did not answer in time' : error_get_last()['message'] ?? 'the peer closed the connection';
+
+            throw self::failed($address, 'no TLS: ' . strtr($why, ["\n" => ' ', 'stream_socket_enable_crypto(): ' => '']));
+        }
+    }
+
+    /**
+     * Goes on with TLS's handshake on a stream that does not block.
+     *
+     * @param resource $stream
+     * @return null|bool whether it has succeeded; null: it waits for the peer
+     */
+    public static function shakeHands(mixed $stream): ?bool
+    {
+        $done = @stream_socket_enable_crypto($stream, true, STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT);
+
+        return $done === 0 ? null : $done;
+    }
+
+    /**
+     * @return array<string, bool|string>
+     */
+    private static function options(Address $address, Tls $tls): array
+    {
+        return array_filter([
+            'verify_peer' => true,
+            'verify_peer_name' => true,
+            'peer_name' => $tls->peerName ?? $address->host,
+            'cafile' => $tls->ca,
+            'local_cert' => $tls->certificate,
+            'local_pk' => $tls->key,
+        ], static fn (null|bool|string $option): bool => $option !== null);
     }
 
     public static function failed(Address $address, string $reason): ConnectFailed

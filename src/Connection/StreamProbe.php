@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Connection;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Tls;
 
 use function fclose;
 use function feof;
@@ -37,12 +38,12 @@ final class StreamProbe implements Probe
     /**
      * @param float $timeout seconds until an answer must have come
      */
-    public function __construct(Address $address, float $timeout)
+    public function __construct(private readonly Address $address, Tls $tls, float $timeout)
     {
         $this->limit = (int) (hrtime(true) + $timeout * 1e9);
 
         try {
-            $this->stream = StreamConnector::connect($address, $timeout, wait: false);
+            $this->stream = StreamConnector::connect($address, $tls, $timeout, wait: false);
             stream_set_blocking($this->stream, false);
         } catch (ConnectFailed) {
             $this->answered = false;
@@ -75,8 +76,15 @@ final class StreamProbe implements Probe
             if (@stream_select($reads, $writes, $excepts, 0) !== 1) {
                 return null;
             }
-            $hello = Session::hello();
-            if (stream_socket_get_name($this->stream, true) === false || @fwrite($this->stream, $hello) !== strlen($hello)) {
+            if (stream_socket_get_name($this->stream, true) === false) {
+                return false;
+            }
+            $isReady = ! $this->address->tls ?: StreamConnector::shakeHands($this->stream);
+            if ($isReady !== true) {
+                return $isReady;
+            }
+            $hello = Handshake::question();
+            if (@fwrite($this->stream, $hello) !== strlen($hello)) {
                 return false;
             }
             $this->asked = true;

@@ -4,6 +4,12 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console;
 
+use Reasno\GoTask\Client;
+use Reasno\GoTask\Connection\Key;
+use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Tls;
+use ValueError;
+
 /**
  * Where commands look for a worker that nobody told them the address of: the same places as the Python side.
  */
@@ -27,5 +33,21 @@ final class Addresses
     public static function split(string $addresses): array
     {
         return array_values(array_filter(array_map(trim(...), explode(',', $addresses))));
+    }
+
+    /**
+     * A client that takes what network addresses need from the variables GOTASK_KEY, GOTASK_KEY_FILE, and GOTASK_TLS_CA,
+     * GOTASK_TLS_CERTIFICATE and GOTASK_TLS_KEY.
+     *
+     * @param list<string> $addresses
+     * @throws ValueError when one of them can't be used
+     */
+    public static function connect(array $addresses): GoTask
+    {
+        $key = preg_grep('~^unix://~', $addresses, PREG_GREP_INVERT) === [] ? null : Key::fromEnvironment();
+        $files = preg_grep('~^tls://~', $addresses) === [] ? [] : ['CA', 'CERTIFICATE', 'KEY'];
+        $tls = array_map(static fn (string $name): ?string => getenv("GOTASK_TLS_{$name}") ?: null, $files);
+
+        return new Client($addresses, key: $key, tls: new Tls(...$tls));
     }
 }

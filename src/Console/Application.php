@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console;
 
 use Closure;
-use Reasno\GoTask\Client;
 use Reasno\GoTask\Console\Command\BenchCommand;
 use Reasno\GoTask\Console\Command\CallCommand;
 use Reasno\GoTask\Console\Command\DoctorCommand;
@@ -29,7 +28,7 @@ final class Application extends SymfonyApplication
     public function __construct(?Closure $connect = null)
     {
         parent::__construct('gotask', Version::installed());
-        $connect ??= self::connect(...);
+        $connect ??= Addresses::connect(...);
         $this->addCommands([
             new ServeCommand(),
             new CallCommand($connect),
@@ -41,13 +40,5 @@ final class Application extends SymfonyApplication
             new DoctorCommand(),
             new InstallCommand(),
         ]);
-    }
-
-    /**
-     * @param list<string> $addresses
-     */
-    private static function connect(array $addresses): GoTask
-    {
-        return new Client($addresses);
     }
 }

@@ -84,6 +84,8 @@ class WorkerClient implements GoTask
                 maxIdleTime: $pool->maxIdleTime,
                 maxPayload: $config->maxPayload,
                 logger: $this->loggers->get($config),
+                key: $config->key,
+                tls: $config->tls,
             );
         } catch (ValueError $error) {
             throw new InvalidConfiguration("gotask.{$config->name}: {$error->getMessage()}", 0, $error);

@@ -15,9 +15,14 @@ use Reasno\GoTask\Connection\SocketTransport;
 use Reasno\GoTask\Connection\StreamConnector;
 use Reasno\GoTask\Connection\StreamProbe;
 use Reasno\GoTask\Connection\StreamTransport;
+use Reasno\GoTask\Tls;
 
 use function extension_loaded;
+use function hrtime;
+use function intdiv;
+use function max;
 use function socket_import_stream;
+use function stream_select;
 use function usleep;
 
 /**
@@ -37,9 +42,21 @@ final class BlockingRuntime implements Runtime
         $this->sockets = $sockets ?? extension_loaded('sockets');
     }
 
-    public function connect(Address $address, Session $session, float $timeout): Connection
+    public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection
     {
-        $stream = StreamConnector::connect($address, $timeout);
+        $stream = StreamConnector::connect($address, $tls, $timeout);
+        if ($address->tls) {
+            $until = hrtime(true) + (int) ($timeout * 1e9);
+            StreamConnector::encrypt($stream, $address, static function (mixed $stream) use ($until): bool {
+                $reads = [$stream];
+                $none = null;
+                $micros = intdiv((int) max(0, $until - hrtime(true)), 1000);
+
+                return $micros > 0 && @stream_select($reads, $none, $none, intdiv($micros, 1_000_000), $micros % 1_000_000) !== 0;
+            });
+
+            return new BlockingConnection($session, $address, new StreamTransport($stream));
+        }
         $socket = $this->sockets ? socket_import_stream($stream) : false;
         $transport = $socket === false ? new StreamTransport($stream) : new SocketTransport($socket);
 
@@ -56,9 +73,9 @@ final class BlockingRuntime implements Runtime
         throw new LogicException('Nothing can run beside the caller in this runtime.');
     }
 
-    public function probe(Address $address, float $timeout): Probe
+    public function probe(Address $address, Tls $tls, float $timeout): Probe
     {
-        return new StreamProbe($address, $timeout);
+        return new StreamProbe($address, $tls, $timeout);
     }
 
     public function pause(float $seconds): void

@@ -13,9 +13,12 @@ use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\StreamConnector;
 use Reasno\GoTask\Connection\StreamProbe;
 use Reasno\GoTask\Connection\StreamTransport;
+use Reasno\GoTask\Tls;
 use Revolt\EventLoop;
 use Revolt\EventLoop\Driver;
+use Revolt\EventLoop\Suspension;
 
+use function hrtime;
 use function stream_socket_get_name;
 
 /**
@@ -32,13 +35,19 @@ final class RevoltRuntime implements Runtime
     {
     }
 
-    public function connect(Address $address, Session $session, float $timeout): Connection
+    public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection
     {
-        $stream = StreamConnector::connect($address, $timeout, wait: false);
+        $stream = StreamConnector::connect($address, $tls, $timeout, wait: false);
         if (! $address->isUnix()) {
-            $this->waitForConnect($stream, $timeout);
+            $until = hrtime(true) + (int) ($timeout * 1e9);
+            $this->wait($stream, $timeout, $this->driver->onWritable(...));
             if (stream_socket_get_name($stream, true) === false) {
                 throw StreamConnector::failed($address, 'it was refused, or took more than ' . $timeout . ' s');
+            }
+            if ($address->tls) {
+                StreamConnector::encrypt($stream, $address, function (mixed $stream) use ($until): bool {
+                    return $this->wait($stream, ($until - hrtime(true)) / 1e9, $this->driver->onReadable(...));
+                });
             }
         }
 
@@ -55,9 +64,9 @@ final class RevoltRuntime implements Runtime
         $this->driver->queue($body);
     }
 
-    public function probe(Address $address, float $timeout): Probe
+    public function probe(Address $address, Tls $tls, float $timeout): Probe
     {
-        return new StreamProbe($address, $timeout);
+        return new StreamProbe($address, $tls, $timeout);
     }
 
     public function pause(float $seconds): void
@@ -69,24 +78,30 @@ final class RevoltRuntime implements Runtime
 
     /**
      * @param resource $stream
+     * @param Closure(resource, Closure(string, resource): void): string $when onReadable() or onWritable() of the loop
+     * @return bool whether it came to that in time
      */
-    private function waitForConnect(mixed $stream, float $timeout): void
+    private function wait(mixed $stream, float $timeout, Closure $when): bool
     {
+        if ($timeout <= 0) {
+            return false;
+        }
+        /** @var Suspension<bool> $suspension */
         $suspension = EventLoop::getSuspension();
-        $writable = $this->driver->onWritable($stream, static function (string $id, mixed $stream) use ($suspension): void {
+        $watcher = $when($stream, static function (string $id, mixed $stream) use ($suspension): void {
             EventLoop::cancel($id);
             $suspension->resume(true);
         });
-        $timer = $this->driver->delay($timeout, static function () use ($suspension, $writable): void {
-            EventLoop::cancel($writable);
+        $timer = $this->driver->delay($timeout, static function () use ($suspension, $watcher): void {
+            EventLoop::cancel($watcher);
             $suspension->resume(false);
         });
 
         try {
-            $suspension->suspend();
+            return $suspension->suspend();
         } finally {
             $this->driver->cancel($timer);
-            $this->driver->cancel($writable);
+            $this->driver->cancel($watcher);
         }
     }
 }

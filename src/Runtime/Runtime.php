@@ -11,6 +11,7 @@ use Reasno\GoTask\Connection\Latch;
 use Reasno\GoTask\Connection\Probe;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Tls;
 
 /**
  * A way to wait: it makes connections whose callers wait in its manner.
@@ -20,10 +21,11 @@ use Reasno\GoTask\Exception\ConnectFailed;
 interface Runtime
 {
     /**
+     * @param Tls $tls for an address that wants it
      * @param float $timeout seconds, more than 0
      * @throws ConnectFailed
      */
-    public function connect(Address $address, Session $session, float $timeout): Connection;
+    public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection;
 
     public function latch(): Latch;
 
@@ -39,7 +41,7 @@ interface Runtime
      *
      * @param float $timeout seconds until it must have answered
      */
-    public function probe(Address $address, float $timeout): Probe;
+    public function probe(Address $address, Tls $tls, float $timeout): Probe;
 
     /**
      * Waits in the runtime's manner.

@@ -7,15 +7,20 @@ namespace Reasno\GoTask\Runtime;
 use Closure;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
+use Reasno\GoTask\Connection\Handshake;
 use Reasno\GoTask\Connection\Latch;
 use Reasno\GoTask\Connection\Probe;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\StreamConnector;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Tls;
 use Swoole\Coroutine;
 use Swoole\Coroutine\Socket;
 
+use function array_filter;
+use function constant;
+use function defined;
 use function str_contains;
 
 use const AF_INET;
@@ -33,9 +38,9 @@ final class SwooleRuntime implements Runtime
 {
     private const TCP_NODELAY = 1;
 
-    public function connect(Address $address, Session $session, float $timeout): Connection
+    public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection
     {
-        return new SwooleConnection($session, $address, self::open($address, $timeout));
+        return new SwooleConnection($session, $address, self::open($address, $tls, $timeout));
     }
 
     public function latch(): Latch
@@ -48,15 +53,15 @@ final class SwooleRuntime implements Runtime
         Coroutine::create($body);
     }
 
-    public function probe(Address $address, float $timeout): Probe
+    public function probe(Address $address, Tls $tls, float $timeout): Probe
     {
-        return new SwooleProbe(static function () use ($address, $timeout): bool {
+        return new SwooleProbe(static function () use ($address, $tls, $timeout): bool {
             try {
-                $socket = self::open($address, $timeout);
+                $socket = self::open($address, $tls, $timeout);
             } catch (ConnectFailed) {
                 return false;
             }
-            $answer = $socket->send(Session::hello(), $timeout) > 0 ? $socket->recv(1, $timeout) : '';
+            $answer = $socket->send(Handshake::question(), $timeout) > 0 ? $socket->recv(1, $timeout) : '';
             $socket->close();
 
             return $answer !== '' && $answer !== false;
@@ -73,7 +78,7 @@ final class SwooleRuntime implements Runtime
     /**
      * @throws ConnectFailed
      */
-    private static function open(Address $address, float $timeout): Socket
+    private static function open(Address $address, Tls $tls, float $timeout): Socket
     {
         $host = $address->host;
         $domain = $address->isUnix() ? AF_UNIX : (str_contains($host, ':') ? AF_INET6 : AF_INET);
@@ -83,6 +88,9 @@ final class SwooleRuntime implements Runtime
         } catch (Socket\Exception $exception) {
             throw StreamConnector::failed($address, $exception->getMessage());
         }
+        if ($address->tls) {
+            self::encrypt($socket, $address, $tls);
+        }
         if (! $socket->connect($host, $address->port ?? 0, $timeout)) {
             throw StreamConnector::failed($address, (string) $socket->errMsg);
         }
@@ -91,5 +99,30 @@ final class SwooleRuntime implements Runtime
         }
 
         return $socket;
+    }
+
+    /**
+     * What Swoole calls its protocol's settings; it shakes hands when it connects.
+     *
+     * @throws ConnectFailed
+     */
+    private static function encrypt(Socket $socket, Address $address, Tls $tls): void
+    {
+        if (! defined('SWOOLE_SSL_TLSv1_3')) {
+            throw StreamConnector::failed($address, 'this build of Swoole knows no TLS 1.3 (--enable-openssl)');
+        }
+        $name = $tls->peerName ?? $address->host;
+        if (filter_var($name, FILTER_VALIDATE_IP) !== false) {
+            throw StreamConnector::failed($address, "Swoole finds names alone in certificates, not {$name}: give Tls a peerName that the worker's has");
+        }
+        $socket->setProtocol(array_filter([
+            'open_ssl' => true,
+            'ssl_protocols' => constant('SWOOLE_SSL_TLSv1_3'),
+            'ssl_verify_peer' => true,
+            'ssl_host_name' => $name,
+            'ssl_cafile' => $tls->ca,
+            'ssl_cert_file' => $tls->certificate,
+            'ssl_key_file' => $tls->key ?? $tls->certificate,
+        ], static fn (null|bool|int|string $option): bool => $option !== null));
     }
 }

@@ -115,6 +115,11 @@ namespace Swoole\Coroutine {
         {
         }
 
+        /** @param array<string, bool|int|string> $settings */
+        public function setProtocol(array $settings): bool
+        {
+        }
+
         public function setOption(int $level, int $opt_name, mixed $opt_value): bool
         {
         }

@@ -35,6 +35,7 @@ final class AddressTest extends TestCase
         yield ['tcp://localhost:6001', 'localhost', 6001];
         yield ['tcp://127.0.0.1:65535', '127.0.0.1', 65535];
         yield ['tcp://[::1]:1', '::1', 1];
+        yield ['tls://worker.example:6001', 'worker.example', 6001];
     }
 
     public function testARelativePathIsTakenFromTheWorkingDirectory(): void
@@ -61,10 +62,11 @@ final class AddressTest extends TestCase
         yield ['udp://localhost:1', 'is no address'];
         yield ['unix:///' . str_repeat('x', 106), '107 bytes and can have at most 106'];
         yield ["unix:///a\0b", 'zero byte'];
-        yield ['tcp://localhost', 'is no TCP address'];
-        yield ['tcp://localhost:0', 'is no TCP address'];
-        yield ['tcp://localhost:65536', 'is no TCP address'];
-        yield ['tcp://::1:80', 'is no TCP address'];
-        yield ["tcp://localhost:80\n", 'is no TCP address'];
+        yield ['tcp://localhost', 'is no network address'];
+        yield ['tls://localhost', 'write tls://host:port'];
+        yield ['tcp://localhost:0', 'is no network address'];
+        yield ['tcp://localhost:65536', 'is no network address'];
+        yield ['tcp://::1:80', 'is no network address'];
+        yield ["tcp://localhost:80\n", 'is no network address'];
     }
 }

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Hyperf\Command;
 
-use Reasno\GoTask\Client;
+use Reasno\GoTask\Console\Addresses;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
@@ -23,7 +23,7 @@ trait NamedWorker
 {
     public function __construct(protected readonly Workers $workers, protected readonly GoTaskFactory $factory)
     {
-        parent::__construct(static fn (array $addresses): GoTask => new Client($addresses));
+        parent::__construct(Addresses::connect(...));
     }
 
     protected function configure(): void

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Hyperf\Config;
 
 use Reasno\GoTask\Exception\InvalidConfiguration;
+use Throwable;
 
 use function array_key_first;
 use function get_debug_type;
@@ -176,6 +177,13 @@ final class Section
         $number = is_string($value) && is_numeric($value) ? (float) $value : $value;
 
         return (is_int($number) || is_float($number)) && $number >= 0 && $number <= 86_400 ? (float) $number : null;
+    }
+
+    public function invalid(string $key, string $problem, ?Throwable $cause = null): InvalidConfiguration
+    {
+        $detail = $cause === null ? '' : ": {$cause->getMessage()}";
+
+        return new InvalidConfiguration("{$this->path}.{$key} in config/autoload/gotask.php {$problem}{$detail}.", 0, $cause);
     }
 
     private function take(string $key): mixed

@@ -4,7 +4,11 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Hyperf\Config;
 
+use Reasno\GoTask\Connection\Key;
 use Reasno\GoTask\Exception\InvalidConfiguration;
+use Reasno\GoTask\Tls;
+use SensitiveParameter;
+use ValueError;
 
 /**
  * The settings of one named worker. Times in seconds, sizes in bytes; the defaults are those of config/autoload/gotask.php.
@@ -20,6 +24,7 @@ final class WorkerConfig
      * @param non-empty-list<string> $addresses the same, and where it is not managed perhaps more that serve the same
      * @param string $app a file, absolute, or the name of a module
      * @param array<string, string> $environment of the Python processes, with the limits
+     * @param null|string $key the shared one, where it is given here
      */
     private function __construct(
         public readonly string $name,
@@ -38,6 +43,9 @@ final class WorkerConfig
         public readonly LogConfig $log,
         public readonly string $console,
         public readonly string $directory,
+        #[SensitiveParameter]
+        public readonly ?string $key,
+        public readonly Tls $tls,
     ) {
     }
 
@@ -78,6 +86,8 @@ final class WorkerConfig
             static fn (string $address): string => self::address($address, $directory),
             $section->oneOrMore('address', "unix://runtime/gotask/{$name}.sock", ! $managed),
         );
+        $key = self::key($section, $directory, $environment);
+        $tls = self::tls($section->section('tls'), $directory);
         $config = new self(
             name: $name,
             managed: $managed,
@@ -95,6 +105,8 @@ final class WorkerConfig
             log: $log,
             console: $section->choice('console', [self::ATTACH, self::PRIVATE]),
             directory: $directory,
+            key: $key,
+            tls: $tls,
         );
         $section->end();
 
@@ -104,6 +116,52 @@ final class WorkerConfig
     private static function address(string $address, string $directory): string
     {
         return preg_match('~^unix://([^/].*)$~Ds', $address, $path) === 1 ? "unix://{$directory}/{$path[1]}" : $address;
+    }
+
+    /**
+     * The shared key, which is the broker's, too: in the environment, where no list of processes shows it.
+     *
+     * @param array<string, string> $environment
+     */
+    private static function key(Section $section, string $directory, array &$environment): ?string
+    {
+        $key = $section->optionalText('key');
+        $file = self::path($section->optionalText('key_file'), $directory);
+        if ($key !== null && $file !== null) {
+            throw $section->invalid('key_file', 'can\'t be given beside key');
+        }
+        if ($key !== null) {
+            $environment += ['GOTASK_KEY' => $key, 'GOTASK_KEY_FILE' => ''];
+        } elseif ($file !== null) {
+            $environment += ['GOTASK_KEY_FILE' => $file, 'GOTASK_KEY' => ''];
+            try {
+                $key = Key::read($file);
+            } catch (ValueError $error) {
+                throw $section->invalid('key_file', 'can\'t be used', $error);
+            }
+        }
+
+        return $key;
+    }
+
+    private static function tls(Section $section, string $directory): Tls
+    {
+        $files = array_map(
+            static fn (string $key): ?string => self::path($section->optionalText($key), $directory),
+            ['ca', 'certificate', 'key'],
+        );
+        $peerName = $section->optionalText('peer_name');
+        $section->end();
+        try {
+            return new Tls(...$files, peerName: $peerName);
+        } catch (ValueError $error) {
+            throw new InvalidConfiguration($error->getMessage(), 0, $error);
+        }
+    }
+
+    private static function path(?string $path, string $directory): ?string
+    {
+        return $path === null || $path[0] === '/' ? $path : "{$directory}/{$path}";
     }
 
     private static function app(string $app, string $directory): string

@@ -123,11 +123,16 @@ class Peer:
     async def do_GoTask_Hello(self, call: Call, writer: asyncio.StreamWriter, _: str) -> None:
         if self.mode == "plain":
             writer.write(call.reply(b"can't find service GoTask.Hello", JSON | ERROR))
+        elif self.mode == "echo":
+            writer.write(call.reply())
         elif self.mode != "silent":
             if self.mode == "late":
                 await asyncio.sleep(0.15)
             said = {"protocol": 1, "peer": "python", "version": "0", "max_payload": 64 << 20, "pid": 1}
             writer.write(call.reply(json.dumps(said).encode()))
+
+    async def do_GoTask_Authenticate(self, call: Call, writer: asyncio.StreamWriter, _: str) -> None:
+        writer.write(call.reply())
 
     async def do_GoTask_Ping(self, call: Call, writer: asyncio.StreamWriter, _: str) -> None:
         writer.write(call.reply())

@@ -13,6 +13,7 @@ use Reasno\GoTask\Connection\Probe;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Runtime\Runtime;
+use Reasno\GoTask\Tls;
 
 use function in_array;
 
@@ -35,7 +36,7 @@ final class FakeRuntime implements Runtime
     /** @var list<float> seconds that each connection could have taken */
     public array $timeouts = [];
 
-    public function connect(Address $address, Session $session, float $timeout): Connection
+    public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection
     {
         $this->timeouts[] = $timeout;
 
@@ -54,7 +55,7 @@ final class FakeRuntime implements Runtime
         throw new LogicException('Nobody waits.');
     }
 
-    public function probe(Address $address, float $timeout): Probe
+    public function probe(Address $address, Tls $tls, float $timeout): Probe
     {
         $this->probed[] = (string) $address;
 

@@ -13,6 +13,7 @@ use Reasno\GoTask\Hyperf\Config\PoolConfig;
 use Reasno\GoTask\Hyperf\Config\Section;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 
+use function dirname;
 use function strlen;
 
 /**
@@ -98,6 +99,29 @@ final class WorkerConfigTest extends TestCase
         }
     }
 
+    public function testBothSidesGetTheSharedKey(): void
+    {
+        $config = WorkerConfig::of('default', ['key' => 'a key that is known to both'], '/srv/app');
+
+        self::assertSame('a key that is known to both', $config->key);
+        self::assertSame('a key that is known to both', $config->environment['GOTASK_KEY']);
+        self::assertSame('', $config->environment['GOTASK_KEY_FILE']);
+        self::assertNull(WorkerConfig::of('default', [], '/srv/app')->key);
+        self::assertArrayNotHasKey('GOTASK_KEY', WorkerConfig::of('default', [], '/srv/app')->environment);
+    }
+
+    public function testAKeyFileIsTheProjects(): void
+    {
+        $path = (string) tempnam(sys_get_temp_dir(), 'gotask');
+        file_put_contents($path, "a key that is known to both\n");
+        $config = WorkerConfig::of('default', ['key_file' => basename($path)], dirname($path));
+        unlink($path);
+
+        self::assertSame('a key that is known to both', $config->key);
+        self::assertSame($path, $config->environment['GOTASK_KEY_FILE']);
+        self::assertSame('', $config->environment['GOTASK_KEY']);
+    }
+
     public function testWhatIsNoFileOfTheProjectIsLeftAsItIs(): void
     {
         $config = WorkerConfig::of('default', ['app' => 'company.services', 'address' => 'tcp://10.0.0.1:6001'], '/srv/app');
@@ -122,6 +146,9 @@ final class WorkerConfigTest extends TestCase
      */
     public static function mistakes(): iterable
     {
+        yield 'key and file' => [['key' => 'a', 'key_file' => 'b'], 'gotask.default.key_file in config/autoload/gotask.php can\'t be given beside key'];
+        yield 'no such file' => [['key_file' => 'nowhere'], 'gotask.default.key_file in config/autoload/gotask.php can\'t be used: The key file /srv/app/nowhere can\'t be read'];
+        yield 'no such certificate' => [['tls' => ['ca' => '/nowhere']], 'The file /nowhere for TLS can\'t be read'];
         yield 'unknown' => [['adress' => 'tcp://h:1'], 'gotask.default.adress in config/autoload/gotask.php is unknown'];
         yield 'unknown below' => [['pool' => ['wait_timeout' => 1]], 'gotask.default.pool.wait_timeout in config/autoload/gotask.php is unknown'];
         yield 'no number' => [['workers' => 'two'], "gotask.default.workers in config/autoload/gotask.php must be a whole number from 0 to 1024, not 'two'"];

@@ -13,9 +13,23 @@ return [
         // Whether Hyperf starts it, watches it and ends it; false: it is deployed apart and only called.
         'managed' => env('GOTASK_MANAGED', true),
 
-        // unix:///path (at most 106 bytes; a relative one counts from the project) or tcp://host:port; of one that is not managed
-        // also several, in a list or with commas.
+        // unix:///path (at most 106 bytes; a relative one counts from the project), tcp://host:port or tls://host:port; of one that is
+        // not managed also several, in a list or with commas.
         'address' => env('GOTASK_ADDRESS', 'unix://runtime/gotask/default.sock'),
+
+        // The key that both sides of a network address must have, 16 bytes or more (openssl rand -hex 32 makes one), or a file that
+        // holds it. Unix sockets need none.
+        'key' => env('GOTASK_KEY'),
+        'key_file' => env('GOTASK_KEY_FILE'),
+
+        // For tls:// addresses, PEM files: the authorities that are trusted (null: the system's), the own certificate where the
+        // worker asks for one, its private key; and the name in the worker's certificate where it is not the address's host.
+        'tls' => [
+            'ca' => null,
+            'certificate' => null,
+            'key' => null,
+            'peer_name' => null,
+        ],
 
         // The Python file, or module, that registers the services.
         'app' => env('GOTASK_APP', 'gotask/app.py'),
