@@ -39,7 +39,7 @@ function driver(string $name, array $arguments): Driver
         'http' => new HttpDriver($arguments[0]),
         'redis' => new RedisDriver($arguments[0]),
         'process' => new ProcessDriver($arguments),
-        'work' => new WorkDriver($arguments[0], $arguments[1], isset($arguments[2]) ? (int) $arguments[2] : null),
+        'work' => new WorkDriver($arguments[0], $arguments[1], (int) $arguments[2], (int) $arguments[3]),
         'goridge' => new GoridgeDriver($arguments[0], $arguments[1]),
         default => throw new ValueError("no driver {$name}"),
     };

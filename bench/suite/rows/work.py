@@ -15,6 +15,8 @@ from ..processes import Process
 from ..report import Report
 
 CLIENTS = 8
+#: Of so many calls to the app's mixed(), one is slow.
+RARE = 10_000
 WORK = "10 ms of a processor a call, 8 clients"
 MIXED = "Quick calls (20 µs), one in 10 000 of 200 ms, 4 workers, 8 clients"
 
@@ -26,7 +28,7 @@ def measure(context: Context, report: Report) -> None:
     rates, bare_rates, p99s, ideals = [], [], [], []
     contender = GoTask(context, workers=workers)
     contender.start()
-    clients = start_clients(context, CLIENTS, contender.address, "work", str(iterations))
+    clients = start_clients(context, CLIENTS, contender.address, "work", [iterations])
     try:
         for _ in range(context.rounds):
             rate, times = bare(context, workers, iterations)
@@ -59,6 +61,8 @@ def measure(context: Context, report: Report) -> None:
 def quick(context: Context, report: Report) -> None:
     """How many quick calls waited for over 50 ms, and without slow ones what the machine itself holds up."""
     context.say(MIXED)
+    # Spread evenly, as the clients keep step: four slow ones at a time would leave no worker for quick ones, in any queue.
+    starts = [client * RARE // CLIENTS for client in range(CLIENTS)]
     contender = GoTask(context, workers=4)
     contender.start()
     try:
@@ -66,14 +70,14 @@ def quick(context: Context, report: Report) -> None:
             ("mixed", "quick calls that took over 50 ms"),
             ("echo", "— without slow ones: what the machine itself holds up"),
         ):
-            clients = start_clients(context, CLIENTS, contender.address, method)
+            clients = start_clients(context, CLIENTS, contender.address, method, starts, 1)
             try:
                 answers = together(clients, 10 * context.seconds)
             finally:
                 stop(clients)
             calls = sum(answer["calls"] for answer in answers)
-            # Each client counts its calls, and each 10 000th is a slow one.
-            slow = sum(answer["calls"] // 10_000 for answer in answers) if method == "mixed" else 0
+            slow = sum((start + each["calls"]) // RARE for start, each in zip(starts, answers, strict=True))
+            slow *= method == "mixed"
             late = sum(answer["late"] for answer in answers) - slow
             figure = Figure(late, late, late, 1)
             report.rows.append(
@@ -98,7 +102,7 @@ def scaling(context: Context, report: Report) -> None:
     for workers in counts:
         contender = GoTask(context, workers=workers)
         contender.start()
-        clients = start_clients(context, 2 * max(counts), contender.address, "work", str(iterations))
+        clients = start_clients(context, 2 * max(counts), contender.address, "work", [iterations])
         try:
             answers = together(clients, 2 * context.seconds)
         finally:
@@ -136,12 +140,16 @@ def run_busy(context: Context, workers: int, iterations: int, seconds: float) ->
     return sum(len(each) / sum(each) for each in times), [time for each in times for time in each]
 
 
-def start_clients(context: Context, count: int, *arguments: str) -> list[Process]:
-    command = [context.php, str(BENCH / "client/load.php"), "work", *arguments]
+def start_clients(
+    context: Context, count: int, address: str, method: str, numbers: Sequence[int], step: int = 0
+) -> list[Process]:
+    """Each tells the method a number, which grows by the step from call to call."""
+    command = [context.php, str(BENCH / "client/load.php"), "work", address, method]
     clients: list[Process] = []
     try:
-        for _ in range(count):
-            clients.append(Process(command, piped=True))
+        for client in range(count):
+            number = numbers[client % len(numbers)]
+            clients.append(Process([*command, str(number), str(step)], piped=True))
     except BaseException:
         stop(clients)
         raise
