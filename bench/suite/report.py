@@ -47,12 +47,12 @@ class Report:
         y: str,
         series: Mapping[str, Points],
         *,
-        log_x: bool = False,
-        log_y: bool = False,
+        base_x: int = 0,
+        base_y: int = 0,
     ) -> None:
         series = {label: points for label, points in series.items() if points}
         if series:
-            self.plots.append(Plot(name, title, (Axis(x, log_x), Axis(y, log_y)), series))
+            self.plots.append(Plot(name, title, (Axis(x, base_x), Axis(y, base_y)), series))
 
     def markdown(self, plots: str = "") -> str:
         """Headings from the second level on; plots are looked for at this relative path."""

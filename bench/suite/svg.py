@@ -7,8 +7,8 @@ from math import ceil, floor, log10
 
 Points = Sequence[tuple[float, float]]
 
-WIDTH, HEIGHT = 800, 440
-LEFT, RIGHT, TOP, BOTTOM = 80, 230, 40, 60
+WIDTH, HEIGHT = 860, 440
+LEFT, RIGHT, TOP, BOTTOM = 80, 290, 40, 60
 # Distinguishable with the common colour blindnesses (Okabe and Ito), and on light and dark pages.
 COLOURS = [
     "#0072b2",
@@ -26,8 +26,10 @@ COLOURS = [
 
 @dataclass(frozen=True)
 class Axis:
+    """`base`: of a logarithmic scale, 2 or 10; 0: the scale is linear and begins at 0."""
+
     name: str
-    logarithmic: bool = False
+    base: int = 0
 
 
 class Scale:
@@ -35,7 +37,7 @@ class Scale:
 
     def __init__(self, axis: Axis, values: Sequence[float], start: float, end: float) -> None:
         self.axis, self.start, self.end = axis, start, end
-        if axis.logarithmic:
+        if axis.base:
             positive = [value for value in values if value > 0] or [1.0]
             self.low, self.high = log10(min(positive)), log10(max(positive))
         else:
@@ -44,12 +46,15 @@ class Scale:
             self.high = self.low + 1.0
 
     def __call__(self, value: float) -> float:
-        place = log10(max(value, 1e-12)) if self.axis.logarithmic else value
+        place = log10(max(value, 1e-12)) if self.axis.base else value
         share = min(1.0, max(0.0, (place - self.low) / (self.high - self.low)))
         return self.start + share * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        if self.axis.logarithmic:
+        if self.axis.base == 2:
+            powers = range(ceil(self.low / log10(2) - 1e-9), floor(self.high / log10(2) + 1e-9) + 1)
+            return [2.0**power for power in powers[:: ceil(len(powers) / 10)]]
+        if self.axis.base:
             steps = [1, 2, 5] if self.high - self.low < 1.5 else [1]
             decades = range(floor(self.low), ceil(self.high) + 1)
             inside = [step * 10.0**decade for decade in decades for step in steps]
@@ -73,10 +78,10 @@ def plot(title: str, x: Axis, y: Axis, series: Mapping[str, Points]) -> str:
     ]
     for tick in up.ticks():
         parts.append(line([(LEFT, up(tick)), (WIDTH - RIGHT, up(tick))], "#dddddd"))
-        parts.append(text(LEFT - 8, up(tick) + 4, short(tick), "end"))
+        parts.append(text(LEFT - 8, up(tick) + 4, short(tick, y), "end"))
     for tick in across.ticks():
         parts.append(line([(across(tick), HEIGHT - BOTTOM), (across(tick), HEIGHT - BOTTOM + 5)], "#555555"))
-        parts.append(text(across(tick), HEIGHT - BOTTOM + 19, short(tick), "middle"))
+        parts.append(text(across(tick), HEIGHT - BOTTOM + 19, short(tick, x), "middle"))
     parts.append(line([(LEFT, TOP), (LEFT, HEIGHT - BOTTOM), (WIDTH - RIGHT, HEIGHT - BOTTOM)], "#555555"))
     for number, (name, points) in enumerate(series.items()):
         colour = COLOURS[number % len(COLOURS)]
@@ -98,8 +103,10 @@ def text(left: float, top: float, words: str, anchor: str, size: int = 12) -> st
     return f'<text x="{left:.1f}" y="{top:.1f}" text-anchor="{anchor}" font-size="{size}" fill="#222222">{escape(words)}</text>'
 
 
-def short(value: float) -> str:
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value >= size:
-            return f"{value / size:g}{unit}"
-    return f"{value:g}"
+def short(value: float, axis: Axis) -> str:
+    thousand, units = (1024, ("", "Ki", "Mi", "Gi")) if axis.base == 2 else (1000, ("", "k", "M", "G"))
+    unit = 0
+    while value >= thousand and unit < 3:
+        value /= thousand
+        unit += 1
+    return f"{value:g}{units[unit]}"

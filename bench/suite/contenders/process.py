@@ -6,7 +6,7 @@ from . import PhpContender
 
 class EachProcess(PhpContender):
     name = "process"
-    title = "a `python` process for each call"
+    title = "a python process for each call"
 
     def serve(self) -> list[str]:
         return ["process", self.context.python, str(BENCH / "servers/each.py")]

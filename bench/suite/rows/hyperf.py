@@ -69,7 +69,7 @@ def measure(context: Context, report: Report) -> None:
         for route in running
     }
     report.plot(
-        "hyperf", "Hyperf, requests a second", "connections (ab -k -c)", "requests/s", points, log_x=True
+        "hyperf", "Hyperf, requests a second", "connections (ab -k -c)", "requests/s", points, base_x=2
     )
     report.table(
         "Hyperf, requests a second", head, lines, "By `ab -k`; the CPU is that of all processes but ab's."

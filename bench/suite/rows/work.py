@@ -110,9 +110,7 @@ def scaling(context: Context, report: Report) -> None:
             contender.stop()
         points["GoTask"].append((workers, sum(answer["calls"] / answer["seconds"] for answer in answers)))
         points["bare processes"].append((workers, bare(context, workers, iterations)[0]))
-    report.plot(
-        "scaling", "10 ms of a processor a call, by workers", "workers", "calls/s", points, log_x=True
-    )
+    report.plot("scaling", "10 ms of a processor a call, by workers", "workers", "calls/s", points, base_x=2)
 
 
 def calibrate(context: Context) -> int:
