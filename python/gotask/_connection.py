@@ -257,6 +257,8 @@ class Connection(asyncio.Protocol):
             self._malformed(frame, segment, f"a sequence is within 1 … {wire.MAX_SEQUENCE}")
             return
         if sequence in self._calls:
+            if segment is not None:
+                segment.close()
             raise ProtocolError(
                 f"sequence {sequence} is used for a second call while the first one is outstanding"
             )
@@ -309,6 +311,8 @@ class Connection(asyncio.Protocol):
         if frame.stream & wire.PING:
             payload = frame.payload
             if len(payload) > MAX_PING:
+                if segment is not None:
+                    segment.close()
                 raise ProtocolError(f"a ping of {len(payload)} bytes: at most {MAX_PING} are allowed")
             self._send(wire.encode(wire.CONTROL, frame.options, payload, wire.PONG))
         elif frame.stream & wire.STOP and frame.options:

@@ -11,6 +11,7 @@ import pytest
 
 from gotask import _protocol as wire
 
+from .chaos.system import descriptors, eventually
 from .peer import APPS, BrokerProcess, Peer
 
 MIB = 1024 * 1024
@@ -190,3 +191,31 @@ def test_a_large_payload_that_is_cut_off_leaves_no_memory(broker: BrokerProcess)
     while maps.read_text().count("memfd:gotask") > before:
         assert time.monotonic() < until
         peer.call("GoTask.Ping")
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        wire.encode(wire.CONTROL, (5,), bytes(MIB), wire.PING),
+        wire.encode(wire.RAW, (5, 8), b"App.wait" + bytes(MIB)) * 2,
+        wire.encode(wire.RAW, (), bytes(MIB)),
+    ],
+    ids=["ping", "sequence used twice", "no options"],
+)
+def test_a_large_frame_that_ends_its_connection_leaves_no_memory(
+    broker: BrokerProcess, frames: bytes
+) -> None:
+    peer = connect(broker)
+    pid = peer.call("GoTask.Status")["pid"]
+    before = memfds(pid)
+    for _ in range(3):
+        hostile = connect(broker)
+        with pytest.raises((EOFError, ConnectionError)):
+            hostile.socket.sendall(frames)
+            while True:
+                hostile.read()
+    assert eventually(lambda: memfds(pid) <= before)
+
+
+def memfds(pid: int) -> int:
+    return sum("memfd:gotask" in target for target in descriptors(pid))
