@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from .figures import Row
+from .figures import Figure, Row
 from .measure import Results
 from .svg import Axis, Points, plot
 
@@ -38,6 +38,20 @@ class Report:
     def table(self, title: str, head: Sequence[str], lines: Sequence[Sequence[str]], note: str = "") -> None:
         if lines:
             self.tables.append(Table(title, head, lines, note))
+
+    def cpu_table(self, title: str, titles: Mapping[str, str], results: Results) -> None:
+        """Microseconds of a processor a call, by process."""
+        processes = list(
+            dict.fromkeys(process for of in results.values() for result in of for process in result.cpu)
+        )
+        lines = []
+        for name, of in results.items():
+            cells = []
+            for process in processes:
+                cost = Figure.of([1e6 * result.cpu.get(process, 0.0) / result.calls for result in of], "µs")
+                cells.append(cost.text() if cost.value >= 0.05 else "")
+            lines.append([titles[name], *cells])
+        self.table(title, ["", *processes], lines)
 
     def plot(
         self,

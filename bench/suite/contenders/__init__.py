@@ -112,7 +112,7 @@ class PhpContender(Contender):
             first, *below = server.tree()
             spent[name] = cpu(first)
             if below:
-                spent[f"{name}'s children"] = sum(map(cpu, below))
+                spent["workers" if name == "broker" else f"{name}'s children"] = sum(map(cpu, below))
         return spent
 
 

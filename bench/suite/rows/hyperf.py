@@ -60,6 +60,11 @@ def measure(context: Context, report: Report) -> None:
         for route in running
     ]
     head = ["", "-c 1", "-c 8", "-c 100", "p99 at -c 100", "CPU a request at -c 100"]
+    report.table(
+        "Hyperf, requests a second", head, lines, "By `ab -k`; the CPU is that of all processes but ab's."
+    )
+    titles = {route.name: route.title for route in running}
+    report.cpu_table("Hyperf, CPU a request at -c 100, by process", titles, many)
     points = {
         route.title: [
             (concurrency, Figure.of([result.rate for result in results[route.name]]).value)
@@ -70,9 +75,6 @@ def measure(context: Context, report: Report) -> None:
     }
     report.plot(
         "hyperf", "Hyperf, requests a second", "connections (ab -k -c)", "requests/s", points, base_x=2
-    )
-    report.table(
-        "Hyperf, requests a second", head, lines, "By `ab -k`; the CPU is that of all processes but ab's."
     )
 
 
