@@ -73,7 +73,8 @@ class StatusCommand extends ClientCommand
             'failure' => self::failure($status->text('failure')),
             'reload' => match ($reload->text('state')) {
                 '' => '',
-                'failed' => self::failure("failed, and the old code goes on: {$reload->text('message')}"),
+                // Of Python's traceback, which the log has and `reload` shows, the last line says the most.
+                'failed' => self::failure('failed, and the old code goes on: ' . substr((string) strrchr("\n" . rtrim($reload->text('message')), "\n"), 1)),
                 default => '<comment>' . OutputFormatter::escape($reload->text('message')) . '</comment>',
             },
             'addresses' => implode(', ', $status->texts('addresses')),

@@ -54,6 +54,9 @@ class ReloadCommand extends Command
         foreach ($workers as $config) {
             if ($config->managed) {
                 $code = max($code, $this->reload($config, $output));
+            } elseif ($name !== null) {
+                $output->writeln("<fg=red>{$config->name} is deployed apart</>: vendor/bin/gotask reload --address={$config->address}, on its machine");
+                $code = ExitCode::USAGE;
             }
         }
 
