@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from _thread import get_ident
 
-from msgpack import Packer, unpackb
+from msgpack import OutOfData, Packer, Unpacker, unpackb
 
 from ._errors import GoTaskError, InvalidRequest, InvalidResult
 
@@ -24,6 +24,11 @@ RAW, JSON, MSGPACK = 0x04, 0x08, 0x10
 # Of containers within each other.
 MAX_DEPTH = 512
 
+# Of elements in a body (a map's entry counts twice), each of which takes a byte there and up to a hundred here. In one that has
+# no more bytes than SMALL none need to be counted.
+MAX_ELEMENTS = 4 * 1024 * 1024
+SMALL = 1024 * 1024
+
 # A packer keeps the buffer of the largest value it has packed; one that has grown beyond this is let go.
 KEEP_BUFFER = 256 * 1024
 
@@ -36,7 +41,9 @@ def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> 
     """The value in `body`. Raises `error`.
 
     An empty body is None (RAW: b""). A str that is not UTF-8 becomes bytes. MessagePack may nest 1024 deep
-    (msgpack's own bound), and no container in it may declare more elements than the body has bytes.
+    (msgpack's own bound); no container in it may declare more elements than the body has bytes, nor may there
+    be more of them than MAX_ELEMENTS: a single container is refused before it is allocated, many are once
+    so many are complete.
     """
     if flag == RAW:
         return bytes(body)
@@ -44,6 +51,8 @@ def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> 
         return None
     if flag == MSGPACK:
         try:
+            if len(body) > SMALL:
+                return _unpack_large(body)
             # Lengths are bounded by the body's own: msgpack's default for unpackb.
             return unpackb(body, strict_map_key=False, timestamp=3, ext_hook=_refuse_extension)
         except UnicodeDecodeError:
@@ -54,6 +63,8 @@ def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> 
     if flag == JSON:
         try:
             source = str(body, "utf-8")
+            if len(body) > SMALL:
+                _refuse_many(source)
             value = _json_decoder()(source)
             if _may_be_deep(source) and _is_deep(value):
                 raise RecursionError(_TOO_DEEP)
@@ -110,6 +121,52 @@ def encode_parts(flag: int, value: Any) -> list[bytes]:
     return [encode(flag, value)]
 
 
+def _unpack_large(body: Body, **options: Any) -> Any:
+    """With its elements counted: in a small body there are no more than it has bytes."""
+    check = Unpacker(None, max_buffer_size=len(body))
+    check.feed(body)
+    try:
+        # What a container declares is there: msgpack allocates it all before it looks.
+        check.skip()
+    except OutOfData:
+        raise ValueError("it ends before it is complete") from None
+    left = MAX_ELEMENTS
+
+    def count(container: Any) -> Any:
+        nonlocal left
+        left -= 1 + len(container) * (2 if type(container) is dict else 1)
+        if left < 0:
+            raise ValueError(_TOO_MANY)
+        return container
+
+    return unpackb(
+        body,
+        strict_map_key=False,
+        timestamp=3,
+        ext_hook=_refuse_extension,
+        max_array_len=MAX_ELEMENTS,
+        max_map_len=MAX_ELEMENTS // 2,
+        list_hook=count,
+        object_hook=count,
+        **options,
+    )
+
+
+_TOO_MANY = f"it has more than {MAX_ELEMENTS} elements: send them in several calls, or as bytes"
+
+
+def _refuse_many(source: str) -> None:
+    """Each element but the first of a container has a comma before it, and each container a bracket."""
+    marks = ",[{:"
+    if sum(map(source.count, marks)) > MAX_ELEMENTS:
+        import re
+
+        # It matches whatever begins with a quote, so that it never goes back.
+        bare = re.sub(r'"(?:[^"\\]+|\\.?)*"?', "", source, flags=re.DOTALL)
+        if sum(map(bare.count, marks)) > MAX_ELEMENTS:
+            raise ValueError(_TOO_MANY)
+
+
 def _refuse_extension(code: int, data: bytes) -> NoReturn:
     raise ValueError(f"extension type {code} is not understood (only timestamps, type -1, are)")
 
@@ -144,13 +201,16 @@ codecs.register_error("gotask.note", _note)
 def _unpack_mixed(body: Body, error: type[GoTaskError]) -> Any:
     noted = _bad[get_ident()] = []
     try:
-        value = unpackb(
-            body,
-            strict_map_key=False,
-            timestamp=3,
-            ext_hook=_refuse_extension,
-            unicode_errors="gotask.note",
-        )
+        if len(body) > SMALL:
+            value = _unpack_large(body, unicode_errors="gotask.note")
+        else:
+            value = unpackb(
+                body,
+                strict_map_key=False,
+                timestamp=3,
+                ext_hook=_refuse_extension,
+                unicode_errors="gotask.note",
+            )
     except Exception as failure:
         raise _undecodable("MessagePack", failure, error) from None
     finally:

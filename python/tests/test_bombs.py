@@ -1,0 +1,125 @@
+"""Small bodies that would unpack to much: refused before that is held, with an error that says so."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgpack
+import pytest
+
+import gotask
+from gotask._codec import JSON, MAX_ELEMENTS, MSGPACK, SMALL, decode
+from gotask._errors import InvalidRequest
+
+from .peer import PACKAGE
+
+MIB = 1024 * 1024
+
+
+def array(count: int) -> bytes:
+    return b"\xdd" + count.to_bytes(4, "big")
+
+
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "an array that declares what is not there": lambda: array(2**32 - 1),
+    "a map that declares what is not there": lambda: b"\xdf\xff\xff\xff\xff",
+    "a string that declares what is not there": lambda: b"\xdb\xff\xff\xff\xff",
+    "arrays in each other that all declare what is not there": lambda: array(60 * MIB) * 1000
+    + b"\xc0" * (60 * MIB),
+    "an array of nils": lambda: array(64 * MIB - 5) + b"\xc0" * (64 * MIB - 5),
+    "arrays of empty arrays": lambda: array(16)
+    + (array(MAX_ELEMENTS // 2) + b"\x90" * (MAX_ELEMENTS // 2)) * 16,
+    "arrays of empty maps": lambda: array(16)
+    + (array(MAX_ELEMENTS // 2) + b"\x80" * (MAX_ELEMENTS // 2)) * 16,
+    "arrays of one nil each": lambda: array(4 * MIB) + b"\x91\xc0" * (4 * MIB),
+    "arrays in each other": lambda: b"\x91" * (2 * MIB) + b"\xc0",
+    "few arrays in each other": lambda: b"\x91" * 2000 + b"\xc0",
+    "a map of nils": lambda: b"\xdf" + (4 * MIB).to_bytes(4, "big") + b"\xc0\xc0" * (4 * MIB),
+}
+JSON_BOMBS: dict[str, Callable[[], bytes]] = {
+    "a list of numbers": lambda: b"[" + b"0," * (6 * MIB) + b"0]",
+    "lists": lambda: b"[" + b"[]," * (6 * MIB) + b"0]",
+    "maps": lambda: b"[" + b"{}," * (6 * MIB) + b"0]",
+    "lists in each other": lambda: b"[" * (2 * MIB),
+    "lists in each other that end": lambda: b"[" * 3000 + b"]" * 3000,
+    "an endless string of quotes": lambda: b'["' + b'\\"' * (2 * MIB) + b"," * (5 * MIB),
+    "a number of many digits": lambda: b"9" * (2 * MIB),
+}
+
+
+def refusal(flag: int, body: bytes, limit: int = 1536 * MIB) -> str:
+    """The error of a process that may have no more than `limit` bytes."""
+    program = (
+        f"import sys\nfrom gotask._codec import decode\nfrom gotask._errors import InvalidRequest\n"
+        f"try: decode({flag}, sys.stdin.buffer.read())\nexcept InvalidRequest as error: print(error)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        input=body,
+        cwd=PACKAGE,
+        capture_output=True,
+        timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
+    )
+    assert ended.returncode == 0, ended.stderr.decode()[-500:]
+    return ended.stdout.decode()
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_messagepack_that_unpacks_to_too_much_is_refused(name: str) -> None:
+    assert "the body is not the MessagePack" in refusal(MSGPACK, BOMBS[name]())
+
+
+@pytest.mark.parametrize("name", JSON_BOMBS)
+def test_json_that_unpacks_to_too_much_is_refused(name: str) -> None:
+    if name == "a number of many digits" and not hasattr(sys, "get_int_max_str_digits"):
+        pytest.skip("this version of Python bounds no digits")
+    assert "the body is not the JSON" in refusal(JSON, JSON_BOMBS[name]())
+
+
+def test_what_is_large_and_ordinary_is_decoded() -> None:
+    floats = [float(index) for index in range(SMALL // 9 + 10)]
+    assert decode(MSGPACK, msgpack.packb(floats)) == floats
+    assert decode(JSON, json.dumps(floats).encode()) == floats
+    blob = os.urandom(2 * MIB)
+    assert decode(MSGPACK, msgpack.packb({"blob": blob, "n": [1, {"a": None}]})) == {
+        "blob": blob,
+        "n": [1, {"a": None}],
+    }
+    text = "a,b[{:" * MIB + '\\",'
+    assert decode(JSON, json.dumps([text]).encode()) == [text]
+    assert decode(MSGPACK, msgpack.packb(["x" * SMALL]) + b"") == ["x" * SMALL]
+    # A string that is no UTF-8 in a large body.
+    mixed = b"\x92\xa2\xff\xfe\xdb" + SMALL.to_bytes(4, "big") + b"y" * SMALL
+    assert decode(MSGPACK, mixed) == [b"\xff\xfe", "y" * SMALL]
+
+
+@pytest.mark.parametrize("code", [-128, -2, 0, 1, 127])
+def test_no_extension_makes_an_object(code: int) -> None:
+    body = b"\xd4" + code.to_bytes(1, "big", signed=True) + b"\x00"
+    for each in (body, b"\x91" + body, b"\x92" + body + b"\xdb" + SMALL.to_bytes(4, "big") + b"y" * SMALL):
+        with pytest.raises(InvalidRequest, match=f"extension type {code} is not understood"):
+            decode(MSGPACK, each)
+
+
+def test_nothing_here_makes_objects_of_foreign_bytes() -> None:
+    """No pickle, marshal, shelve, eval or exec anywhere in the package."""
+    forbidden = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml", "eval", "exec"}
+    for path in Path(gotask.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names = {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names = {(node.module or "").partition(".")[0]}
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                names = {node.func.id}
+            else:
+                continue
+            assert not names & forbidden, f"{path.name}:{node.lineno}"
