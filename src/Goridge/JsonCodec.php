@@ -13,6 +13,8 @@ use Reasno\GoTask\Exception\EncodeFailed;
 use stdClass;
 
 use function array_is_list;
+use function array_map;
+use function array_sum;
 use function is_array;
 use function is_finite;
 use function is_float;
@@ -22,6 +24,9 @@ use function is_string;
 use function json_decode;
 use function json_encode;
 use function preg_match;
+use function preg_replace;
+use function strlen;
+use function substr_count;
 
 use const JSON_BIGINT_AS_STRING;
 use const JSON_ERROR_DEPTH;
@@ -69,6 +74,9 @@ final class JsonCodec implements Codec
     {
         if ($body === '') {
             return null;
+        }
+        if (strlen($body) > Values::MAX_ELEMENTS && self::holdsTooMuch($body)) {
+            throw new DecodeFailed('has more than ' . Values::MAX_ELEMENTS . ' elements: let Python return them in several results, or as bytes.');
         }
         $value = self::parse($body);
         // PHP makes a float of an integer that it can't hold; PHP_INT_MAX has 19 digits.
@@ -146,6 +154,21 @@ final class JsonCodec implements Codec
         }
         // An object may name itself as its stand-in: each step counts as a level.
         return $depth < Values::MAX_DEPTH ? $this->normalizeObject($standIn, $depth + 1) : throw Values::tooDeep();
+    }
+
+    /**
+     * Each element but the first of a container has a comma before it, and each container a bracket.
+     */
+    private static function holdsTooMuch(string $body): bool
+    {
+        $marks = static fn (string $text): int => array_sum(array_map(static fn (string $mark): int => substr_count($text, $mark), [',', '[', '{', ':']));
+        if ($marks($body) <= Values::MAX_ELEMENTS) {
+            return false;
+        }
+        // It matches whatever begins with a quote, so that it never goes back; null where PCRE has not enough of anything.
+        $bare = preg_replace('/"(?:[^"\\\]++|\\\.?+)*+"?+/s', '', $body);
+
+        return $bare === null || $marks($bare) > Values::MAX_ELEMENTS;
     }
 
     private static function parse(string $body, int $flags = 0): mixed

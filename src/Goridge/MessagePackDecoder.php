@@ -38,6 +38,8 @@ final class MessagePackDecoder
 
     private int $offset = 0;
 
+    private int $elements = 0;
+
     public function __construct(private readonly string $body)
     {
         $this->length = strlen($body);
@@ -180,6 +182,10 @@ final class MessagePackDecoder
         // Each takes a byte at least.
         if ($elements > $this->length - $this->offset) {
             throw $this->truncated();
+        }
+        $this->elements += $elements;
+        if ($this->elements > Values::MAX_ELEMENTS) {
+            throw new DecodeFailed('has more than ' . Values::MAX_ELEMENTS . ' elements: let Python return them in several results, or as bytes.');
         }
     }
 

@@ -10,6 +10,7 @@ use stdClass;
 
 use function array_map;
 use function class_exists;
+use function count_chars;
 use function function_exists;
 use function implode;
 use function ini_set;
@@ -37,6 +38,9 @@ use const PREG_OFFSET_CAPTURE;
  */
 final class MessagePackExtension
 {
+    /** Small containers of a large body, each of which takes two bytes there and two hundred here. */
+    private const MAX_CONTAINERS = 1024 * 1024;
+
     /** Bodies of fewer bytes have fewer tokens than PCRE allows steps, 1 000 000 if php.ini is not changed. */
     private const LARGE = 256 * 1024;
 
@@ -89,7 +93,7 @@ final class MessagePackExtension
      */
     public function unpack(string $body): mixed
     {
-        if (! $this->isOrdinary($body)) {
+        if (! $this->isOrdinary($body) || strlen($body) > self::MAX_CONTAINERS && self::mayHoldTooMuch($body)) {
             return $this->refused;
         }
         set_error_handler($this->onWarning);
@@ -159,12 +163,26 @@ final class MessagePackExtension
             } else {
                 $declared += $count[1];
             }
-            if ($offset > $length || $declared > $length) {
+            if ($offset > $length || $declared > $length || $declared > Values::MAX_ELEMENTS) {
                 return false;
             }
         }
 
         return false;
+    }
+
+    /**
+     * Whether there may be more small containers than are decoded here, counting every byte that looks like one: the other decoder
+     * counts exactly.
+     */
+    private static function mayHoldTooMuch(string $body): bool
+    {
+        $containers = 0;
+        foreach (count_chars($body, 1) as $byte => $count) {
+            $containers += $byte >= 0x80 && $byte < 0xA0 ? $count : 0;
+        }
+
+        return $containers > self::MAX_CONTAINERS;
     }
 
     private static function short(): string

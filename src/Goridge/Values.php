@@ -33,6 +33,11 @@ final class Values
     public const MAX_DEPTH = 512;
 
     /**
+     * In all containers of a body together, a map's entry counting twice. Each takes a byte there, and up to two hundred here.
+     */
+    public const MAX_ELEMENTS = 4 * 1024 * 1024;
+
+    /**
      * Whether there is nothing but null, bool, int, float, string and arrays of such, not too deep.
      * An array that contains itself is too deep.
      *

@@ -6,12 +6,17 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 from typing import Any
 
 import gotask
+
+
+def is_open(descriptor: str) -> bool:
+    return os.path.lexists(f"/proc/self/fd/{descriptor}")
 
 
 @gotask.service
@@ -21,6 +26,15 @@ class App:
 
     def echo(self, value: Any) -> Any:
         return value
+
+    def descriptors(self) -> list[str]:
+        return [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if is_open(name)]
+
+    def descriptors_of_child(self) -> list[str]:
+        """Of a program that a method starts without care."""
+        listing = "import os; [print(os.readlink(f'/proc/self/fd/{name}')) for name in os.listdir('/proc/self/fd')[:-1]]"
+        command = [sys.executable, "-c", listing]
+        return subprocess.run(command, capture_output=True, text=True, close_fds=False).stdout.splitlines()
 
     def environment(self) -> dict[str, str]:
         return dict(os.environ)
