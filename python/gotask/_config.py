@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from . import _access, _address, _key
 from ._access import Access
-from ._address import Address, parse_address
+from ._address import Address, TcpAddress, parse_address
 from ._protocol import MAX_PAYLOAD
 from ._tls import Tls
 
@@ -301,7 +301,7 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
         parser.error(f"GOTASK_WATCH: {error}")
     values["secret"] = values["secret"] or ()
     try:
-        access = _read_access(values, environment)
+        access = _read_access(addresses, values, environment)
         _access.check(addresses, access)
     except ValueError as error:
         parser.error(str(error))
@@ -313,13 +313,13 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     return config
 
 
-def _read_access(values: dict[str, Any], environment: dict[str, str]) -> Access:
+def _read_access(addresses: Sequence[Address], values: dict[str, Any], environment: dict[str, str]) -> Access:
     """Takes what belongs to it out of `values`. ValueError: a file is no good, or one is missing."""
-    key = _key.find_key(values.pop("key_file"), environment)
+    network = [address for address in addresses if isinstance(address, TcpAddress)]
+    key_file = values.pop("key_file")
+    key = _key.find_key(key_file, environment) if network else None
     uids = _access.allowed_uids(values.pop("allow_uids"), values["socket_mode"], values["socket_group"])
     certificate, private, ca = (values.pop(f"tls_{name}") for name in ("certificate", "key", "ca"))
-    if certificate is None:
-        if private is not None or ca is not None:
-            raise ValueError("--tls-key and --tls-ca are of no use without --tls-certificate")
-        return Access(key, uids=uids)
+    if certificate is None or not any(address.tls for address in network):
+        return Access(key, uids=uids)  # variables may be set for the callers on this machine
     return Access(key, Tls(ca, certificate, private).server_context(), ca is not None, uids)

@@ -250,7 +250,7 @@ def test_a_network_address_without_anything_is_refused_and_says_what_to_do() -> 
     assert "GOTASK_KEY has 5 bytes" in refused("--address", "tcp://0.0.0.0:1", env={"GOTASK_KEY": "short"})
     assert "short" not in refused("--address", "tcp://0.0.0.0:1", env={"GOTASK_KEY": "short"})
     assert "needs a certificate" in refused("--address", "tls://127.0.0.1:1")
-    assert "No such file" in refused("--key-file", "/nowhere")
+    assert "No such file" in refused("--address", "tcp://127.0.0.1:1", "--key-file", "/nowhere")
 
 
 @pytest.mark.parametrize(
@@ -402,7 +402,6 @@ def test_peers_that_begin_no_handshake_keep_nobody_out(
 def test_tls_alone_lets_nobody_in_from_the_network(certificates: Certificates) -> None:
     pair = ["--tls-certificate", certificates.broker, "--tls-key", certificates.broker_key]
     assert "is open to the network" in refused("--address", "tls://0.0.0.0:1", *pair)
-    assert "of no use" in refused("--tls-ca", certificates.ca)
     assert "can't be used" in refused("--address", "tls://127.0.0.1:1", "--tls-certificate", certificates.ca)
     assert "No such file" in refused("--address", "tls://127.0.0.1:1", "--tls-certificate", "/nowhere")
 
