@@ -98,12 +98,14 @@ class CallQueue:
         self._add(call)
 
     def push_front(self, call: Call) -> None:
-        """Puts back a call that came out earlier, before everything else of its owner."""
+        """Puts back a call that came out earlier, before everything else: it is its owner's turn again."""
         owner = call.owner
-        is_new = owner not in self._waiting
         self._add(call)
         self._waiting[owner].move_to_end(call, last=False)
-        if is_new and owner not in self._held:
+        if owner not in self._held:
+            if self._turns[-1] is not owner:
+                self._turns.remove(owner)
+                self._turns.append(owner)
             self._turns.rotate(1)
 
     def pop(self) -> Call:

@@ -52,6 +52,18 @@ def test_what_is_put_back_comes_first() -> None:
     assert [item.sequence for item in queue.clear()] == [1, 2]
 
 
+def test_who_gets_a_call_back_and_has_more_does_not_lose_its_turn() -> None:
+    queue = CallQueue(100, 10_000)
+    first, second = Owner(), Owner()
+    for sequence in range(3):
+        queue.push(call(first, sequence))
+        queue.push(call(second, 10 + sequence))
+    assert queue.pop().owner is first
+    for _ in range(3):
+        queue.push_front(queue.pop())
+    assert [item.sequence for item in queue.clear()] == [10, 1, 11, 2, 12]
+
+
 def test_it_is_full_by_calls_and_by_bytes_but_takes_one_of_any_size() -> None:
     queue = CallQueue(2, 100)
     owner = Owner()
