@@ -65,12 +65,13 @@ class Listener:
             try:
                 os.mkdir(directory, 0o700)
                 self._made_directory = True
-                # Whom the socket is open to must be able to come to it, and to see nothing else.
-                if group is not None:
-                    self._give_to(directory, group)
-                os.chmod(directory, 0o700 | (0o010 if mode & 0o070 else 0) | (0o001 if mode & 0o007 else 0))
             except FileExistsError:
                 pass
+        if mode & 0o077 and self._is_own_directory(directory):
+            # Whom the socket is open to must be able to come to it, and to see nothing else.
+            if group is not None:
+                self._give_to(directory, group)
+            os.chmod(directory, 0o700 | (0o010 if mode & 0o070 else 0) | (0o001 if mode & 0o007 else 0))
         self._take_lock(path)
         self._remove_stale(path)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -96,6 +97,17 @@ class Listener:
         listening.listen(BACKLOG)
         listening.setblocking(False)
         return listening
+
+    def _is_own_directory(self, directory: str) -> bool:
+        """Whether it is there for the socket alone, and closed to others. A supervisor may have made it, for its status."""
+        assert isinstance(self.address, UnixAddress)
+        status = os.stat(directory)
+        name = os.path.basename(self.address.path)
+        return (
+            status.st_uid == os.geteuid()
+            and status.st_mode & 0o7777 == 0o700
+            and all(entry.startswith(name) for entry in os.listdir(directory))
+        )
 
     def _give_to(self, path: str, group: int) -> None:
         """Raises AddressUnusable."""

@@ -480,6 +480,20 @@ def test_mode_and_group_let_others_in(open_folder: Path, arguments: list[str], l
         process.end()
 
 
+@pytest.mark.parametrize(("neighbour", "mode"), [("b.sock.status", 0o711), ("diary", 0o700)])
+def test_a_directory_is_opened_only_if_it_is_there_for_the_socket(
+    tmp_path: Path, neighbour: str, mode: int
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir(0o700)
+    (folder / neighbour).touch()
+    process = started("--socket-mode", "0666", address=f"unix://{folder}/b.sock")
+    try:
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
+    finally:
+        process.end()
+
+
 @as_root
 def test_a_plain_peer_of_another_user_is_told_in_text(open_folder: Path) -> None:
     path = open_folder / "b.sock"
