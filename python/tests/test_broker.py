@@ -142,7 +142,7 @@ def test_a_notification_is_answered_when_it_is_accepted(peer: Peer, tmp_path: Pa
     path = tmp_path / "log"
     assert peer.call("App.append", [str(path), "noted"], 0, wire.NOTIFY) is None
     until = time.monotonic() + 5
-    while not path.exists() and time.monotonic() < until:
+    while not (path.exists() and path.stat().st_size) and time.monotonic() < until:
         peer.call("App.pid")
     assert path.read_text() == "noted\n"
 
