@@ -65,7 +65,12 @@ final class ChildProcess
             throw new WorkerStartFailed(sprintf('cannot run %s: %s', $command[0], self::lastError()));
         }
         /** @var array<int, resource> $pipes */
-        return new self($process, $pipes, proc_get_status($process)['pid']);
+        $status = proc_get_status($process);
+        $child = new self($process, $pipes, $status['pid']);
+        // One that has ended already is asked for its exit code only once, too.
+        $child->exit = self::exitOf($status);
+
+        return $child;
     }
 
     /**
@@ -117,10 +122,7 @@ final class ChildProcess
         }
         try {
             // Asked once too often this reports -1 before PHP 8.3: hence the copy.
-            $status = proc_get_status($this->process);
-            if (! $status['running']) {
-                $this->exit = $status['signaled'] ? new ExitStatus(null, $status['termsig']) : new ExitStatus($status['exitcode'] < 0 ? null : $status['exitcode']);
-            }
+            $this->exit = self::exitOf(proc_get_status($this->process));
         } catch (TypeError) {
             // Started where Swoole's hooks were on and asked where they are off, or the other way round.
             $this->exit = $this->waitByPid();
@@ -158,6 +160,18 @@ final class ChildProcess
                 unset($this->pipes[$number]);
             }
         }
+    }
+
+    /**
+     * @param array{running: bool, signaled: bool, termsig: int, exitcode: int, ...} $status
+     */
+    private static function exitOf(array $status): ?ExitStatus
+    {
+        return match (true) {
+            $status['running'] => null,
+            $status['signaled'] => new ExitStatus(null, $status['termsig']),
+            default => new ExitStatus($status['exitcode'] < 0 ? null : $status['exitcode']),
+        };
     }
 
     private function take(int $number): string
