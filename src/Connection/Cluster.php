@@ -77,9 +77,13 @@ final class Cluster implements Connections
             }
             $patience = $hasOther ? min(self::PATIENCE, $limit - $now) : intdiv($limit - $now, count($loads) + 1);
 
+            $pool = $this->pools[$place];
+            $opened = $pool->opened;
+
             try {
-                $connection = $this->pools[$place]->acquire($deadline, $now, $method, $now + max(self::LEAST, $patience), ! $hasOther);
-                if ($connection->session->total() > 1 && $connection->isIdle() && ! $connection->probe()) {
+                $connection = $pool->acquire($deadline, $now, $method, $now + max(self::LEAST, $patience), ! $hasOther);
+                $isNew = $pool->opened > $opened;
+                if (! $isNew && $connection->isIdle() && ! $connection->probe()) {
                     // Better to find that now than when a call has been sent on it.
                     $connection->reported = true;
                     $this->failed($connection, 'the peer closed it');
@@ -87,7 +91,7 @@ final class Cluster implements Connections
                     continue;
                 }
                 // Of an older connection, and on a Unix socket of a new one too, it is not known whether anybody answers.
-                if ($connection->session->total() === 1 && $connection->session->peer !== Peer::Unknown) {
+                if ($isNew && $connection->session->peer !== Peer::Unknown) {
                     $this->balancer->restore($place, $now);
                 }
 

@@ -49,6 +49,9 @@ final class Pool implements Connections
     /** @var list<Connection> */
     private array $connections = [];
 
+    /** How many have been opened so far. */
+    public int $opened = 0;
+
     private bool $opening = false;
 
     private ?Latch $latch = null;
@@ -211,6 +214,7 @@ final class Pool implements Connections
         try {
             $connection = $this->connect($deadline, $method, $limit, $waits);
             $this->connections[] = $connection;
+            $this->opened++;
 
             return $connection;
         } catch (ConnectFailed|NotAuthorized|WorkerStartFailed $failed) {

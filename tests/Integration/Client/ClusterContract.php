@@ -103,6 +103,34 @@ abstract class ClusterContract extends RuntimeTestCase
         });
     }
 
+    public function testWhatTheCallerEndsItselfIsNotMadeAgain(): void
+    {
+        $this->within(false, function (Client $client): void {
+            $cancelled = $this->start($client, 'noteAgain', range(1, 4), 0.2);
+            while ($this->notes() === []) {
+                $client->call('GoTask.Ping');
+            }
+            $this->a->end(SIGKILL);
+            foreach ($cancelled as $future) {
+                $future->cancel();
+            }
+            [$done] = self::outcomes($cancelled);
+            self::assertSame([], $done);
+            self::assertSame([$this->b->pid()], $this->brokersOf($client, 4));
+            $closed = $this->start($client, 'noteAgain', range(5, 8), 0.2);
+            while (array_filter($this->notes(), static fn (int|string $name): bool => $name >= 5, ARRAY_FILTER_USE_KEY) === []) {
+                $client->call('GoTask.Ping');
+            }
+            $client->close();
+            [, $failed] = self::outcomes($closed);
+            self::assertCount(4, $failed);
+            self::assertInstanceOf(ConnectionLost::class, $failed[5]);
+            // Whatever were made again would have run before this.
+            self::assertSame(['hello' => 'x'], $client->call('App.hi', 'x'));
+            self::assertSame([1], array_values(array_unique($this->notes())));
+        });
+    }
+
     public function testInParallelTooIdempotentCallsAreMadeAgain(): void
     {
         $this->within(false, function (Client $client): void {

@@ -129,6 +129,20 @@ final class ClusterTest extends TestCase
         self::assertSame($a, $this->acquireFrom(self::A));
     }
 
+    public function testOneThatDiedWhileNobodyCalledIsNoticedBeforeACallIsSent(): void
+    {
+        foreach ([self::A, self::B] as $address) {
+            $connection = $this->acquireFrom($address);
+            self::assertInstanceOf(FakeConnection::class, $connection);
+            $connection->flush();
+            $connection->alive = $address === self::B;
+        }
+        self::assertSame([self::B], array_unique($this->addresses(4)));
+        $connection->alive = false;
+        // None is left: a new connection is opened.
+        self::assertTrue($this->acquire()->isUsable());
+    }
+
     public function testWhereAllAreSetAsideEachIsTriedOnceMore(): void
     {
         $this->runtime->down = [self::A, self::B];
