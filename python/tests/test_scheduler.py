@@ -38,10 +38,10 @@ class Owner:
         self.bytes += size
 
 
-def make(owner: Any, size: int, deadline: float = 0.0, notify: bool = False, took: float = 1.0) -> Call:
+def make(owner: Any, size: int, deadline: float = 0.0, notify: bool = False, took: float = 0.0) -> Call:
     frame = wire.parse(wire.encode(wire.RAW, (1, 1), b"m" * size))
     call = Call(owner, 1, b"m", frame, None, deadline, 0.0, notify)
-    route: Any = SimpleNamespace(took=took)
+    route: Any = SimpleNamespace(took=took)  # microseconds
     call.route = route
     return call
 
@@ -174,17 +174,17 @@ class LaneMachine(RuleBasedStateMachine):
         self.lane._ahead = ahead
         self.lane.resize(self.capacity)
 
-    @rule(index=owners, late=st.booleans(), took=st.sampled_from([1.0, 0.0, 0.0]), pump=st.booleans())
-    def submit(self, index: int, late: bool, took: float, pump: bool) -> None:
-        # Long past, or long ahead: the machine's own time is no part of it.
-        call = make(self.owners[index], 10, 0.5 if late else 1e12, took=took)
-        full = len(self.queue) >= MAX_CALLS
-        if self.lane.submit(call):
-            self.open[id(call)] = call
-        else:
-            assert full
-        if pump or not self.lane.sent:
-            self.lane.pump()
+    @rule(burst=st.lists(st.tuples(owners, st.booleans(), st.sampled_from([1e6, 0.0, 0.0])), max_size=8))
+    def submit(self, burst: list[tuple[int, bool, float]]) -> None:
+        for index, late, took in burst:
+            # Long past, or long ahead: the machine's own time is no part of it.
+            call = make(self.owners[index], 10, 0.5 if late else 1e12, took=took)
+            full = len(self.queue) >= MAX_CALLS
+            if self.lane.submit(call):
+                self.open[id(call)] = call
+            else:
+                assert full
+        self.lane.pump()
 
     @rule()
     def take(self) -> None:
