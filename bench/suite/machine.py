@@ -32,7 +32,7 @@ def describe(context: Context) -> dict[str, str]:
         "Processor": f"{processor()}, {len(os.sched_getaffinity(0))} processors",
         "Memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / (1 << 30):.0f} GiB",
         "Kernel": f"{platform.system()} {platform.release()}",
-        "Load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
+        "Load before": load(),
         "PHP": context.output(context.php, "-r", PHP_VERSIONS) or "none",
         "Python": context.output(context.python, "-c", PYTHON_VERSIONS) or "none",
         "Command": shlex.join(["bench/run", *sys.argv[1:]]),
@@ -51,6 +51,17 @@ def describe(context: Context) -> dict[str, str]:
         f"{name}: {said.splitlines()[0][:60]}" for name, said in found.items() if said
     )
     return machine
+
+
+def load() -> str:
+    """Of the last minute, by which the figures can be doubted."""
+    now = os.getloadavg()[0]
+    busy = (
+        ": other programs kept the processors busy, so the figures are worse than they could be"
+        if now > 0.5
+        else ""
+    )
+    return f"{now:.2f}{busy}"
 
 
 def processor() -> str:

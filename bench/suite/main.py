@@ -58,12 +58,11 @@ def main() -> int:
             return 130
         finally:
             stop_all()
+    report.write(options.output)
     if options.docs:
         write_docs(report)
-    else:
-        report.write(options.output)
-        print(report.markdown())
-        print(f"written to {options.output}", file=sys.stderr)
+    print(report.markdown())
+    print(f"written to {options.output}", file=sys.stderr)
     return 0
 
 
@@ -84,14 +83,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--quick", action="store_true", help="a look whether all works: the figures mean little"
     )
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
+    parser.add_argument(
         "--output",
         type=Path,
         default=ROOT / "runtime/bench",
         help="a folder for what is written (default: runtime/bench)",
     )
-    where.add_argument("--docs", action="store_true", help="into docs/performance.md and docs/performance/")
+    parser.add_argument(
+        "--docs", action="store_true", help="also into docs/performance.md and docs/performance/"
+    )
     options = parser.parse_args()
     if options.rounds < 1 or not 0.01 <= options.seconds <= 60:
         parser.error("--rounds must be at least 1, --seconds from 0.01 to 60")
@@ -106,7 +106,8 @@ def write_docs(report: Report) -> None:
     before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     page.write_text(f"{before}{BEGIN}\n{report.markdown('performance/')}\n{END}{after}")
-    report.write_data(ROOT / "docs/performance")
+    report.draw(ROOT / "docs/performance")
+    (ROOT / "docs/performance/results.json").write_text(report.json(runs=False))
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

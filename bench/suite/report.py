@@ -96,38 +96,38 @@ class Report:
             parts.append("### Not measured\n\n" + table(["", ""], lines))
         return "\n\n".join(parts) + "\n"
 
-    def json(self) -> str:
-        return json.dumps(
-            {
-                "machine": self.machine,
-                "rows": [
-                    {
-                        **asdict(row),
-                        "too_noisy": row.figure.too_noisy if row.figure else None,
-                        "verdict": row.verdict,
-                    }
-                    for row in self.rows
-                ],
-                "tables": [asdict(each) for each in self.tables],
-                "plots": {drawn.name: drawn.series for drawn in self.plots},
-                "runs": {
-                    title: {name: [asdict(result) for result in of] for name, of in results.items()}
-                    for title, results in self.results.items()
-                },
-                "skipped": self.skipped,
-            },
-            indent=1,
-            ensure_ascii=False,
-        )
+    def json(self, runs: bool) -> str:
+        """With all runs, or only what came out of them."""
+        document = {
+            "machine": self.machine,
+            "rows": [
+                {
+                    **asdict(row),
+                    "too_noisy": row.figure is not None and row.figure.too_noisy,
+                    "verdict": row.verdict,
+                }
+                for row in self.rows
+            ],
+            "tables": [asdict(each) for each in self.tables],
+            "plots": {drawn.name: drawn.series for drawn in self.plots},
+            "skipped": self.skipped,
+        }
+        if runs:
+            document["runs"] = {
+                title: {name: [asdict(result) for result in of] for name, of in results.items()}
+                for title, results in self.results.items()
+            }
+        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     def write(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        """All there is."""
+        self.draw(folder)
         (folder / "results.md").write_text("# Results\n\n" + self.markdown())
-        self.write_data(folder)
+        (folder / "results.json").write_text(self.json(runs=True))
 
-    def write_data(self, folder: Path) -> None:
+    def draw(self, folder: Path) -> None:
+        """The plots alone."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "results.json").write_text(self.json() + "\n")
         for drawn in self.plots:
             (folder / f"{drawn.name}.svg").write_text(plot(drawn.title, *drawn.axes, drawn.series))
 
