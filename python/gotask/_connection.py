@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from . import _protocol as wire
-from ._errors import GoTaskError, InvalidRequest, PayloadTooLarge, ProtocolError
+from ._errors import GoTaskError, InvalidRequest, Overloaded, PayloadTooLarge, ProtocolError
 from ._memory import Segment
 from ._protocol import Buffer, Decoder, Event, Frame, Oversized
 from ._queue import Call
@@ -88,12 +88,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         decoder = self._decoder
-        try:
-            events = decoder.feed(data)
-        except OSError as error:
-            self._abort(f"there is no memory or no descriptor for a large payload: {error}")
-            return
-        self._handle(events)
+        self._handle(decoder.feed(data))
         if not decoder.idle and decoder.receive_buffer() is not None:
             self._receive_by(LargeReceiver(self, decoder))
 
@@ -335,18 +330,27 @@ class Connection(asyncio.Protocol):
 
     def _oversized(self, frame: Oversized) -> None:
         limit = self._broker.config.max_payload
-        reason = (
+        error: GoTaskError = PayloadTooLarge(
             f"a call of {frame.length} bytes is above the limit of {limit}: send less, or raise the limit"
             " (--max-payload of the worker, maxPayload of the client)"
         )
+        if frame.length <= limit:
+            error = Overloaded(
+                f"the broker has no memory or no descriptor left for a call of {frame.length} bytes (ulimit -n); it has not run"
+            )
         if not frame.options or frame.flags & wire.CONTROL:
-            raise ProtocolError(reason)
-        self._send(self.error_frame(frame.options[0], b"", wire.JSON, PayloadTooLarge(reason)))
+            raise ProtocolError(error.message)
+        self._send(self.error_frame(frame.options[0], b"", wire.JSON, error))
 
     def _allocate(self, size: int) -> memoryview:
         segment = self._broker.segments.take(size)
+        try:
+            view = segment.view[:size]
+        except OSError:
+            segment.close()
+            raise
         self._segments.append(segment)
-        return segment.view[:size]
+        return view
 
     def _abort(self, reason: str) -> None:
         self._broker.log.warning(f"a connection was closed: {reason} ({self.peer})")

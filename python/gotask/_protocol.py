@@ -76,7 +76,7 @@ class Frame:
 
 
 class Oversized:
-    """The header of a frame whose payload is above the limit; the payload is being skipped."""
+    """The header of a frame whose payload is above the limit, or has no room; the payload is being skipped."""
 
     __slots__ = ("flags", "stream", "options", "length")
 
@@ -101,7 +101,7 @@ class Decoder:
     """Frames out of a stream that arrives in pieces of any size.
 
     It holds at most one frame. A large payload goes into a buffer from `allocate(size)`, which is asked only once the
-    limit has been checked and must give lazily committed memory: `receive_buffer()` says where the
+    limit has been checked and must give lazily committed memory (OSError: there is none): `receive_buffer()` says where the
     next bytes may be put without another copy, `received()` how many were.
 
     `error` is set once the stream is beyond repair (the frames before the damage have been given): it must be closed.
@@ -213,11 +213,11 @@ class Decoder:
                 stop = begin
                 break
             options = _OPTIONS[count].unpack_from(data, offset + HEADER_SIZE)
-            if length > self._max_payload:
+            raw = self._room(stop - offset) if length <= self._max_payload else None
+            if raw is None:
                 events.append(Oversized(flags, data[offset + 10], options, length))
                 self._skip = max(0, stop - end)
             else:
-                raw = self._allocate(stop - offset)
                 self._large = Frame(flags, data[offset + 10], options, raw, begin - offset)
                 self._view = memoryview(raw)
                 self._filled = 0
@@ -231,6 +231,12 @@ class Decoder:
             self._needed = stop - offset
             self._partial += data[offset:]
         return events
+
+    def _room(self, size: int) -> Buffer | None:
+        try:
+            return self._allocate(size)
+        except OSError:
+            return None
 
     def _fill(self, data: bytes, events: list[Event]) -> bytes:
         assert self._view is not None

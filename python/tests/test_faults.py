@@ -197,7 +197,8 @@ def test_a_large_payload_that_is_cut_off_leaves_no_memory(broker: BrokerProcess)
     "frames",
     [
         wire.encode(wire.CONTROL, (5,), bytes(MIB), wire.PING),
-        wire.encode(wire.RAW, (5, 8), b"App.wait" + bytes(MIB)) * 2,
+        wire.encode(wire.MSGPACK, (5, 8), b"App.wait" + b"\x01")
+        + wire.encode(wire.RAW, (5, 8), b"App.echo" + bytes(MIB)),
         wire.encode(wire.RAW, (), bytes(MIB)),
     ],
     ids=["ping", "sequence used twice", "no options"],

@@ -142,6 +142,17 @@ def test_memory_is_not_asked_for_before_the_limit_is_checked() -> None:
     assert isinstance(event, Oversized)
 
 
+def test_a_payload_for_which_there_is_no_room_is_skipped_and_the_next_frame_is_read() -> None:
+    def allocate(size: int) -> bytearray:
+        raise OSError("no descriptor left")
+
+    decoder = Decoder(allocate=allocate)
+    data = encode(wire.RAW, (7, 0), bytes(wire.LARGE)) + encode(wire.RAW, (8, 0), b"x")
+    oversized, frame = [event for part in (data[:5000], data[5000:]) for event in decoder.feed(part)]
+    assert isinstance(oversized, Oversized) and oversized.options == (7, 0)
+    assert isinstance(frame, Frame) and frame.options == (8, 0)
+
+
 def test_a_byte_at_a_time_costs_time_in_proportion_to_the_bytes() -> None:
     payload = b"x" * (wire.LARGE - 1)
     decoder = Decoder()
