@@ -128,6 +128,11 @@ class Other:
         assert peer.call("App.method") == "fine" and peer.call("App.inherited") == "fine"
         names = [
             *(
+                "App._method",
+                "App.__method",
+                "App.__method__",
+                "_App.method",
+                "App._inherited",
                 "App._private",
                 "App.Private",
                 "App._hidden",
