@@ -26,7 +26,7 @@ def test_a_leak_is_found_beneath_peaks_and_a_flat_curve_is_flat() -> None:
     assert fit(curve(0), 0.02, 1).is_flat
     leaking = fit(curve(20), 0.02, 1)
     assert not leaking.is_flat
-    assert leaking.growth == pytest.approx(20 / 2 * 0.85, rel=0.2)
+    assert leaking.growth == pytest.approx(20 / 2 * 2 / 3, rel=0.2)
     assert fit([(0.0, 5.0)], 0.02, 1).is_flat
 
 

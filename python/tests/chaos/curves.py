@@ -5,18 +5,18 @@ from __future__ import annotations
 import statistics
 from typing import NamedTuple
 
-#: The part of a run that is not judged: caches fill, the first workers are replaced.
-WARM_UP = 0.15
+#: The part of a run that is not judged: caches fill, and allocators come to know the largest bodies.
+WARM_UP = 1 / 3
 
-#: Windows that the rest is cut into. What is judged is the least of each: a leak raises that, too, and a large call that
-#: happened to be under way does not.
-WINDOWS = 24
+#: Windows that the rest is cut into. What is judged is the median of each: a leak raises that, too, and a large call, or a
+#: worker that is missing for a moment, does not.
+WINDOWS = 12
 
 Points = list[tuple[float, float]]  # seconds, value
 
 
 class Fit(NamedTuple):
-    """A straight line through the least values. `growth`: how much it rises from the warm-up's end to the end."""
+    """A straight line through the medians. `growth`: how much it rises from the warm-up's end to the end."""
 
     first: float
     growth: float
@@ -32,15 +32,15 @@ def fit(points: Points, relative: float, absolute: float) -> Fit:
     end = points[-1][0]
     begin = points[0][0] + (end - points[0][0]) * WARM_UP
     width = (end - begin) / WINDOWS or 1.0
-    least: dict[int, float] = {}
+    windows: dict[int, list[float]] = {}
     for at, value in points:
         if at >= begin:
-            window = min(int((at - begin) / width), WINDOWS - 1)
-            least[window] = min(value, least.get(window, value))
-    if len(least) < 2:
+            windows.setdefault(min(int((at - begin) / width), WINDOWS - 1), []).append(value)
+    if len(windows) < 2:
         return Fit(points[-1][1], 0.0, absolute)
-    slope, first = statistics.linear_regression(list(least), list(least.values()))
-    return Fit(first, slope * max(least), max(relative * first, absolute))
+    medians = [statistics.median(values) for values in windows.values()]
+    slope, first = statistics.linear_regression(list(windows), medians)
+    return Fit(first, slope * max(windows), max(relative * first, absolute))
 
 
 class Panel(NamedTuple):
