@@ -38,8 +38,8 @@ JUDGED = 240.0
 #: Of calls in seconds, but for those that are meant to be late; and the pause of each caller, which leaves room on the machine.
 TIMEOUT, PAUSE = 20.0, 0.01
 
-#: Curves, their units, and how much they may grow: by a part of the beginning, or by so much, whichever is more. A Python client
-#: has a thread for each caller, and the allocator may keep one of the largest bodies for some of them.
+#: Curves, their units, and how much they may grow: by a part of the beginning, or by so much, whichever is more. A Python
+#: client has a thread for each caller, and the allocator may keep one of the largest bodies for some of them.
 CURVES = {
     "broker: memory": ("MiB", 0.05, 4.0),
     "broker: descriptors": ("", 0.0, 3.0),
