@@ -44,6 +44,9 @@ final class SwooleConnection extends Connection
     /** … or than this many bytes take to come together. */
     private const HELD_BYTES = 2_048;
 
+    /** So many coroutines are resumed before the event loop has a turn. */
+    private const TURN = 3;
+
     /** So many readers may hand over to each other without one of them having had to wait; then others have their turn. */
     private const RELAY = 16;
 
@@ -59,6 +62,9 @@ final class SwooleConnection extends Connection
     private int $corkedAt = 0;
 
     private int $relay = 0;
+
+    /** Counts up whenever the reader begins or ends to let the event loop have a turn. */
+    private int $turns = 0;
 
     /** @var array<int, true> ids of coroutines that wait */
     private array $parked = [];
@@ -223,7 +229,7 @@ final class SwooleConnection extends Connection
                     $this->session->expire($now);
                     $this->flush();
                     $this->wake();
-                } elseif (! $this->receive($wait)) {
+                } elseif (! $this->receive($wait, Coroutine::getCid())) {
                     $this->giveUp($call, $calls);
                 }
             }
@@ -233,9 +239,10 @@ final class SwooleConnection extends Connection
     }
 
     /**
+     * @param int $reader see wake()
      * @return bool false when the coroutine was told to stop waiting
      */
-    private function receive(int $wait): bool
+    private function receive(int $wait, int $reader = 0): bool
     {
         $socket = $this->socket;
         if ($socket === null) {
@@ -256,11 +263,8 @@ final class SwooleConnection extends Connection
         if ($this->session->outbox->length > 0) {
             $this->flush();
         }
-        if ($this->session->woken !== []) {
-            $this->wake();
-        }
 
-        return true;
+        return $this->session->woken === [] || $this->wake($reader);
     }
 
     /**
@@ -295,12 +299,17 @@ final class SwooleConnection extends Connection
 
     /**
      * Resumes those whose calls have an outcome. What they send meanwhile leaves in one write.
+     *
+     * @param int $reader the id of the coroutine that this is called in, if it is to let others have turns in between
+     * @return bool false when it was told to stop waiting
      */
-    private function wake(): void
+    private function wake(int $reader = 0): bool
     {
         if ($this->corked++ === 0) {
             $this->corkedAt = hrtime(true);
         }
+        $stopped = false;
+        $left = self::TURN;
 
         try {
             while ($this->session->woken !== []) {
@@ -314,6 +323,10 @@ final class SwooleConnection extends Connection
                         unset($this->parked[$cid]);
                         Coroutine::resume($cid);
                         $this->flushWhatWaited();
+                        if (--$left === 0) {
+                            $left = self::TURN;
+                            $stopped = $reader !== 0 && ! $this->turn($reader) || $stopped;
+                        }
                     }
                 }
             }
@@ -322,6 +335,29 @@ final class SwooleConnection extends Connection
                 $this->flush();
             }
         }
+
+        return ! $stopped;
+    }
+
+    /**
+     * Lets the event loop have a turn. Each coroutine that ends gives back a stack of 2 MiB, and what many give back at once the C
+     * library returns to the system, only to get it anew for those that begin next.
+     *
+     * @return bool false when the coroutine was told to stop waiting
+     */
+    private function turn(int $cid): bool
+    {
+        $turn = ++$this->turns;
+        Event::defer(function () use ($turn, $cid): void {
+            // Else something has resumed it in between, and it may wait for something else by now.
+            if ($turn === $this->turns) {
+                Coroutine::resume($cid);
+            }
+        });
+        $resumed = Coroutine::yield();
+        $this->turns++;
+
+        return $resumed;
     }
 
     private function flushWhatWaited(): void

@@ -14,6 +14,7 @@ use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Future;
 use Swoole\Coroutine;
+use Swoole\Event;
 use Throwable;
 
 use function array_map;
@@ -72,6 +73,34 @@ final class SwooleClientTest extends ClientContract
             }
             self::assertSame('other', $other->await());
             self::assertCount(2, (array) $client->call('Cancelled:2'));
+            self::assertSame('next', $client->call('Echo', 'next'));
+        });
+    }
+
+    public function testTheReaderCanBeCancelledWhileItLetsOthersHaveATurn(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $reader = $this->start(static fn () => $client->call('Never'));
+            // All ten are answered at once. The first that is resumed has the reader cancelled, which has not resumed the last by then.
+            $cancelled = [];
+            $others = [];
+            foreach (range(0, 9) as $i) {
+                $others[] = $this->start(static function () use ($client, $reader, $i, &$cancelled): mixed {
+                    $answer = $client->call('Hold:10', $i);
+                    if ($cancelled === []) {
+                        $cancelled[] = false;
+                        Event::defer(static function () use ($reader, &$cancelled): void {
+                            $cancelled[] = Coroutine::cancel($reader->cid);
+                        });
+                    }
+
+                    return $answer;
+                });
+            }
+            self::assertSame(range(0, 9), array_map(static fn ($other) => $other->await(), $others));
+            self::assertSame([false, true], $cancelled);
+            self::assertInstanceOf(Cancelled::class, $reader->await());
             self::assertSame('next', $client->call('Echo', 'next'));
         });
     }
