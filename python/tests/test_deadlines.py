@@ -171,7 +171,7 @@ def test_interrupts_hit_the_call_that_is_meant_and_no_other(tmp_path: Path) -> N
     outcomes = {"deadline_exceeded": 0, "answered": 0}
     for turn in range(150):
         # About as long as it may take: the deadline falls before, into and behind the method.
-        short = peer.send("Sync.append", [str(log), f"{turn}", 0.02], 20 + turn % 4, 0)
+        short = peer.send("Sync.append", [str(log), f"{turn}", 0.03], 24 + turn % 12, 0)
         others = [peer.send("Sync.echo", f"{turn}-{index}") for index in range(5)]
         result = peer.result(short)
         if isinstance(result, dict):
@@ -181,7 +181,7 @@ def test_interrupts_hit_the_call_that_is_meant_and_no_other(tmp_path: Path) -> N
             assert result == f"{turn}"
             outcomes["answered"] += 1
         assert [peer.result(sequence) for sequence in others] == [f"{turn}-{index}" for index in range(5)]
-    assert sum(outcomes.values()) == 150 and outcomes["deadline_exceeded"] > 0
+    assert sum(outcomes.values()) == 150 and all(outcomes.values())
     assert workers(peer, 1) == before
     lines = log.read_text().split()
     assert len(lines) == len(set(lines))
