@@ -137,7 +137,7 @@ class SegmentPool:
         return segment
 
     def give_back(self, segment: Segment) -> None:
-        if segment in self._kept:
+        if segment.fd < 0 or segment in self._kept:
             return
         self._kept.append(segment)
         self._used = True

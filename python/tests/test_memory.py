@@ -24,6 +24,17 @@ def test_what_comes_back_is_kept_up_to_a_number_of_descriptors() -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_one_that_was_let_go_of_is_not_kept_when_it_comes_back_again() -> None:
+    pool = SegmentPool(lambda seconds, callback: None)
+    segments = [pool.take(64 * 1024) for _ in range(KEEP_COUNT + 1)]
+    for segment in segments:
+        segment.close()
+    assert segments[0].fd < 0
+    segments[0].close()
+    assert all(pool.take(64 * 1024).fd >= 0 for _ in range(KEEP_COUNT + 1))
+    pool.clear()
+
+
 def test_where_there_is_no_room_no_descriptor_is_left() -> None:
     before = os.listdir("/proc/self/fd")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
