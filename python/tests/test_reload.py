@@ -62,7 +62,7 @@ def test_calls_that_run_are_finished_by_the_old_code_and_those_that_wait_run_the
     app: Path, broker: BrokerProcess
 ) -> None:
     peer = connect(broker)
-    running = [peer.send("App.slow", 1.0) for _ in range(2)]
+    running = [peer.send("App.slow", 3.0) for _ in range(2)]
     wait_for(peer, lambda status: bool(status["running"] == 2))
     waiting = [peer.send("App.version", None) for _ in range(200)]
     become(app, "2")
