@@ -113,10 +113,12 @@ class Connection(asyncio.Protocol):
                     self._frame(event)
                 else:
                     self._oversized(event)
-            if self._decoder.error is not None:
-                raise self._decoder.error
         except ProtocolError as error:
             self._abort(str(error))
+        else:
+            # Not raised: with a traceback it would hold on to these frames, and to the memory of large ones.
+            if self._decoder.error is not None:
+                self._abort(str(self._decoder.error))
         self._handling = False
         if self._out:
             self.flush()

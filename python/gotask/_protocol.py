@@ -185,6 +185,7 @@ class Decoder:
         self._large = self._view = None
         self._between = False
         self.error = self.error or ProtocolError("the stream has ended")
+        self._allocate = bytearray  # its own may hold on to whoever owns this decoder
 
     def _parse(self, data: bytes) -> list[Event]:
         events: list[Event] = []
@@ -196,7 +197,7 @@ class Decoder:
                 try:
                     head = _verify(start)
                 except ProtocolError as error:
-                    self.error = error
+                    self.error = error.with_traceback(None)  # which would hold on to the frames before it
                     self._between = False
                     return events
             flags, length, count = head

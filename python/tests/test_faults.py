@@ -203,8 +203,9 @@ def test_a_large_payload_that_is_cut_off_leaves_no_memory(broker: BrokerProcess)
         wire.encode(wire.MSGPACK, (5, 8), b"App.wait" + b"\x01")
         + wire.encode(wire.RAW, (5, 8), b"App.echo" + bytes(MIB)),
         wire.encode(wire.RAW, (), bytes(MIB)),
+        wire.encode(wire.RAW, (5, 8), b"App.echo" + bytes(70_000)) + bytes(range(100)),
     ],
-    ids=["ping", "sequence used twice", "no options"],
+    ids=["ping", "sequence used twice", "no options", "garbage behind it"],
 )
 def test_a_large_frame_that_ends_its_connection_leaves_no_memory(
     broker: BrokerProcess, frames: bytes
