@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import _protocol as wire
 from ._deadlines import CANCELLED, DEADLINE, Deadlines
 from ._errors import DeadlineExceeded, GoTaskError, RemoteError, Unavailable
+from ._fairness import Fairness
 from ._gather_watch import GatherWatch
 from ._lane import Lane
 from ._latency import Latency
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from ._config import Config
     from ._connection import Connection
     from ._generation import Generation
-
-# Seconds that a sync call may wait while workers run async calls, before one of them makes room for it.
-SYNC_PATIENCE = 0.05
 
 
 class WorkerGroup:
@@ -54,7 +52,7 @@ class WorkerGroup:
         self._ending = False
         self._closed = False
         self._draining = False  # what is not with a worker yet goes elsewhere
-        self._looking_after_sync = False
+        self._fairness = Fairness(self)
         self.refused = 0
         self.calls = 0
         self.latency = Latency()
@@ -82,8 +80,8 @@ class WorkerGroup:
             staff.observe()
         if call.deadline and call.deadline < self.deadlines.earliest:
             self._watch(call)
-        if not is_async and not self._looking_after_sync and self.lanes[ASYNC].sent:
-            self._look_after_sync()
+        if not is_async and self.lanes[ASYNC].sent:
+            self._fairness.look()
         return True
 
     def cancel(self, call: Call) -> None:
@@ -302,29 +300,6 @@ class WorkerGroup:
             self._broker.log.warning(
                 f"{call.name} ran out of time and was interrupted", call=call.number, error=text
             )
-
-    # -- fairness between the lanes ---------------------------------------------------------------------------------
-
-    def _look_after_sync(self) -> None:
-        self._looking_after_sync = True
-        self._later(SYNC_PATIENCE, self._help_sync)
-
-    def _help_sync(self) -> None:
-        """Async calls that never cease would keep a sync one waiting: one worker then takes no more of them before it."""
-        self._looking_after_sync = False
-        running = self.lanes[ASYNC].sent
-        ready = [worker for worker in self.staff.workers if worker.in_service]
-        begun = [number for worker in ready for number in worker.slots.begun_sync()]
-        if not running or not self.lanes[SYNC].has_untaken(begun):
-            return
-        loads = [
-            (sum(number in running for number in worker.slots.running_async()), index)
-            for index, worker in enumerate(ready)
-            if worker.is_async and not worker.yielding
-        ]
-        if loads:
-            ready[min(loads)[1]].yield_to_sync()
-        self._look_after_sync()
 
     # -- death ------------------------------------------------------------------------------------------------------
 
