@@ -238,7 +238,7 @@ class _Link(asyncio.BufferedProtocol):
         futures, self._futures = self._futures, {}
         for future in futures.values():
             if not future.done():
-                future.set_exception(ConnectionLost(reason))
+                future.set_exception(ConnectionLost(reason, sent=not self.session.ended))
 
     def _send(self, data: bytes) -> None:
         if data and not self.transport.is_closing():

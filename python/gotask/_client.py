@@ -254,11 +254,13 @@ class _Link:
         except _NOT_NOW:
             return []
         except OSError as error:
-            raise ConnectionLost(f"the connection broke while an answer was awaited: {error}") from None
+            reason = f"the connection broke while an answer was awaited: {error}"
+            raise ConnectionLost(reason, sent=not self.session.ended) from None
         if self.session.error is not None:
             raise ConnectionLost(f"the peer sent garbage: {self.session.error.message}")
         if not count:
-            raise ConnectionLost("the peer closed the connection before its answer")
+            reason = "the peer closed the connection before its answer"
+            raise ConnectionLost(reason, sent=not self.session.ended)
         return outcomes
 
 

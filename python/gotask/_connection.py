@@ -220,13 +220,15 @@ class Connection(asyncio.Protocol):
             self._hold(data, None)
 
     def go_away(self) -> None:
-        """Tells the peer that no more calls are taken here, and closes once those that it has are answered."""
+        """Tells the peer that no more calls are taken here."""
         if self.structured:
             self._send(wire.encode(wire.CONTROL, (0,), b"", wire.STOP))
             self.flush()
 
     def close(self) -> None:
-        """Closes after what is still to be written."""
+        """Closes after what is still to be written. Where all was answered the peer is told: what it sent since has not run."""
+        if not self._calls:
+            self.go_away()
         self.flush()
         self._closing = True
         if self._transport is not None and not self._outbox:

@@ -140,7 +140,7 @@ class ConnectFailed(GoTaskError):
 
 
 class ConnectionLost(GoTaskError):
-    """The connection ended before the reply. `sent`: whether any of the call may have reached the peer."""
+    """The connection ended before the reply. `sent`: whether the peer may have taken the call."""
 
     code = "connection_lost"
 

@@ -78,6 +78,7 @@ class Session:
         self.peer: Mapping[str, Any] = {}
         #: whether the peer takes no more calls on this connection
         self.closing = False
+        self.ended = False  # and it has answered all that it took: what is outstanding then has not run
 
     @property
     def error(self) -> ProtocolError | None:
@@ -177,6 +178,7 @@ class Session:
         if frame.stream & wire.PING:
             self._replies.append(wire.encode(frame.flags, frame.options, frame.payload, wire.PONG))
         elif frame.stream & wire.STOP and frame.options == (0,):
+            self.ended = self.closing
             self.closing = True
 
     def _meet(self, frame: wire.Frame) -> None:

@@ -54,6 +54,9 @@ final class Session
     /** The peer takes no more calls here. */
     public bool $goingAway = false;
 
+    /** It has answered all that it took: what is outstanding now has not run. */
+    private bool $ended = false;
+
     /** Bytes; what the peer said in its Hello. */
     public int $maxPayload = Frame::MAX_UINT32;
 
@@ -240,7 +243,7 @@ final class Session
         $written = $this->appended - $this->outbox->length;
         foreach ($this->pending as $call) {
             $call->outcome = Outcome::Lost;
-            $call->sent = $written > $call->start;
+            $call->sent = ! $this->ended && $written > $call->start;
             $call->reply = $why;
             if ($call->coroutine !== 0 || $call->suspension !== null) {
                 $this->woken[] = $call;
@@ -323,6 +326,7 @@ final class Session
         if (($frame->stream & Stream::PING) !== 0) {
             $this->append(Frame::encode(Flag::CONTROL, $frame->options, $frame->payload, Stream::PONG));
         } elseif (($frame->stream & Stream::STOP) !== 0 && ($frame->options[0] ?? -1) === 0) {
+            $this->ended = $this->goingAway;
             $this->goingAway = true;
         }
     }

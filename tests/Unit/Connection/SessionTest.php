@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Unit\Connection;
 
 use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Connection\Outcome;
 use Reasno\GoTask\Connection\Peer;
@@ -255,6 +256,19 @@ final class SessionTest extends TestCase
         self::assertFalse($session->goingAway);
         $session->receive(Frame::encode(Flag::CONTROL, [0], '', Stream::STOP));
         self::assertTrue($session->goingAway);
+    }
+
+    #[TestWith([1, true])]
+    #[TestWith([2, false])]
+    public function testACallThatCrossesThePeersSecondGoAwayHasNotRun(int $frames, bool $sent): void
+    {
+        $session = new Session(1000);
+        $call = self::pending('A');
+        $session->outbox->append($session->call($call, 0));
+        $session->outbox->advance(strlen($session->outbox->next()));
+        $session->receive(str_repeat(Frame::encode(Flag::CONTROL, [0], '', Stream::STOP), $frames));
+        $session->lost('gone');
+        self::assertSame([Outcome::Lost, $sent], [$call->outcome, $call->sent]);
     }
 
     public function testAReplyShorterThanItSaysIsAProtocolError(): void
