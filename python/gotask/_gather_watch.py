@@ -23,7 +23,7 @@ class _Seen(NamedTuple):
 
     begun: int
     mark: tuple[int, int]
-    revoked: bool
+    revoked: tuple[int, ...]  # what it has been told not to begin
 
 
 class GatherWatch:
@@ -80,13 +80,14 @@ class GatherWatch:
         waiting = [number for number in slots.waiting_sync() if number in lane.sent]
         if not waiting and not mark[1]:
             return False
-        revoked = False
+        revoked: tuple[int, ...] = ()
         if before is not None and before.begun == begun:
             worker.fetch(before.mark)
             if before.revoked:
-                self._group.take_back(waiting)
+                # Not what waits now: since `begun` was read it may have gone on, to a message that nobody has revoked.
+                self._group.take_back(before.revoked)
             elif waiting:
                 slots.revoke(waiting[-1])
-                revoked = True
+                revoked = tuple(waiting)
         self._seen[worker] = _Seen(begun, mark, revoked)
         return bool(waiting) or before is None or before.mark != mark

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from gotask._gather_watch import GatherWatch
 from gotask._gathered import SIZE, Gathered
+from gotask._slots import Slots
 
 from .peer import BrokerProcess, Peer
 
@@ -91,6 +95,56 @@ def test_what_the_worker_has_sent_meanwhile_is_not_read() -> None:
     assert broker.read(mark) == b"" and broker.mark()[1] == 0
     assert worker.add(b"fourth")
     assert broker.read(mark) == b"" and broker.read(broker.mark()) == b"fourth"
+
+
+class Hasty(Slots):
+    """The notes of a worker that goes on at the very moment when the broker has looked where it is."""
+
+    goes_on: Callable[[], None] | None = None
+
+    @property
+    def begun(self) -> int:
+        found = super().begun
+        if self.goes_on is not None:
+            self.goes_on()
+        return found
+
+
+class Worker:
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+
+    def fetch(self, mark: tuple[int, int]) -> None:
+        pass
+
+
+def test_only_what_was_revoked_is_taken_back_however_far_the_worker_has_gone_meanwhile() -> None:
+    slots = Hasty(1)
+    worker = Worker(slots)
+    taken: list[int] = []
+    group: Any = SimpleNamespace(
+        staff=SimpleNamespace(workers=[worker]),
+        lanes=(SimpleNamespace(sent=dict.fromkeys(range(1, 9))), None),
+        take_back=taken.extend,
+        batch=lambda: None,
+    )
+    loop: Any = SimpleNamespace(call_later=lambda pause, callback: SimpleNamespace(cancel=lambda: None))
+    watch = GatherWatch(group, loop)
+    slots.message(1, 4)
+    assert slots.begin_of_many(1)
+    watch._look()  # it is at 1
+    watch._look()  # and still is: 2 to 4 are revoked
+
+    def go_on() -> None:
+        slots.goes_on = None
+        assert not slots.begin_of_many(2)
+        slots.message(5, 8)
+        assert slots.begin_of_many(5)
+
+    slots.goes_on = go_on
+    watch._look()
+    assert taken == [2, 3, 4]
+    slots.close()
 
 
 def test_what_does_not_fit_is_refused() -> None:
