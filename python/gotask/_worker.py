@@ -23,9 +23,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-# Replies to the calls of one message are gathered while their methods are quick, which is: the last call took less than
-# QUICK seconds. What was slow for once is sent at once, with what was gathered before it.
-
 
 class Worker:
     """Runs sync calls one at a time, in the order in which the kernel hands them out."""
@@ -42,7 +39,11 @@ class Worker:
             self.run(message)
 
     def run(self, message: bytes) -> None:
-        """Runs the calls of one message."""
+        """Runs the calls of one message.
+
+        Replies are gathered while the methods are quick, which is: the last call took less than QUICK seconds. What was slow
+        for once is sent at once, with what was gathered before it.
+        """
         number, deadline, size, flags = ENTRY.unpack_from(message)
         if ENTRY.size + size == len(message) or flags & SHARED:
             self._slots.begin(number)
