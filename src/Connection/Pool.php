@@ -185,11 +185,13 @@ final class Pool implements Connections
     }
 
     /**
-     * Lets go of connections that take no more calls, and of those that have not been needed for long.
+     * Lets go of connections that take no more calls, and of those that have not been needed for long: not of the only free one,
+     * unless none is to be kept.
      */
     private function sortOut(int $now): void
     {
         $kept = [];
+        $free = $this->settings->minConnections === 0;
         $maxIdle = (int) ($this->settings->maxIdleTime * 1e9);
         foreach ($this->connections as $connection) {
             $unused = $now - $connection->lastUsed;
@@ -197,11 +199,12 @@ final class Pool implements Connections
                 // One that is going away still answers what it has: those who wait for that hold it.
                 continue;
             }
-            if ($unused > $maxIdle && $connection->isIdle() && count($kept) >= $this->settings->minConnections) {
+            if ($free && $unused > $maxIdle && $connection->isIdle() && count($kept) >= $this->settings->minConnections) {
                 $connection->close('it was idle');
                 continue;
             }
             $kept[] = $connection;
+            $free = $free || ! $connection->isBusy();
         }
         $this->connections = $kept;
     }

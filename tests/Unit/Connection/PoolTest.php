@@ -121,6 +121,15 @@ final class PoolTest extends TestCase
         self::assertSame(1, $this->pool->count());
     }
 
+    public function testAnIdleOneIsNotClosedWhileItIsTheOnlyFreeOne(): void
+    {
+        [$first, $second] = [$this->busy(100_000), $this->busy(100_000)];
+        $second->flush();
+        $this->now += 11 * self::SECOND;
+        self::assertSame($second, $this->acquire());
+        self::assertSame([0, 0], [$first->disconnected, $second->disconnected]);
+    }
+
     public function testConnectingTakesNoLongerThanTheCallThatNeedsIt(): void
     {
         $this->runtime->refuses = true;
