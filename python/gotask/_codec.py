@@ -29,6 +29,9 @@ MAX_DEPTH = 512
 MAX_ELEMENTS = 4 * 1024 * 1024
 SMALL = 1024 * 1024
 
+# Values that are looked for in a larger body before msgpack is asked to count them, which it does in a copy of its own.
+FEW = 64
+
 # A packer keeps the buffer of the largest value it has packed; one that has grown beyond this is let go.
 KEEP_BUFFER = 256 * 1024
 
@@ -51,7 +54,7 @@ def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> 
         return None
     if flag == MSGPACK:
         try:
-            if len(body) > SMALL:
+            if len(body) > SMALL and not _has_few(body):
                 return _unpack_large(body)
             # Lengths are bounded by the body's own: msgpack's default for unpackb.
             return unpackb(body, strict_map_key=False, timestamp=3, ext_hook=_refuse_extension)
@@ -119,6 +122,56 @@ def encode_parts(flag: int, value: Any) -> list[bytes]:
             return [data]
         return [(b"\xc6" if kind is bytes else b"\xdb") + len(data).to_bytes(4, "big"), data]
     return [encode(flag, value)]
+
+
+# How many bytes after a value's first one say how long it is, and how many bytes follow whatever that says.
+_COUNTED = {
+    **{0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0)},  # bin
+    **{0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1)},  # ext
+    **{0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0)},  # str
+}
+# How many bytes follow, if always as many: nil, false, true, floats, integers, extensions.
+_FIXED = {
+    **{0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCA: 4, 0xCB: 8},
+    **{0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8},
+    **{0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17},
+}
+# How many bytes say how many values a container has, and how many there are for each.
+_CONTAINER = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
+
+
+def _has_few(body: Body) -> bool:
+    """Whether it is whole and has no more than FEW values, as a body that is large for its strings has."""
+    offset, left = 0, 1
+    end = len(body)
+    for _ in range(FEW):
+        if offset >= end:
+            return False
+        kind = body[offset]
+        offset += 1
+        left -= 1
+        if kind in _COUNTED:
+            width, more = _COUNTED[kind]
+            offset += width + more + int.from_bytes(body[offset : offset + width], "big")
+        elif kind in _FIXED:
+            offset += _FIXED[kind]
+        elif kind in _CONTAINER:
+            width, each = _CONTAINER[kind]
+            left += each * int.from_bytes(body[offset : offset + width], "big")
+            offset += width
+        elif 0x80 <= kind < 0x90:
+            left += 2 * (kind & 0x0F)
+        elif 0x90 <= kind < 0xA0:
+            left += kind & 0x0F
+        elif 0xA0 <= kind < 0xC0:
+            offset += kind & 0x1F
+        elif kind == 0xC1:
+            return False
+        if left > FEW:
+            return False
+        if not left:
+            return offset == end
+    return False
 
 
 def _unpack_large(body: Body, **options: Any) -> Any:
@@ -201,7 +254,7 @@ codecs.register_error("gotask.note", _note)
 def _unpack_mixed(body: Body, error: type[GoTaskError]) -> Any:
     noted = _bad[get_ident()] = []
     try:
-        if len(body) > SMALL:
+        if len(body) > SMALL and not _has_few(body):
             value = _unpack_large(body, unicode_errors="gotask.note")
         else:
             value = unpackb(

@@ -15,7 +15,7 @@ import msgpack
 import pytest
 
 import gotask
-from gotask._codec import JSON, MAX_ELEMENTS, MSGPACK, SMALL, decode
+from gotask._codec import FEW, JSON, MAX_ELEMENTS, MSGPACK, SMALL, _has_few, decode
 from gotask._errors import InvalidRequest
 
 from .peer import PACKAGE
@@ -100,6 +100,33 @@ def test_what_is_large_and_ordinary_is_decoded() -> None:
     # A string that is no UTF-8 in a large body.
     mixed = b"\x92\xa2\xff\xfe\xdb" + SMALL.to_bytes(4, "big") + b"y" * SMALL
     assert decode(MSGPACK, mixed) == [b"\xff\xfe", "y" * SMALL]
+
+
+def test_only_a_whole_body_with_few_values_has_few() -> None:
+    sizes = (0, 15, 16, 29, 32, 255, 256, 65535, 65536)
+    values: list[object] = [
+        *("x" * size for size in sizes),
+        *(b"x" * size for size in sizes),
+        *([0] * size for size in sizes),
+        *(dict.fromkeys(range(size)) for size in sizes),
+        *(sign * 2**bits for sign in (1, -1) for bits in (0, 5, 7, 8, 15, 16, 31, 32, 62)),
+        *(msgpack.ExtType(5, b"x" * size) for size in (1, 2, 3, 4, 8, 16, 17, 255, 256, 65536)),
+        *(None, True, False, 1.5, msgpack.Timestamp(1, 0), msgpack.Timestamp(2**40, 5)),
+        *({"a": [1, {"b": [b"c" * 300, "d"]}]}, [[[]]], [{}, {}]),
+    ]
+    bodies = [msgpack.packb(value) for value in values]
+    bodies.append(msgpack.packb(2.5, use_single_float=True))
+    for value, body in zip([*values, 2.5], bodies):
+        count = len(value) * (1 + isinstance(value, dict)) if isinstance(value, (list, dict)) else 0
+        few = count < FEW - 2
+        assert _has_few(body) == _has_few(b"\x92" + body + b"\xc0") == few, value
+        assert not _has_few(body + b"\xc0")
+        for end in {*range(min(12, len(body))), len(body) - 1}:
+            assert not _has_few(body[:end]), value
+    assert _has_few(b"\xdc\x00\x3f" + b"\xc0" * 63)
+    assert not _has_few(b"\xdc\x00\x40" + b"\xc0" * 64)
+    assert not _has_few(b"\xc1")
+    assert not _has_few(b"\x91" * 100 + b"\xc0")
 
 
 @pytest.mark.parametrize("code", [-128, -2, 0, 1, 127])
