@@ -52,6 +52,9 @@ final class Client implements GoTask
 
     private const LARGE = 65_536;
 
+    /** Bytes from which on a string goes to the socket as it is, and is not copied to be put behind its type and length. */
+    private const UNCOPIED = 262_144;
+
     /** What it was made with, with commas between several. */
     public readonly string $address;
 
@@ -193,6 +196,7 @@ final class Client implements GoTask
         }
         $deadline = hrtime(true) + (int) (min($timeout, self::MAX_TIMEOUT) * 1e9);
         $codec = $this->codecFlag;
+        $tail = '';
         if ($payload === null) {
             $body = '';
         } elseif ($payload instanceof Args) {
@@ -203,12 +207,19 @@ final class Client implements GoTask
             $codec = Flag::RAW;
         } else {
             if (is_string($payload) && strlen($payload) >= self::LARGE || $payload instanceof Bytes) {
-                self::checkMemory($method, (string) $payload);
+                $bytes = (string) $payload;
+                if (strlen($bytes) >= self::UNCOPIED && $this->codec instanceof MessagePackCodec) {
+                    $tail = $bytes;
+                } else {
+                    self::checkMemory($method, $bytes);
+                }
             }
-            $body = $this->codec->encode($payload);
+            $body = $tail === ''
+                ? $this->codec->encode($payload)
+                : MessagePackCodec::largeHead(strlen($tail), $payload instanceof Bytes);
         }
 
-        return new Pending($method, $codec, $body, $callFlags, $deadline, $timeout);
+        return new Pending($method, $codec, $body, $callFlags, $deadline, $timeout, $tail);
     }
 
     /**

@@ -72,7 +72,7 @@ abstract class Connection
         $call->connection = $this;
         if (! $this->open) {
             $this->refuse($call);
-        } elseif (strlen($call->body) < self::READ_LARGE) {
+        } elseif (strlen($call->body) < self::READ_LARGE && $call->tail === '') {
             $this->send($call, $this->session->call($call, $now), $now);
         } else {
             $this->session->enqueue($call, $now);
@@ -94,7 +94,7 @@ abstract class Connection
 
             return;
         }
-        if (strlen($call->body) < self::READ_LARGE) {
+        if (strlen($call->body) < self::READ_LARGE && $call->tail === '') {
             $this->session->outbox->append($this->session->call($call, $now));
         } else {
             $this->session->enqueue($call, $now);

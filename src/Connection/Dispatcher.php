@@ -104,7 +104,7 @@ final class Dispatcher
             $this->requireBroker($connection, $call);
         }
         $limit = $connection->session->limit < $connection->session->maxPayload ? $connection->session->limit : $connection->session->maxPayload;
-        $length = strlen($call->method) + strlen($call->body);
+        $length = strlen($call->method) + strlen($call->body) + strlen($call->tail);
         if ($length > $limit) {
             throw new PayloadTooLarge(
                 "The call of {$call->method} has {$length} bytes and the limit is {$limit}: send less, or raise the limit"
@@ -369,6 +369,13 @@ final class Dispatcher
         $flags = $call->replyFlags;
         if (($flags & Flag::RAW) !== 0) {
             return $call->reply;
+        }
+        if ($call->replyHead !== '') {
+            if ($this->codec instanceof MessagePackCodec || ($flags & $this->codec->flag()) === 0) {
+                return $call->reply;
+            }
+
+            return $this->codec->decode($call->replyHead . $call->reply);
         }
         if ($call->reply === '') {
             return null;

@@ -33,6 +33,9 @@ final class Pending
     /** Body of the reply; for the outcomes without one what is known about the reason. */
     public string $reply = '';
 
+    /** Where the reply is one large string: how it begins in MessagePack, and the string is what $reply holds; else ''. */
+    public string $replyHead = '';
+
     /** Whether any of it had been written when the connection was lost. */
     public bool $sent = false;
 
@@ -59,9 +62,11 @@ final class Pending
 
     /**
      * @param int $codec flag of the codec that encoded the body, see Goridge\Flag
+     * @param string $body all of it, or its beginning if there is a tail
      * @param int $callFlags see Goridge\CallFlag
      * @param int $deadline nanoseconds on the clock of hrtime()
      * @param float $timeout what the deadline was made from, seconds, for the message
+     * @param string $tail the rest of a large body, which is not copied to be put behind its beginning; else ''
      */
     public function __construct(
         public readonly string $method,
@@ -70,6 +75,7 @@ final class Pending
         public readonly int $callFlags,
         public readonly int $deadline,
         public readonly float $timeout,
+        public readonly string $tail = '',
     ) {
     }
 

@@ -97,7 +97,7 @@ final class Session
     public function __construct(public readonly int $limit, ?Closure $canHold = null)
     {
         $this->outbox = new Outbox();
-        $this->decoder = new FrameDecoder($limit, $canHold, cutsNames: true);
+        $this->decoder = new FrameDecoder($limit, $canHold, cuts: true);
     }
 
     /**
@@ -134,13 +134,17 @@ final class Session
     public function enqueue(Pending $call, int $now): void
     {
         $this->take($call);
-        $length = strlen($call->body);
+        $length = strlen($call->body) + strlen($call->tail);
         $head = $this->peer === Peer::Broker
             ? Frame::callHead($call->sequence, $call->method, $call->codec, $length, intdiv($call->deadline - $now, 1_000_000), $call->callFlags)
             : Frame::callHead($call->sequence, $call->method, $call->codec, $length);
         $call->large = strlen($head) + $length;
         $this->appended += $call->large;
-        $this->outbox->appendLarge($head, $call->body);
+        if ($call->tail === '') {
+            $this->outbox->appendLarge($head, $call->body);
+        } else {
+            $this->outbox->appendLarge($head . $call->body, $call->tail);
+        }
     }
 
     /**
@@ -198,6 +202,7 @@ final class Session
                 }
                 $call->outcome = Outcome::Replied;
                 $call->reply = $frame->cut === $name ? $frame->payload : substr($frame->payload, $name - $frame->cut);
+                $call->replyHead = $frame->stringHead;
             }
             if ($call->coroutine !== 0 || $call->suspension !== null) {
                 $this->woken[] = $call;

@@ -49,6 +49,7 @@ final class Frame
      * @param list<int> $options each 0 … 2³²−1, at most ten
      * @param int $stream see Stream
      * @param int $cut bytes of the payload's start that have been left out, see FrameDecoder
+     * @param string $stringHead what has been left out behind those, where the body is a MessagePack string: its type and length
      */
     public function __construct(
         public readonly int $flags,
@@ -56,6 +57,7 @@ final class Frame
         public readonly string $payload,
         public readonly int $stream = 0,
         public readonly int $cut = 0,
+        public readonly string $stringHead = '',
     ) {
     }
 

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Goridge;
 use Closure;
 use Reasno\GoTask\Exception\ProtocolError;
 
+use function array_shift;
 use function array_values;
 use function bin2hex;
 use function count;
@@ -14,6 +15,7 @@ use function crc32;
 use function implode;
 use function min;
 use function ord;
+use function pack;
 use function strlen;
 use function substr;
 use function unpack;
@@ -32,6 +34,9 @@ final class FrameDecoder
     /** Bytes, unless the constructor is told otherwise: 64 MiB. */
     public const MAX_PAYLOAD = 64 * 1024 * 1024;
 
+    /** Bytes before the contents of a large string in MessagePack: its type and its length. */
+    public const STRING_HEAD = 5;
+
     /** Payloads of fewer bytes are held without asking whether the memory is there. */
     private const LARGE = 64 * 1024;
     private const REMEMBERED = 512;
@@ -44,7 +49,7 @@ final class FrameDecoder
     /**
      * The frame whose payload is being gathered.
      *
-     * @var null|array{int, list<int>, int} flags, options, stream
+     * @var null|array{int, list<int>, int, int} flags, options, stream, bytes of payload
      */
     private ?array $partial = null;
 
@@ -72,13 +77,13 @@ final class FrameDecoder
      * @param int $maxPayload bytes; a larger payload is skipped and reported as an OversizedFrame
      * @param null|Closure(int): bool $canHold whether a payload of that many bytes can be held; asked, before any of
      *                                         it is kept, only for one of 64 KiB or more
-     * @param bool $cutsNames whether the name of the method may be left out of a large payload, as Frame::$cut tells: whoever
-     *                        wants the body alone need not copy it once more
+     * @param bool $cuts whether the name of the method, and the head of a body that is one string, may be left out of a large
+     *                   payload, as Frame::$cut and Frame::$stringHead tell: whoever wants what follows need not copy it once more
      */
     public function __construct(
         private readonly int $maxPayload = self::MAX_PAYLOAD,
         private readonly ?Closure $canHold = null,
-        private readonly bool $cutsNames = false,
+        private readonly bool $cuts = false,
     ) {
     }
 
@@ -142,7 +147,7 @@ final class FrameDecoder
             return new OversizedFrame($flags, $options, $length, $stream);
         }
         if ($available < $length) {
-            $this->partial = [$flags, $options, $stream];
+            $this->partial = [$flags, $options, $stream, $length];
             $this->missing = $length;
             $this->gather(substr($this->buffer, $this->offset));
             $this->buffer = '';
@@ -273,18 +278,39 @@ final class FrameDecoder
 
     private function assemble(): Frame
     {
-        [$flags, $options, $stream] = $this->partial ?? [0, [], 0];
+        [$flags, $options, $stream, $length] = $this->partial ?? [0, [], 0, 0];
         $this->cut();
         $cut = 0;
+        $head = '';
+        $first = $this->pieces[0] ?? '';
         $name = $options[1] ?? 0;
-        if ($this->cutsNames && $name <= strlen($this->pieces[0] ?? '')) {
+        if ($this->cuts && $name <= strlen($first)) {
             $cut = $name;
-            $this->pieces[0] = substr($this->pieces[0] ?? '', $cut);
+            if (($flags & Flag::MSGPACK) !== 0 && ($flags & Flag::ERROR) === 0) {
+                $head = self::stringHead(substr($first, $name, self::STRING_HEAD), $length - $name);
+            }
+            $first = substr($first, $cut + strlen($head));
+            if ($first === '') {
+                array_shift($this->pieces);
+            } else {
+                $this->pieces[0] = $first;
+            }
         }
         $payload = count($this->pieces) === 1 ? $this->pieces[0] : implode('', $this->pieces);
         $this->partial = null;
         $this->pieces = [];
 
-        return new Frame($flags, $options, $payload, $stream, $cut);
+        return new Frame($flags, $options, $payload, $stream, $cut, $head);
+    }
+
+    /**
+     * @param string $start of a body that has so many bytes
+     * @return string the same if it says that all the rest is one string or binary data, else ''
+     */
+    private static function stringHead(string $start, int $length): string
+    {
+        $rest = pack('N', $length - self::STRING_HEAD);
+
+        return $start === "\xc6" . $rest || $start === "\xdb" . $rest ? $start : '';
     }
 }

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Goridge;
 
+use Reasno\GoTask\Exception\EncodeFailed;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 
 use function ini_get;
@@ -44,6 +45,18 @@ final class MessagePackCodec implements Codec
     public function encode(mixed $value): string
     {
         return $this->encoder->encode($value);
+    }
+
+    /**
+     * The start of a large string's body, so that the string need not be copied to be put behind it.
+     *
+     * @param int $length bytes, 64 KiB or more
+     * @param bool $isBinary whether Python is to get it as bytes
+     * @throws EncodeFailed
+     */
+    public static function largeHead(int $length, bool $isBinary): string
+    {
+        return MessagePackEncoder::largeHead($length, $isBinary);
     }
 
     public function decode(string $body): mixed

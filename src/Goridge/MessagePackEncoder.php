@@ -146,6 +146,20 @@ final class MessagePackEncoder
         return $depth < Values::MAX_DEPTH ? $this->object($value, $depth + 1) : throw Values::tooDeep();
     }
 
+    /**
+     * What goes before the contents of a string or of binary data that has at least 64 KiB.
+     *
+     * @throws EncodeFailed
+     */
+    public static function largeHead(int $length, bool $isBinary): string
+    {
+        if ($length >= 1 << 32) {
+            throw new EncodeFailed("is a string of {$length} bytes, MessagePack holds 2³²−1.");
+        }
+
+        return pack('CN', $isBinary ? 0xC6 : 0xDB, $length);
+    }
+
     private static function string(string $value): string
     {
         $length = strlen($value);
@@ -156,7 +170,7 @@ final class MessagePackEncoder
         return match (true) {
             $length < 0x100 => "\xd9" . chr($length),
             $length < 0x10000 => pack('Cn', 0xDA, $length),
-            default => pack('CN', 0xDB, self::checked($length)),
+            default => self::largeHead($length, false),
         } . $value;
     }
 
@@ -167,7 +181,7 @@ final class MessagePackEncoder
         return match (true) {
             $length < 0x100 => "\xc4" . chr($length),
             $length < 0x10000 => pack('Cn', 0xC5, $length),
-            default => pack('CN', 0xC6, self::checked($length)),
+            default => self::largeHead($length, true),
         } . $value;
     }
 
@@ -210,14 +224,5 @@ final class MessagePackEncoder
         }
 
         return pack('CCJ', 0xD7, 0xFF, $nanoseconds << 34 | $seconds);
-    }
-
-    private static function checked(int $length): int
-    {
-        if ($length >= 1 << 32) {
-            throw new EncodeFailed("is a string of {$length} bytes, MessagePack holds 2³²−1.");
-        }
-
-        return $length;
     }
 }

@@ -20,7 +20,10 @@ use Reasno\GoTask\Exception\Overloaded;
 use Reasno\GoTask\Exception\ParallelFailed;
 use Reasno\GoTask\Exception\PayloadTooLarge;
 use Reasno\GoTask\Exception\RemoteError;
+use Reasno\GoTask\Goridge\Codec;
+use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\JsonCodec;
+use Reasno\GoTask\Goridge\MessagePackCodec;
 use Reasno\GoTask\Raw;
 use ValueError;
 
@@ -467,14 +470,40 @@ abstract class ClientContract extends RuntimeTestCase
                 self::assertSame(1_000_000, self::length($client->call('Size:1000000')));
 
                 try {
-                    $client->call('Length', str_repeat('x', 45_000_000));
+                    (new Client($this->peer->address, codec: new JsonCodec()))->call('Length', str_repeat('x', 45_000_000));
                     self::fail('It was encoded.');
                 } catch (PayloadTooLarge $large) {
                     self::assertStringContainsString('not sent', $large->getMessage());
                 }
+                // It goes as it is.
+                self::assertSame(45_000_005, $client->call('Length', str_repeat('x', 45_000_000)));
             } finally {
                 ini_set('memory_limit', (string) $limit);
             }
+        });
+    }
+
+    public function testACodecOfOnesOwnIsGivenTheWholeBodyOfALargeReply(): void
+    {
+        $this->within(function (): void {
+            $codec = new class implements Codec {
+                public function flag(): int
+                {
+                    return Flag::MSGPACK;
+                }
+
+                public function encode(mixed $value): string
+                {
+                    return (new MessagePackCodec())->encode($value);
+                }
+
+                public function decode(string $body): string
+                {
+                    return $body;
+                }
+            };
+            $payload = str_repeat('x', 1_000_000);
+            self::assertTrue((new Client($this->peer->address, codec: $codec))->call('Echo', $payload) === $codec->encode($payload));
         });
     }
 

@@ -161,6 +161,31 @@ final class SessionTest extends TestCase
         self::assertSame([Peer::Plain, 0], [$session->peer, $session->outbox->length]);
     }
 
+    public function testTheTailOfALargeCallFollowsItsBody(): void
+    {
+        $session = new Session(1000);
+        $call = new Pending('Large', Flag::MSGPACK, "\xc6\0\4\x93\xe0", 0, self::SECOND, 1.0, str_repeat('x', 300_000));
+        $session->enqueue($call, 0);
+        $written = '';
+        while (($bytes = $session->outbox->next()) !== '') {
+            $written .= $bytes;
+            $session->outbox->advance(strlen($bytes));
+        }
+        self::assertTrue($written === Frame::call($call->sequence, 'Large', Flag::MSGPACK, $call->body . $call->tail));
+        self::assertSame(strlen($written), $call->large);
+    }
+
+    public function testALargeCallWithATailThatIsGivenUpBeforeItIsBegunIsNotWritten(): void
+    {
+        $session = new Session(1000);
+        $session->outbox->append($session->call(self::pending('first'), 0));
+        $call = new Pending('Large', Flag::MSGPACK, "\xc6\0\4\x93\xe0", 0, self::SECOND, 1.0, str_repeat('x', 300_000));
+        $before = $session->outbox->length;
+        $session->enqueue($call, 0);
+        $session->cancel($call);
+        self::assertSame($before, $session->outbox->length);
+    }
+
     public function testALargeCallThatIsGivenUpBeforeItIsBegunIsNotWritten(): void
     {
         $session = new Session(1000);

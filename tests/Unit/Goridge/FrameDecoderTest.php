@@ -227,6 +227,44 @@ final class FrameDecoderTest extends TestCase
         self::assertEquals(new Frame(Flag::RAW, [], str_repeat('x', 1 << 20)), $decoder->next());
     }
 
+    /**
+     * @param string $body of a reply to a method that is called `A.b`
+     * @param int $first bytes of the payload that come first
+     */
+    #[DataProvider('largeBodies')]
+    public function testWhatStandsBeforeALargeStringIsCutOff(string $body, int $flags, int $first, int $cut, string $head): void
+    {
+        $decoder = new FrameDecoder(cuts: true);
+        $frame = Frame::encode($flags, [7, 3], 'A.b' . $body);
+        $start = strlen($frame) - strlen($body) - 3 + $first;
+        $decoder->feed(substr($frame, 0, $start));
+        self::assertNull($decoder->next());
+        $decoder->feed(substr($frame, $start));
+        $decoded = $decoder->next();
+        self::assertInstanceOf(Frame::class, $decoded);
+        self::assertSame([$cut, $head], [$decoded->cut, $decoded->stringHead]);
+        self::assertTrue(substr('A.b', $cut) . $body === $head . $decoded->payload);
+    }
+
+    /**
+     * @return iterable<string, array{string, int, int, int, string}>
+     */
+    public static function largeBodies(): iterable
+    {
+        $string = str_repeat('x', 1 << 17);
+        foreach (['binary' => "\xc6\0\2\0\0", 'a string' => "\xdb\0\2\0\0"] as $name => $head) {
+            yield $name => [$head . $string, Flag::MSGPACK, 100, 3, $head];
+            yield "{$name}, its head alone at first" => [$head . $string, Flag::MSGPACK, 8, 3, $head];
+            yield "{$name}, within its head" => [$head . $string, Flag::MSGPACK, 7, 3, ''];
+            yield "{$name}, within the name" => [$head . $string, Flag::MSGPACK, 2, 0, ''];
+            yield "{$name}, something behind it" => [$head . $string . 'x', Flag::MSGPACK, 100, 3, ''];
+            yield "{$name}, too short" => [$head . substr($string, 1), Flag::MSGPACK, 100, 3, ''];
+            yield "{$name}, of another codec" => [$head . $string, Flag::RAW, 100, 3, ''];
+            yield "{$name}, of an error" => [$head . $string, Flag::MSGPACK | Flag::ERROR, 100, 3, ''];
+            yield "{$name}, within a list" => ["\x91" . $head . $string, Flag::MSGPACK, 100, 3, ''];
+        }
+    }
+
     public function testALargePayloadIsLetGoOnceItIsTaken(): void
     {
         $decoder = new FrameDecoder();
