@@ -87,6 +87,9 @@ final class Session
 
     private ?Pending $hello = null;
 
+    /** The last reply was one large string. */
+    private bool $wasString = false;
+
     /** @var list<int> sequences of calls that were given up before it was known whether the peer can be told */
     private array $givenUp = [];
 
@@ -203,6 +206,7 @@ final class Session
                 $call->outcome = Outcome::Replied;
                 $call->reply = $frame->cut === $name ? $frame->payload : substr($frame->payload, $name - $frame->cut);
                 $call->replyHead = $frame->stringHead;
+                $this->wasString = $frame->stringHead !== '';
             }
             if ($call->coroutine !== 0 || $call->suspension !== null) {
                 $this->woken[] = $call;
@@ -211,6 +215,23 @@ final class Session
                 $this->greeted($call);
             }
         }
+    }
+
+    /**
+     * How many bytes come before the contents of the next reply if it is one large string, as the last one was: whoever reads no more
+     * than those can have the kernel put the contents where they stay. 0: that is not known.
+     *
+     * @return int<0, max>
+     */
+    public function bytesBeforeString(): int
+    {
+        if ($this->wasString && count($this->pending) === 1 && $this->decoder->pending() === 0) {
+            foreach ($this->pending as $call) {
+                return Frame::HEADER + 8 + strlen($call->method) + FrameDecoder::STRING_HEAD;
+            }
+        }
+
+        return 0;
     }
 
     /**

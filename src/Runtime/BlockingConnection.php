@@ -227,8 +227,10 @@ final class BlockingConnection extends Connection
      */
     private function receive(int $wait): bool
     {
-        // With time to wait, a large frame is best read to its end.
-        $length = $wait > 0 ? max($this->readSize(), $this->session->decoder->pending()) : $this->readSize();
+        // With time to wait, a large frame is best read to its end, and what it carries into one piece.
+        $length = $wait > 0
+            ? ($this->session->bytesBeforeString() ?: max($this->readSize(), $this->session->decoder->pending()))
+            : $this->readSize();
         $bytes = $this->transport->read($length, max(0, $wait));
         if ($bytes === null) {
             $this->close($this->transport->error());

@@ -38,6 +38,7 @@ use function gc_collect_cycles;
 use function hrtime;
 use function ini_get;
 use function ini_set;
+use function is_array;
 use function memory_get_usage;
 use function random_bytes;
 use function range;
@@ -416,6 +417,17 @@ abstract class ClientContract extends RuntimeTestCase
         yield '64 KiB' => [65_536];
         yield '1 MiB' => [1_048_576];
         yield '63 MiB' => [63 * 1_048_576];
+    }
+
+    public function testRepliesOfDifferentSizesFollowEachOther(): void
+    {
+        $this->within(function (Client $client): void {
+            foreach ([300_000, 65_536, 2_000_000, 3, 2_000_000, 2_000_000, 40, 0, 100_000, 64_000, 70_000] as $size) {
+                foreach ([new Bytes($payload = $size === 0 ? '' : random_bytes($size)), [$payload]] as $sent) {
+                    self::assertTrue($client->call('Echo', $sent) === (is_array($sent) ? $sent : $payload), "{$size} bytes");
+                }
+            }
+        });
     }
 
     public function testLargePayloadsThatCrossDoNotBlockEachOther(): void

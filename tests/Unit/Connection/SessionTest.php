@@ -161,6 +161,28 @@ final class SessionTest extends TestCase
         self::assertSame([Peer::Plain, 0], [$session->peer, $session->outbox->length]);
     }
 
+    public function testWhatComesBeforeALargeStringIsKnownWhereTheLastReplyWasOne(): void
+    {
+        $session = new Session(1 << 20);
+        $call = self::pending('Large');
+        $session->call($call, 0);
+        self::assertSame(0, $session->bytesBeforeString());
+        $reply = Frame::encode(Flag::MSGPACK, [$call->sequence, 5], "Large\xc6\0\1\0\0" . str_repeat('x', 65_536));
+        $session->receive(substr($reply, 0, 30));
+        $session->receive(substr($reply, 30));
+        self::assertTrue(str_repeat('x', 65_536) === $call->reply);
+        self::assertSame(0, $session->bytesBeforeString());
+
+        $session->call($call = self::pending('Larger'), 0);
+        self::assertSame(strlen(Frame::encode(Flag::MSGPACK, [0, 0], "Larger\xc6\0\1\0\0")), $session->bytesBeforeString());
+        $session->call($other = self::pending('other'), 0);
+        self::assertSame(0, $session->bytesBeforeString(), 'one of several');
+        $session->receive(self::reply($other, ''));
+        self::assertSame(0, $session->bytesBeforeString(), 'the last one was small');
+        $session->receive(substr(self::reply($call, ''), 0, 5));
+        self::assertSame(0, $session->bytesBeforeString(), 'it has begun');
+    }
+
     public function testTheTailOfALargeCallFollowsItsBody(): void
     {
         $session = new Session(1000);
