@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Connection;
 
 use Reasno\GoTask\Address;
 
+use function count;
 use function getmypid;
 use function intdiv;
 use function max;
@@ -21,6 +22,8 @@ use function strlen;
  */
 abstract class Connection
 {
+    /** After so many ns without a call it is worth asking whether the peer is still there. */
+    public const DOUBT = 1_000_000_000;
     /** So many reads, each of what is there already, are made at most before deadlines count: more than any socket buffer holds. */
     protected const READS = 64;
     /** With this many outstanding calls, or with a large frame under way, another connection is the better one. */
@@ -174,8 +177,25 @@ abstract class Connection
     final public function isBusy(): bool
     {
         return $this->session->outbox->length >= self::LARGE
-            || $this->session->decoder->pending() >= self::LARGE
-            || $this->session->count() >= self::MANY;
+            || $this->session->wanted >= self::LARGE
+            || count($this->session->pending) >= self::MANY;
+    }
+
+    /**
+     * Whether it is the best there can be for a further call, as far as is known without asking: neither gone nor busy, and used of late.
+     *
+     * @param int $now hrtime() in ns
+     */
+    final public function isFine(int $now): bool
+    {
+        $session = $this->session;
+
+        return $this->open
+            && ! $session->goingAway
+            && $session->outbox->length < self::LARGE
+            && $session->wanted < self::LARGE
+            && count($session->pending) < self::MANY
+            && $now - $this->lastUsed <= self::DOUBT;
     }
 
     final public function isIdle(): bool
@@ -189,7 +209,7 @@ abstract class Connection
     final public function load(): int
     {
         return $this->session->count()
-            + intdiv($this->session->outbox->length + $this->session->decoder->pending(), 1024);
+            + intdiv($this->session->outbox->length + $this->session->wanted, 1024);
     }
 
     /**
@@ -256,9 +276,9 @@ abstract class Connection
      */
     final protected function readSize(): int
     {
-        $pending = $this->session->decoder->pending();
+        $wanted = $this->session->wanted;
 
-        return $pending <= self::READ ? self::READ : max(1, min($pending, self::READ_LARGE));
+        return $wanted <= self::READ ? self::READ : max(1, min($wanted, self::READ_LARGE));
     }
 
     private function refuse(Pending $call): void

@@ -62,6 +62,8 @@ final class Dispatcher
 
     private readonly bool $hasSwoole;
 
+    private readonly int $codecFlag;
+
     private readonly Retries $retries;
 
     /** What holds up those who want to know what a peer says of its methods, while one of them asks. */
@@ -74,6 +76,7 @@ final class Dispatcher
     {
         $this->retries = new Retries();
         $this->hasSwoole = class_exists(Coroutine::class, false);
+        $this->codecFlag = $codec->flag();
     }
 
     /**
@@ -103,11 +106,10 @@ final class Dispatcher
         if ($call->callFlags !== 0 && $connection->session->peer !== Peer::Broker) {
             $this->requireBroker($connection, $call);
         }
-        $limit = $connection->session->limit < $connection->session->maxPayload ? $connection->session->limit : $connection->session->maxPayload;
         $length = strlen($call->method) + strlen($call->body) + strlen($call->tail);
-        if ($length > $limit) {
+        if ($length > $connection->session->maxPayload) {
             throw new PayloadTooLarge(
-                "The call of {$call->method} has {$length} bytes and the limit is {$limit}: send less, or raise the limit"
+                "The call of {$call->method} has {$length} bytes and the limit is {$connection->session->maxPayload}: send less, or raise the limit"
                 . ' (maxPayload of the client, --max-payload of the worker). It was not sent.',
                 $call->method,
             );
@@ -380,7 +382,7 @@ final class Dispatcher
         if ($call->reply === '') {
             return null;
         }
-        if (($flags & $this->codec->flag()) !== 0) {
+        if (($flags & $this->codecFlag) !== 0) {
             return $this->codec->decode($call->reply);
         }
         if (($flags & Flag::MSGPACK) !== 0) {

@@ -12,9 +12,11 @@ use function ctype_xdigit;
 use function hash_equals;
 use function hex2bin;
 use function is_array;
+use function is_int;
 use function is_string;
 use function json_decode;
 use function json_encode;
+use function max;
 use function random_bytes;
 use function strlen;
 
@@ -57,6 +59,22 @@ final class Handshake
     public function hello(): string
     {
         return self::body($this->key === null ? [] : ['nonce' => bin2hex($this->nonce)]);
+    }
+
+    /**
+     * @param string $hello the body of the answer to Hello
+     * @return null|int bytes of the largest payload that the broker takes; null when the peer is none
+     */
+    public static function limit(string $hello): ?int
+    {
+        $said = json_decode($hello, true);
+        // One that gives back what it was told, such as an echo, is not a broker.
+        if (! is_array($said) || ! is_int($said['protocol'] ?? null) || $said['protocol'] < 1 || ($said['peer'] ?? 'php') === 'php') {
+            return null;
+        }
+        $limit = $said['max_payload'] ?? null;
+
+        return is_int($limit) ? max($limit, 1) : Frame::MAX_UINT32;
     }
 
     /**

@@ -85,7 +85,7 @@ final class Pending
     public function reset(): void
     {
         $this->outcome = Outcome::Waiting;
-        $this->reply = '';
+        $this->reply = $this->replyHead = '';
         $this->sent = false;
     }
 }

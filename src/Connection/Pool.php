@@ -35,9 +35,6 @@ use const PHP_INT_MAX;
  */
 final class Pool implements Connections
 {
-    /** After so many ns without a call it is worth asking whether the peer is still there. */
-    private const DOUBT = 1_000_000_000;
-
     /** Seconds between two looks whether a worker that is being started is there. */
     private const PAUSE = 0.01;
 
@@ -77,7 +74,7 @@ final class Pool implements Connections
             $this->abandon();
         }
         $connection = $this->connections[0] ?? null;
-        if ($connection === null || ! $connection->isUsable() || $connection->isBusy() || $now - $connection->lastUsed > self::DOUBT) {
+        if ($connection === null || ! $connection->isFine($now)) {
             $connection = $this->find($deadline, $now, $method, $limit, $waits);
         }
         $connection->lastUsed = $now;
@@ -195,7 +192,7 @@ final class Pool implements Connections
         $maxIdle = (int) ($this->settings->maxIdleTime * 1e9);
         foreach ($this->connections as $connection) {
             $unused = $now - $connection->lastUsed;
-            if (! $connection->isUsable() || $unused > self::DOUBT && $connection->isIdle() && ! $connection->probe()) {
+            if (! $connection->isUsable() || $unused > Connection::DOUBT && $connection->isIdle() && ! $connection->probe()) {
                 // One that is going away still answers what it has: those who wait for that hold it.
                 continue;
             }

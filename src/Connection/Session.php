@@ -16,13 +16,11 @@ use function array_map;
 use function count;
 use function implode;
 use function intdiv;
-use function is_array;
-use function is_int;
-use function json_decode;
 use function max;
 use function min;
 use function strlen;
 use function substr;
+use function unpack;
 
 use const PHP_INT_MAX;
 
@@ -32,13 +30,11 @@ use const PHP_INT_MAX;
  *
  * @internal
  */
-final class Session
+final class Session extends Outstanding
 {
     public const PROTOCOL = 1;
 
     public const HELLO = 'GoTask.Hello';
-
-    private const MAX_SEQUENCE = 0x7FFFFFFF;
 
     /** So many calls that are given up before the peer is known are remembered at most: 16 bytes each. */
     private const MAX_GIVEN_UP = 65_536;
@@ -57,33 +53,15 @@ final class Session
     /** It has answered all that it took: what is outstanding now has not run. */
     private bool $ended = false;
 
-    /** Bytes; what the peer said in its Hello. */
-    public int $maxPayload = Frame::MAX_UINT32;
+    /** Bytes of the largest payload that may be sent: no more than is taken here, or than the peer said in its Hello. */
+    public int $maxPayload;
 
-    /**
-     * No deadline of an outstanding call is earlier than this, hrtime() in ns. It may lag behind: a call that is answered does not
-     * move it, expire() finds the exact one.
-     */
-    public int $earliest = PHP_INT_MAX;
-
-    /**
-     * Calls with an outcome whose waiters are still to be woken; whoever calls receive() or expire() empties it.
-     *
-     * @var list<Pending>
-     */
-    public array $woken = [];
-
-    /** @var array<int, Pending> outstanding calls by sequence */
-    public array $pending = [];
+    /** How many bytes the frame under way still wants, as FrameDecoder::pending() says. */
+    public int $wanted = 0;
 
     public readonly Outbox $outbox;
 
-    public readonly FrameDecoder $decoder;
-
-    private int $sequence = 0;
-
-    /** Bytes that have been put into the outbox, or past it, since the connection was opened. */
-    private int $appended = 0;
+    private readonly FrameDecoder $decoder;
 
     private ?Pending $hello = null;
 
@@ -97,8 +75,9 @@ final class Session
      * @param int $limit bytes of the largest payload that is taken
      * @param null|Closure(int): bool $canHold see FrameDecoder
      */
-    public function __construct(public readonly int $limit, ?Closure $canHold = null)
+    public function __construct(int $limit, ?Closure $canHold = null)
     {
+        $this->maxPayload = $limit;
         $this->outbox = new Outbox();
         $this->decoder = new FrameDecoder($limit, $canHold, cuts: true);
     }
@@ -178,8 +157,12 @@ final class Session
      */
     public function receive(string $bytes): void
     {
+        $taken = $this->wanted === 0 ? $this->receiveReplies($bytes) : 0;
+        if ($taken === strlen($bytes)) {
+            return;
+        }
         $decoder = $this->decoder;
-        $decoder->feed($bytes);
+        $decoder->feed($taken === 0 ? $bytes : substr($bytes, $taken));
         while (($frame = $decoder->next()) !== null) {
             if (($frame->flags & Flag::CONTROL) !== 0) {
                 $this->control($frame);
@@ -191,30 +174,23 @@ final class Session
                 // The answer to a call that was given up: it was under way when we said so.
                 continue;
             }
-            unset($this->pending[$sequence]);
-            $call->replyFlags = $frame->flags;
             if ($frame instanceof OversizedFrame) {
-                $call->outcome = Outcome::Oversized;
-                $call->reply = (string) $frame->length;
+                $this->settle($call, Outcome::Oversized, $frame->flags, (string) $frame->length);
             } else {
                 $name = $frame->options[1] ?? 0;
                 if ($name > strlen($frame->payload) + $frame->cut) {
-                    $this->pending[$sequence] = $call;
-
                     throw new ProtocolError("The peer's reply to {$call->method} is shorter than the method's name in it.");
                 }
-                $call->outcome = Outcome::Replied;
-                $call->reply = $frame->cut === $name ? $frame->payload : substr($frame->payload, $name - $frame->cut);
+                $reply = $frame->cut === $name ? $frame->payload : substr($frame->payload, $name - $frame->cut);
+                $this->settle($call, Outcome::Replied, $frame->flags, $reply);
                 $call->replyHead = $frame->stringHead;
                 $this->wasString = $frame->stringHead !== '';
-            }
-            if ($call->coroutine !== 0 || $call->suspension !== null) {
-                $this->woken[] = $call;
             }
             if ($call === $this->hello) {
                 $this->greeted($call);
             }
         }
+        $this->wanted = $decoder->pending();
     }
 
     /**
@@ -225,7 +201,7 @@ final class Session
      */
     public function bytesBeforeString(): int
     {
-        if ($this->wasString && count($this->pending) === 1 && $this->decoder->pending() === 0) {
+        if ($this->wasString && count($this->pending) === 1 && $this->wanted === 0) {
             foreach ($this->pending as $call) {
                 return Frame::HEADER + 8 + strlen($call->method) + FrameDecoder::STRING_HEAD;
             }
@@ -280,22 +256,6 @@ final class Session
     }
 
     /**
-     * How many outstanding calls a connection has that is still in use.
-     */
-    public function count(): int
-    {
-        return count($this->pending);
-    }
-
-    /**
-     * How many calls have been made on the connection.
-     */
-    public function total(): int
-    {
-        return $this->sequence;
-    }
-
-    /**
      * Whether any call but Hello is outstanding.
      */
     public function isWaiting(): bool
@@ -303,18 +263,39 @@ final class Session
         return count($this->pending) > ($this->hello === null ? 0 : 1);
     }
 
-    private function take(Pending $call): void
+    /**
+     * Takes the replies that such bytes begin with, as long as each is whole, and its header one that has been seen before: what most
+     * reads bring, in a third of the time that taking any frame apart needs.
+     *
+     * @return int bytes
+     */
+    private function receiveReplies(string $bytes): int
     {
-        do {
-            $this->sequence = $this->sequence === self::MAX_SEQUENCE ? 1 : $this->sequence + 1;
-        } while (isset($this->pending[$this->sequence]));
-        $call->sequence = $this->sequence;
-        $call->start = $this->appended;
-        $call->large = 0;
-        $this->pending[$call->sequence] = $call;
-        if ($call->deadline < $this->earliest) {
-            $this->earliest = $call->deadline;
+        $replies = $this->decoder->replies;
+        $end = strlen($bytes);
+        $offset = 0;
+        while (($header = $replies[substr($bytes, $offset, Frame::HEADER)] ?? null) !== null) {
+            [$flags, $length] = $header;
+            $next = $offset + Frame::HEADER + 8 + $length;
+            if ($next > $end) {
+                break;
+            }
+            /** @var array{1: int} $options */
+            $options = unpack('P', $bytes, $offset + Frame::HEADER);
+            $call = $this->pending[$options[1] & Frame::MAX_UINT32] ?? null;
+            $name = $options[1] >> 32;
+            if ($call !== null) {
+                // Not for here: the other way knows what to do.
+                if ($name > $length || $name < 0 || $call === $this->hello) {
+                    break;
+                }
+                $this->wasString = false;
+                $this->settle($call, Outcome::Replied, $flags, substr($bytes, $next - $length + $name, $length - $name));
+            }
+            $offset = $next;
         }
+
+        return $offset;
     }
 
     /**
@@ -366,14 +347,12 @@ final class Session
         if ($hello->outcome !== Outcome::Replied || ($hello->replyFlags & Flag::ERROR) !== 0) {
             return;
         }
-        $said = json_decode($hello->reply, true);
-        // One that gives back what it was told, such as an echo, is not a broker.
-        if (! is_array($said) || ! is_int($said['protocol'] ?? null) || $said['protocol'] < 1 || ($said['peer'] ?? 'php') === 'php') {
+        $limit = Handshake::limit($hello->reply);
+        if ($limit === null) {
             return;
         }
         $this->peer = Peer::Broker;
-        $limit = $said['max_payload'] ?? null;
-        $this->maxPayload = is_int($limit) ? max($limit, 1) : $this->maxPayload;
+        $this->maxPayload = min($limit, $this->maxPayload);
         if ($givenUp !== []) {
             $this->append(implode('', array_map(self::stop(...), $givenUp)));
         }

@@ -101,14 +101,15 @@ final class Frame
                 $method,
             );
         }
+        $length = $name + strlen($body);
         if ($remainingMs === null && $callFlags === 0) {
-            return self::header($codecFlag, 2, $name + strlen($body), 0)
+            return (self::$headers[$length << 16 | 2 << 8 | $codecFlag] ?? self::header($codecFlag, 2, $length, 0))
                 . pack('V2', $sequence, $name) . $method . $body;
         }
         // On the wire 0 means no deadline: one that is all but over must not turn into that.
         $remaining = $remainingMs === null ? 0 : min(max($remainingMs, 1), self::MAX_UINT32);
 
-        return self::header($codecFlag, 4, $name + strlen($body), 0)
+        return (self::$headers[$length << 16 | 4 << 8 | $codecFlag] ?? self::header($codecFlag, 4, $length, 0))
             . pack('V4', $sequence, $name, $remaining, $callFlags) . $method . $body;
     }
 

@@ -74,6 +74,14 @@ final class FrameDecoder
     private array $headers = [];
 
     /**
+     * Those of them that have two options and no control flag, as replies do: whoever looks one up can do without a Frame.
+     *
+     * @internal
+     * @var array<string, array{int, int}> flags, bytes of payload
+     */
+    public array $replies = [];
+
+    /**
      * @param int $maxPayload bytes; a larger payload is skipped and reported as an OversizedFrame
      * @param null|Closure(int): bool $canHold whether a payload of that many bytes can be held; asked, before any of
      *                                         it is kept, only for one of 64 KiB or more
@@ -207,9 +215,12 @@ final class FrameDecoder
         ];
         if ($fields['length'] < self::LARGE) {
             if (count($this->headers) >= self::REMEMBERED) {
-                $this->headers = [];
+                $this->headers = $this->replies = [];
             }
             $this->headers[$start] = $header;
+            if ($options === 2 && ($fields['flags'] & Flag::CONTROL) === 0 && $fields['length'] <= $this->maxPayload) {
+                $this->replies[$start] = [$fields['flags'], $fields['length']];
+            }
         }
 
         return $header;

@@ -93,7 +93,8 @@ final class MessagePackExtension
      */
     public function unpack(string $body): mixed
     {
-        if (! $this->isOrdinary($body) || strlen($body) > self::MAX_CONTAINERS && self::mayHoldTooMuch($body)) {
+        $isShort = strlen($body) < self::LARGE && preg_match(self::$short ??= self::short(), $body) === 1;
+        if (! $isShort && ! $this->isOrdinary($body) || strlen($body) > self::MAX_CONTAINERS && self::mayHoldTooMuch($body)) {
             return $this->refused;
         }
         set_error_handler($this->onWarning);
@@ -112,10 +113,13 @@ final class MessagePackExtension
         return $value;
     }
 
+    /**
+     * Whether a body has nothing unusual, where it is large or has longer tokens.
+     */
     private function isOrdinary(string $body): bool
     {
         if (strlen($body) < self::LARGE) {
-            return preg_match(self::$short ??= self::short(), $body) === 1 || $this->walk($body);
+            return $this->walk($body);
         }
         // Each token counts as a step back, though the expressions take none. Some hosts disable ini_set().
         $limit = function_exists('ini_set') ? ini_set('pcre.backtrack_limit', (string) Frame::MAX_UINT32) : false;

@@ -44,8 +44,8 @@ final class SwooleConnection extends Connection
     /** … or than this many bytes take to come together. */
     private const HELD_BYTES = 2_048;
 
-    /** So many coroutines are resumed before the event loop has a turn. */
-    private const TURN = 3;
+    /** So many coroutines are resumed before the event loop has a turn: of those that end, the C library keeps so many stacks. */
+    private const TURN = 2;
 
     /** So many readers may hand over to each other without one of them having had to wait; then others have their turn. */
     private const RELAY = 16;

@@ -8,6 +8,7 @@ use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Connection\Outcome;
+use Reasno\GoTask\Connection\Outstanding;
 use Reasno\GoTask\Connection\Peer;
 use Reasno\GoTask\Connection\Pending;
 use Reasno\GoTask\Connection\Session;
@@ -59,7 +60,7 @@ final class SessionTest extends TestCase
         $session = new Session(1000);
         $first = self::pending('first');
         $session->call($first, 0);
-        (new ReflectionProperty($session, 'sequence'))->setValue($session, 0x7FFFFFFE);
+        (new ReflectionProperty(Outstanding::class, 'sequence'))->setValue($session, 0x7FFFFFFE);
         $sequences = [];
         foreach (['A', 'B', 'C'] as $method) {
             $call = self::pending($method);
@@ -361,7 +362,7 @@ final class SessionTest extends TestCase
             $call = new Pending('Large', Flag::RAW, str_repeat('x', 300_000), 1, 5 * self::SECOND, 5.0);
             $expected = $session->call($call, 0);
             $session->lost('');
-            (new ReflectionProperty($session, 'sequence'))->setValue($session, $call->sequence - 1);
+            (new ReflectionProperty(Outstanding::class, 'sequence'))->setValue($session, $call->sequence - 1);
             $session->enqueue($call, 0);
             self::assertSame(strlen($expected), $session->outbox->length);
             $bytes = '';
@@ -388,6 +389,54 @@ final class SessionTest extends TestCase
                 }
                 self::assertTrue($call->reply === $body, "{$first}, then {$step}");
             }
+        }
+    }
+
+    /**
+     * Replies whose header has been seen before are taken apart in another way than the first of them.
+     */
+    public function testRepliesAreTheSameHoweverManyComeAtOnceAndWhereverTheyAreCut(): void
+    {
+        foreach ([1, 7, 12, 19, 20, 23, 24, 25, 48, 50, 1000] as $step) {
+            $session = new Session(1000);
+            self::greet($session, self::BROKER);
+            $calls = array_map(static fn (int $number): Pending => self::pending("M{$number}"), range(0, 8));
+            array_map(static fn (Pending $call): string => $session->call($call, 0), $calls);
+            $calls[3]->coroutine = 3;
+            $session->cancel($calls[5]);
+            $bytes = '';
+            foreach ($calls as $number => $call) {
+                // A ping, an error and another codec among them.
+                $bytes .= $number === 4 ? Frame::encode(Flag::CONTROL, [], '', Stream::PING) : '';
+                $flags = [6 => Flag::MSGPACK, 7 => Flag::JSON | Flag::ERROR][$number] ?? Flag::JSON;
+                $bytes .= Frame::call($call->sequence, $call->method, $flags, "r{$number}");
+            }
+            foreach (str_split($bytes, $step) as $piece) {
+                $session->receive($piece);
+            }
+            self::assertSame(0, $session->count());
+            self::assertSame([$calls[3]], $session->woken);
+            unset($calls[5]);
+            foreach ($calls as $number => $call) {
+                self::assertSame([Outcome::Replied, "r{$number}"], [$call->outcome, $call->reply]);
+                self::assertSame([6 => Flag::MSGPACK, 7 => Flag::JSON | Flag::ERROR][$number] ?? Flag::JSON, $call->replyFlags);
+            }
+        }
+    }
+
+    public function testAReplyShorterThanItSaysIsAProtocolErrorAmongOthersToo(): void
+    {
+        $session = new Session(1000);
+        [$fine, $short] = [self::pending('A'), self::pending('A')];
+        $session->call($fine, 0);
+        $session->call($short, 0);
+        $session->receive(Frame::encode(Flag::JSON, [$fine->sequence, 1], 'A'));
+
+        try {
+            $session->receive(Frame::encode(Flag::JSON, [$short->sequence, 2], 'A'));
+            self::fail('It was taken.');
+        } catch (ProtocolError) {
+            self::assertSame([Outcome::Replied, Outcome::Waiting], [$fine->outcome, $short->outcome]);
         }
     }
 
