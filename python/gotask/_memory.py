@@ -16,6 +16,7 @@ _LINUX = sys.platform == "linux"
 
 # Committing a page costs more than copying it. A segment that came back is kept for so many seconds, in case the next
 # large call comes soon; not more than this many bytes of them, and not more than this many, as each holds a descriptor.
+# One that is larger by itself is kept as well, but only for a call that it fits: any other frees it first.
 KEEP_SECONDS = 1.0
 KEEP_BYTES = 128 * 1024 * 1024
 KEEP_COUNT = 32
@@ -127,12 +128,14 @@ class SegmentPool:
             if size <= segment.size <= max(2 * size, 1024 * 1024):
                 self._used = True
                 return self._kept.pop(index)
+        self._shrink(0)
         segment = Segment(size)
         segment.belongs_to(self)
         return segment
 
     def adopt(self, segment: Segment) -> Segment:
         """One that a worker made comes back to here, too."""
+        self._shrink(0)
         segment.belongs_to(self)
         return segment
 
@@ -141,11 +144,18 @@ class SegmentPool:
             return
         self._kept.append(segment)
         self._used = True
-        while len(self._kept) > KEEP_COUNT or sum(kept.size for kept in self._kept) > KEEP_BYTES:
-            self._kept.pop(0).destroy()
+        self._shrink(1)
         if not self._timer:
             self._timer = True
             self._later(KEEP_SECONDS, self._tidy)
+
+    def _shrink(self, least: int) -> None:
+        """Frees the oldest ones until the others are no more than may be kept, or so many."""
+        kept = self._kept
+        while len(kept) > least and (
+            len(kept) > KEEP_COUNT or sum(segment.size for segment in kept) > KEEP_BYTES
+        ):
+            kept.pop(0).destroy()
 
     def clear(self) -> None:
         for segment in self._kept:
