@@ -26,14 +26,14 @@ abstract class Connection
     public const DOUBT = 1_000_000_000;
     /** So many reads, each of what is there already, are made at most before deadlines count: more than any socket buffer holds. */
     protected const READS = 64;
+
+    /** Bytes read at a time: two pages less would do for most, and the memory manager hands these out as cheaply. */
+    protected const READ = 65_000;
     /** With this many outstanding calls, or with a large frame under way, another connection is the better one. */
     private const MANY = 512;
 
     /** Bytes. */
     private const LARGE = 65_536;
-
-    /** Bytes read at a time: two pages less would do for most, and the memory manager hands these out as cheaply. */
-    private const READ = 65_000;
 
     /** Bytes read at a time of a large frame: about what a socket buffer holds. */
     private const READ_LARGE = 262_144;

@@ -126,9 +126,7 @@ final class Dispatcher
      */
     public function finish(Pending $call): mixed
     {
-        if ($call->outcome === Outcome::Waiting) {
-            $call->connection?->await($call);
-        }
+        $call->connection?->await($call);
         if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0) {
             return $this->decode($call);
         }

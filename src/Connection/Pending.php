@@ -60,6 +60,21 @@ final class Pending
 
     public ?Connection $connection = null;
 
+    // Not promoted, and so not readonly: to write a property that has no value yet takes PHP three times as long.
+    public string $method = '';
+
+    public int $codec = 0;
+
+    public string $body = '';
+
+    public int $callFlags = 0;
+
+    public int $deadline = 0;
+
+    public float $timeout = 0.0;
+
+    public string $tail = '';
+
     /**
      * @param int $codec flag of the codec that encoded the body, see Goridge\Flag
      * @param string $body all of it, or its beginning if there is a tail
@@ -69,14 +84,21 @@ final class Pending
      * @param string $tail the rest of a large body, which is not copied to be put behind its beginning; else ''
      */
     public function __construct(
-        public readonly string $method,
-        public readonly int $codec,
-        public readonly string $body,
-        public readonly int $callFlags,
-        public readonly int $deadline,
-        public readonly float $timeout,
-        public readonly string $tail = '',
+        string $method,
+        int $codec,
+        string $body,
+        int $callFlags,
+        int $deadline,
+        float $timeout,
+        string $tail = '',
     ) {
+        $this->method = $method;
+        $this->codec = $codec;
+        $this->body = $body;
+        $this->callFlags = $callFlags;
+        $this->deadline = $deadline;
+        $this->timeout = $timeout;
+        $this->tail = $tail;
     }
 
     /**

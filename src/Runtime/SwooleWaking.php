@@ -1,0 +1,133 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Runtime;
+
+use Swoole\Coroutine;
+use Swoole\Event;
+
+use function array_key_last;
+use function hrtime;
+
+/**
+ * How a connection in Swoole resumes the coroutines that wait: when their answers are there, or to read for the others.
+ *
+ * @internal
+ */
+abstract class SwooleWaking extends SwooleWriting
+{
+    /** So many coroutines are resumed before the event loop has a turn: of those that end, the C library keeps so many stacks. */
+    private const TURN = 2;
+
+    /** So many readers may hand over to each other without one of them having had to wait; then others have their turn. */
+    private const RELAY = 16;
+
+    /** @var array<int, true> ids of coroutines that wait */
+    protected array $parked = [];
+
+    private int $relay = 0;
+
+    /** Counts up whenever the reader begins or ends to let the event loop have a turn. */
+    private int $turns = 0;
+
+    /**
+     * Resumes those whose calls have an outcome. What they send meanwhile leaves in one write.
+     *
+     * @param int $reader the id of the coroutine that this is called in, if it is to let others have turns in between
+     * @return bool false when it was told to stop waiting
+     */
+    final protected function wake(int $reader = 0): bool
+    {
+        if ($this->corked++ === 0) {
+            $this->corkedAt = hrtime(true);
+        }
+        $session = $this->session;
+        $outbox = $session->outbox;
+        $stopped = false;
+        $left = self::TURN;
+
+        try {
+            while ($session->woken !== []) {
+                $woken = $session->woken;
+                $session->woken = [];
+                foreach ($woken as $call) {
+                    $cid = $call->coroutine;
+                    // It may have been woken by another call's answer, or cancelled, by one that was resumed before it.
+                    if ($cid !== 0 && isset($this->parked[$cid])) {
+                        $call->coroutine = 0;
+                        unset($this->parked[$cid]);
+                        Coroutine::resume($cid);
+                        if ($outbox->length > 0) {
+                            $this->flushWhatWaited();
+                        }
+                        if (--$left === 0) {
+                            $left = self::TURN;
+                            $stopped = $reader !== 0 && ! $this->turn($reader) || $stopped;
+                        }
+                    }
+                }
+            }
+        } finally {
+            if (--$this->corked === 0 && $outbox->length > 0) {
+                $this->flush();
+            }
+        }
+
+        return ! $stopped;
+    }
+
+    /**
+     * Lets another coroutine read, when this one no longer does and others wait.
+     *
+     * The youngest is chosen: its answer is likely to come last, so that it need not hand over soon.
+     */
+    final protected function handOver(): void
+    {
+        if ($this->reading || $this->parked === []) {
+            return;
+        }
+        if ($this->relay < self::RELAY) {
+            $this->relay++;
+            $this->resumeYoungest();
+            $this->relay--;
+
+            return;
+        }
+        Event::defer(function (): void {
+            if (! $this->reading) {
+                $this->resumeYoungest();
+            }
+        });
+    }
+
+    /**
+     * Lets the event loop have a turn. Each coroutine that ends gives back a stack of 2 MiB, and what many give back at once the C
+     * library returns to the system, only to get it anew for those that begin next.
+     *
+     * @return bool false when the coroutine was told to stop waiting
+     */
+    private function turn(int $cid): bool
+    {
+        $turn = ++$this->turns;
+        Event::defer(function () use ($turn, $cid): void {
+            // Else something has resumed it in between, and it may wait for something else by now.
+            if ($turn === $this->turns) {
+                Coroutine::resume($cid);
+            }
+        });
+        $resumed = Coroutine::yield();
+        $this->turns++;
+
+        return $resumed;
+    }
+
+    private function resumeYoungest(): void
+    {
+        $cid = array_key_last($this->parked);
+        if ($cid !== null) {
+            unset($this->parked[$cid]);
+            Coroutine::resume($cid);
+        }
+    }
+}
