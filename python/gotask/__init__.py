@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from . import _compiled  # noqa: F401 first of all: it decides where the others come from
 from ._context import CurrentCall, current_call
 from ._decorators import method, service
 from ._errors import (
@@ -112,10 +113,11 @@ def run() -> NoReturn:
     import os
     import sys
 
+    from ._loader import MAIN
+
     program = getattr(sys.modules["__main__"], "__file__", None)
     if program is None:
         raise RuntimeError("gotask.run() needs a program in a file: write one, or use python -m gotask APP")
-    main = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, main, os.path.abspath(program), *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, MAIN, os.path.abspath(program), *sys.argv[1:]])

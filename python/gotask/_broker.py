@@ -9,6 +9,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Any
 
+from . import _compiled
 from . import _protocol as wire
 from ._codec import decode, encode
 from ._config import Config
@@ -91,11 +92,10 @@ class Broker:
         """Whether every call taken has been answered."""
         return not self.generations.queued and not self.generations.running
 
-    async def close(self) -> None:
-        """Closes connections after what they still have to write, and the app where it runs in the broker."""
+    def close(self) -> None:
+        """Closes connections after what they still have to write."""
         for connection in tuple(self._connections):
             connection.close()
-        await self.generations.close()
 
     # -- connections ------------------------------------------------------------------------------------------------
 
@@ -212,6 +212,7 @@ class Broker:
             "pid": os.getpid(),
             "version": VERSION,
             "python": platform.python_version(),
+            "compiled": _compiled.state == "yes",
             "loop": type(self.loop).__module__.partition(".")[0],
             "state": "draining" if self._draining else "ready",
             "uptime": time.time() - self._started_at,

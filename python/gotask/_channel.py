@@ -141,27 +141,3 @@ class Channel:
 def microseconds(seconds: float) -> int:
     """As a record holds them."""
     return min(int(seconds * 1e6), MAX_MICROSECONDS)
-
-
-def forward_logging(channel: Channel) -> None:
-    """Records of the logging module reach the broker, and so the PHP side's logger, at their own level."""
-    import logging
-
-    formatter = logging.Formatter()
-    standard = set(vars(logging.makeLogRecord({})))
-
-    class Forward(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            context = {key: value for key, value in vars(record).items() if key not in standard}
-            content: dict[str, Any] = {
-                "level": record.levelname.lower(),
-                "message": record.getMessage(),
-                "logger": record.name,
-                "time": record.created,
-                "context": {**context, "pid": os.getpid()},
-            }
-            if record.exc_info:
-                content["exception"] = formatter.formatException(record.exc_info)
-            channel.log(content)
-
-    logging.basicConfig(level=os.environ.get("GOTASK_LOG_LEVEL", "info").upper(), handlers=[Forward()])

@@ -14,8 +14,12 @@ _UNAVAILABLE = 69
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serves an app; returns the exit code."""
+    """Serves an app, or compiles the core (see `_compile`); returns the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    if given == ["--compile"]:
+        from . import _compile
+
+        return _compile.main()
     if not _usable("--managed" in given):
         return _UNAVAILABLE
     from ._config import parse_arguments

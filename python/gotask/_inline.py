@@ -17,6 +17,7 @@ from ._protocol import Buffer
 from ._queue import Call
 from ._registry import Registry, default_registry
 from ._runner import Job, Runner
+from ._runner_async import run_async
 
 if TYPE_CHECKING:
     from ._broker import Broker
@@ -113,7 +114,7 @@ class InlineRunner:
             task.cancel()
 
     async def _run(self, call: Call, job: Job) -> None:
-        self._answer(call, await self._runner.run_async(job))
+        self._answer(call, await run_async(self._runner, job))
         self._flush()
 
     def _answer(self, call: Call, reply: list[bytes]) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 EX_NO_APP = 66
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
+MAIN = os.path.join(_PACKAGE, "__main__.py")
 _NAME = __name__.partition(".")[0]
 
 

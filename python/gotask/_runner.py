@@ -8,7 +8,7 @@ from zlib import crc32
 
 from . import _protocol as wire
 from ._codec import decode, encode, encode_parts
-from ._context import running_async, running_sync
+from ._context import running_sync
 from ._entry import ENTRY, EXACT, SHARED, STRUCTURED
 from ._errors import (
     Cancelled,
@@ -135,29 +135,8 @@ class Runner:
             finally:
                 running_sync.job = None
         except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
-            return self.failed(job, _raised(job, error, isinstance(error, Interrupted)))
-        return self._result(job, result)
-
-    async def run_async(self, job: Job) -> list[Buffer]:
-        """Runs an async method."""
-        try:
-            method = self._methods.get(job.method) or self.method(job.method)
-            payload = decode(job.codec, job.body)
-        except GoTaskError as error:
-            return self.failed(job, error.body())
-        finally:
-            job.body = b""
-        running_async.set(job)
-        job.interruptible = True
-        try:
-            try:
-                result = await (method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload))
-            finally:
-                job.interruptible = False
-        except BaseException as error:
-            stopped = isinstance(error, Interrupted) or job.cancelled and _is_cancellation(error)
-            return self.failed(job, _raised(job, error, stopped))
-        return self._result(job, result)
+            return self.raised(job, error, isinstance(error, Interrupted))
+        return self.result(job, result)
 
     def expired(self, job: Job) -> list[Buffer]:
         """The reply to a call whose time is over, which is not started."""
@@ -174,13 +153,22 @@ class Runner:
         """The reply to an async call that goes on although it was cancelled."""
         return self.failed(job, _stopped(job, "it did not end when it was cancelled", {}).body())
 
+    def raised(self, job: Job, error: BaseException, stopped: bool) -> list[Buffer]:
+        """The reply with what the method raised; `stopped`: because it was told to end."""
+        if stopped:
+            body = _stopped(job, "it was interrupted", {"stack": traceback_text(error)}).body()
+        else:
+            body = error_body(error)
+        return self.failed(job, body)
+
     def failed(self, job: Job, body: bytes) -> list[Buffer]:
         """The reply that carries an error, in the form that the caller understands."""
         if job.flags & STRUCTURED:
             return self._error(wire.JSON, job, body)
         return self._error(job.codec, job, error_text(body))
 
-    def _result(self, job: Job, result: object) -> list[Buffer]:
+    def result(self, job: Job, result: object) -> list[Buffer]:
+        """The reply with what the method returned."""
         try:
             kind = result.__class__
             if kind is bytes or kind is str:
@@ -217,22 +205,9 @@ class Runner:
         return head, _PAIR.pack(job.sequence, len(method)), method
 
 
-def _raised(job: Job, error: BaseException, stopped: bool) -> bytes:
-    """The body for what a method raised; `stopped`: because it was told to end."""
-    if not stopped:
-        return error_body(error)
-    return _stopped(job, "it was interrupted", {"stack": traceback_text(error)}).body()
-
-
 def _stopped(job: Job, what: str, data: dict[str, object]) -> GoTaskError:
     method = job.method.decode("utf-8", "replace")
     data |= {"method": method, "call": job.number}
     if job.deadline and job.deadline <= time.monotonic():
         return DeadlineExceeded(f"the time of {method} was over while it ran; {what}", data)
     return Cancelled(f"{method} was cancelled while it ran; {what}", data)
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    from asyncio import CancelledError
-
-    return isinstance(error, CancelledError)

@@ -106,7 +106,8 @@ class _Server:
                 "a second signal came" if self._now.is_set() else "they ran longer than the shutdown timeout"
             )
             self._log.warning(f"calls were cut off: {why}", running=broker.generations.running)
-        await broker.close()
+        broker.close()
+        await broker.generations.close()
         broker.generations.end()
         if not self._serving.is_set():
             broker.generations.kill()  # no worker has run anything yet

@@ -6,88 +6,22 @@ import os
 import signal
 import socket
 import sys
-import time
 
 from . import _context, _interrupts
-from ._channel import Channel, forward_logging
-from ._entry import ENTRY, MESSAGE_SIZE, QUICK, SHARED
+from ._channel import Channel
+from ._entry import MESSAGE_SIZE
+from ._forward import forward_logging
 from ._linux import die_with_parent
 from ._loader import load
-from ._protocol import Buffer
 from ._records import FAILED, READY, SYNC
 from ._registry import default_registry
-from ._runner import Job, Runner, make_job, parse_job
+from ._runner import Runner
 from ._slots import Slots
+from ._worker_sync import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
-
-
-class Worker:
-    """Runs sync calls one at a time, in the order in which the kernel hands them out."""
-
-    def __init__(self, channel: Channel, slots: Slots, runner: Runner) -> None:
-        self._channel = channel
-        self._slots = slots
-        self._runner = runner
-        self._took: dict[bytes, float] = {}  # seconds that the last call of a method took
-
-    def serve(self, lane: socket.socket) -> None:
-        """Until the lane ends: the broker has closed it, and all that was in it has been run."""
-        while message := lane.recv(MESSAGE_SIZE):
-            self.run(message)
-
-    def run(self, message: bytes) -> None:
-        """Runs the calls of one message.
-
-        Replies are gathered while the methods are quick, which is: the last call took less than QUICK seconds. What was slow
-        for once is sent at once, with what was gathered before it.
-        """
-        number, deadline, size, flags = ENTRY.unpack_from(message)
-        if ENTRY.size + size == len(message) or flags & SHARED:
-            self._slots.begin(number)
-            if flags & SHARED:
-                job = parse_job(message, 0)
-            else:
-                job = make_job(number, deadline, flags, message, ENTRY.size, size, None)
-            began = time.monotonic()
-            reply = self._answer(job, began)
-            self._channel.reply(job, SYNC, reply, time.monotonic() - began)
-            return
-        offsets = _entries(message)
-        last = number + len(offsets) - 1
-        self._slots.message(number, last)
-        now = time.monotonic()
-        for offset in offsets:
-            job = parse_job(message, offset)
-            if self._took.get(job.method, QUICK) >= QUICK:
-                self._channel.flush()
-            if not self._slots.begin_of_many(job.number):
-                self._channel.flush()
-                self._channel.returned(job.number, last)
-                return
-            reply = self._answer(job, now)
-            began, now = now, time.monotonic()
-            self._took[job.method] = took = now - began
-            self._channel.gather(job, reply, took)
-            if took >= QUICK:
-                self._channel.flush()
-        self._channel.flush()
-
-    def _answer(self, job: Job, now: float) -> list[Buffer]:
-        if job.deadline and job.deadline <= now:
-            return self._runner.expired(job)
-        return self._runner.run(job)
-
-
-def _entries(message: bytes) -> list[int]:
-    offsets = []
-    offset, end = 0, len(message)
-    while offset < end:
-        offsets.append(offset)
-        offset += ENTRY.size + int(ENTRY.unpack_from(message, offset)[2])
-    return offsets
 
 
 def main() -> int:
@@ -130,7 +64,9 @@ def _serve(channel: Channel, worker: Worker, lane: socket.socket, group: str) ->
     except BaseException as error:
         return report_failure(channel, error)
     report_ready(channel)
-    worker.serve(lane)
+    # Until the lane ends: the broker has closed it, and all that was in it has been run.
+    while message := lane.recv(MESSAGE_SIZE):
+        worker.run(message)
     for name, closes in default_registry.closing():
         try:
             closes()

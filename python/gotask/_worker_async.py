@@ -20,8 +20,10 @@ from ._protocol import Buffer
 from ._records import ASYNC, CANCEL, LEAVE, REQUEST, TAINTED, YIELD
 from ._registry import default_registry
 from ._runner import Job, Runner, parse_job
+from ._runner_async import run_async
 from ._slots import Slots
-from ._worker import Worker, report_close, report_failure, report_ready
+from ._worker import report_close, report_failure, report_ready
+from ._worker_sync import Worker
 
 
 def serve(
@@ -225,7 +227,7 @@ class AsyncWorker:
         if job.deadline and job.deadline <= running.began:
             reply = self._runner.expired(job)
         else:
-            reply = await self._runner.run_async(job)
+            reply = await run_async(self._runner, job)
         if self._running.get(job.number) is running:
             self._answer(running, reply)
 

@@ -18,6 +18,7 @@ from . import _interrupts
 from ._certificate import Certificate, Stacks, describe
 from ._entry import MESSAGES
 from ._environment import worker_environment
+from ._loader import MAIN
 from ._memory import Segment
 from ._records import (
     ASYNC,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from ._log import Log
     from ._oom import OomCounter
 
-_MAIN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "__main__.py")
 _FD_SPACE = socket.CMSG_SPACE(4 * 64)
 _STDERR_TAIL = 8192
 
@@ -97,7 +97,7 @@ class WorkerHandle:
             # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended
             # with it.
             self.process = subprocess.Popen(
-                [sys.executable, _MAIN, "--worker", numbers, config.app, group.name],
+                [sys.executable, MAIN, "--worker", numbers, config.app, group.name],
                 stdin=subprocess.DEVNULL,
                 stdout=their_stderr,
                 stderr=their_stderr,

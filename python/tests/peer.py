@@ -35,8 +35,9 @@ class BrokerProcess:
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
         cgroup: Path | None = None,
+        package: Path = PACKAGE,
     ) -> None:
-        command = [sys.executable, str(PACKAGE / "gotask" / "__main__.py"), str(app), "--managed"]
+        command = [sys.executable, str(package / "gotask" / "__main__.py"), str(app), "--managed"]
         command += ["--workers", str(workers), *arguments]
         if address is not None:
             command += ["--address", address]

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from gotask import _protocol as wire
 from gotask._queue import Call, CallQueue
 
+from .compiled import sources_only
+
 
 class _Owner:
     """Counts what it has waiting, as a connection does."""
@@ -22,6 +24,8 @@ class _Owner:
         self.calls += calls
         self.bytes += size
 
+
+pytestmark = sources_only
 
 #: In place of a Connection.
 Owner: Any = _Owner

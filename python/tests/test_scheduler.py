@@ -17,6 +17,10 @@ from gotask._entry import ENTRY, MESSAGE_SIZE
 from gotask._lane import Lane
 from gotask._queue import Call, CallQueue
 
+from .compiled import sources_only
+
+pytestmark = sources_only
+
 OWNERS = 3
 MAX_CALLS, MAX_BYTES = 20, 3000
 

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Console;
 use Closure;
 use Reasno\GoTask\Console\Command\BenchCommand;
 use Reasno\GoTask\Console\Command\CallCommand;
+use Reasno\GoTask\Console\Command\CompileCommand;
 use Reasno\GoTask\Console\Command\DoctorCommand;
 use Reasno\GoTask\Console\Command\InstallCommand;
 use Reasno\GoTask\Console\Command\MethodsCommand;
@@ -39,6 +40,7 @@ final class Application extends SymfonyApplication
             new BenchCommand(),
             new DoctorCommand(),
             new InstallCommand(),
+            new CompileCommand(),
         ]);
     }
 }

@@ -8,6 +8,7 @@ use LogicException;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Aspect\WorkerAspect;
 use Reasno\GoTask\Hyperf\Command\CallCommand;
+use Reasno\GoTask\Hyperf\Command\CompileCommand;
 use Reasno\GoTask\Hyperf\Command\DoctorCommand;
 use Reasno\GoTask\Hyperf\Command\InstallCommand;
 use Reasno\GoTask\Hyperf\Command\MethodsCommand;
@@ -61,6 +62,7 @@ class ConfigProvider
                 CallCommand::class,
                 DoctorCommand::class,
                 InstallCommand::class,
+                CompileCommand::class,
                 MethodsCommand::class,
                 ReloadCommand::class,
                 StatusCommand::class,

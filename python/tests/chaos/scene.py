@@ -17,6 +17,9 @@ from .clients import Load
 from .proxy import Proxy
 from .system import Holdings, children, eventually, holdings
 
+#: Has what decides which modules workers take.
+SITE = Path(__file__).parent / "site"
+
 #: Of the shared group, and of the service with a worker of its own.
 WORKERS = 2
 OWN_WORKERS = 1
@@ -65,7 +68,11 @@ class Scene:
             workers=WORKERS,
             address=self.address,
             cwd=PACKAGE,
-            env={"GOTASK_CHAOS": str(self.chaos), "TMPDIR": str(self.temporary)},
+            env={
+                "GOTASK_CHAOS": str(self.chaos),
+                "TMPDIR": str(self.temporary),
+                "PYTHONPATH": str(SITE),
+            },
         )
         self.broker.wait_for("ready", 60)
 

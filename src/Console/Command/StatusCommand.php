@@ -79,7 +79,7 @@ class StatusCommand extends ClientCommand
             },
             'addresses' => implode(', ', $status->texts('addresses')),
             'up for' => self::duration($status->number('uptime')),
-            'broker' => sprintf('process %s, Python %s (%s), gotask %s', $status->text('pid'), $status->text('python'), $status->text('loop'), $status->text('version')),
+            'broker' => sprintf('process %s, Python %s (%s%s), gotask %s', $status->text('pid'), $status->text('python'), $status->text('loop'), $status->flag('compiled') ? ', compiled' : '', $status->text('version')),
             'generation' => $status->text('generation'),
             'calls' => sprintf('%s so far, %s running, %s waiting, over %s connections', ...array_map($status->text(...), ['calls', 'running', 'queued', 'connections'])),
         ], static fn (string $line): bool => $line !== '');

@@ -5,8 +5,10 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console\Doctor;
 
 use Reasno\GoTask\Console\Record;
+use Reasno\GoTask\Process\BrokerCommand;
 use Reasno\GoTask\Process\InterpreterFinder;
 
+use function dirname;
 use function in_array;
 
 /**
@@ -25,10 +27,13 @@ final class Interpreters
                 return metadata.version(name)
             except Exception:
                 return None
-        lines = open(sys.argv[1]).read().splitlines() if len(sys.argv) > 1 else []
+        sys.path.append(sys.argv[1])
+        lines = open(sys.argv[2]).read().splitlines() if len(sys.argv) > 2 else []
         names = [match[0] for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line))]
+        compiled = ""
         try:
             import msgpack
+            from gotask._compiled import state as compiled
         except ImportError:
             names.insert(0, "msgpack")
         print(json.dumps({
@@ -36,6 +41,7 @@ final class Interpreters
             "old": sys.version_info < (3, 10),
             "missing": sorted({name for name in names if version(name) is None}),
             "uvloop": version("uvloop") or "",
+            "compiled": compiled,
         }))
         PYTHON;
 
@@ -64,7 +70,7 @@ final class Interpreters
             } elseif (in_array('msgpack', $missing, true)) {
                 $findings[] = new Finding(null, "{$name}, lacks " . implode(', ', $missing), "{$python} -m pip install " . implode(' ', $missing));
             } else {
-                return [...$findings, ...$this->chosen($name, $python, $missing, $probe->text('uvloop'))];
+                return [...$findings, ...$this->chosen($name, $python, $probe)];
             }
         }
 
@@ -76,18 +82,40 @@ final class Interpreters
     }
 
     /**
-     * @param list<string> $missing
+     * The first interpreter that a broker can run with; null: there is none.
+     */
+    public function usable(): ?string
+    {
+        foreach ((new InterpreterFinder($this->python, $this->directory))->candidates() as $python) {
+            $probe = $this->probe($python, null);
+            if ($probe !== null && ! $probe->flag('old') && ! in_array('msgpack', $probe->texts('missing'), true)) {
+                return $python;
+            }
+        }
+
+        return null;
+    }
+
+    /**
      * @return list<Finding>
      */
-    private function chosen(string $name, string $python, array $missing, string $uvloop): array
+    private function chosen(string $name, string $python, Record $probe): array
     {
         $findings = [new Finding(true, "{$name}, is taken")];
+        $missing = $probe->texts('missing');
         if ($missing !== []) {
             $findings[] = new Finding(false, "{$python} lacks " . implode(', ', $missing) . ' of requirements.txt', '`gotask install` installs them');
         }
-        if ($uvloop === '') {
+        if ($probe->text('uvloop') === '') {
             $findings[] = new Finding(null, 'uvloop is not installed', "the broker is faster with it: {$python} -m pip install uvloop");
         }
+        $findings[] = match ($probe->text('compiled')) {
+            'yes' => new Finding(true, "the broker's core is compiled"),
+            'off' => new Finding(null, "the broker's core is compiled, and GOTASK_COMPILED=0 leaves that unused"),
+            'outdated' => new Finding(null, "the broker's core was compiled from other sources, or by another Python: that is not used", '`gotask compile` does it again'),
+            'unusable' => new Finding(null, "the broker's core is compiled, and {$python} can't load it", '`gotask compile` does it again'),
+            default => new Finding(null, "the broker's core is not compiled", 'calls are quicker with it: `gotask compile`'),
+        };
 
         return $findings;
     }
@@ -95,7 +123,7 @@ final class Interpreters
     private function probe(string $python, ?string $requirements): ?Record
     {
         $pipes = [];
-        $command = [$python, '-c', self::PROBE, ...$requirements === null ? [] : [$requirements]];
+        $command = [$python, '-c', self::PROBE, dirname(BrokerCommand::script(), 2), ...$requirements === null ? [] : [$requirements]];
         $process = @proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', '/dev/null', 'w']], $pipes, $this->directory);
         if ($process === false || ! isset($pipes[1])) {
             return null;

@@ -1,0 +1,35 @@
+"""Runs one async call."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+
+from ._codec import decode
+from ._context import running_async
+from ._entry import EXACT
+from ._errors import GoTaskError
+from ._interrupts import Interrupted
+from ._protocol import Buffer
+from ._runner import Job, Runner
+
+
+async def run_async(runner: Runner, job: Job) -> list[Buffer]:
+    """What `Runner.run` is for a sync method: the reply, whatever the method raises."""
+    try:
+        method = runner.method(job.method)
+        payload = decode(job.codec, job.body)
+    except GoTaskError as error:
+        return runner.failed(job, error.body())
+    finally:
+        job.body = b""
+    running_async.set(job)
+    job.interruptible = True
+    try:
+        try:
+            result = await (method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload))
+        finally:
+            job.interruptible = False
+    except BaseException as error:
+        stopped = isinstance(error, Interrupted) or job.cancelled and isinstance(error, CancelledError)
+        return runner.raised(job, error, stopped)
+    return runner.result(job, result)

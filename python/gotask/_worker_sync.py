@@ -1,0 +1,73 @@
+"""Runs the sync calls of a lane's message, one after the other."""
+
+from __future__ import annotations
+
+import time
+
+from ._channel import Channel
+from ._entry import ENTRY, QUICK, SHARED
+from ._protocol import Buffer
+from ._records import SYNC
+from ._runner import Job, Runner, make_job, parse_job
+from ._slots import Slots
+
+
+class Worker:
+    """Runs sync calls one at a time, in the order in which the kernel hands them out."""
+
+    def __init__(self, channel: Channel, slots: Slots, runner: Runner) -> None:
+        self._channel = channel
+        self._slots = slots
+        self._runner = runner
+        self._took: dict[bytes, float] = {}  # seconds that the last call of a method took
+
+    def run(self, message: bytes) -> None:
+        """Runs the calls of one message.
+
+        Replies are gathered while the methods are quick, which is: the last call took less than QUICK seconds. What was slow
+        for once is sent at once, with what was gathered before it.
+        """
+        number, deadline, size, flags = ENTRY.unpack_from(message)
+        if ENTRY.size + size == len(message) or flags & SHARED:
+            self._slots.begin(number)
+            if flags & SHARED:
+                job = parse_job(message, 0)
+            else:
+                job = make_job(number, deadline, flags, message, ENTRY.size, size, None)
+            began = time.monotonic()
+            reply = self._answer(job, began)
+            self._channel.reply(job, SYNC, reply, time.monotonic() - began)
+            return
+        offsets = _entries(message)
+        last = number + len(offsets) - 1
+        self._slots.message(number, last)
+        now = time.monotonic()
+        for offset in offsets:
+            job = parse_job(message, offset)
+            if self._took.get(job.method, QUICK) >= QUICK:
+                self._channel.flush()
+            if not self._slots.begin_of_many(job.number):
+                self._channel.flush()
+                self._channel.returned(job.number, last)
+                return
+            reply = self._answer(job, now)
+            began, now = now, time.monotonic()
+            self._took[job.method] = took = now - began
+            self._channel.gather(job, reply, took)
+            if took >= QUICK:
+                self._channel.flush()
+        self._channel.flush()
+
+    def _answer(self, job: Job, now: float) -> list[Buffer]:
+        if job.deadline and job.deadline <= now:
+            return self._runner.expired(job)
+        return self._runner.run(job)
+
+
+def _entries(message: bytes) -> list[int]:
+    offsets = []
+    offset, end = 0, len(message)
+    while offset < end:
+        offsets.append(offset)
+        offset += ENTRY.size + int(ENTRY.unpack_from(message, offset)[2])
+    return offsets
