@@ -7,7 +7,7 @@ import platform
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from . import _compiled
 from . import _protocol as wire
@@ -29,12 +29,12 @@ from ._retries import Retries
 from ._routes import Route
 from ._version import VERSION
 
-SYSTEM_METHODS = ("GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTask.Status")
+SYSTEM_METHODS: Final = ("GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTask.Status")
 
-SCRATCH_SIZE = 256 * 1024
+SCRATCH_SIZE: Final = 256 * 1024
 
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
-MAX_ROUTES = 4096
+MAX_ROUTES: Final = 4096
 
 
 class Broker:
@@ -129,7 +129,7 @@ class Broker:
         call.route = route
         if route.timeout and not 0 < call.deadline <= call.arrived + route.timeout:
             call.deadline = call.arrived + route.timeout
-        if self.poison:
+        if self.poison.has_victims:
             self.poison.check(call)
         if route.idempotent:
             self.retries.earn()

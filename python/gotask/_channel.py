@@ -14,15 +14,15 @@ from ._runner import Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Final
 
     from ._gathered import Gathered
 
 # Replies are gathered up to so many bytes.
-GATHER_BYTES = 32 * 1024
+GATHER_BYTES: Final = 32 * 1024
 
 # Characters of a log record's message where the whole record does not fit into a message of the socket.
-MAX_LOG_MESSAGE = 16 * 1024
+MAX_LOG_MESSAGE: Final = 16 * 1024
 
 
 class Channel:

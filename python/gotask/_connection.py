@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from . import _protocol as wire
 from ._errors import GoTaskError, InvalidRequest, Overloaded, PayloadTooLarge, ProtocolError
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from ._broker import Broker
 
 # Reading stops while a caller has so much waiting for a worker, and goes on at the half of it.
-MAX_WAITING_CALLS = 1024
-MAX_WAITING_BYTES = 64 * 1024 * 1024
+MAX_WAITING_CALLS: Final = 1024
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 
 # And while so many bytes of answers wait for it to read them: what a peer asks for and never takes must not fill the memory.
-MAX_UNREAD_BYTES = 1024 * 1024
+MAX_UNREAD_BYTES: Final = 1024 * 1024
 
 # With so many bytes of answers unread, no more of the peer's calls are started either: each may add a large one.
-MAX_UNREAD_RESULTS = 16 * 1024 * 1024
+MAX_UNREAD_RESULTS: Final = 16 * 1024 * 1024
 
 # Inline calls that came together are answered in groups: the caller goes on with the first ones while the next ones run.
-FLUSH_PARTS = 4 * 24  # a reply has four
+FLUSH_PARTS: Final = 4 * 24  # a reply has four
 
 # What is handed to the transport at a time, as a copy: small enough that copying takes no fresh memory, and that little is
 # held by the transport; a segment is free for the next call once all of it has been handed over.
-WRITE_SIZE = 120 * 1024
+WRITE_SIZE: Final = 120 * 1024
 
-MAX_PING = 256
+MAX_PING: Final = 256
 
 
 class Connection(asyncio.Protocol):

@@ -8,17 +8,21 @@ from struct import Struct
 
 from ._protocol import LARGE
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 # Before each frame on its way to a worker: number, deadline (time.monotonic(), 0.0: none), size, flags.
-ENTRY = Struct("<QdII")
-STRUCTURED = 0x01  # the caller understands structured errors
-EXACT = 0x02  # the body is [positional, named]
-SHARED = 0x04  # instead of the frame comes the path of a shared segment that holds it
+ENTRY: Final = Struct("<QdII")
+STRUCTURED: Final = 0x01  # the caller understands structured errors
+EXACT: Final = 0x02  # the body is [positional, named]
+SHARED: Final = 0x04  # instead of the frame comes the path of a shared segment that holds it
 
 # Room for one message: what is below LARGE travels in it, and gathering stops there.
-MESSAGE_SIZE = LARGE + 4096
+MESSAGE_SIZE: Final = LARGE + 4096
 
 # Seconds. Only calls of methods that took less when they were called last share a message.
-QUICK = 0.0002
+QUICK: Final = 0.0002
 
 # The kind of socket pair that keeps message boundaries: in order and reliable both, and macOS has but the second.
-MESSAGES = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+MESSAGES: Final = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from ._protocol import LARGE
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 # Its turn, which goes up each time that what was gathered has been sent; and the bytes gathered in this turn.
-_TURN, _END = 0, 1
-_HEAD = 16
+_TURN: Final = 0
+_END: Final = 1
+_HEAD: Final = 16
 
 # Room for one record with any reply that is not large.
-_ROOM = LARGE + 4096
+_ROOM: Final = LARGE + 4096
 
-SIZE = _HEAD + _ROOM
+SIZE: Final = _HEAD + _ROOM
 
 
 class Gathered:

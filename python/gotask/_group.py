@@ -75,7 +75,10 @@ class WorkerGroup:
             return False
         if lane.queue.calls:
             self._broker.touched.add(lane)
-            staff.is_short()
+            if staff.is_elastic:
+                staff.is_short()
+        elif lane.fresh:
+            self._broker.touched.add(lane)
         if staff.observes:
             staff.observe()
         if call.deadline and call.deadline < self.deadlines.earliest:

@@ -17,6 +17,7 @@ import termios
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from ._entry import ENTRY, EXACT, MESSAGE_SIZE, MESSAGES, QUICK, SHARED, STRUCTURED
 from ._protocol import LARGE, Buffer
@@ -25,13 +26,14 @@ from ._queue import Call, CallQueue
 # Calls that may lie in the kernel beyond those that a worker can start on at once: as many as take about AHEAD_TIME seconds,
 # by the pace of the last answers. Enough that a worker finds the next call waiting when it ends one; few enough that the
 # broker's own queue decides the order, and that little is started of what was cancelled meanwhile.
-AHEAD_TIME = 0.002
-MIN_AHEAD, MAX_AHEAD = 2, 128
+AHEAD_TIME: Final = 0.002
+MIN_AHEAD: Final = 2
+MAX_AHEAD: Final = 128
 
 # How many calls may share a message while every worker is busy, if their methods are quick. In all they take about half of
 # AHEAD_TIME: no longer does one wait behind the others of its message while another worker is idle.
-GATHER = 32
-_QUICK = int(QUICK * 1e6)
+GATHER: Final = 32
+_QUICK: Final = int(QUICK * 1e6)  # microseconds
 
 
 class Lane:
@@ -58,6 +60,7 @@ class Lane:
         self._blocked = False
         self._ended = False
         self._number = 0
+        self.fresh: list[Call] = []  # that have room and leave at the next pump, together
         self.queue = queue
         self.sent: dict[int, Call] = {}  # in the kernel or with a worker, in the order of their numbers
         self._sender, self.receiver = socket.socketpair(socket.AF_UNIX, MESSAGES)
@@ -74,8 +77,11 @@ class Lane:
         """Sends the call on if the lane is idle, else lets it wait for the next `pump`. False: the queue is full."""
         queue = self.queue
         if not queue.calls:
-            if not self.sent and self._room and not queue.held_calls:
-                self._send((call,))
+            if len(self.sent) + len(self.fresh) < self._room and not queue.held and not self._blocked:
+                if self.sent or self.fresh:
+                    self.fresh.append(call)
+                else:
+                    self._send((call,))
                 return True
             # The pace is measured while calls wait, which is when it matters.
             self._since, self._answers = time.monotonic(), 0
@@ -91,6 +97,8 @@ class Lane:
 
     def pump(self) -> None:
         """Hands on what waits, as far as the kernel's part has room."""
+        if self.fresh:
+            self._send_fresh()
         if self._answers and self.queue.calls:
             self._measure()
         while self.queue.calls and len(self.sent) < self._room and not self._blocked:
@@ -162,18 +170,15 @@ class Lane:
         queue = self.queue
         size = 0
         now = time.monotonic()
-        most = 1
-        if len(self.sent) >= self._capacity:
-            most = min(GATHER, self._ahead // (2 * self._capacity), -(-queue.calls // self._capacity))
+        most = self._most(queue.calls)
         while queue.calls:
             call = queue.pop()
-            if call.dropped and not call.notify:
-                call.release()
+            if _is_given_up(call):
                 continue
             if call.deadline and call.deadline <= now:
                 self._on_expired(call)
                 continue
-            is_quick = call.route is not None and call.route.took < _QUICK
+            is_quick = _is_quick(call)
             if calls and not (is_quick and size + call.size <= LARGE):
                 queue.push_front(call)
                 break
@@ -182,6 +187,30 @@ class Lane:
             if not is_quick or len(calls) >= most:
                 break
         return calls
+
+    def _most(self, waiting: int) -> int:
+        """How many of so many calls may share the next message."""
+        if len(self.sent) < self._capacity:
+            return 1
+        return min(GATHER, self._ahead // (2 * self._capacity), -(-waiting // self._capacity))
+
+    def _send_fresh(self) -> None:
+        """The same for calls that have come since the last time and found room: they need no turn in the queue."""
+        calls = [call for call in self.fresh if not _is_given_up(call)]
+        self.fresh.clear()
+        place, count = 0, len(calls)
+        while place < count and not self._blocked:
+            stop = place + 1
+            most = min(place + self._most(count - place), count)
+            if stop < most and _is_quick(calls[place]):
+                size = calls[place].size + ENTRY.size
+                while stop < most and _is_quick(calls[stop]) and size + calls[stop].size <= LARGE:
+                    size += calls[stop].size + ENTRY.size
+                    stop += 1
+            self._send(calls[place:stop])
+            place = stop
+        for call in calls[place:]:
+            self.queue.push(call)
 
     def _send(self, calls: Iterable[Call]) -> None:
         parts: list[Buffer] = []
@@ -224,3 +253,15 @@ class Lane:
     def _kernel_is_empty(self) -> bool:
         waiting = fcntl.ioctl(self._sender, termios.TIOCOUTQ, b"\0\0\0\0")
         return waiting == b"\0\0\0\0"
+
+
+def _is_given_up(call: Call) -> bool:
+    """Whether nobody waits for it any more, so that it is not to be run."""
+    if not call.dropped or call.notify:
+        return False
+    call.release()
+    return True
+
+
+def _is_quick(call: Call) -> bool:
+    return call.route is not None and call.route.took < _QUICK

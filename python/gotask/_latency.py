@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
 # Calls that are remembered; a percentile of more would cost no less to keep exact.
-MEMORY = 4096
+MEMORY: Final = 4096
 
 
 class Latency:
@@ -15,22 +16,21 @@ class Latency:
     broker's queue, in the kernel's, and on the ways there and back.
     """
 
-    __slots__ = ("_waits", "_runs")
+    __slots__ = ("_calls",)
 
     def __init__(self) -> None:
-        self._waits: deque[float] = deque(maxlen=MEMORY)
-        self._runs: deque[float] = deque(maxlen=MEMORY)
+        self._calls: deque[tuple[float, int]] = deque(maxlen=MEMORY)
 
     def add(self, between: float, microseconds: int) -> None:
         """One call that was answered `between` seconds after it had arrived."""
-        run = microseconds / 1e6
-        self._runs.append(run)
-        self._waits.append(between - run)
+        self._calls.append((between, microseconds))
 
     def percentiles(self) -> dict[str, float]:
         """Median and 99th percentile of both, in seconds; 0.0 while there were none."""
         found: dict[str, float] = {}
-        for name, values in (("wait", sorted(self._waits)), ("run", sorted(self._runs))):
+        waits = sorted(between - run / 1e6 for between, run in self._calls)
+        runs = sorted(run / 1e6 for _, run in self._calls)
+        for name, values in (("wait", waits), ("run", runs)):
             for percent in (50, 99):
                 rank = len(values) * percent // 100
                 found[f"{name}_p{percent}"] = max(0.0, values[rank]) if values else 0.0

@@ -41,12 +41,11 @@ class Poison:
 
     def __init__(self) -> None:
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
-
-    def __bool__(self) -> bool:
-        return bool(self._entries)
+        self.has_victims = False
 
     def killed(self, call: Call, data: dict[str, Any]) -> None:
         """Notes that a call killed its worker; `data` of its error is shown to those that are refused."""
+        self.has_victims = True
         key = _key(call)
         now = time.monotonic()
         entry = self._entries.get(key)

@@ -11,33 +11,47 @@ from zlib import crc32
 
 from ._errors import ProtocolError
 
-VERSION = 1
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+VERSION: Final = 1
 
 # Byte 1: the kind of frame and the codec of its body.
-CONTROL, RAW, JSON, MSGPACK, GOB, ERROR, PROTO = 0x01, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80
-CODECS = RAW | JSON | GOB | MSGPACK | PROTO
+CONTROL: Final = 0x01
+RAW: Final = 0x04
+JSON: Final = 0x08
+MSGPACK: Final = 0x10
+GOB: Final = 0x20
+ERROR: Final = 0x40
+PROTO: Final = 0x80
+CODECS: Final = RAW | JSON | GOB | MSGPACK | PROTO
 
 # Byte 10.
-STREAM, STOP, PING, PONG = 0x01, 0x02, 0x04, 0x08
+STREAM: Final = 0x01
+STOP: Final = 0x02
+PING: Final = 0x04
+PONG: Final = 0x08
 
 # The fourth option of a call.
-ARGS, NOTIFY = 0x01, 0x02
+ARGS: Final = 0x01
+NOTIFY: Final = 0x02
 
-HEADER_SIZE = 12
-MAX_OPTIONS = 10
-MAX_PAYLOAD = 64 * 1024 * 1024
-MAX_METHOD = 255
-MAX_SEQUENCE = 0x7FFFFFFF
+HEADER_SIZE: Final = 12
+MAX_OPTIONS: Final = 10
+MAX_PAYLOAD: Final = 64 * 1024 * 1024
+MAX_METHOD: Final = 255
+MAX_SEQUENCE: Final = 0x7FFFFFFF
 
 # A payload of this size or more is received straight into a buffer of its own, not through the shared one.
-LARGE = 64 * 1024
+LARGE: Final = 64 * 1024
 
 Buffer = bytes | bytearray | memoryview
 
-_START = Struct("<BBI")
-_HEADER = Struct("<BBIIBB")
-_CHECKED_HEADER = Struct("<BBII")
-_OPTIONS = tuple(Struct(f"<{count}I") for count in range(MAX_OPTIONS + 1))
+_START: Final = Struct("<BBI")
+_HEADER: Final = Struct("<BBIIBB")
+_CHECKED_HEADER: Final = Struct("<BBII")
+_OPTIONS: Final = tuple(Struct(f"<{count}I") for count in range(MAX_OPTIONS + 1))
 
 
 def encode(flags: int, options: Sequence[int], payload: bytes, stream: int = 0) -> bytes:
@@ -257,9 +271,9 @@ class Decoder:
 
 # The beginnings of headers that were found right: flags, payload length, number of options. A peer's calls have few
 # different ones, and looking one up takes a third of the time of checking it.
-_CHECKED = 10
-_MAX_HEADS = 4096
-_heads: dict[bytes, tuple[int, int, int]] = {}
+_CHECKED: Final = 10
+_MAX_HEADS: Final = 4096
+_heads: Final[dict[bytes, tuple[int, int, int]]] = {}
 
 
 def _verify(start: bytes) -> tuple[int, int, int]:

@@ -81,7 +81,7 @@ class CallQueue:
         self._max_bytes = max_bytes
         self._waiting: dict[Connection, OrderedDict[Call, None]] = {}
         self._turns: deque[Connection] = deque()
-        self._held: set[Connection] = set()
+        self.held: set[Connection] = set()  # whose calls are not started for now
         self.calls = 0  # that may be taken
         self.held_calls = 0  # of callers that are not to get more answers for now
         self.bytes = 0
@@ -102,7 +102,7 @@ class CallQueue:
         owner = call.owner
         self._add(call)
         self._waiting[owner].move_to_end(call, last=False)
-        if owner not in self._held:
+        if owner not in self.held:
             if self._turns[-1] is not owner:
                 self._turns.remove(owner)
                 self._turns.append(owner)
@@ -136,8 +136,8 @@ class CallQueue:
 
     def hold(self, owner: Connection) -> None:
         """Starts no more calls of `owner` until `release`: it does not read its answers."""
-        if owner not in self._held:
-            self._held.add(owner)
+        if owner not in self.held:
+            self.held.add(owner)
             calls = self._waiting.get(owner)
             if calls:
                 self._turns.remove(owner)
@@ -145,8 +145,8 @@ class CallQueue:
                 self.held_calls += len(calls)
 
     def release(self, owner: Connection) -> None:
-        if owner in self._held:
-            self._held.discard(owner)
+        if owner in self.held:
+            self.held.discard(owner)
             calls = self._waiting.get(owner)
             if calls:
                 self._turns.append(owner)
@@ -177,7 +177,7 @@ class CallQueue:
 
     def clear(self) -> list[Call]:
         """Takes out everything."""
-        for owner in tuple(self._held):
+        for owner in tuple(self.held):
             self.release(owner)
         gone = []
         while self.calls:
@@ -189,11 +189,11 @@ class CallQueue:
         calls = self._waiting.get(owner)
         if calls is None:
             calls = self._waiting[owner] = OrderedDict()
-            if owner not in self._held:
+            if owner not in self.held:
                 self._turns.append(owner)
         calls[call] = None
         size = call.size
-        if self._held and owner in self._held:
+        if self.held and owner in self.held:
             self.held_calls += 1
         else:
             self.calls += 1
@@ -201,7 +201,7 @@ class CallQueue:
         owner.queued(1, size)
 
     def _forget(self, call: Call) -> None:
-        if call.owner in self._held:
+        if call.owner in self.held:
             self.held_calls -= 1
         else:
             self.calls -= 1
@@ -210,5 +210,5 @@ class CallQueue:
 
     def _drop(self, owner: Connection) -> None:
         del self._waiting[owner]
-        if owner not in self._held:
+        if owner not in self.held:
             self._turns.remove(owner)

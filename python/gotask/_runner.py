@@ -25,14 +25,18 @@ from ._memory import Segment
 from ._protocol import Buffer
 from ._registry import Method, Registry
 
-_HEAD = Struct("<BBIIBBII")  # a call's header and its first two options
-_START = Struct("<BBI")
-_PAIR = Struct("<II")
-_REPLY_HEAD = wire.VERSION << 4 | 5
-_REPLY_HEAD_SIZE = wire.HEADER_SIZE + 8
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+_HEAD: Final = Struct("<BBIIBBII")  # a call's header and its first two options
+_START: Final = Struct("<BBI")
+_PAIR: Final = Struct("<II")
+_REPLY_HEAD: Final = wire.VERSION << 4 | 5
+_REPLY_HEAD_SIZE: Final = wire.HEADER_SIZE + 8
 
 # Spellings of method names that are remembered.
-_MAX_METHODS = 4096
+_MAX_METHODS: Final = 4096
 
 
 class Job:

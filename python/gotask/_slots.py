@@ -11,19 +11,27 @@ from . import _gathered
 from ._gathered import Gathered
 from ._memory import Segment
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 # Sync calls: the one begun last; and of the message that held several, the first and the last.
-_BEGUN, _FIRST, _LAST = 0, 1, 2
+_BEGUN: Final = 0
+_FIRST: Final = 1
+_LAST: Final = 2
 # What the broker wants: this call to be interrupted; the worker to end, once it has answered what it has.
-_INTERRUPT, _LEAVE = 3, 4
+_INTERRUPT: Final = 3
+_LEAVE: Final = 4
 # The async call that held the loop when the worker looked last.
-_HOLDER = 5
+_HOLDER: Final = 5
 # Up to here the broker wants calls back that were not begun.
-_REVOKED = 6
-_ASYNC = 7
-_WORD = 8
+_REVOKED: Final = 6
+_ASYNC: Final = 7
+_WORD: Final = 8
 
 # In place of a call that holds the loop: the worker has not looked; it has, and none did.
-UNKNOWN, NONE = 2**64 - 1, 0
+UNKNOWN: Final = 2**64 - 1
+NONE: Final = 0
 
 
 class Slots:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from asyncio import TimerHandle
 from typing import TYPE_CHECKING
@@ -61,9 +62,8 @@ class Staff:
         self.ever_ready = False
         self.failure: str | None = None  # why no worker can be started at present
         self.workers: list[WorkerHandle] = []
-        self.observes = (
-            self._memory is not None or self._least < self._most
-        )  # what the workers do, see observe()
+        self.is_elastic = self._least < self._most  # see is_short()
+        self.observes = self._memory is not None or self.is_elastic  # see observe()
 
     def start(self) -> None:
         """Starts as many as there are to be at the beginning."""
@@ -98,7 +98,7 @@ class Staff:
         if worker.unwanted or worker.state == "dead":
             return
         worker.unwanted = why
-        worker.max_calls = float("inf")
+        worker.max_calls = sys.maxsize
         self._log.info(f"worker {worker.pid} is replaced: {why}", calls=worker.calls)
         self._balance()
 

@@ -10,9 +10,8 @@ import subprocess
 import sys
 import time
 from asyncio import AbstractEventLoop
-from math import inf
 from struct import Struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from . import _interrupts
 from ._certificate import Certificate, Stacks, describe
@@ -39,18 +38,19 @@ if TYPE_CHECKING:
     from ._log import Log
     from ._oom import OomCounter
 
-_FD_SPACE = socket.CMSG_SPACE(4 * 64)
-_STDERR_TAIL = 8192
+_FD_SPACE: Final = socket.CMSG_SPACE(4 * 64)
+_TRUNCATED: Final = int(socket.MSG_CTRUNC)  # as an enumeration's member it costs a microsecond to look at
+_STDERR_TAIL: Final = 8192
 
 # Bytes; more than a socket's buffer lets through.
-MAX_LOG_RECORD = 1024 * 1024
+MAX_LOG_RECORD: Final = 1024 * 1024
 
 
 # Seconds that a worker gets to write its stacks before it is killed: faulthandler takes well below a millisecond.
-STACKS_TIME = 0.02
+STACKS_TIME: Final = 0.02
 
 # Seconds that a stopped process takes at most to be seen as such; then it is killed without more ado.
-_STOP_TIME = 0.002
+_STOP_TIME: Final = 0.002
 
 
 class WorkerHandle:
@@ -62,7 +62,7 @@ class WorkerHandle:
         self.state = "starting"
         self.failure: dict[str, Any] | None = None
         self.calls = 0
-        self.max_calls = inf  # after so many it is replaced
+        self.max_calls = sys.maxsize  # after so many it is replaced
         self.is_async = False
         self.yielding = False  # it was asked to make room for a sync call
         self.unwanted = ""  # why it is to be replaced, once the one that takes its place is ready
@@ -261,7 +261,7 @@ class WorkerHandle:
             return False
         if not count:
             return False
-        if ancillary or flags & socket.MSG_CTRUNC:
+        if ancillary or flags & _TRUNCATED:
             # One at most: the kernel ends a read behind what a descriptor came with. Without room for it here it is gone,
             # and its place has to stay, lest another call's result be taken for it.
             self._descriptors += _descriptors(ancillary) or [-1]

@@ -54,7 +54,9 @@ def state(home: Path, **variables: str) -> str:
         "import gotask._worker_sync, gotask._compiled as c; print(c.state, gotask._worker_sync.__file__[-3:])"
     )
     environment = {**os.environ, "PYTHONPATH": str(home), "GOTASK_COMPILED": "1", **variables}
-    return subprocess.check_output([sys.executable, "-c", program], env=environment, text=True).strip()
+    return subprocess.check_output(
+        [sys.executable, "-c", program], cwd=home, env=environment, text=True
+    ).strip()
 
 
 def test_brokers_and_workers_use_it(package: Path) -> None:
