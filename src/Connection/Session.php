@@ -65,8 +65,8 @@ final class Session extends Outstanding
 
     private ?Pending $hello = null;
 
-    /** The last reply was one large string. */
-    private bool $wasString = false;
+    /** Bytes before the contents of the string that the last reply was, if it was large: 0 for anything else; −1: it was small. */
+    private int $stringHead = -1;
 
     /** @var list<int> sequences of calls that were given up before it was known whether the peer can be told */
     private array $givenUp = [];
@@ -184,7 +184,7 @@ final class Session extends Outstanding
                 $reply = $frame->cut === $name ? $frame->payload : substr($frame->payload, $name - $frame->cut);
                 $this->settle($call, Outcome::Replied, $frame->flags, $reply);
                 $call->replyHead = $frame->stringHead;
-                $this->wasString = $frame->stringHead !== '';
+                $this->stringHead = $frame->cut > 0 ? strlen($frame->stringHead) : -1;
             }
             if ($call === $this->hello) {
                 $this->greeted($call);
@@ -194,16 +194,17 @@ final class Session extends Outstanding
     }
 
     /**
-     * How many bytes come before the contents of the next reply if it is one large string, as the last one was: whoever reads no more
-     * than those can have the kernel put the contents where they stay. 0: that is not known.
+     * How many bytes come before the body of the next reply, or before the contents of the string that it is, if it is as the last one
+     * was: whoever reads no more than those has the kernel put the rest into one piece, where it stays. 0: the last one was small, or
+     * more than one may be the next.
      *
      * @return int<0, max>
      */
-    public function bytesBeforeString(): int
+    public function bytesBeforeBody(): int
     {
-        if ($this->wasString && count($this->pending) === 1 && $this->wanted === 0) {
+        if ($this->stringHead >= 0 && count($this->pending) === 1 && $this->wanted === 0) {
             foreach ($this->pending as $call) {
-                return Frame::HEADER + 8 + strlen($call->method) + FrameDecoder::STRING_HEAD;
+                return Frame::HEADER + 8 + strlen($call->method) + $this->stringHead;
             }
         }
 
@@ -289,7 +290,7 @@ final class Session extends Outstanding
                 if ($name > $length || $name < 0 || $call === $this->hello) {
                     break;
                 }
-                $this->wasString = false;
+                $this->stringHead = -1;
                 $this->settle($call, Outcome::Replied, $flags, substr($bytes, $next - $length + $name, $length - $name));
             }
             $offset = $next;

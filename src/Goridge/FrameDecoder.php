@@ -35,7 +35,7 @@ final class FrameDecoder
     public const MAX_PAYLOAD = 64 * 1024 * 1024;
 
     /** Bytes before the contents of a large string in MessagePack: its type and its length. */
-    public const STRING_HEAD = 5;
+    private const STRING_HEAD = 5;
 
     /** Payloads of fewer bytes are held without asking whether the memory is there. */
     private const LARGE = 64 * 1024;

@@ -29,6 +29,9 @@ use function strlen;
  */
 final class MessagePackEncoder
 {
+    /** Bytes from which on a string is put behind what is packed without another copy of it. */
+    private const LARGE = 65_536;
+
     /**
      * @param null|MessagePackExtension $extension packs the arrays that hold nothing but plain data
      */
@@ -93,7 +96,17 @@ final class MessagePackEncoder
 
         try {
             foreach ($values as $key => $value) {
-                $packed .= is_int($value) ? self::int($value) : $this->encode($value, $depth + 1);
+                if (is_int($value)) {
+                    $packed .= self::int($value);
+                } elseif (is_string($value) && strlen($value) >= self::LARGE) {
+                    self::append($packed, $value, false);
+                } elseif (is_string($value)) {
+                    $packed .= self::string($value);
+                } elseif ($value instanceof Bytes && strlen($value->bytes) >= self::LARGE) {
+                    self::append($packed, $value->bytes, true);
+                } else {
+                    $packed .= $this->encode($value, $depth + 1);
+                }
             }
         } catch (EncodeFailed $failure) {
             throw $failure->within($key);
@@ -117,7 +130,16 @@ final class MessagePackEncoder
 
         try {
             foreach ($values as $key => $value) {
-                $packed .= (is_string($key) ? self::string($key) : self::int($key)) . $this->encode($value, $depth + 1);
+                $packed .= is_string($key) ? self::string($key) : self::int($key);
+                if (is_string($value) && strlen($value) >= self::LARGE) {
+                    self::append($packed, $value, false);
+                } elseif (is_string($value)) {
+                    $packed .= self::string($value);
+                } elseif ($value instanceof Bytes && strlen($value->bytes) >= self::LARGE) {
+                    self::append($packed, $value->bytes, true);
+                } else {
+                    $packed .= $this->encode($value, $depth + 1);
+                }
             }
         } catch (EncodeFailed $failure) {
             throw $failure->within($key);
@@ -172,6 +194,12 @@ final class MessagePackEncoder
             $length < 0x10000 => pack('Cn', 0xDA, $length),
             default => self::largeHead($length, false),
         } . $value;
+    }
+
+    private static function append(string &$packed, string $value, bool $isBinary): void
+    {
+        $packed .= self::largeHead(strlen($value), $isBinary);
+        $packed .= $value;
     }
 
     private static function bytes(string $value): string

@@ -94,7 +94,8 @@ final class MessagePackExtension
     public function unpack(string $body): mixed
     {
         $isShort = strlen($body) < self::LARGE && preg_match(self::$short ??= self::short(), $body) === 1;
-        if (! $isShort && ! $this->isOrdinary($body) || strlen($body) > self::MAX_CONTAINERS && self::mayHoldTooMuch($body)) {
+        $tokens = $isShort ? strlen($body) : $this->tokens($body);
+        if ($tokens < 0 || $tokens > self::MAX_CONTAINERS && self::mayHoldTooMuch($body)) {
             return $this->refused;
         }
         set_error_handler($this->onWarning);
@@ -114,9 +115,11 @@ final class MessagePackExtension
     }
 
     /**
-     * Whether a body has nothing unusual, where it is large or has longer tokens.
+     * Takes a body apart that is large or has longer tokens.
+     *
+     * @return int no fewer than its tokens; −1: it has something unusual
      */
-    private function isOrdinary(string $body): bool
+    private function tokens(string $body): int
     {
         if (strlen($body) < self::LARGE) {
             return $this->walk($body);
@@ -135,20 +138,22 @@ final class MessagePackExtension
 
     /**
      * Goes over the tokens that the expression can't: those with a length of 16 or 32 bits.
+     *
+     * @return int as of tokens(): the bytes that are not within their strings
      */
-    private function walk(string $body): bool
+    private function walk(string $body): int
     {
-        $length = strlen($body);
+        $length = $tokens = strlen($body);
         $declared = 0;
         $offset = 0;
         self::$stretch ??= self::stretch();
         while (preg_match(self::$stretch, $body, $match, PREG_OFFSET_CAPTURE, $offset) === 1) {
             $offset = $match[0][1];
             if ($offset === $length) {
-                return true;
+                return $tokens;
             }
             if ($length - $offset < 5) {
-                return false;
+                return -1;
             }
             $type = ord($body[$offset]);
             $wide = match ($type) {
@@ -157,22 +162,23 @@ final class MessagePackExtension
                 default => null,
             };
             if ($wide === null) {
-                return false;
+                return -1;
             }
             /** @var array{1: int} $count */
             $count = unpack($wide ? 'N' : 'n', $body, $offset + 1);
             $offset += $wide ? 5 : 3;
             if ($type < 0xDC) {
                 $offset += $count[1];
+                $tokens -= $count[1];
             } else {
                 $declared += $count[1];
             }
             if ($offset > $length || $declared > $length || $declared > Values::MAX_ELEMENTS) {
-                return false;
+                return -1;
             }
         }
 
-        return false;
+        return -1;
     }
 
     /**

@@ -229,7 +229,7 @@ final class BlockingConnection extends Connection
     {
         // With time to wait, a large frame is best read to its end, and what it carries into one piece.
         $length = $wait > 0
-            ? ($this->session->bytesBeforeString() ?: max($this->readSize(), $this->session->wanted))
+            ? ($this->session->bytesBeforeBody() ?: max($this->readSize(), $this->session->wanted))
             : $this->readSize();
         $bytes = $this->transport->read($length, max(0, $wait));
         if ($bytes === null) {

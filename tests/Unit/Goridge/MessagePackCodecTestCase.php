@@ -11,6 +11,7 @@ use DateTimeInterface;
 use DateTimeZone;
 use JsonSerializable;
 use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Random\Engine\Mt19937;
 use Random\Randomizer;
@@ -370,6 +371,26 @@ abstract class MessagePackCodecTestCase extends TestCase
         } catch (EncodeFailed $failure) {
             self::assertSame($cause, $failure->getPrevious());
         }
+    }
+
+    #[TestWith([65_535])]
+    #[TestWith([65_536])]
+    #[TestWith([65_537])]
+    #[TestWith([300_000])]
+    public function testLargeStringsHaveTheirPlaceInWhatTheyStandIn(int $length): void
+    {
+        $x = str_repeat('x', $length);
+        [$string, $binary] = $length < 65_536
+            ? [pack('Cn', 0xDA, $length) . $x, pack('Cn', 0xC5, $length) . $x]
+            : [pack('CN', 0xDB, $length) . $x, pack('CN', 0xC6, $length) . $x];
+        $list = "\x94\x01{$string}{$binary}\xa1a";
+        self::assertTrue($this->codec->encode([1, $x, new Bytes($x), 'a']) === $list);
+        self::assertTrue($this->codec->decode($list) === [1, $x, $x, 'a']);
+        $map = "\x84\xa1a{$string}\x05\x91{$binary}\xa1b{$binary}\xa1c\xc0";
+        self::assertTrue($this->codec->encode(['a' => $x, 5 => [new Bytes($x)], 'b' => new Bytes($x), 'c' => null]) === $map);
+        self::assertTrue($this->codec->decode($map) === ['a' => $x, 5 => [$x], 'b' => $x, 'c' => null]);
+        $plain = "\x82\xa1a{$string}\x05\x91{$string}";
+        self::assertTrue($this->codec->encode(['a' => $x, 5 => [$x]]) === $plain);
     }
 
     public function testNestingIsAtMost512DeepWhenEncoding(): void
