@@ -29,6 +29,7 @@ use ValueError;
 use function array_values;
 use function hrtime;
 use function implode;
+use function is_array;
 use function is_finite;
 use function is_string;
 use function min;
@@ -197,7 +198,9 @@ final class Client implements GoTask
         $deadline = hrtime(true) + (int) (min($timeout, self::MAX_TIMEOUT) * 1e9);
         $codec = $this->codecFlag;
         $tail = '';
-        if ($payload === null) {
+        if (is_array($payload)) {
+            $body = $this->codec->encode($payload);
+        } elseif ($payload === null) {
             $body = '';
         } elseif ($payload instanceof Args) {
             $body = $payload->encode($this->codec);

@@ -59,13 +59,14 @@ abstract class Outstanding
      */
     final protected function take(Pending $call): void
     {
+        $sequence = $this->sequence;
         do {
-            $this->sequence = $this->sequence === self::MAX_SEQUENCE ? 1 : $this->sequence + 1;
-        } while (isset($this->pending[$this->sequence]));
-        $call->sequence = $this->sequence;
+            $sequence = $sequence === self::MAX_SEQUENCE ? 1 : $sequence + 1;
+        } while (isset($this->pending[$sequence]));
+        $this->sequence = $call->sequence = $sequence;
         $call->start = $this->appended;
         $call->large = 0;
-        $this->pending[$call->sequence] = $call;
+        $this->pending[$sequence] = $call;
         if ($call->deadline < $this->earliest) {
             $this->earliest = $call->deadline;
         }

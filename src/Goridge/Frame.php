@@ -10,7 +10,6 @@ use Reasno\GoTask\Exception\PayloadTooLarge;
 use function chr;
 use function count;
 use function crc32;
-use function max;
 use function min;
 use function ord;
 use function pack;
@@ -107,7 +106,7 @@ final class Frame
                 . pack('V2', $sequence, $name) . $method . $body;
         }
         // On the wire 0 means no deadline: one that is all but over must not turn into that.
-        $remaining = $remainingMs === null ? 0 : min(max($remainingMs, 1), self::MAX_UINT32);
+        $remaining = $remainingMs === null ? 0 : ($remainingMs < 1 ? 1 : min($remainingMs, self::MAX_UINT32));
 
         return (self::$headers[$length << 16 | 4 << 8 | $codecFlag] ?? self::header($codecFlag, 4, $length, 0))
             . pack('V4', $sequence, $name, $remaining, $callFlags) . $method . $body;

@@ -8,6 +8,7 @@ use Swoole\Coroutine;
 use Swoole\Event;
 
 use function array_key_last;
+use function count;
 use function hrtime;
 
 /**
@@ -17,8 +18,14 @@ use function hrtime;
  */
 abstract class SwooleWaking extends SwooleWriting
 {
-    /** So many coroutines are resumed before the event loop has a turn: of those that end, the C library keeps so many stacks. */
+    /** So many coroutines are resumed before the event loop has a turn: of those that end, the C library keeps so many stacks … */
     private const TURN = 2;
+
+    /** … and more where others lie in between: while at least so many coroutines wait … */
+    private const MANY = 16;
+
+    /** … so many are resumed, for a turn costs as much as a tenth of a call. */
+    private const LONG_TURN = 8;
 
     /** So many readers may hand over to each other without one of them having had to wait; then others have their turn. */
     private const RELAY = 16;
@@ -45,7 +52,7 @@ abstract class SwooleWaking extends SwooleWriting
         $session = $this->session;
         $outbox = $session->outbox;
         $stopped = false;
-        $left = self::TURN;
+        $left = $turn = count($this->parked) < self::MANY ? self::TURN : self::LONG_TURN;
 
         try {
             while ($session->woken !== []) {
@@ -62,7 +69,7 @@ abstract class SwooleWaking extends SwooleWriting
                             $this->flushWhatWaited();
                         }
                         if (--$left === 0) {
-                            $left = self::TURN;
+                            $left = $turn;
                             $stopped = $reader !== 0 && ! $this->turn($reader) || $stopped;
                         }
                     }
