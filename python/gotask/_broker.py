@@ -31,8 +31,6 @@ from ._version import VERSION
 
 SYSTEM_METHODS: Final = ("GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTask.Status")
 
-SCRATCH_SIZE: Final = 256 * 1024
-
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
 MAX_ROUTES: Final = 4096
 
@@ -50,7 +48,6 @@ class Broker:
     ) -> None:
         self.config = config
         self.log = log
-        self.scratch = memoryview(bytearray(SCRATCH_SIZE))
         self.segments = SegmentPool(loop.call_later)
         self.dirty: list[Connection] = []  # with something gathered to be written
         self.touched: set[Lane] = set()  # to be pumped

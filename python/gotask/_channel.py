@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import array
 import json
 import os
 import socket
@@ -14,6 +13,7 @@ from ._runner import Job
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Final
 
     from ._gathered import Gathered
@@ -31,12 +31,15 @@ class Channel:
     Log records come from any thread, and from processes that a method forked: they go as messages of a socket of their own.
     """
 
-    def __init__(self, fd: int, log_fd: int, gathered: Gathered) -> None:
+    def __init__(self, fd: int, descriptors_fd: int, log_fd: int, gathered: Gathered) -> None:
         self._gathered = gathered
         self._add = gathered.add
         self._socket = socket.socket(fileno=fd)
+        # Of large replies: one message for each record that has one. So the records can be read as plain bytes.
+        self._descriptors = socket.socket(fileno=descriptors_fd)
         self._log = socket.socket(fileno=log_fd)
         self._sendall = self._socket.sendall
+        self._pass: Callable[[int], object] = self._pass_descriptor
         os.register_at_fork(after_in_child=self._forked)
 
     def gather(self, job: Job, frame: list[Buffer], seconds: float) -> None:
@@ -119,23 +122,24 @@ class Channel:
     def _forked(self) -> None:
         """In a child that a method forked and that came out of the method: it answers nothing, its parent does."""
 
-        def leave(data: Buffer) -> bool:
+        def leave(what: Any) -> bool:
             os._exit(0)
 
         self._sendall = leave  # type: ignore[assignment]
         self._add = leave  # type: ignore[assignment]
+        self._pass = leave
 
     def _reply_shared(self, number: int, size: int, lane: int, frame: list[Buffer], took: int) -> None:
         segment = Segment(size)
         try:
             segment.write(frame)
-            descriptors = array.array("i", [segment.fd])
-            self._socket.sendmsg(
-                [RECORD.pack(number, size, REPLY_SHARED, lane, took)],
-                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)],
-            )
+            self._pass(segment.fd)
+            self._sendall(RECORD.pack(number, size, REPLY_SHARED, lane, took))
         finally:
             segment.close()
+
+    def _pass_descriptor(self, fd: int) -> None:
+        socket.send_fds(self._descriptors, [b"\0"], [fd])
 
 
 def microseconds(seconds: float) -> int:

@@ -7,10 +7,30 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from . import _protocol as wire
 from ._errors import GoTaskError, InvalidRequest, Overloaded, PayloadTooLarge, ProtocolError
 from ._memory import Segment
-from ._protocol import Buffer, Decoder, Event, Frame, Oversized
+from ._protocol import (
+    CODECS,
+    CONTROL,
+    ERROR,
+    JSON,
+    LARGE,
+    MAX_METHOD,
+    MAX_SEQUENCE,
+    MSGPACK,
+    NOTIFY,
+    PING,
+    PONG,
+    RAW,
+    STOP,
+    STREAM,
+    Buffer,
+    Decoder,
+    Event,
+    Frame,
+    Oversized,
+    encode,
+)
 from ._queue import Call
 from ._receiver import LargeReceiver
 
@@ -183,9 +203,9 @@ class Connection(asyncio.Protocol):
         """Answers a notification, whose result nobody waits for."""
         del self._calls[call.sequence]
         call.dropped = True
-        flags = call.frame.flags & wire.CODECS
-        body = b"null" if flags == wire.JSON else b"\xc0" if flags == wire.MSGPACK else b""
-        self._send(wire.encode(flags, (call.sequence, len(call.method)), call.method + body))
+        flags = call.frame.flags & CODECS
+        body = b"null" if flags == JSON else b"\xc0" if flags == MSGPACK else b""
+        self._send(encode(flags, (call.sequence, len(call.method)), call.method + body))
 
     def queued(self, calls: int, size: int) -> None:
         """Counts what waits for a worker; a caller with too much of it is not read from."""
@@ -200,10 +220,10 @@ class Connection(asyncio.Protocol):
     def error_frame(self, sequence: int, method: bytes, flags: int, error: GoTaskError) -> bytes:
         """An error reply, in the form that this peer understands."""
         if self.structured:
-            flags, body = wire.JSON, error.body()
+            flags, body = JSON, error.body()
         else:
-            flags, body = flags & wire.CODECS, str(error).encode("utf-8", "replace")
-        return wire.encode(flags | wire.ERROR, (sequence, len(method)), method + body)
+            flags, body = flags & CODECS, str(error).encode("utf-8", "replace")
+        return encode(flags | ERROR, (sequence, len(method)), method + body)
 
     def flush(self) -> None:
         """Writes what was gathered."""
@@ -222,7 +242,7 @@ class Connection(asyncio.Protocol):
     def go_away(self) -> None:
         """Tells the peer that no more calls are taken here."""
         if self.structured:
-            self._send(wire.encode(wire.CONTROL, (0,), b"", wire.STOP))
+            self._send(encode(CONTROL, (0,), b"", STOP))
             self.flush()
 
     def close(self) -> None:
@@ -240,7 +260,7 @@ class Connection(asyncio.Protocol):
         segment = None
         if frame.raw.__class__ is memoryview:
             segment = self._segments.popleft()
-        if frame.stream & ~wire.STREAM or frame.flags & wire.CONTROL:
+        if frame.stream & ~STREAM or frame.flags & CONTROL:
             self._control(frame, segment)
             return
         if frame.stream:
@@ -252,8 +272,8 @@ class Connection(asyncio.Protocol):
             self._malformed(frame, segment, f"a call has 2 or 4 options, not {count}")
             return
         sequence, length = options[0], options[1]
-        if not 0 < sequence <= wire.MAX_SEQUENCE:
-            self._malformed(frame, segment, f"a sequence is within 1 … {wire.MAX_SEQUENCE}")
+        if not 0 < sequence <= MAX_SEQUENCE:
+            self._malformed(frame, segment, f"a sequence is within 1 … {MAX_SEQUENCE}")
             return
         if sequence in self._calls:
             if segment is not None:
@@ -261,13 +281,13 @@ class Connection(asyncio.Protocol):
             raise ProtocolError(
                 f"sequence {sequence} is used for a second call while the first one is outstanding"
             )
-        if not 0 < length <= wire.MAX_METHOD or length > len(frame.raw) - frame.start:
+        if not 0 < length <= MAX_METHOD or length > len(frame.raw) - frame.start:
             self._malformed(
-                frame, segment, f"a method name has 1 to {wire.MAX_METHOD} bytes, and lies within the payload"
+                frame, segment, f"a method name has 1 to {MAX_METHOD} bytes, and lies within the payload"
             )
             return
-        codec = frame.flags & wire.CODECS
-        if codec != wire.MSGPACK and codec != wire.JSON and codec != wire.RAW:
+        codec = frame.flags & CODECS
+        if codec != MSGPACK and codec != JSON and codec != RAW:
             self._malformed(frame, segment, "the codec is to be exactly one of MessagePack, JSON, RAW")
             return
         start = frame.start
@@ -277,7 +297,7 @@ class Connection(asyncio.Protocol):
         deadline, flags = 0.0, 0
         if count == 4:
             flags = options[3]
-            if options[2] and not flags & wire.NOTIFY:
+            if options[2] and not flags & NOTIFY:
                 # Nobody waits for the result of a notification: its caller's time is that for its being accepted.
                 deadline = self._now + options[2] / 1000.0
         route = self._broker.routes.get(method)
@@ -287,7 +307,7 @@ class Connection(asyncio.Protocol):
             body = frame.raw[start + length :]
             self._reply(route.at_once.run(deadline, codec, sequence, method, body, self.structured))
             return
-        call = Call(self, sequence, method, frame, segment, deadline, self._now, flags & wire.NOTIFY != 0)
+        call = Call(self, sequence, method, frame, segment, deadline, self._now, flags & NOTIFY != 0)
         self._calls[sequence] = call
         if route is None and method.startswith(b"GoTask."):
             self._broker.system_call(call)
@@ -307,19 +327,19 @@ class Connection(asyncio.Protocol):
         self.structured = True
 
     def _control(self, frame: Frame, segment: Segment | None) -> None:
-        if frame.stream & wire.PING:
+        if frame.stream & PING:
             payload = frame.payload
             if len(payload) > MAX_PING:
                 if segment is not None:
                     segment.close()
                 raise ProtocolError(f"a ping of {len(payload)} bytes: at most {MAX_PING} are allowed")
-            self._send(wire.encode(wire.CONTROL, frame.options, payload, wire.PONG))
-        elif frame.stream & wire.STOP and frame.options:
+            self._send(encode(CONTROL, frame.options, payload, PONG))
+        elif frame.stream & STOP and frame.options:
             call = self._calls.pop(frame.options[0], None)
             if call is not None:
                 call.dropped = True
                 self._broker.cancelled(call)
-        elif not frame.stream & wire.PONG:
+        elif not frame.stream & PONG:
             self._broker.log.debug(f"an unknown control frame was ignored: {frame!r}")
         if segment is not None:
             segment.close()
@@ -330,7 +350,7 @@ class Connection(asyncio.Protocol):
             segment.close()
         if not frame.options:
             raise ProtocolError(f"a frame that is no call: {reason}")
-        self._send(self.error_frame(frame.options[0], b"", wire.JSON, InvalidRequest(reason)))
+        self._send(self.error_frame(frame.options[0], b"", JSON, InvalidRequest(reason)))
 
     def _oversized(self, frame: Oversized) -> None:
         limit = self._broker.config.max_payload
@@ -342,9 +362,9 @@ class Connection(asyncio.Protocol):
             error = Overloaded(
                 f"the broker has no memory or no descriptor left for a call of {frame.length} bytes (ulimit -n); it has not run"
             )
-        if not frame.options or frame.flags & wire.CONTROL:
+        if not frame.options or frame.flags & CONTROL:
             raise ProtocolError(error.message)
-        self._send(self.error_frame(frame.options[0], b"", wire.JSON, error))
+        self._send(self.error_frame(frame.options[0], b"", JSON, error))
 
     def _allocate(self, size: int) -> memoryview:
         segment = self._broker.segments.take(size)
@@ -366,7 +386,7 @@ class Connection(asyncio.Protocol):
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def _reply(self, parts: list[bytes]) -> None:
-        if len(parts[-1]) < wire.LARGE:
+        if len(parts[-1]) < LARGE:
             if not self._out and not self._handling:
                 self._broker.dirty.append(self)
             self._out += parts
@@ -376,7 +396,7 @@ class Connection(asyncio.Protocol):
             self._send(b"".join(parts))
 
     def _send(self, frame: Buffer, segment: Segment | None = None) -> None:
-        if segment is None and len(frame) < wire.LARGE:
+        if segment is None and len(frame) < LARGE:
             if not self._out and not self._handling:
                 self._broker.dirty.append(self)
             self._out.append(frame)

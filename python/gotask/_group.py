@@ -6,7 +6,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import _protocol as wire
 from ._deadlines import CANCELLED, DEADLINE, Deadlines
 from ._errors import DeadlineExceeded, GoTaskError, RemoteError, Unavailable
 from ._fairness import Fairness
@@ -15,7 +14,7 @@ from ._lane import Lane
 from ._latency import Latency
 from ._losses import Losses
 from ._memory import Segment
-from ._protocol import parse
+from ._protocol import ERROR, parse
 from ._queue import Call, CallQueue
 from ._records import ASYNC, FAILED, READY, SYNC, TAINTED
 from ._staff import Staff
@@ -219,7 +218,7 @@ class WorkerGroup:
         if call is None:
             return
         self._done(worker, call, now, took)
-        if frame[1] & wire.ERROR:
+        if frame[1] & ERROR:
             self._answered_with_error(call, frame)
         if call.segment is not None:
             call.release()

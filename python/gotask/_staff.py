@@ -173,7 +173,7 @@ class Staff:
         self.workers.append(worker)
         if self._config.max_calls:
             worker.max_calls = int(self._config.max_calls * (1 - random.random() * JITTER))
-        worker.watch(self._loop, self._broker.scratch, self._log)
+        worker.watch(self._loop, self._log)
         self._after(worker, self._config.start_timeout, self._check_started, worker)
 
     def _check_started(self, worker: WorkerHandle) -> None:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """`--worker NUMBERS APP GROUP`, as the broker starts it (see `_worker_handle`)."""
-    channel_fd, log_fd, slots_fd, stacks_fd, sync_fd, async_fd, concurrency, max_payload, parent, grace = map(
-        int, sys.argv[2].split(",")
-    )
+    numbers = [int(number) for number in sys.argv[2].split(",")]
+    channel_fd, descriptors_fd, log_fd, slots_fd, stacks_fd, sync_fd, async_fd = numbers[:7]
+    concurrency, max_payload, parent, grace = numbers[7:]
     app, group = sys.argv[3:5]
     # Not before there is something to be interrupted; and these two end a process that does not expect them.
     signal.signal(_interrupts.SIGNAL, signal.SIG_IGN)
@@ -39,7 +39,7 @@ def main() -> int:
     # What a method prints goes to the log; a dying worker's last words are not to be lost in a buffer.
     sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)
     slots = Slots(concurrency, fd=slots_fd)
-    channel = Channel(channel_fd, log_fd, slots.gathered)
+    channel = Channel(channel_fd, descriptors_fd, log_fd, slots.gathered)
     _context.slots = slots
     lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
     forward_logging(channel)

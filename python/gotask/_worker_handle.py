@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from asyncio import AbstractEventLoop
-from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from . import _interrupts
@@ -38,8 +37,9 @@ if TYPE_CHECKING:
     from ._log import Log
     from ._oom import OomCounter
 
-_FD_SPACE: Final = socket.CMSG_SPACE(4 * 64)
-_TRUNCATED: Final = int(socket.MSG_CTRUNC)  # as an enumeration's member it costs a microsecond to look at
+# Bytes read from a worker at a time.
+_READ: Final = 65536
+
 _STDERR_TAIL: Final = 8192
 
 # Bytes; more than a socket's buffer lets through.
@@ -73,16 +73,18 @@ class WorkerHandle:
         self._stacks = Stacks()
         self._channel, theirs = socket.socketpair()
         self._channel.setblocking(False)
+        self._descriptors, their_descriptors = socket.socketpair()
+        self._descriptors.setblocking(False)
         self._log_socket, their_log = socket.socketpair(socket.AF_UNIX, MESSAGES)
         self._log_socket.setblocking(False)
         self._partial = b""
-        self._descriptors: list[int] = []
         self._stderr_tail = b""
         self._peak_memory = 0
         self._stderr, their_stderr = os.pipe()
         os.set_blocking(self._stderr, False)
         descriptors = (
             theirs.fileno(),
+            their_descriptors.fileno(),
             their_log.fileno(),
             self.slots.segment.fd,
             self._stacks.fd,
@@ -111,6 +113,7 @@ class WorkerHandle:
             raise
         finally:
             theirs.close()
+            their_descriptors.close()
             their_log.close()
             os.close(their_stderr)
 
@@ -123,10 +126,9 @@ class WorkerHandle:
         """Whether it takes calls."""
         return self.state == "ready"
 
-    def watch(self, loop: AbstractEventLoop, scratch: memoryview, log: Log) -> None:
+    def watch(self, loop: AbstractEventLoop, log: Log) -> None:
         """Begins to hand on what the worker sends, and its death once all of that has been read."""
         self._loop = loop
-        self._scratch = scratch
         self._log = log
         loop.add_reader(self._channel, self._readable)
         loop.add_reader(self._log_socket, self._log_readable)
@@ -254,18 +256,13 @@ class WorkerHandle:
     def _read(self) -> bool:
         """Reads what is there. False at the end of the channel."""
         try:
-            count, ancillary, flags, _ = self._channel.recvmsg_into((self._scratch,), _FD_SPACE)
+            data = self._channel.recv(_READ)
         except (BlockingIOError, InterruptedError):
             return True
         except ConnectionResetError:
             return False
-        if not count:
+        if not data:
             return False
-        if ancillary or flags & _TRUNCATED:
-            # One at most: the kernel ends a read behind what a descriptor came with. Without room for it here it is gone,
-            # and its place has to stay, lest another call's result be taken for it.
-            self._descriptors += _descriptors(ancillary) or [-1]
-        data = bytes(self._scratch[:count])
         if self._partial:
             data, self._partial = self._partial + data, b""
         self._partial = self._take(data)
@@ -280,7 +277,7 @@ class WorkerHandle:
             number, size, kind, lane, took = RECORD.unpack_from(data, offset)
             start = offset + RECORD.size
             if kind == REPLY_SHARED:
-                segment = _segment(size, self._descriptors.pop(0))
+                segment = self._segment(size)
                 group.large_reply(self, lane, number, segment, now, took)
                 offset = start
                 continue
@@ -342,9 +339,26 @@ class WorkerHandle:
         self._close()
         self._group.batch()
 
+    def _segment(self, size: int) -> Segment | None:
+        """What a large reply is in. None: it did not come through, or can't be mapped, for want of descriptors."""
+        try:
+            _, descriptors, _, _ = socket.recv_fds(self._descriptors, 1, 1)
+        except OSError:
+            return None
+        if not descriptors:
+            return None
+        segment = Segment(size, fd=descriptors[0])
+        try:
+            segment.view
+        except OSError:
+            segment.close()
+            return None
+        return segment
+
     def _close(self) -> None:
         os.close(self._stderr)
         self._channel.close()
+        self._descriptors.close()
         self._log_socket.close()
         self.slots.close()
         self._stacks.close()
@@ -365,24 +379,3 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
         return 0
     process.returncode = os.waitstatus_to_exitcode(status)
     return int(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
-
-
-def _segment(size: int, descriptor: int) -> Segment | None:
-    """None: it did not come through, or can't be mapped, for want of descriptors."""
-    if descriptor < 0:
-        return None
-    segment = Segment(size, fd=descriptor)
-    try:
-        segment.view
-    except OSError:
-        segment.close()
-        return None
-    return segment
-
-
-def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-    found: list[int] = []
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            found += Struct(f"{len(data) // 4}i").unpack(data[: len(data) // 4 * 4])
-    return found
