@@ -111,7 +111,7 @@ def encode(flag: int, value: Any, root: str = "result", error: type[GoTaskError]
 
 
 def encode_parts(flag: int, value: Any) -> list[bytes]:
-    """What `encode` gives, in pieces: a large string is not copied only to put five bytes before it."""
+    """What `encode` gives, in pieces: a large string, alone or in a flat container, is not copied to be put behind others."""
     kind = type(value)
     if (kind is bytes or kind is str) and 0xFFFF < len(value) < 2**30 and (flag == MSGPACK or flag == RAW):
         try:
@@ -121,7 +121,41 @@ def encode_parts(flag: int, value: Any) -> list[bytes]:
         if flag == RAW:
             return [data]
         return [(b"\xc6" if kind is bytes else b"\xdb") + len(data).to_bytes(4, "big"), data]
+    if flag == MSGPACK and (kind is dict or kind is list or kind is tuple) and len(value) < FEW:
+        parts = _flat_parts(value)
+        if parts is not None:
+            return parts
     return [encode(flag, value)]
+
+
+_SCALARS = frozenset((bytes, str, int, float, bool, type(None)))
+
+
+def _flat_parts(value: Any) -> list[bytes] | None:
+    """A container of less than FEW elements in pieces. None: it is not flat, or can't be encoded."""
+    count = len(value)
+    is_dict = type(value) is dict
+    items = [each for item in value.items() for each in item] if is_dict else value
+    small = bytearray()
+    if count < 16:
+        small.append((0x80 if is_dict else 0x90) + count)
+    else:
+        small += (b"\xde" if is_dict else b"\xdc") + count.to_bytes(2, "big")
+    parts: list[bytes] = []
+    try:
+        for item in items:
+            if type(item) not in _SCALARS:
+                return None
+            piece = encode_parts(MSGPACK, item)
+            small += piece[0]
+            if len(piece) == 2:
+                parts += bytes(small), piece[1]
+                small.clear()
+    except GoTaskError:
+        return None  # the whole of it is to be looked at, to say where
+    if small:
+        parts.append(bytes(small))
+    return parts
 
 
 # How many bytes after a value's first one say how long it is, and how many bytes follow whatever that says.

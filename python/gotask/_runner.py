@@ -112,6 +112,7 @@ class Runner:
     def __init__(self, registry: Registry, max_payload: int) -> None:
         self._registry = registry
         self._max_payload = max_payload
+        self._was_large = False  # the last result: the next one is worth a look at what it consists of
         self._methods: dict[bytes, Method] = {}
         self._heads: dict[int, bytes] = {}
 
@@ -175,7 +176,7 @@ class Runner:
         """The reply with what the method returned."""
         try:
             kind = result.__class__
-            if kind is bytes or kind is str:
+            if kind is bytes or kind is str or self._was_large:
                 body = encode_parts(job.codec, result)
             else:
                 body = [encode(job.codec, result)]
@@ -183,6 +184,7 @@ class Runner:
             name = job.method.decode("utf-8", "replace")
             return self.failed(job, InvalidResult(f"{name} returned what can't be sent: {error}").body())
         size = len(body[0]) if len(body) == 1 else sum(map(len, body))
+        self._was_large = size >= wire.LARGE
         if size + len(job.method) > self._max_payload:
             name = job.method.decode("utf-8", "replace")
             too_large = PayloadTooLarge(

@@ -259,6 +259,34 @@ def test_parts_are_what_encode_gives(size: int) -> None:
             assert b"".join(encode_parts(MSGPACK, value)) == encode(MSGPACK, value)
 
 
+@pytest.mark.parametrize("count", [1, 15, 16, 63, 64])
+@pytest.mark.parametrize("large", [b"x" * 65_536, "x" * 100_000, "é" * 65_536])
+def test_parts_of_a_flat_container_are_what_encode_gives(count: int, large: Any) -> None:
+    small = [None, True, 5, -1.5, "a", b"b", 2**63, "é", b"x" * 65_535] * 7
+    values = [large, *small, "end"][:count]
+    assert len(values) == count
+    for value in (values, values[::-1], tuple(values), dict(enumerate(values)), {"a": large, large: 1}):
+        parts = encode_parts(MSGPACK, value)
+        assert b"".join(parts) == encode(MSGPACK, value)
+        assert len(parts) > 1 or len(value) == 64
+        if isinstance(large, bytes) and len(parts) > 1:
+            assert any(part is large for part in parts)  # not a copy
+
+
+@pytest.mark.parametrize(
+    "other", [[1], {"a": 1}, datetime.datetime.now(datetime.timezone.utc), bytearray(b"x")]
+)
+def test_a_container_with_more_than_scalars_is_one_part(other: Any) -> None:
+    value = [b"x" * 100_000, other]
+    assert encode_parts(MSGPACK, value) == [encode(MSGPACK, value)]
+
+
+@pytest.mark.parametrize("other", [2**64, "\ud800", object()])
+def test_what_is_wrong_in_a_flat_container_is_said_as_ever(other: Any) -> None:
+    with pytest.raises(InvalidResult, match=r'result\["b"\]'):
+        encode_parts(MSGPACK, {"a": b"x" * 100_000, "b": other})
+
+
 def test_packing_within_packing() -> None:
     class Nosy(dict[str, Any]):
         def items(self) -> Any:
