@@ -13,6 +13,7 @@ import sys
 MODULES = (
     "_protocol",
     "_connection",
+    "_outbox",
     "_routes",
     "_queue",
     "_broker",

@@ -7,12 +7,13 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ._errors import GoTaskError, InvalidRequest, Overloaded, PayloadTooLarge, ProtocolError
+from ._answers import accepted_frame, error_frame, too_large
+from ._errors import GoTaskError, InvalidRequest, ProtocolError
 from ._memory import Segment
+from ._outbox import Outbox
 from ._protocol import (
     CODECS,
     CONTROL,
-    ERROR,
     JSON,
     LARGE,
     MAX_METHOD,
@@ -50,10 +51,6 @@ MAX_UNREAD_RESULTS: Final = 16 * 1024 * 1024
 # Inline calls that came together are answered in groups: the caller goes on with the first ones while the next ones run.
 FLUSH_PARTS: Final = 4 * 24  # a reply has four
 
-# What is handed to the transport at a time, as a copy: small enough that copying takes no fresh memory, and that little is
-# held by the transport; a segment is free for the next call once all of it has been handed over.
-WRITE_SIZE: Final = 120 * 1024
-
 MAX_PING: Final = 256
 
 
@@ -69,10 +66,7 @@ class Connection(asyncio.Protocol):
         ] = deque()  # of large payloads that are arriving, or have and are looked at next
         self._calls: dict[int, Call] = {}  # by sequence
         self._out: list[bytes] = []  # gathered, to be written at the next flush
-        self._outbox: deque[
-            tuple[memoryview, Segment | None]
-        ] = deque()  # what the transport has not taken yet
-        self._unread = 0  # bytes of it
+        self._outbox = Outbox()
         self._held = False  # its calls are not started for now
         self._writable = True
         self._reading = True
@@ -96,8 +90,7 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._closing = True
         self._out.clear()
-        while self._outbox:
-            self._written()
+        self._outbox.clear()
         self._decoder.close()
         while self._segments:
             self._segments.popleft().close()
@@ -171,7 +164,7 @@ class Connection(asyncio.Protocol):
         """Reads only while the broker is ready, not too much of this caller waits, and it reads its answers."""
         reading = (
             self._broker.ready
-            and self._unread <= MAX_UNREAD_BYTES
+            and self._outbox.size <= MAX_UNREAD_BYTES
             and self._waiting_calls <= MAX_WAITING_CALLS
             and self._waiting_bytes <= MAX_WAITING_BYTES
         )
@@ -197,15 +190,13 @@ class Connection(asyncio.Protocol):
         if call.dropped or self._closing:
             return
         del self._calls[call.sequence]
-        self._send(self.error_frame(call.sequence, call.method, call.frame.flags, error))
+        self._send(error_frame(call.sequence, call.method, call.frame.flags, error, self.structured))
 
     def accepted(self, call: Call) -> None:
         """Answers a notification, whose result nobody waits for."""
         del self._calls[call.sequence]
         call.dropped = True
-        flags = call.frame.flags & CODECS
-        body = b"null" if flags == JSON else b"\xc0" if flags == MSGPACK else b""
-        self._send(encode(flags, (call.sequence, len(call.method)), call.method + body))
+        self._send(accepted_frame(call.sequence, call.method, call.frame.flags))
 
     def queued(self, calls: int, size: int) -> None:
         """Counts what waits for a worker; a caller with too much of it is not read from."""
@@ -217,14 +208,6 @@ class Connection(asyncio.Protocol):
         elif calls < 0 and self._waiting_calls <= MAX_WAITING_CALLS // 2:
             self.regulate()
 
-    def error_frame(self, sequence: int, method: bytes, flags: int, error: GoTaskError) -> bytes:
-        """An error reply, in the form that this peer understands."""
-        if self.structured:
-            flags, body = JSON, error.body()
-        else:
-            flags, body = flags & CODECS, str(error).encode("utf-8", "replace")
-        return encode(flags | ERROR, (sequence, len(method)), method + body)
-
     def flush(self) -> None:
         """Writes what was gathered."""
         out = self._out
@@ -234,7 +217,7 @@ class Connection(asyncio.Protocol):
         out.clear()
         if self._transport is None:
             return
-        if self._writable and not self._outbox:
+        if self._writable and not self._outbox.size:
             self._transport.write(data)
         else:
             self._hold(data, None)
@@ -251,7 +234,7 @@ class Connection(asyncio.Protocol):
             self.go_away()
         self.flush()
         self._closing = True
-        if self._transport is not None and not self._outbox:
+        if self._transport is not None and not self._outbox.size:
             self._transport.close()
 
     # -- frames -----------------------------------------------------------------------------------------------------
@@ -350,21 +333,13 @@ class Connection(asyncio.Protocol):
             segment.close()
         if not frame.options:
             raise ProtocolError(f"a frame that is no call: {reason}")
-        self._send(self.error_frame(frame.options[0], b"", JSON, InvalidRequest(reason)))
+        self._send(error_frame(frame.options[0], b"", JSON, InvalidRequest(reason), self.structured))
 
     def _oversized(self, frame: Oversized) -> None:
-        limit = self._broker.config.max_payload
-        error: GoTaskError = PayloadTooLarge(
-            f"a call of {frame.length} bytes is above the limit of {limit}: send less, or raise the limit"
-            " (--max-payload of the worker, maxPayload of the client)"
-        )
-        if frame.length <= limit:
-            error = Overloaded(
-                f"the broker has no memory or no descriptor left for a call of {frame.length} bytes (ulimit -n); it has not run"
-            )
+        error = too_large(frame.length, self._broker.config.max_payload)
         if not frame.options or frame.flags & CONTROL:
             raise ProtocolError(error.message)
-        self._send(self.error_frame(frame.options[0], b"", JSON, error))
+        self._send(error_frame(frame.options[0], b"", JSON, error, self.structured))
 
     def _allocate(self, size: int) -> memoryview:
         segment = self._broker.segments.take(size)
@@ -407,34 +382,21 @@ class Connection(asyncio.Protocol):
 
     def _hold(self, data: Buffer, segment: Segment | None) -> None:
         """Keeps what the peer is to read, until the transport takes it."""
-        self._outbox.append((memoryview(data), segment))
-        self._unread += len(data)
-        if self._unread > MAX_UNREAD_BYTES and self._reading:
+        self._outbox.put(data, segment)
+        if self._outbox.size > MAX_UNREAD_BYTES and self._reading:
             self.regulate()
-        if self._unread > MAX_UNREAD_RESULTS and not self._held:
+        if self._outbox.size > MAX_UNREAD_RESULTS and not self._held:
             self._held = True
             self._broker.generations.hold(self)
 
     def _drain(self) -> None:
         """Gives the transport as much as it takes: a large reply in pieces, so that little of it is ever copied."""
-        while self._outbox and self._writable and self._transport is not None:
-            view, segment = self._outbox[0]
-            self._transport.write(bytes(view[:WRITE_SIZE]))
-            self._unread -= min(len(view), WRITE_SIZE)
-            if len(view) > WRITE_SIZE:
-                self._outbox[0] = (view[WRITE_SIZE:], segment)
-                view.release()
-            else:
-                self._written()
-        if not self._reading and self._unread <= MAX_UNREAD_BYTES:
+        while self._outbox.size and self._writable and self._transport is not None:
+            self._transport.write(self._outbox.take())
+        if not self._reading and self._outbox.size <= MAX_UNREAD_BYTES:
             self.regulate()
-        if self._held and self._unread <= MAX_UNREAD_RESULTS:
+        if self._held and self._outbox.size <= MAX_UNREAD_RESULTS:
             self._held = False
             self._broker.generations.release(self)
-        if self._closing and not self._outbox and self._transport is not None:
+        if self._closing and not self._outbox.size and self._transport is not None:
             self._transport.close()
-
-    def _written(self) -> None:
-        view, segment = self._outbox.popleft()
-        if segment is not None:
-            segment.close()
