@@ -8,7 +8,6 @@ use Swoole\Coroutine;
 use Swoole\Event;
 
 use function array_key_last;
-use function count;
 use function hrtime;
 
 /**
@@ -18,14 +17,8 @@ use function hrtime;
  */
 abstract class SwooleWaking extends SwooleWriting
 {
-    /** So many coroutines are resumed before the event loop has a turn: of those that end, the C library keeps so many stacks … */
-    private const TURN = 2;
-
-    /** … and more where others lie in between: while at least so many coroutines wait … */
-    private const MANY = 16;
-
-    /** … so many are resumed, for a turn costs as much as a tenth of a call. */
-    private const LONG_TURN = 8;
+    /** So many coroutines are resumed before the event loop has a turn, which costs as much as a tenth of a call. */
+    private const TURN = 8;
 
     /** So many readers may hand over to each other without one of them having had to wait; then others have their turn. */
     private const RELAY = 16;
@@ -52,7 +45,7 @@ abstract class SwooleWaking extends SwooleWriting
         $session = $this->session;
         $outbox = $session->outbox;
         $stopped = false;
-        $left = $turn = count($this->parked) < self::MANY ? self::TURN : self::LONG_TURN;
+        $left = self::TURN;
 
         try {
             while ($session->woken !== []) {
@@ -69,7 +62,7 @@ abstract class SwooleWaking extends SwooleWriting
                             $this->flushWhatWaited();
                         }
                         if (--$left === 0) {
-                            $left = $turn;
+                            $left = self::TURN;
                             $stopped = $reader !== 0 && ! $this->turn($reader) || $stopped;
                         }
                     }
@@ -109,8 +102,8 @@ abstract class SwooleWaking extends SwooleWriting
     }
 
     /**
-     * Lets the event loop have a turn. Each coroutine that ends gives back a stack of 2 MiB, and what many give back at once the C
-     * library returns to the system, only to get it anew for those that begin next.
+     * Lets the event loop have a turn, so that coroutines begin in between which take over the stacks of those that ended: what too
+     * many give back at once is returned to the system, see SwooleStacks.
      *
      * @return bool false when the coroutine was told to stop waiting
      */

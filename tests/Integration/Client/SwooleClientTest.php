@@ -82,12 +82,12 @@ final class SwooleClientTest extends ClientContract
         $this->within(function (Client $client): void {
             $client->call('Echo');
             $reader = $this->start(static fn () => $client->call('Never'));
-            // All ten are answered at once. The first that is resumed has the reader cancelled, which has not resumed the last by then.
+            // All twenty are answered at once. The first that is resumed has the reader cancelled, which has not resumed the last by then.
             $cancelled = [];
             $others = [];
-            foreach (range(0, 9) as $i) {
+            foreach (range(0, 19) as $i) {
                 $others[] = $this->start(static function () use ($client, $reader, $i, &$cancelled): mixed {
-                    $answer = $client->call('Hold:10', $i);
+                    $answer = $client->call('Hold:20', $i);
                     if ($cancelled === []) {
                         $cancelled[] = false;
                         Event::defer(static function () use ($reader, &$cancelled): void {
@@ -98,7 +98,7 @@ final class SwooleClientTest extends ClientContract
                     return $answer;
                 });
             }
-            self::assertSame(range(0, 9), array_map(static fn ($other) => $other->await(), $others));
+            self::assertSame(range(0, 19), array_map(static fn ($other) => $other->await(), $others));
             self::assertSame([false, true], $cancelled);
             self::assertInstanceOf(Cancelled::class, $reader->await());
             self::assertSame('next', $client->call('Echo', 'next'));
