@@ -91,7 +91,8 @@ final class SwooleClientTest extends ClientContract
                     if ($cancelled === []) {
                         $cancelled[] = false;
                         Event::defer(static function () use ($reader, &$cancelled): void {
-                            $cancelled[] = Coroutine::cancel($reader->cid);
+                            $cancelled[] = true;
+                            Coroutine::cancel($reader->cid);
                         });
                     }
 
@@ -99,8 +100,8 @@ final class SwooleClientTest extends ClientContract
                 });
             }
             self::assertSame(range(0, 19), array_map(static fn ($other) => $other->await(), $others));
-            self::assertSame([false, true], $cancelled);
             self::assertInstanceOf(Cancelled::class, $reader->await());
+            self::assertSame([false, true], $cancelled);
             self::assertSame('next', $client->call('Echo', 'next'));
         });
     }
