@@ -52,18 +52,19 @@ abstract class SwooleWaking extends SwooleWriting
                 $woken = $session->woken;
                 $session->woken = [];
                 foreach ($woken as $call) {
+                    if ($left === 0) {
+                        $left = self::TURN;
+                        $stopped = $reader !== 0 && ! $this->turn($reader) || $stopped;
+                    }
                     $cid = $call->coroutine;
                     // It may have been woken by another call's answer, or cancelled, by one that was resumed before it.
                     if ($cid !== 0 && isset($this->parked[$cid])) {
                         $call->coroutine = 0;
                         unset($this->parked[$cid]);
+                        $left--;
                         Coroutine::resume($cid);
                         if ($outbox->length > 0) {
                             $this->flushWhatWaited();
-                        }
-                        if (--$left === 0) {
-                            $left = self::TURN;
-                            $stopped = $reader !== 0 && ! $this->turn($reader) || $stopped;
                         }
                     }
                 }
