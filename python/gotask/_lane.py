@@ -80,6 +80,9 @@ class Lane:
             if len(self.sent) + len(self.fresh) < self._room and not queue.held and not self._blocked:
                 if self.sent or self.fresh:
                     self.fresh.append(call)
+                    if len(self.fresh) >= GATHER:
+                        # A worker begins with them while the rest of what came is looked at.
+                        self._send_fresh()
                 else:
                     self._send((call,))
                 return True

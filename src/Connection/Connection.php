@@ -35,6 +35,9 @@ abstract class Connection
     /** Bytes. */
     private const LARGE = 65_536;
 
+    /** Held calls leave in pieces of so many bytes: the peer begins with the first while the next are made. */
+    private const HELD = 2_048;
+
     /** Bytes read at a time of a large frame: about what a socket buffer holds. */
     private const READ_LARGE = 262_144;
 
@@ -102,7 +105,7 @@ abstract class Connection
         } else {
             $this->session->enqueue($call, $now);
         }
-        if ($this->session->outbox->length >= self::LARGE) {
+        if ($this->session->outbox->length >= self::HELD) {
             $this->flush();
         }
     }
