@@ -37,7 +37,8 @@ final class SwooleStacks
         $size = $stats['c_stack_size'] ?? self::LARGEST;
         if ($size < self::LARGEST) {
             Coroutine::set(['c_stack_size' => self::LARGEST]);
-            Coroutine::create(static function (): void {
+            // A process may be at its limit of coroutines.
+            @Coroutine::create(static function (): void {
             });
             Coroutine::set(['c_stack_size' => $size]);
         }
