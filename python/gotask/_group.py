@@ -57,7 +57,7 @@ class WorkerGroup:
         self.latency = Latency()
         self.deadlines: Deadlines = Deadlines(self, self._loop, self.config.interrupt_grace)
         self._gather_watch = GatherWatch(self, self._loop)
-        self.lanes: tuple[Lane, Lane] = (self._lane(queue_limits), self._lane(queue_limits))
+        self.lanes: tuple[Lane, Lane] = (self._lane(queue_limits, True), self._lane(queue_limits, False))
         self.staff: Staff = Staff(self, broker, size)
         self._losses = Losses(self, broker)
 
@@ -352,8 +352,8 @@ class WorkerGroup:
 
     # -- small things -----------------------------------------------------------------------------------------------
 
-    def _lane(self, limits: tuple[int, int]) -> Lane:
-        return Lane(self._loop, CallQueue(*limits), self.expired, self._gather_watch.sent)
+    def _lane(self, limits: tuple[int, int], shares: bool) -> Lane:
+        return Lane(self._loop, CallQueue(*limits), shares, self.expired, self._gather_watch.sent)
 
     def patience(self) -> float:
         """Seconds that workers get to leave: as long as their calls may take, and the shutdown timeout at least."""

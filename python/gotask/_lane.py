@@ -39,17 +39,20 @@ _QUICK: Final = int(QUICK * 1e6)  # microseconds
 class Lane:
     """One shared queue.
 
-    `on_expired` answers a call whose time is over; `on_gathered` is told the number of the last call of a message with several.
+    `shares`: whether calls may share a message, which only those that run one after the other can. `on_expired` answers a call
+    whose time is over; `on_gathered` is told the number of the last call of a message with several.
     """
 
     def __init__(
         self,
         loop: AbstractEventLoop,
         queue: CallQueue,
+        shares: bool,
         on_expired: Callable[[Call], None],
         on_gathered: Callable[[int], None],
     ) -> None:
         self._loop = loop
+        self._shares = shares
         self._on_expired = on_expired
         self._on_gathered = on_gathered
         self._capacity = 0  # calls that the workers run at a time
@@ -193,8 +196,13 @@ class Lane:
 
     def _most(self, waiting: int) -> int:
         """How many of so many calls may share the next message."""
-        if len(self.sent) < self._capacity:
+        if not self._shares:
             return 1
+        idle = self._capacity - len(self.sent)
+        if idle > 0:
+            # No call of a message is answered before the last one has run, and yet none could be answered sooner: as many
+            # for each worker as there would be otherwise, and each is woken once.
+            return min(GATHER, -(-waiting // idle))
         return min(GATHER, self._ahead // (2 * self._capacity), -(-waiting // self._capacity))
 
     def _send_fresh(self) -> None:

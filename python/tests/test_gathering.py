@@ -157,3 +157,18 @@ def test_what_does_not_fit_is_refused() -> None:
     gathered = Gathered(memoryview(bytearray(SIZE)))
     assert gathered.add(b"x" * (SIZE // 2)) and not gathered.add(b"x" * (SIZE // 2))
     assert gathered.records == b"x" * (SIZE // 2)
+
+
+def test_async_calls_never_share_a_message_however_few_run_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import gotask\n\n@gotask.register\nasync def quick(value):\n    return value\n"
+    )
+    address = f"unix://{tmp_path}/b.sock"
+    process = BrokerProcess(tmp_path / "app.py", "--concurrency", "2", address=address)
+    process.wait_for("ready")
+    peer = Peer(address)
+    for _ in range(20):
+        values = {peer.send("quick", index): index for index in range(200)}
+        assert {sequence: peer.result(sequence) for sequence in values} == values
+    peer.close()
+    assert process.end() == 0

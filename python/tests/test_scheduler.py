@@ -157,7 +157,7 @@ class LaneMachine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.queue = CallQueue(MAX_CALLS, 100_000)
         self.expired: list[Call] = []
-        self.lane = Lane(self.loop, self.queue, self.expired.append, lambda last: None)
+        self.lane = Lane(self.loop, self.queue, True, self.expired.append, lambda last: None)
         self.owners: list[Any] = [Owner() for _ in range(OWNERS)]
         self.capacity = 0
         self.open: dict[int, Call] = {}  # by id: accepted, with no outcome yet
