@@ -32,7 +32,7 @@ MAX_AHEAD: Final = 128
 
 # How many calls may share a message while every worker is busy, if their methods are quick. In all they take about half of
 # AHEAD_TIME: no longer does one wait behind the others of its message while another worker is idle.
-GATHER: Final = 32
+GATHER: Final = 64
 _QUICK: Final = int(QUICK * 1e6)  # microseconds
 
 

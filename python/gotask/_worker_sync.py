@@ -11,6 +11,13 @@ from ._records import SYNC
 from ._runner import Job, Runner, make_job, parse_job
 from ._slots import Slots
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+# Seconds that a reply waits for others at most, while the calls of a message run.
+GATHER_TIME: Final = 0.0003
+
 
 class Worker:
     """Runs sync calls one at a time, in the order in which the kernel hands them out."""
@@ -24,8 +31,8 @@ class Worker:
     def run(self, message: bytes) -> None:
         """Runs the calls of one message.
 
-        Replies are gathered while the methods are quick, which is: the last call took less than QUICK seconds. What was slow
-        for once is sent at once, with what was gathered before it.
+        Replies are gathered, for GATHER_TIME at most and while the methods are quick, which is: the last call took less than
+        QUICK seconds. What was slow for once is sent at once, with what was gathered before it.
         """
         number, deadline, size, flags = ENTRY.unpack_from(message)
         if ENTRY.size + size == len(message) or flags & SHARED:
@@ -41,7 +48,7 @@ class Worker:
         offsets = _entries(message)
         last = number + len(offsets) - 1
         self._slots.message(number, last)
-        now = time.monotonic()
+        sent = now = time.monotonic()
         for offset in offsets:
             job = parse_job(message, offset)
             if self._took.get(job.method, QUICK) >= QUICK:
@@ -54,8 +61,9 @@ class Worker:
             began, now = now, time.monotonic()
             self._took[job.method] = took = now - began
             self._channel.gather(job, reply, took)
-            if took >= QUICK:
+            if took >= QUICK or now - sent >= GATHER_TIME:
                 self._channel.flush()
+                sent = now
         self._channel.flush()
 
     def _answer(self, job: Job, now: float) -> list[Buffer]:
