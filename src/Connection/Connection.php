@@ -36,7 +36,7 @@ abstract class Connection
     private const LARGE = 65_536;
 
     /** Held calls leave in pieces of so many bytes: the peer begins with the first while the next are made. */
-    private const HELD = 2_048;
+    private const HELD = 1_024;
 
     /** Bytes read at a time of a large frame: about what a socket buffer holds. */
     private const READ_LARGE = 262_144;
