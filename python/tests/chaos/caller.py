@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 
 from .calls import Book, answer
 from .clients import KINDS, Caller, Process
 from .rough import Rough
+
+
+# Until 3.12.4 Python's text streams lose their count of what threads write at the same time, and write what lies in memory.
+_speaking = threading.Lock()
 
 
 class Spoken(Book):
@@ -30,7 +35,8 @@ class PythonProcess(Process):
 
 def say(token: str, event: str, message: str = "") -> None:
     line = json.dumps({"token": token, "event": event, "message": message})
-    sys.stdout.write(line + "\n")
+    with _speaking:
+        sys.stdout.write(line + "\n")
 
 
 def main() -> int:
