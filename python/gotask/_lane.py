@@ -200,8 +200,7 @@ class Lane:
             return 1
         idle = self._capacity - len(self.sent)
         if idle > 0:
-            # No call of a message is answered before the last one has run, and yet none could be answered sooner: as many
-            # for each worker as there would be otherwise, and each is woken once.
+            # As many for each worker as it would get one by one, but it is woken once.
             return min(GATHER, -(-waiting // idle))
         return min(GATHER, self._ahead // (2 * self._capacity), -(-waiting // self._capacity))
 
