@@ -61,7 +61,9 @@ def _compile(folder: str, target: str) -> int:
     check = "import gotask._connection, gotask._worker_sync, gotask._compiled as c; raise SystemExit(c.state != 'yes')"
     if _python(check, folder).returncode != 0:
         shutil.rmtree(target)
-        print("what was compiled can't be imported; it has been removed", file=sys.stderr)
+        if os.path.isdir(old):
+            os.rename(old, target)
+        print("what was compiled can't be imported: everything is as it was", file=sys.stderr)
         return 1
     print(f"compiled to {target}; brokers and workers use it from their next start")
     return 0

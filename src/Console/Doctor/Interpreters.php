@@ -27,15 +27,18 @@ final class Interpreters
                 return metadata.version(name)
             except Exception:
                 return None
-        sys.path.append(sys.argv[1])
         lines = open(sys.argv[2]).read().splitlines() if len(sys.argv) > 2 else []
         names = [match[0] for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line))]
         compiled = ""
         try:
             import msgpack
-            from gotask._compiled import state as compiled
         except ImportError:
             names.insert(0, "msgpack")
+        else:
+            if sys.version_info >= (3, 10):
+                # First: the project's own folder may be called gotask, too.
+                sys.path.insert(0, sys.argv[1])
+                from gotask._compiled import state as compiled
         print(json.dumps({
             "version": ".".join(map(str, sys.version_info[:3])),
             "old": sys.version_info < (3, 10),
