@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Goridge;
 
+use DateTimeImmutable;
 use DateTimeInterface;
+use DateTimeZone;
 use JsonException;
 use JsonSerializable;
 use Reasno\GoTask\Bytes;
@@ -15,6 +17,9 @@ use stdClass;
 use function array_is_list;
 use function array_map;
 use function array_sum;
+use function function_exists;
+use function ini_get;
+use function ini_set;
 use function is_array;
 use function is_finite;
 use function is_float;
@@ -56,7 +61,7 @@ final class JsonCodec implements Codec
     {
         if (is_array($value) ? Values::arePlain($value) : is_scalar($value)) {
             try {
-                return json_encode($value, self::FLAGS, Values::MAX_DEPTH);
+                return self::json($value);
             } catch (JsonException) {
                 // What follows finds out where.
             }
@@ -64,7 +69,7 @@ final class JsonCodec implements Codec
         $value = $this->normalize($value, 0);
 
         try {
-            return json_encode($value, self::FLAGS, Values::MAX_DEPTH);
+            return self::json($value);
         } catch (JsonException $cause) {
             throw new EncodeFailed("can't be encoded as JSON: {$cause->getMessage()}.", $cause);
         }
@@ -119,31 +124,33 @@ final class JsonCodec implements Codec
             throw Values::tooDeep();
         }
         $key = '';
+        // Another array: an element of the caller's may be a reference.
+        $normalized = [];
 
         try {
             foreach ($values as $key => $value) {
                 if (is_string($key) && preg_match('//u', $key) !== 1) {
                     throw new EncodeFailed('has a key that is not UTF-8, which JSON has no form for: use MessagePack.');
                 }
-                $values[$key] = $this->normalize($value, $depth + 1);
+                $normalized[$key] = $this->normalize($value, $depth + 1);
             }
         } catch (EncodeFailed $failure) {
             throw $failure->within($key);
         }
 
-        return $values;
+        return $normalized;
     }
 
     private function normalizeObject(object $object, int $depth): mixed
     {
         if ($object instanceof DateTimeInterface) {
-            return $object->format($object->format('u') === '000000' ? DateTimeInterface::RFC3339 : 'Y-m-d\TH:i:s.uP');
+            return self::time($object);
         }
         if ($object instanceof Bytes) {
             throw new EncodeFailed('is bytes, which JSON has no form for: use MessagePack, or send a base64 string.');
         }
         if ($object instanceof stdClass && ! $object instanceof JsonSerializable) {
-            $values = $this->normalizeArray((array) $object, $depth);
+            $values = $this->normalizeArray(Values::properties($object), $depth);
 
             // json_encode() makes an array of a list, and {} of an object alone.
             return array_is_list($values) ? (object) $values : $values;
@@ -154,6 +161,36 @@ final class JsonCodec implements Codec
         }
         // An object may name itself as its stand-in: each step counts as a level.
         return $depth < Values::MAX_DEPTH ? $this->normalizeObject($standIn, $depth + 1) : throw Values::tooDeep();
+    }
+
+    private static function time(DateTimeInterface $time): string
+    {
+        Values::seconds($time);
+        // RFC 3339 has four digits for the year, and no seconds in an offset, which zones had before the twentieth century.
+        if ($time->getOffset() % 60 !== 0 || preg_match('/^(?!0000)\d{4}$/', $time->format('Y')) !== 1) {
+            $time = DateTimeImmutable::createFromInterface($time)->setTimezone(new DateTimeZone('UTC'));
+        }
+
+        return $time->format($time->format('u') === '000000' ? DateTimeInterface::RFC3339 : 'Y-m-d\TH:i:s.uP');
+    }
+
+    /**
+     * @throws JsonException
+     */
+    private static function json(mixed $value): string
+    {
+        // php.ini may say that floats are to be cut. Where ini_set() is disabled they are.
+        $precision = ini_get('serialize_precision');
+        if ($precision === '-1' || ! function_exists('ini_set')) {
+            return json_encode($value, self::FLAGS, Values::MAX_DEPTH);
+        }
+        ini_set('serialize_precision', '-1');
+
+        try {
+            return json_encode($value, self::FLAGS, Values::MAX_DEPTH);
+        } finally {
+            ini_set('serialize_precision', (string) $precision);
+        }
     }
 
     /**

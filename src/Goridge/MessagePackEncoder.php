@@ -154,7 +154,7 @@ final class MessagePackEncoder
             $object instanceof Bytes => self::bytes($object->bytes),
             $object instanceof DateTimeInterface => self::timestamp($object),
             $object instanceof JsonSerializable => $this->standIn(Values::standIn($object), $depth),
-            $object instanceof stdClass => $this->array((array) $object, $depth, true),
+            $object instanceof stdClass => $this->array(Values::properties($object), $depth, true),
             default => $this->standIn(Values::standIn($object), $depth),
         };
     }
@@ -242,7 +242,7 @@ final class MessagePackEncoder
      */
     private static function timestamp(DateTimeInterface $time): string
     {
-        $seconds = $time->getTimestamp();
+        $seconds = Values::seconds($time);
         $nanoseconds = 1000 * (int) $time->format('u');
         if ($seconds < 0 || $seconds >= 1 << 34) {
             return pack('CCCNJ', 0xC7, 12, 0xFF, $nanoseconds, $seconds);

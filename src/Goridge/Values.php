@@ -6,14 +6,18 @@ namespace Reasno\GoTask\Goridge;
 
 use BackedEnum;
 use Closure;
+use DateTimeInterface;
+use Error;
 use JsonSerializable;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Exception\EncodeFailed;
 use Reasno\GoTask\Raw;
+use stdClass;
 use Throwable;
 use UnitEnum;
 
 use function get_debug_type;
+use function gmdate;
 use function is_array;
 use function is_bool;
 use function is_float;
@@ -21,6 +25,9 @@ use function is_int;
 use function is_object;
 use function is_string;
 use function sprintf;
+use function str_starts_with;
+use function strrchr;
+use function substr;
 
 /**
  * What may stand in a payload, whatever the codec.
@@ -36,6 +43,10 @@ final class Values
      * In all containers of a body together, a map's entry counting twice. Each takes a byte there, and up to two hundred here.
      */
     public const MAX_ELEMENTS = 4 * 1024 * 1024;
+
+    /** What Python's datetime and RFC 3339 hold: the years 1 to 9999, here in UTC, as Unix times. */
+    private const FIRST_SECOND = -62_135_596_800;
+    private const LAST_SECOND = 253_402_300_799;
 
     /**
      * Whether there is nothing but null, bool, int, float, string and arrays of such, not too deep.
@@ -104,6 +115,47 @@ final class Values
         }
 
         throw new EncodeFailed(self::refusal($object));
+    }
+
+    /**
+     * @return int the Unix time
+     * @throws EncodeFailed where Python has no such time
+     */
+    public static function seconds(DateTimeInterface $time): int
+    {
+        try {
+            $seconds = $time->getTimestamp();
+        } catch (Error $cause) {
+            // A subclass whose constructor did not call its parent's.
+            throw new EncodeFailed("can't be encoded: {$cause->getMessage()}", $cause);
+        }
+        if ($seconds < self::FIRST_SECOND || $seconds > self::LAST_SECOND) {
+            throw new EncodeFailed('is a time in the year ' . gmdate('Y', $seconds) . '; the years 1 to 9999, in UTC, can be sent.');
+        }
+
+        return $seconds;
+    }
+
+    /**
+     * @return array<mixed> what the object has
+     * @throws EncodeFailed where a subclass hides some of it
+     */
+    public static function properties(stdClass $object): array
+    {
+        $properties = (array) $object;
+        if ($object::class !== stdClass::class) {
+            foreach ($properties as $name => $_) {
+                if (is_string($name) && str_starts_with($name, "\0")) {
+                    throw new EncodeFailed(sprintf(
+                        'is an object of class %s, whose property %s is not public: let it implement JsonSerializable, or send an array.',
+                        $object::class,
+                        substr((string) strrchr($name, "\0"), 1),
+                    ));
+                }
+            }
+        }
+
+        return $properties;
     }
 
     public static function tooDeep(): EncodeFailed
