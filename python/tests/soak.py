@@ -95,8 +95,9 @@ class Soak:
             client.stop()
         for client in self._clients:
             client.join()
-        self._audit.end()
-        return self._report(self._scene.close())
+        left = self._scene.close()
+        self._audit.end()  # nothing runs any more
+        return self._report(left)
 
     def _break_things(self, until: float) -> None:
         choices = [

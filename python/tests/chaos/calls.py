@@ -22,6 +22,9 @@ METHODS = {"sync": "Sync.work", "async": "Async.work", "own": "Own.work"}
 #: Errors that say that the method has not run; so does the text of others.
 NOT_RUN = {"connect_failed", "overloaded", "unavailable"}
 
+#: What a caller notes that waits no longer: whether the method runs, and when, it does not learn.
+LEFT = {"deadline_exceeded", "connection_lost", "cancelled", "given up"}
+
 
 def answer(token: str, body: bytes, times: int) -> list[Any]:
     """What a call of `work` returns: everything that the answer to another call would not have."""
@@ -72,6 +75,11 @@ class Book:
 
     def ended_with(self, code: str) -> list[str]:
         return [token for token, outcome in self._outcomes.items() if outcome == code]
+
+    @property
+    def undecided(self) -> set[str]:
+        """Calls whose callers wait no longer, and that may still run."""
+        return {token for token, code in self._outcomes.items() if code in LEFT} - self._not_run
 
     @property
     def errors(self) -> Counter[str]:
