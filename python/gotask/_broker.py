@@ -157,7 +157,7 @@ class Broker:
                 route.inline.submit(call, route.is_async)
         except GoTaskError as error:
             if call.notify:
-                self.log.error(f"a notification was lost: {error.message}", method=call.name)
+                self.log.error(f"the notification {call.name} was lost: {error.message}", method=call.name)
             call.owner.fail(call, error)
         self.loop.call_soon(self.flush)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+# All of them before the application's folder is on sys.path: it may have modules of the same names.
+import json
 import os
+import sys
+from traceback import TracebackException
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from traceback import TracebackException
     from typing import Any
 
 # A traceback or a message is cut to this many characters, in its middle: the ends say the most.
@@ -16,7 +19,14 @@ MAX_TEXT = 64 * 1024
 MAX_DATA = 256 * 1024
 MAX_REPR = 1024
 
+# Characters of a class's or a method's name.
+MAX_NAME = 255
+
+# Bytes of an error's body that are looked at. None of a broker's is longer: message, traceback and data are bounded above.
+MAX_BODY = 1024 * 1024 + 64 * 1024
+
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 
 
 class GoTaskError(Exception):
@@ -63,20 +73,31 @@ class InvalidRequest(GoTaskError):
 
 
 class RemoteError(GoTaskError):
-    """The method raised. `type` is the exception's class, `traceback` its traceback as text, or empty."""
+    """The method raised. `message` is the exception's own text, or its class where it has none.
+
+    `type` is its class, `traceback` its traceback as text, `where` the line of the application that raised it, such as
+    `app.py:63 in raises`. Each is empty where the peer does not say.
+    """
 
     def __init__(
-        self, message: str = "", data: dict[str, Any] | None = None, type: str = "", traceback: str = ""
+        self,
+        message: str = "",
+        data: dict[str, Any] | None = None,
+        type: str = "",
+        traceback: str = "",
+        where: str = "",
     ) -> None:
         super().__init__(message, data)
         self.type = type
         self.traceback = traceback
+        self.where = where
 
     def __str__(self) -> str:
-        return f"{self.type}: {self.message}" if self.type else self.message
+        what = f"{self.type}: {self.message}" if self.type not in ("", self.message) else self.message
+        return f"{what} ({self.where})" if self.where else what
 
     def body(self) -> bytes:
-        return _body(self.code, self.message, self.type, self.traceback, self.data)
+        return _body(self.code, self.message, self.type, self.traceback, self.data, self.where)
 
 
 class InvalidResult(GoTaskError):
@@ -180,45 +201,61 @@ BY_CODE: dict[str, type[GoTaskError]] = {
 
 
 def from_body(body: bytes) -> GoTaskError:
-    """The error that an error reply's body says. Other text, of a plain Goridge peer, is a RemoteError."""
-    import json
+    """The error that an error reply's body says. Other text, of a plain Goridge peer, is a RemoteError.
 
+    No more than MAX_BODY bytes of it are looked at.
+    """
     try:
-        fields = json.loads(body)
+        fields = json.loads(body) if len(body) <= MAX_BODY else None
     except (ValueError, RecursionError):
         fields = None
-    if not isinstance(fields, dict) or not isinstance(fields.get("code"), str):
-        return RemoteError(body.decode("utf-8", "replace"))
+    if (
+        not isinstance(fields, dict)
+        or not _text(fields, "code")
+        or not isinstance(fields.get("message"), str)
+    ):
+        return RemoteError(_shorten(body[:MAX_BODY].decode("utf-8", "replace")))
     data = fields.get("data")
     if not isinstance(data, dict):
         data = None
-    message = str(fields.get("message", ""))
+    message = _text(fields, "message")
     error = BY_CODE.get(fields["code"])
     if error is not None:
         return error(message, data)
-    return RemoteError(message, data, str(fields.get("type", "")), str(fields.get("traceback", "")))
+    return RemoteError(
+        message, data, _text(fields, "type"), _text(fields, "traceback"), _text(fields, "where")
+    )
+
+
+def _text(fields: dict[str, Any], key: str) -> str:
+    value = fields.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def error_body(error: BaseException) -> bytes:
     """The body for what a method raised: everything but an argument mismatch is a `remote_error`.
 
-    Never raises, whatever the exception's `__str__`, `data` or traceback do.
+    Never raises, whatever the exception's class, `__str__`, `data` or traceback do.
     """
-    if isinstance(error, ArgumentMismatch):
-        return error.body()
-    # An application's exception may be read by properties; none of it may end the worker.
+    try:
+        # By the real class: an exception's `__class__` may say anything.
+        if issubclass(type(error), ArgumentMismatch):
+            return error.body()  # type: ignore[attr-defined, no-any-return]
+        name = class_name(type(error))
+        message = _message(error) or name
+        return _body("remote_error", message, name, traceback_text(error), _data(error), where(error))
+    except BaseException as failure:  # no memory for it, for instance
+        name = class_name(type(error))
+        return _body("remote_error", f"({class_name(type(failure))} while it was described)", name)
+
+
+def _data(error: BaseException) -> dict[str, Any] | None:
+    # An application's exception may be read by properties.
     try:
         data = error.data  # type: ignore[attr-defined]
+        return data if isinstance(data, dict) else None
     except BaseException:
-        data = None
-    name = class_name(type(error))
-    return _body(
-        "remote_error",
-        _message(error) or name,
-        name,
-        traceback_text(error),
-        data if isinstance(data, dict) else None,
-    )
+        return None
 
 
 def error_text(body: bytes) -> bytes:
@@ -226,15 +263,75 @@ def error_text(body: bytes) -> bytes:
     return str(from_body(body)).encode("utf-8", "replace")
 
 
+def told(body: bytes) -> tuple[str, str]:
+    """What an error reply's body says, for a log: what happened, and the traceback or the stack, or an empty text."""
+    error = from_body(body)
+    stack = error.traceback if isinstance(error, RemoteError) else (error.data or {}).get("stack", "")
+    return str(error), stack if isinstance(stack, str) else ""
+
+
 def class_name(cls: type) -> str:
-    """`ValueError`, `app.Broken`, `numpy.linalg.LinAlgError`."""
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    """`ValueError`, `app.Broken`, `numpy.linalg.LinAlgError`. Never raises; MAX_NAME characters at most."""
+    try:
+        # Not what a metaclass has in the place of them.
+        name: str = vars(type)["__qualname__"].__get__(cls)[:MAX_NAME]
+        module = vars(type)["__module__"].__get__(cls)
+        return name if module == "builtins" or type(module) is not str else f"{module}.{name}"[-MAX_NAME:]
+    except BaseException:
+        return "an exception"
+
+
+def where(error: BaseException) -> str:
+    """The innermost line of the application that its traceback shows, such as `app.py:63 in raises`; or empty.
+
+    What is installed, and Python's own library, counts only where there is nothing else. The path is relative to the entry of
+    sys.path that the file was found by, or to the working directory. Never raises.
+    """
+    try:
+        own = other = None
+        frame = error.__traceback__
+        while frame is not None:
+            file = frame.tb_frame.f_code.co_filename
+            if _is_own(file):
+                own = frame
+            elif not file.startswith(_OURS):
+                other = frame
+            frame = frame.tb_next
+        found = own or other
+        if found is None:
+            return ""
+        code = found.tb_frame.f_code
+        return f"{_relative(code.co_filename)}:{found.tb_lineno} in {code.co_name[:MAX_NAME]}"
+    except BaseException:
+        return ""
+
+
+_OURS = (_PACKAGE, "<frozen importlib")
+
+
+def _is_own(file: str) -> bool:
+    """Whether it is the application's: neither generated, nor Python's, nor installed, nor GoTask's."""
+    return not file.startswith(("<", _LIBRARY, _PACKAGE)) and not (
+        f"{os.sep}site-packages{os.sep}" in file or f"{os.sep}dist-packages{os.sep}" in file
+    )
+
+
+def _relative(file: str) -> str:
+    folders = [entry for entry in sys.path if isinstance(entry, str)]
+    try:
+        folders.append(os.getcwd())
+    except OSError:
+        pass  # it has been removed
+    above = [
+        folder
+        for folder in folders
+        if folder.strip(os.sep) and file.startswith(folder.rstrip(os.sep) + os.sep)
+    ]
+    return file[len(max(above, key=len)) :].lstrip(os.sep) if above else file
 
 
 def traceback_text(error: BaseException) -> str:
-    """Its traceback as Python prints it, less the frames of GoTask and the import system it begins with."""
-    from traceback import TracebackException
-
+    """Its traceback as Python prints it, less the frames of GoTask and the import system it begins with. Never raises."""
     try:
         trace = TracebackException(type(error), error, error.__traceback__, compact=True)
         _strip(trace, set())
@@ -249,7 +346,7 @@ def _strip(trace: TracebackException | None, seen: set[int]) -> None:
     seen.add(id(trace))
     own = 0
     for frame in trace.stack:
-        if not frame.filename.startswith((_PACKAGE, "<frozen importlib")):
+        if not frame.filename.startswith(_OURS):
             break
         own += 1
     if own < len(trace.stack):
@@ -262,7 +359,12 @@ def _strip(trace: TracebackException | None, seen: set[int]) -> None:
 
 def _message(error: BaseException) -> str:
     try:
-        return _shorten(str(error))
+        text = str(error)
+        if issubclass(type(error), ModuleNotFoundError) and sys.executable:
+            text += (
+                f" (the interpreter is {sys.executable})"  # which is not always the one it was installed for
+            )
+        return _shorten(text)
     except BaseException as failure:
         return f"(its __str__ raised {class_name(type(failure))})"
 
@@ -275,13 +377,18 @@ def _shorten(text: str) -> str:
 
 
 def _body(
-    code: str, message: str, type: str = "", traceback: str = "", data: dict[str, Any] | None = None
+    code: str,
+    message: str,
+    type: str = "",
+    traceback: str = "",
+    data: dict[str, Any] | None = None,
+    where: str = "",
 ) -> bytes:
-    import json
-
     fields: dict[str, Any] = {"code": code, "message": message}
     if type:
         fields["type"] = type
+    if where:
+        fields["where"] = where
     if traceback:
         fields["traceback"] = traceback
     if data:
@@ -290,12 +397,11 @@ def _body(
     return json.dumps(fields, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
-def _json_able(data: dict[str, Any]) -> dict[str, Any]:
-    import json
-
+def _json_able(data: dict[str, Any]) -> Any:
     try:
-        if len(json.dumps(data, allow_nan=False)) <= MAX_DATA:
-            return data
+        text = json.dumps(data, allow_nan=False)
+        if len(text) <= MAX_DATA:
+            return json.loads(text)  # a copy, of JSON's own types
     except BaseException:  # not JSON's types, NaN, a cycle, a dict subclass that raises
         pass
     try:

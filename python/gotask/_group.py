@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ._deadlines import CANCELLED, DEADLINE, Deadlines
-from ._errors import DeadlineExceeded, GoTaskError, RemoteError, Unavailable
+from ._errors import DeadlineExceeded, GoTaskError, RemoteError, Unavailable, told
 from ._fairness import Fairness
 from ._gather_watch import GatherWatch
 from ._lane import Lane
@@ -253,6 +253,8 @@ class WorkerGroup:
             call.release()
             if segment is not None:
                 frame = segment.view if isinstance(content, Segment) else segment.view[:content]
+                if frame[1] & ERROR:
+                    self._answered_with_error(call, bytes(frame))
                 if call.owner.answer(call, frame, segment):
                     return
         if segment is not None:
@@ -293,15 +295,21 @@ class WorkerGroup:
 
     def _answered_with_error(self, call: Call, frame: bytes) -> None:
         reason = self.deadlines.reason(call)
-        if not reason and not call.notify:
+        if not call.notify and reason != DEADLINE:
             return
-        text = bytes(frame[parse(frame).start + len(call.method) :]).decode("utf-8", "replace")
+        text, traceback = told(bytes(frame[parse(frame).start + len(call.method) :]))
         if call.notify:
-            self._broker.log.error("a notification failed", method=call.name, error=text)
-        elif reason == DEADLINE:
-            self._broker.log.warning(
-                f"{call.name} ran out of time and was interrupted", call=call.number, error=text
-            )
+            what = f"the notification {call.name} failed: {text}"
+        else:
+            what = f"{call.name} ran out of time and was interrupted: {text}"
+        self._broker.log.record(
+            {
+                "level": "error" if call.notify else "warning",
+                "message": what,
+                "context": {"method": call.name, "call": call.number},
+                "exception": traceback,
+            }
+        )
 
     # -- death ------------------------------------------------------------------------------------------------------
 
@@ -337,7 +345,7 @@ class WorkerGroup:
         """Answers a call whose time was over while it waited."""
         message = "its time was over before a worker was free; it has not run"
         if call.notify:
-            self._broker.log.error(f"a notification was lost: {message}", method=call.name)
+            self._broker.log.error(f"the notification {call.name} was lost: {message}", method=call.name)
         call.owner.fail(call, DeadlineExceeded(message))
 
     def _hand_over(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _protocol as wire
 from ._entry import EXACT, STRUCTURED
+from ._errors import told
 from ._loader import forget, load, restore
 from ._protocol import Buffer
 from ._queue import Call
@@ -123,7 +124,11 @@ class InlineRunner:
         if not call.notify:
             call.owner.answer(call, frame)
         elif frame[1] & wire.ERROR:
-            self._log.error("a notification failed", method=call.method.decode("utf-8", "replace"))
+            name = call.method.decode("utf-8", "replace")
+            text, traceback = told(frame[wire.parse(frame).start + len(call.method) :])
+            what = f"the notification {name} failed: {text}"
+            record = {"level": "error", "message": what, "context": {"method": name}, "exception": traceback}
+            self._log.record(record)
 
 
 def _job(call: Call) -> Job:

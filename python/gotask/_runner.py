@@ -19,6 +19,7 @@ from ._errors import (
     error_body,
     error_text,
     traceback_text,
+    where,
 )
 from ._interrupts import Interrupted
 from ._memory import Segment
@@ -140,7 +141,7 @@ class Runner:
             finally:
                 running_sync.job = None
         except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
-            return self.raised(job, error, isinstance(error, Interrupted))
+            return self.raised(job, error, issubclass(type(error), Interrupted))
         return self.result(job, result)
 
     def expired(self, job: Job) -> list[Buffer]:
@@ -161,7 +162,9 @@ class Runner:
     def raised(self, job: Job, error: BaseException, stopped: bool) -> list[Buffer]:
         """The reply with what the method raised; `stopped`: because it was told to end."""
         if stopped:
-            body = _stopped(job, "it was interrupted", {"stack": traceback_text(error)}).body()
+            at = where(error)
+            what = f"it was interrupted ({at})" if at else "it was interrupted"
+            body = _stopped(job, what, {"stack": traceback_text(error)}).body()
         else:
             body = error_body(error)
         return self.failed(job, body)
@@ -175,7 +178,7 @@ class Runner:
     def result(self, job: Job, result: object) -> list[Buffer]:
         """The reply with what the method returned."""
         try:
-            kind = result.__class__
+            kind = type(result)
             if kind is bytes or kind is str or self._was_large:
                 body = encode_parts(job.codec, result)
             else:
@@ -183,6 +186,8 @@ class Runner:
         except GoTaskError as error:
             name = job.method.decode("utf-8", "replace")
             return self.failed(job, InvalidResult(f"{name} returned what can't be sent: {error}").body())
+        except BaseException as error:  # SystemExit of a dict's own items(), for instance
+            return self.raised(job, error, False)
         size = len(body[0]) if len(body) == 1 else sum(map(len, body))
         self._was_large = size >= wire.LARGE
         if size + len(job.method) > self._max_payload:

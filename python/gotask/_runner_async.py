@@ -30,6 +30,8 @@ async def run_async(runner: Runner, job: Job) -> list[Buffer]:
         finally:
             job.interruptible = False
     except BaseException as error:
-        stopped = isinstance(error, Interrupted) or job.cancelled and isinstance(error, CancelledError)
+        stopped = (
+            issubclass(type(error), Interrupted) or job.cancelled and issubclass(type(error), CancelledError)
+        )
         return runner.raised(job, error, stopped)
     return runner.result(job, result)

@@ -121,7 +121,7 @@ def test_a_plain_peer_gets_text(broker: BrokerProcess) -> None:
     assert plain.call("App.Hi", "x") == {"hello": "x"}
     frame = plain.reply(plain.send_raw("App.fail", b'"so"', wire.JSON))
     assert frame.flags == wire.JSON | wire.ERROR and len(frame.options) == 2
-    assert frame.payload[frame.options[1] :] == b"ValueError: so"
+    assert frame.payload[frame.options[1] :] == b"ValueError: so (calls.py:61 in fail)"
     assert "no method" in plain.call("App.nope")
 
 
@@ -148,8 +148,12 @@ def test_a_notification_is_answered_when_it_is_accepted(peer: Peer, tmp_path: Pa
 
 
 def test_a_failed_notification_is_logged(peer: Peer, broker: BrokerProcess) -> None:
-    assert peer.call("App.fail", "unseen", 0, wire.NOTIFY) is None
-    assert broker.logged("a notification failed")["level"] == "error"
+    for text in ("unseen", "u" * 100_000):  # a large reply takes another way
+        assert peer.call("App.fail", text, 0, wire.NOTIFY) is None
+        record = broker.logged(f"the notification App.fail failed: ValueError: {text[:10]}")
+        assert record["level"] == "error" and record["context"]["method"] == "App.fail"
+        assert record["message"].endswith(" in fail)")
+        assert record["exception"].startswith("Traceback (most recent call last):\n")
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,11 @@ final class ErrorReply
             $message => "raised {$type}",
             default => "raised {$type}: {$message}",
         };
+        // Stock exception handlers show the message, and of files only PHP's.
+        $where = self::string($error, 'where');
 
         return new RemoteError(
-            "{$method} {$what}",
+            $where === '' ? "{$method} {$what}" : "{$method} {$what} ({$where})",
             $method,
             $type,
             rtrim(self::string($error, 'traceback')),

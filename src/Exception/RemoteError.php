@@ -7,8 +7,9 @@ namespace Reasno\GoTask\Exception;
 /**
  * The method raised an exception.
  *
- * The message is short: the method, the exception's class and its text. Python's traceback is the previous exception, so
- * that whatever shows or logs an exception with its causes shows it too.
+ * The message is short: the method, the exception's class, its text, and the line of the application that raised it, as in
+ * `App.hi raised ValueError: bad name (app.py:63 in hi)`. Python's traceback is the previous exception, so that whatever shows or logs
+ * an exception with its causes shows it too.
  */
 final class RemoteError extends CallFailed
 {

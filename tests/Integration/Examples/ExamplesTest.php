@@ -45,10 +45,10 @@ final class ExamplesTest extends TestCase
         foreach ([
             '/WorkerCrashed: the worker \d+ was killed by SIGSEGV while it ran Deaths.segfault\n.+signal: 11\n.+peakMemory: \d{7,}\n.+File ".+app.py", line \d+ in segfault/s',
             '/WorkerCrashed: the worker \d+ ended with exit code 3 .+exitCode: 3\n.+stderr: "leaving without a word to anybody\\\n"/s',
-            "/RemoteError: Deaths.exit raised SystemExit: 3\\n.+{$app}/s",
+            "/RemoteError: Deaths.exit raised SystemExit: 3 \\(app\\.py:\\d+ in exit\\)\\n.+{$app}/s",
             "/RemoteError: Deaths.recurse raised RecursionError: .+{$app}/s",
-            "/RemoteError: Deaths.raise_unprintable raised app.Unprintable: \\(its __str__ raised RuntimeError\\)\\n.+{$app}/s",
-            "/DeadlineExceeded: the time of Deaths.sleep was over while it ran; it was interrupted\\n.+{$app}/s",
+            "/RemoteError: Deaths.raise_unprintable raised app.Unprintable: \\(its __str__ raised RuntimeError\\) \\(app\\.py:\\d+ in raise_unprintable\\)\\n.+{$app}/s",
+            "/DeadlineExceeded: the time of Deaths.sleep was over while it ran; it was interrupted \\(app\\.py:\\d+ in sleep\\)\\n.+{$app}/s",
             "/DeadlineExceeded: Deaths.hold_the_interpreter had run out of time .+ its worker was killed\\n.+{$app}.+in hold_the_interpreter/s",
         ] as $pattern) {
             self::assertMatchesRegularExpression($pattern, $output);

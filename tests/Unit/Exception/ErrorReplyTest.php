@@ -104,10 +104,11 @@ final class ErrorReplyTest extends TestCase
             'message' => 'bad name',
             'type' => 'ValueError',
             'traceback' => $traceback . "\n",
+            'where' => 'app.py:7 in hi',
         ]);
 
         self::assertInstanceOf(RemoteError::class, $exception);
-        self::assertSame('App.hi raised ValueError: bad name', $exception->getMessage());
+        self::assertSame('App.hi raised ValueError: bad name (app.py:7 in hi)', $exception->getMessage());
         self::assertSame($traceback, $exception->getTraceback());
         self::assertStringContainsString($traceback, (string) $exception);
         $cause = $exception->getPrevious();
@@ -126,9 +127,10 @@ final class ErrorReplyTest extends TestCase
 
     public function testARemoteErrorWithoutATextIsNamedOnce(): void
     {
-        $exception = self::reply(['code' => 'remote_error', 'message' => 'KeyboardInterrupt', 'type' => 'KeyboardInterrupt']);
+        $reply = ['code' => 'remote_error', 'message' => 'KeyboardInterrupt', 'type' => 'KeyboardInterrupt'];
 
-        self::assertSame('App.hi raised KeyboardInterrupt', $exception->getMessage());
+        self::assertSame('App.hi raised KeyboardInterrupt', self::reply($reply)->getMessage());
+        self::assertSame('App.hi raised KeyboardInterrupt (app.py:7 in hi)', self::reply($reply + ['where' => 'app.py:7 in hi'])->getMessage());
     }
 
     public function testAnErrorThatThisVersionDoesNotKnowIsARemoteError(): void
