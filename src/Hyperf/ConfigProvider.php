@@ -17,6 +17,7 @@ use Reasno\GoTask\Hyperf\Command\StatusCommand;
 use Reasno\GoTask\Hyperf\Config\BasePath;
 use Reasno\GoTask\Hyperf\Listener\PrivateWorkersListener;
 use Reasno\GoTask\Hyperf\Listener\RegisterProcessesListener;
+use Reasno\GoTask\Hyperf\Listener\ReloadListener;
 
 use function dirname;
 
@@ -71,6 +72,8 @@ class ConfigProvider
                 PrivateWorkersListener::class,
                 // Before Hyperf's own, which starts the processes that are registered by then.
                 RegisterProcessesListener::class => 99,
+                // After the application's.
+                ReloadListener::class => -99,
             ],
             'publish' => [
                 [

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Hyperf;
 
 use PHPUnit\Framework\Attributes\CoversNothing;
+use PHPUnit\Framework\Attributes\TestWith;
 
 use function is_resource;
 
@@ -50,6 +51,25 @@ final class ReloadTest extends HyperfTestCase
         if (getenv('GOTASK_RELOADS') !== false) {
             fprintf(STDERR, "\n%d reloads, %d requests, 0 failed\n", $reloads, $complete[1]);
         }
+    }
+
+    #[TestWith([''])]
+    #[TestWith(['listener'])]
+    public function testAReloadOfTheServerReachesEveryManagedWorkerAndTheApplication(string $callback): void
+    {
+        $this->app->publish();
+        $this->edit('config/autoload/gotask.php', "return [\n", "return [\n    'ml' => [],\n");
+        $this->app->start(['RELOAD_CALLBACK' => $callback]);
+        foreach (['default', 'ml'] as $worker) {
+            self::assertSame(['hello' => 'Jo'], $this->json("/hi?name=Jo&worker={$worker}"));
+        }
+
+        $this->edit('gotask/app.py', '"hello"', '"hallo"');
+        $this->app->signal(SIGUSR1);
+        foreach (['default', 'ml'] as $worker) {
+            Wait::until(fn (): bool => $this->app->get("/hi?name=Jo&worker={$worker}")[1] === '{"hallo":"Jo"}', 5.0, fn (): string => "{$worker}:\n{$this->app->log()}");
+        }
+        self::assertStringContainsString("BeforeReload {$callback}\n", (string) file_get_contents("{$this->app->directory}/events.txt"));
     }
 
     public function testCodeThatDoesNotStartLeavesTheOldOneAtWork(): void

@@ -174,6 +174,10 @@ namespace Hyperf\Framework\Event {
     {
         public Server $server;
     }
+
+    class BeforeServerStart
+    {
+    }
 }
 
 namespace Hyperf\Logger {

@@ -71,9 +71,6 @@ class SupervisorProcess extends AbstractProcess
         // Callers may be there before this process is. A server that goes into the background has not its final number yet.
         $pid = $server instanceof Server && ! empty($server->setting['daemonize']) ? 0 : (int) getmypid();
         (new StatusFile($this->config->address))->write(WorkerStatus::of(Availability::Starting, '', $pid, 0));
-        if ($server instanceof Server) {
-            (new ReloadHook($this->config, $this->logger))->bind($server);
-        }
         parent::bind($server);
     }
 

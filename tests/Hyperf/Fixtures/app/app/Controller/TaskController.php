@@ -32,7 +32,7 @@ class TaskController
 
     public function hi(RequestInterface $request)
     {
-        return $this->task->call('App.Hi', $request->query('name'));
+        return $this->workers->get($request->query('worker', 'default'))->call('App.Hi', $request->query('name'));
     }
 
     public function reason()

@@ -2,5 +2,6 @@
 
 declare(strict_types=1);
 use App\Listener\EventsListener;
+use App\Listener\ReloadListener;
 
-return [EventsListener::class];
+return [EventsListener::class, ReloadListener::class];

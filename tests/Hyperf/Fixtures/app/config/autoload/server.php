@@ -29,6 +29,7 @@ return [
     'callbacks' => [
         Event::ON_WORKER_START => [Bootstrap\WorkerStartCallback::class, 'onWorkerStart'],
         Event::ON_PIPE_MESSAGE => [Bootstrap\PipeMessageCallback::class, 'onPipeMessage'],
+        'beforeReload' => [App\Listener\ReloadListener::class, 'onBeforeReload'],
         Event::ON_WORKER_EXIT => [Bootstrap\WorkerExitCallback::class, 'onWorkerExit'],
     ],
 ];
