@@ -28,13 +28,10 @@ final class LogConfig
      */
     public static function of(Section $section): self
     {
-        $log = new self(
+        return new self(
             $section->text('name', 'gotask'),
             $section->text('channel', 'default'),
             $section->choice('level', ['info', 'debug', 'warning', 'error']),
         );
-        $section->end();
-
-        return $log;
     }
 }

@@ -25,14 +25,12 @@ final class PoolConfig
     public static function of(Section $section): self
     {
         $max = $section->integer('max_connections', 1, 1024, 4);
-        $pool = new self(
+
+        return new self(
             $section->integer('min_connections', 0, $max, min(1, $max)),
             $max,
             $section->seconds('connect_timeout', 10.0),
             $section->seconds('max_idle_time', 60.0),
         );
-        $section->end();
-
-        return $pool;
     }
 }

@@ -15,11 +15,13 @@ use function is_float;
 use function is_int;
 use function is_scalar;
 use function is_string;
+use function strlen;
 
 /**
- * A part of the configuration file, read with types. What is read is ticked off; what is left in the end nobody knows.
+ * A part of the configuration file, read with types. It notes which keys were asked for; a key that is left in the end is unknown.
  *
- * Numbers may be written as text, which is what comes from the environment, and flags as 1 and 0; null stands for the default.
+ * Numbers may be written as text, which is what comes from the environment, and flags as 1 and 0. Null stands for the default, and so
+ * does an empty text: that is what env() gives for a variable that is set to nothing.
  *
  * @internal
  */
@@ -27,6 +29,12 @@ final class Section
 {
     /** @var array<array-key, mixed> */
     private array $left;
+
+    /** @var list<string> the keys that there are */
+    private array $known = [];
+
+    /** @var list<self> */
+    private array $sections = [];
 
     /**
      * @param string $path of its key, such as `gotask.default.pool`
@@ -45,19 +53,20 @@ final class Section
     public function optionalText(string $key): ?string
     {
         $value = $this->take($key);
-        if ($value === null || is_string($value) && $value !== '') {
+        if ($value === null || is_string($value)) {
             return $value;
         }
 
-        throw $this->wrong($key, 'a text that is not empty', $value);
+        throw $this->wrong($key, 'a text', $value);
     }
 
     /**
-     * @param list<string> $choices
+     * @param non-empty-list<string> $choices
+     * @param null|string $default null: the first choice
      */
-    public function choice(string $key, array $choices): string
+    public function choice(string $key, array $choices, ?string $default = null): string
     {
-        $value = $this->take($key) ?? $choices[0];
+        $value = $this->take($key) ?? $default ?? $choices[0];
         if (is_string($value) && in_array($value, $choices, true)) {
             return $value;
         }
@@ -158,25 +167,25 @@ final class Section
     {
         $value = $this->take($key) ?? [];
 
-        return is_array($value) ? new self("{$this->path}.{$key}", $value) : throw $this->wrong($key, 'an array', $value);
+        return $this->sections[] = is_array($value) ? new self("{$this->path}.{$key}", $value) : throw $this->wrong($key, 'an array', $value);
     }
 
     /**
+     * Everything has been read, here and in the sections below.
+     *
      * @throws InvalidConfiguration when there are keys that nobody has asked for
      */
     public function end(): void
     {
-        $key = array_key_first($this->left);
-        if ($key !== null) {
-            throw new InvalidConfiguration("The key {$this->path}.{$key} in config/autoload/gotask.php is unknown.");
+        $known = $this->known();
+        foreach ([$this, ...$this->sections] as $section) {
+            $key = array_key_first($section->left);
+            if ($key !== null) {
+                $near = self::nearest("{$section->path}.{$key}", $known);
+
+                throw new InvalidConfiguration("The key {$section->path}.{$key} in config/autoload/gotask.php is unknown" . ($near === null ? '.' : ": did you mean {$near}?"));
+            }
         }
-    }
-
-    private static function asSeconds(mixed $value): ?float
-    {
-        $number = is_string($value) && is_numeric($value) ? (float) $value : $value;
-
-        return (is_int($number) || is_float($number)) && $number >= 0 && $number <= 86_400 ? (float) $number : null;
     }
 
     public function invalid(string $key, string $problem, ?Throwable $cause = null): InvalidConfiguration
@@ -186,12 +195,51 @@ final class Section
         return new InvalidConfiguration("{$this->path}.{$key} in config/autoload/gotask.php {$problem}{$detail}.", 0, $cause);
     }
 
+    private static function asSeconds(mixed $value): ?float
+    {
+        $number = is_string($value) && is_numeric($value) ? (float) $value : $value;
+
+        return (is_int($number) || is_float($number)) && $number >= 0 && $number <= 86_400 ? (float) $number : null;
+    }
+
+    /**
+     * @return list<string> with their paths
+     */
+    private function known(): array
+    {
+        $known = array_map(fn (string $key): string => "{$this->path}.{$key}", $this->known);
+
+        return array_merge($known, ...array_map(static fn (self $section): array => $section->known(), $this->sections));
+    }
+
+    /**
+     * The known key that has the same name elsewhere, or whose name differs in at most a third of its characters.
+     *
+     * @param list<string> $known
+     */
+    private static function nearest(string $path, array $known): ?string
+    {
+        $name = static fn (string $path): string => strtolower(substr((string) strrchr($path, '.'), 1));
+        $distances = [];
+        foreach ($known as $key) {
+            $distance = levenshtein($name($path), $name($key));
+            if ($distance <= max(1, intdiv(strlen($name($key)), 3))) {
+                // Among equals the one of the same section.
+                $distances[$key] = [$distance, levenshtein($path, $key)];
+            }
+        }
+        asort($distances);
+
+        return array_key_first($distances);
+    }
+
     private function take(string $key): mixed
     {
         $value = $this->left[$key] ?? null;
         unset($this->left[$key]);
+        $this->known[] = $key;
 
-        return $value;
+        return $value === '' ? null : $value;
     }
 
     private function wrong(string $key, string $wanted, mixed $value): InvalidConfiguration

@@ -80,7 +80,6 @@ final class WorkerConfig
         if ($minWorkers !== null && $workers !== 0) {
             $environment += ['GOTASK_MIN_WORKERS' => (string) $minWorkers];
         }
-        $limits->end();
         $managed = $section->flag('managed', true);
         $addresses = array_map(
             static fn (string $address): string => self::address($address, $directory),
@@ -103,7 +102,8 @@ final class WorkerConfig
             maxPayload: $maxPayload,
             pool: PoolConfig::of($section->section('pool')),
             log: $log,
-            console: $section->choice('console', [self::ATTACH, self::PRIVATE]),
+            // The variable is for all workers: tests would else attach to those that do not mention it.
+            console: $section->choice('console', [self::ATTACH, self::PRIVATE], getenv('GOTASK_CONSOLE') ?: null),
             directory: $directory,
             key: $key,
             tls: $tls,
@@ -151,7 +151,6 @@ final class WorkerConfig
             ['ca', 'certificate', 'key'],
         );
         $peerName = $section->optionalText('peer_name');
-        $section->end();
         try {
             return new Tls(...$files, peerName: $peerName);
         } catch (ValueError $error) {

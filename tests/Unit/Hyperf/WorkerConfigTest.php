@@ -14,6 +14,7 @@ use Reasno\GoTask\Hyperf\Config\Section;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 
 use function dirname;
+use function function_exists;
 use function strlen;
 
 /**
@@ -65,6 +66,36 @@ final class WorkerConfigTest extends TestCase
         self::assertSame(2.5, $config->timeout);
         self::assertSame(2048, $config->maxPayload);
         self::assertSame(2, $config->pool->maxConnections);
+    }
+
+    /** An empty variable in .env is one that is not set. */
+    public function testEveryKeyOfThePublishedFileMayBeEmpty(): void
+    {
+        $variables = [];
+        $published = (string) file_get_contents(__DIR__ . '/../../../publish/gotask.php');
+        self::assertGreaterThan(20, preg_match_all("/env\('(\w+)'/", $published, $variables));
+        foreach ($variables[1] as $name) {
+            putenv("{$name}=");
+        }
+        try {
+            $values = self::published();
+        } finally {
+            array_map(putenv(...), $variables[1]);
+        }
+        $tls = ['ca' => '', 'certificate' => '', 'key' => '', 'peer_name' => ''];
+
+        self::assertEquals(WorkerConfig::of('default', [], '/srv/app'), WorkerConfig::of('default', ['tls' => $tls] + $values, '/srv/app'));
+    }
+
+    public function testTheVariableForTheConsoleHoldsForEveryWorkerThatDoesNotSayOtherwise(): void
+    {
+        putenv('GOTASK_CONSOLE=private');
+        try {
+            self::assertSame(WorkerConfig::PRIVATE, WorkerConfig::of('ml', [], '/srv/app')->console);
+            self::assertSame(WorkerConfig::ATTACH, WorkerConfig::of('ml', ['console' => 'attach'], '/srv/app')->console);
+        } finally {
+            putenv('GOTASK_CONSOLE');
+        }
     }
 
     public function testWhatTheBrokerIsToKeepReachesItAsVariables(): void
@@ -131,6 +162,20 @@ final class WorkerConfigTest extends TestCase
     }
 
     /**
+     * @return array<string, mixed>
+     */
+    private static function published(): array
+    {
+        // Hyperf's, of which only the part for a variable that is set is needed here.
+        function_exists('Hyperf\Support\env') || eval('namespace Hyperf\Support; function env(string $key, mixed $default = null): mixed { $value = getenv($key); return $value === false ? $default : $value; }');
+        $values = require __DIR__ . '/../../../publish/gotask.php';
+        self::assertIsArray($values);
+        self::assertIsArray($values['default']);
+
+        return $values['default'];
+    }
+
+    /**
      * @param array<string, mixed> $values
      */
     #[DataProvider('mistakes')]
@@ -149,8 +194,13 @@ final class WorkerConfigTest extends TestCase
         yield 'key and file' => [['key' => 'a', 'key_file' => 'b'], 'gotask.default.key_file in config/autoload/gotask.php can\'t be given beside key'];
         yield 'no such file' => [['key_file' => 'nowhere'], 'gotask.default.key_file in config/autoload/gotask.php can\'t be used: The key file /srv/app/nowhere can\'t be read'];
         yield 'no such certificate' => [['tls' => ['ca' => '/nowhere']], 'The file /nowhere for TLS can\'t be read'];
-        yield 'unknown' => [['adress' => 'tcp://h:1'], 'gotask.default.adress in config/autoload/gotask.php is unknown'];
-        yield 'unknown below' => [['pool' => ['wait_timeout' => 1]], 'gotask.default.pool.wait_timeout in config/autoload/gotask.php is unknown'];
+        yield 'unknown' => [['adress' => 'tcp://h:1'], 'gotask.default.adress in config/autoload/gotask.php is unknown: did you mean gotask.default.address?'];
+        yield 'unknown below' => [['pool' => ['recycle' => 1]], 'gotask.default.pool.recycle in config/autoload/gotask.php is unknown.'];
+        yield 'of another section' => [['max_payload' => 1], 'gotask.default.max_payload in config/autoload/gotask.php is unknown: did you mean gotask.default.limits.max_payload?'];
+        yield 'of the same section' => [['tls' => ['Key' => 'x']], 'gotask.default.tls.Key in config/autoload/gotask.php is unknown: did you mean gotask.default.tls.key?'];
+        yield 'near' => [['limits' => ['max_call' => 1]], 'did you mean gotask.default.limits.max_calls?'];
+        yield 'in a section of log' => [['log' => ['lvl' => 'info']], 'gotask.default.log.lvl in config/autoload/gotask.php is unknown'];
+        yield 'the name of a list' => [['worker' => 2], 'did you mean gotask.default.workers?'];
         yield 'no number' => [['workers' => 'two'], "gotask.default.workers in config/autoload/gotask.php must be a whole number from 0 to 1024, not 'two'"];
         yield 'out of bounds' => [['limits' => ['concurrency' => 501]], 'gotask.default.limits.concurrency'];
         yield 'no flag' => [['managed' => 'yes'], "gotask.default.managed in config/autoload/gotask.php must be true or false, not 'yes'"];
