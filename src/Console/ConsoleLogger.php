@@ -6,8 +6,8 @@ namespace Reasno\GoTask\Console;
 
 use Psr\Log\AbstractLogger;
 use Stringable;
-use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Output\OutputInterface;
+use Symfony\Component\Console\Output\StreamOutput;
 
 use function is_float;
 use function is_scalar;
@@ -15,7 +15,8 @@ use function is_string;
 use function sprintf;
 
 /**
- * Log records as lines: for people, or as JSON for programs.
+ * Log records as lines: for people, or as JSON for programs. A record's further lines are indented, so that each begins with a
+ * time. Nothing here waits for a reader; see LogStream.
  */
 final class ConsoleLogger extends AbstractLogger
 {
@@ -23,22 +24,51 @@ final class ConsoleLogger extends AbstractLogger
         'emergency' => 'red', 'alert' => 'red', 'critical' => 'red', 'error' => 'red', 'warning' => 'yellow', 'debug' => 'gray',
     ];
 
+    private readonly ?LogStream $stream;
+
     public function __construct(private readonly OutputInterface $output, private readonly bool $json = false)
     {
+        $this->stream = $output instanceof StreamOutput ? new LogStream($output->getStream()) : null;
     }
 
     public function log($level, string|Stringable $message, array $context = []): void
     {
         $level = is_scalar($level) ? (string) $level : 'info';
-        $message = (string) $message;
+        if ($this->output->isQuiet() || $level === 'debug' && ! $this->output->isVerbose()) {
+            return;
+        }
         $time = is_float($context['time'] ?? null) ? $context['time'] : microtime(true);
         unset($context['time']);
+        $this->write($level, (string) $message, $context, $time);
+        $this->flush();
+    }
+
+    /**
+     * Writes what nobody has read yet, and says what was dropped meanwhile.
+     *
+     * @param float $timeout seconds to wait for a reader
+     */
+    public function flush(float $timeout = 0.0): void
+    {
+        $this->stream?->flush($timeout);
+        $dropped = $this->stream?->dropped() ?? 0;
+        if ($dropped > 0) {
+            $this->write('warning', "{$dropped} log records were dropped here, since nobody read the output of this process", [], microtime(true));
+        }
+    }
+
+    /**
+     * @param array<array-key, mixed> $context
+     */
+    private function write(string $level, string $message, array $context, float $time): void
+    {
         $record = ['time' => $time, 'level' => $level, 'message' => $message, 'context' => (object) $context];
-        $this->output->writeln(
-            $this->json ? Json::line($record) : $this->line($level, $message, $context, $time),
-            ($this->json ? OutputInterface::OUTPUT_RAW : OutputInterface::OUTPUT_NORMAL)
-                | ($level === 'debug' ? OutputInterface::VERBOSITY_VERBOSE : OutputInterface::VERBOSITY_NORMAL),
-        );
+        $line = $this->json ? Json::line($record) : (string) $this->output->getFormatter()->format($this->line($level, $message, $context, $time));
+        if ($this->stream !== null) {
+            $this->stream->write($line . "\n");
+        } else {
+            $this->output->writeln($line, OutputInterface::OUTPUT_RAW);
+        }
     }
 
     /**
@@ -54,9 +84,9 @@ final class ConsoleLogger extends AbstractLogger
             $fields .= " {$key}=" . Json::line($value);
         }
         $colour = self::COLOURS[$level] ?? 'green';
-        $line = sprintf('%s <fg=%s>%-8s</> %s', date('H:i:s', (int) $time), $colour, $level, OutputFormatter::escape("{$logger}: {$message}"))
-            . OutputFormatter::escape($fields);
+        $line = sprintf('%s <fg=%s>%-8s</> %s', date('H:i:s', (int) $time), $colour, $level, Terminal::paragraph("{$logger}: {$message}"))
+            . Terminal::line($fields);
 
-        return $traceback === '' ? $line : $line . "\n" . OutputFormatter::escape(rtrim($traceback));
+        return $traceback === '' ? $line : $line . Terminal::paragraph("\n" . rtrim($traceback));
     }
 }

@@ -41,6 +41,12 @@ final class Record
         return is_scalar($value) ? (string) $value : '';
     }
 
+    /** The text, fit for a line of a terminal. */
+    public function shown(string $key): string
+    {
+        return Terminal::line($this->text($key));
+    }
+
     public function number(string $key): float
     {
         $value = $this->fields[$key] ?? 0.0;

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Hyperf;
 use Psr\Log\AbstractLogger;
 use Psr\Log\LoggerInterface;
 use Psr\Log\LogLevel;
+use Reasno\GoTask\Console\Terminal;
 use Stringable;
 use Throwable;
 
@@ -55,6 +56,7 @@ class WorkerLogger extends AbstractLogger
         $logger = is_string($context['logger'] ?? null) && $context['logger'] !== 'gotask' ? " {$context['logger']}" : '';
         $traceback = is_string($context['traceback'] ?? null) ? "\n" . rtrim($context['traceback']) : '';
 
-        return "[gotask.{$this->worker}]{$logger} {$message}{$traceback}";
+        // It looks for Symfony's tags, too, and a terminal for its commands.
+        return Terminal::paragraph("[gotask.{$this->worker}]{$logger} {$message}") . Terminal::text($traceback);
     }
 }

@@ -41,6 +41,7 @@ final class Supervisor
      *                      as an app that does not import; else run() ends with that failure
      * @param null|Closure(): float $clock seconds, only ever forward
      * @param null|Closure(float): void $sleep for seconds, at most 0.1 at a time
+     * @param null|Closure(): void $tick is called about ten times a second
      */
     public function __construct(
         private readonly Supervised $process,
@@ -49,6 +50,7 @@ final class Supervisor
         private readonly bool $patient = false,
         ?Closure $clock = null,
         ?Closure $sleep = null,
+        private readonly ?Closure $tick = null,
     ) {
         $this->clock = $clock ?? static fn (): float => hrtime(true) / 1e9;
         $this->sleep = $sleep ?? static fn (float $seconds) => usleep((int) ($seconds * 1e6));
@@ -105,6 +107,7 @@ final class Supervisor
         $heeded = 0;
         $this->process->launch();
         while (($state = $this->process->poll(self::LOOK)) !== WorkerState::Ended) {
+            $this->tick();
             if ($state === WorkerState::Ready) {
                 $readySince ??= $this->now();
             }
@@ -151,6 +154,14 @@ final class Supervisor
         $until = $this->now() + $seconds;
         while ($this->requests === 0 && ! $this->reload && ($left = $until - $this->now()) > 0) {
             ($this->sleep)(min(self::LOOK, $left));
+            $this->tick();
+        }
+    }
+
+    private function tick(): void
+    {
+        if ($this->tick !== null) {
+            ($this->tick)();
         }
     }
 

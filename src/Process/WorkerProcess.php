@@ -185,6 +185,14 @@ final class WorkerProcess implements Supervised
         return $this->isRunning() ? $this->broker?->pid() : null;
     }
 
+    /**
+     * @internal what was started last, running or not: only this object may wait for its end
+     */
+    public function childPid(): ?int
+    {
+        return $this->broker?->pid();
+    }
+
     public function isRunning(): bool
     {
         return $this->poll(0.0) !== WorkerState::Ended;

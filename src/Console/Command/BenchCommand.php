@@ -10,6 +10,7 @@ use Reasno\GoTask\Console\Bench\Figure;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\Exception\GoTaskException;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Helper\Table;
@@ -59,7 +60,7 @@ final class BenchCommand extends Command
                 static fn (string $what) => $errors->writeln("<comment>{$what} …</comment>"),
             ))->run();
         } catch (GoTaskException|InvalidArgumentException $failure) {
-            $errors->writeln($failure->getMessage(), OutputInterface::OUTPUT_RAW);
+            $errors->writeln(Terminal::text($failure->getMessage()));
 
             return ExitCode::of($failure);
         }

@@ -10,6 +10,7 @@ use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\GoTask;
 use Symfony\Component\Console\Input\InputArgument;
 use Symfony\Component\Console\Output\OutputInterface;
+use Symfony\Component\Console\Output\StreamOutput;
 
 use function is_string;
 
@@ -38,19 +39,24 @@ class CallCommand extends ClientCommand
     protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
     {
         $text = $options->text('payload');
+        $source = $text === '-' ? 'what standard input holds' : 'the argument payload';
         $text = $text === '-' ? (string) stream_get_contents(STDIN) : $text;
-        // Objects stay objects: an empty map is not an empty list.
-        $payload = $text === null || trim($text) === '' ? null : json_decode($text, false, 512, JSON_THROW_ON_ERROR);
+        $payload = $text === null || trim($text) === '' ? null : Json::parse($text, $source);
         $result = $task->call($options->text('method') ?? '', $payload, $timeout);
 
         if ($options->flag('json')) {
             $output->writeln(Json::line($result), OutputInterface::OUTPUT_RAW);
-        } elseif (is_string($result) && ! Json::isText($result) && ! $output->isDecorated()) {
+        } elseif (is_string($result) && ! Json::isText($result) && ! self::isTerminal($output)) {
             $output->write($result, false, OutputInterface::OUTPUT_RAW);
         } else {
             $output->writeln(Json::pretty($result), OutputInterface::OUTPUT_RAW);
         }
 
         return ExitCode::OK;
+    }
+
+    private static function isTerminal(OutputInterface $output): bool
+    {
+        return $output->isDecorated() || $output instanceof StreamOutput && stream_isatty($output->getStream());
     }
 }

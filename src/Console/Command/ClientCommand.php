@@ -11,13 +11,13 @@ use Reasno\GoTask\Console\Addresses;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\Exception\CallEnded;
 use Reasno\GoTask\Exception\CallFailed;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\GoTask;
 use Symfony\Component\Console\Command\Command;
-use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\BufferedOutput;
@@ -99,7 +99,7 @@ abstract class ClientCommand extends Command
                 $documents[] = Json::line($address) . ':' . trim($document->fetch());
                 continue;
             }
-            $output->writeln(($place === 0 ? '' : "\n") . '<options=bold>' . OutputFormatter::escape($address) . '</>');
+            $output->writeln(($place === 0 ? '' : "\n") . '<options=bold>' . Terminal::line($address) . '</>');
             $code = max($code, $this->runOnce($options, $output));
         }
         if ($options->flag('json')) {
@@ -123,14 +123,14 @@ abstract class ClientCommand extends Command
     private static function show(Throwable $failure, OutputInterface $output): void
     {
         $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
-        $errors->writeln('<fg=red>' . OutputFormatter::escape($failure->getMessage()) . '</>');
+        $errors->writeln('<fg=red>' . Terminal::text($failure->getMessage()) . '</>');
         $python = match (true) {
             $failure instanceof RemoteError => $failure->traceback,
             $failure instanceof CallEnded => $failure->stack,
             default => '',
         };
         if ($python !== '') {
-            $errors->writeln(OutputFormatter::escape(rtrim($python)));
+            $errors->writeln(Terminal::text(rtrim($python)));
         }
     }
 

@@ -10,8 +10,8 @@ use Reasno\GoTask\Console\Doctor\Finding;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Console\Terminal;
 use Symfony\Component\Console\Command\Command;
-use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Input\InputArgument;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
@@ -69,9 +69,9 @@ class DoctorCommand extends Command
             false => '<fg=red>bad </>',
             null => '<comment>note</comment>',
         };
-        $output->writeln("{$mark} " . OutputFormatter::escape($finding->what));
+        $output->writeln("{$mark} " . Terminal::text($finding->what));
         if ($finding->advice !== '') {
-            $output->writeln('     ' . OutputFormatter::escape($finding->advice));
+            $output->writeln('     ' . Terminal::text($finding->advice));
         }
     }
 }

@@ -8,8 +8,8 @@ use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Record;
+use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\GoTask;
-use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Output\OutputInterface;
 
 /**
@@ -35,11 +35,11 @@ class MethodsCommand extends ClientCommand
         }
         foreach ($methods as $method) {
             $kinds = array_keys(array_filter(['async' => $method->flag('async'), 'inline' => $method->flag('inline')]));
-            $signature = OutputFormatter::escape($method->text('signature') ?: $method->text('name'));
+            $signature = $method->shown('signature') ?: $method->shown('name');
             $output->writeln("<info>{$signature}</info>" . ($kinds === [] ? '' : '  <comment>' . implode(', ', $kinds) . '</comment>'));
             $doc = strtok($method->text('doc'), "\n");
             if ($doc !== false) {
-                $output->writeln('    ' . OutputFormatter::escape(trim($doc)));
+                $output->writeln('    ' . Terminal::line(trim($doc)));
             }
         }
 

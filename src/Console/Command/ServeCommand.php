@@ -11,6 +11,7 @@ use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Process\AnnouncedWorker;
+use Reasno\GoTask\Process\Orphans;
 use Reasno\GoTask\Process\Supervisor;
 use Reasno\GoTask\Process\WorkerProcess;
 use Symfony\Component\Console\Command\Command;
@@ -27,6 +28,9 @@ use function function_exists;
  */
 final class ServeCommand extends Command
 {
+    /** Seconds that a reader of the log gets at the end. */
+    private const LAST_WORDS = 1.0;
+
     protected function configure(): void
     {
         $this->setName('serve')
@@ -72,8 +76,13 @@ final class ServeCommand extends Command
 
             return ExitCode::USAGE;
         }
-        $worker = new AnnouncedWorker($worker, $worker->addresses(), (int) getmypid());
-        $supervisor = new Supervisor($worker, $logger);
+        $orphans = Orphans::areOurs() ? new Orphans() : null;
+        $process = $worker;
+        $worker = new AnnouncedWorker($process, $process->addresses(), (int) getmypid());
+        $supervisor = new Supervisor($worker, $logger, tick: static function () use ($logger, $orphans, $process): void {
+            $logger->flush();
+            $orphans?->reap([$process->childPid()]);
+        });
         $this->heedSignals($supervisor, $worker);
         try {
             $supervisor->run();
@@ -83,6 +92,7 @@ final class ServeCommand extends Command
             return $worker->exit()->code ?? ExitCode::FAILED;
         } finally {
             $worker->close();
+            $logger->flush(self::LAST_WORDS);
         }
 
         return ExitCode::OK;

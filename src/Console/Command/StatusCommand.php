@@ -8,8 +8,8 @@ use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Record;
+use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\GoTask;
-use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Helper\Table;
 use Symfony\Component\Console\Output\OutputInterface;
 
@@ -42,17 +42,17 @@ class StatusCommand extends ClientCommand
         self::table($output, ['service', 'workers', 'queued', 'running', 'calls', 'refused', 'wait p50', 'p99', 'run p50', 'p99'], array_map(
             static fn (Record $service): array => [
                 // The one of all services that have no workers of their own has no name.
-                $service->text('name') === '' ? '(shared)' : $service->text('name'),
-                ...array_map($service->text(...), ['workers', 'queued', 'running', 'calls', 'refused']),
+                $service->text('name') === '' ? '(shared)' : $service->shown('name'),
+                ...array_map($service->shown(...), ['workers', 'queued', 'running', 'calls', 'refused']),
                 ...array_map(static fn (string $key): string => self::time($service->number($key)), ['wait_p50', 'wait_p99', 'run_p50', 'run_p99']),
             ],
             $status->records('services'),
         ));
         self::table($output, ['worker', 'service', 'generation', 'state', 'calls'], array_map(
             static fn (Record $worker): array => [
-                $worker->text('pid'),
-                $worker->text('service') === '' ? '(shared)' : $worker->text('service'),
-                ...array_map($worker->text(...), ['generation', 'state', 'calls']),
+                $worker->shown('pid'),
+                $worker->text('service') === '' ? '(shared)' : $worker->shown('service'),
+                ...array_map($worker->shown(...), ['generation', 'state', 'calls']),
             ],
             $status->records('workers'),
         ));
@@ -65,7 +65,7 @@ class StatusCommand extends ClientCommand
      */
     private static function lines(Record $status): array
     {
-        $state = $status->text('state');
+        $state = $status->shown('state');
         $reload = Record::of($status->fields['reload'] ?? null);
 
         return array_filter([
@@ -75,19 +75,19 @@ class StatusCommand extends ClientCommand
                 '' => '',
                 // Of Python's traceback, which the log has and `reload` shows, the last line says the most.
                 'failed' => self::failure('failed, and the old code goes on: ' . substr((string) strrchr("\n" . rtrim($reload->text('message')), "\n"), 1)),
-                default => '<comment>' . OutputFormatter::escape($reload->text('message')) . '</comment>',
+                default => '<comment>' . $reload->shown('message') . '</comment>',
             },
-            'addresses' => implode(', ', $status->texts('addresses')),
+            'addresses' => Terminal::line(implode(', ', $status->texts('addresses'))),
             'up for' => self::duration($status->number('uptime')),
-            'broker' => sprintf('process %s, Python %s (%s%s), gotask %s', $status->text('pid'), $status->text('python'), $status->text('loop'), $status->flag('compiled') ? ', compiled' : '', $status->text('version')),
-            'generation' => $status->text('generation'),
-            'calls' => sprintf('%s so far, %s running, %s waiting, over %s connections', ...array_map($status->text(...), ['calls', 'running', 'queued', 'connections'])),
+            'broker' => sprintf('process %s, Python %s (%s%s), gotask %s', $status->shown('pid'), $status->shown('python'), $status->shown('loop'), $status->flag('compiled') ? ', compiled' : '', $status->shown('version')),
+            'generation' => $status->shown('generation'),
+            'calls' => sprintf('%s so far, %s running, %s waiting, over %s connections', ...array_map($status->shown(...), ['calls', 'running', 'queued', 'connections'])),
         ], static fn (string $line): bool => $line !== '');
     }
 
     private static function failure(string $message): string
     {
-        return $message === '' ? '' : '<fg=red>' . OutputFormatter::escape(rtrim($message)) . '</>';
+        return $message === '' ? '' : '<fg=red>' . Terminal::text(rtrim($message)) . '</>';
     }
 
     /**

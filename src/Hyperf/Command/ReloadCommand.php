@@ -6,13 +6,13 @@ namespace Reasno\GoTask\Hyperf\Command;
 
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 use Reasno\GoTask\Hyperf\Config\Workers;
 use Reasno\GoTask\Process\Reload;
 use Symfony\Component\Console\Command\Command;
-use Symfony\Component\Console\Formatter\OutputFormatter;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\OutputInterface;
@@ -46,7 +46,7 @@ class ReloadCommand extends Command
             $name = (new Options($input))->text('worker');
             $workers = $name === null ? $this->workers->all() : [$this->workers->get($name)];
         } catch (InvalidConfiguration $error) {
-            $output->writeln("<fg=red>{$error->getMessage()}</>");
+            $output->writeln('<fg=red>' . Terminal::text($error->getMessage()) . '</>');
 
             return ExitCode::USAGE;
         }
@@ -78,7 +78,7 @@ class ReloadCommand extends Command
 
             return ExitCode::OK;
         } catch (GoTaskException $failure) {
-            $output->writeln('<fg=red>' . OutputFormatter::escape("{$config->name}: {$failure->getMessage()}") . '</>');
+            $output->writeln('<fg=red>' . Terminal::text("{$config->name}: {$failure->getMessage()}") . '</>');
 
             return ExitCode::of($failure);
         }

@@ -70,6 +70,21 @@ final class ServeTest extends TestCase
         self::assertFileDoesNotExist((string) UnixSocket::path($this->address));
     }
 
+    public function testASignalIsHeededAlsoWhereNobodyReadsTheLog(): void
+    {
+        $this->serve('app.py');
+        $this->await('ready at');
+        $task = new Client($this->address);
+        for ($record = 0; $record < 40; $record++) {
+            $task->call('App.Log', ['warning', str_repeat('x', 40_000)]);
+        }
+        $pids = Processes::tree($this->serve->pid ?? 0);
+        $this->serve?->signal(SIGTERM);
+
+        self::assertSame([], Processes::survivors($pids, 10.0));
+        self::assertSame(0, $this->exitCode());
+    }
+
     public function testAReloadBringsTheCodeAsItIsNow(): void
     {
         $this->serve($this->app('1'));

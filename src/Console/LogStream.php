@@ -1,0 +1,97 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console;
+
+use function strlen;
+
+/**
+ * Writes lines to a stream that perhaps nobody reads, and never waits for that: what does not fit is kept, at most 1 MiB of it, and
+ * lines beyond are dropped and counted.
+ *
+ * It leaves the stream in blocking mode, which belongs to all processes that have it, and looks before each write.
+ *
+ * @internal
+ */
+final class LogStream
+{
+    private const LIMIT = 1_048_576;
+
+    /** Bytes: so many fit into a pipe or a socket that is writable (PIPE_BUF). A terminal takes less. */
+    private const PIECE = 4096;
+    private const TERMINAL_PIECE = 256;
+
+    private string $waiting = '';
+
+    private int $dropped = 0;
+
+    private readonly int $piece;
+
+    /**
+     * @param resource $stream
+     */
+    public function __construct(private readonly mixed $stream)
+    {
+        $this->piece = stream_isatty($stream) ? self::TERMINAL_PIECE : self::PIECE;
+    }
+
+    /**
+     * @param string $line with its end
+     * @return bool whether it was taken
+     */
+    public function write(string $line): bool
+    {
+        $this->flush();
+        if ($this->waiting !== '' && strlen($this->waiting) + strlen($line) > self::LIMIT) {
+            $this->dropped++;
+
+            return false;
+        }
+        $this->waiting .= $line;
+        $this->flush();
+
+        return true;
+    }
+
+    /** The lines that were dropped since this was asked last, once there is room to say so. */
+    public function dropped(): int
+    {
+        if ($this->waiting !== '') {
+            return 0;
+        }
+        [$dropped, $this->dropped] = [$this->dropped, 0];
+
+        return $dropped;
+    }
+
+    /**
+     * Writes what waits, as far as that is possible.
+     *
+     * @param float $timeout seconds to wait for a reader
+     */
+    public function flush(float $timeout = 0.0): void
+    {
+        $until = hrtime(true) + (int) ($timeout * 1e9);
+        $offset = 0;
+        while ($offset < strlen($this->waiting) && $this->isWritable((int) max(0, $until - hrtime(true)))) {
+            $written = @fwrite($this->stream, substr($this->waiting, $offset, $this->piece));
+            if ($written === false || $written === 0) {
+                // The reader is gone.
+                $this->dropped += substr_count($this->waiting, "\n", $offset);
+                $offset = strlen($this->waiting);
+                break;
+            }
+            $offset += $written;
+        }
+        $this->waiting = substr($this->waiting, $offset);
+    }
+
+    private function isWritable(int $nanoseconds): bool
+    {
+        $read = $except = null;
+        $write = [$this->stream];
+
+        return @stream_select($read, $write, $except, intdiv($nanoseconds, 1_000_000_000), intdiv($nanoseconds % 1_000_000_000, 1000)) === 1;
+    }
+}

@@ -1,0 +1,50 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Console;
+
+use Symfony\Component\Console\Formatter\OutputFormatter;
+
+use function ord;
+use function sprintf;
+use function strlen;
+
+/**
+ * Makes text of others fit for a terminal: control characters, with which it could do there what it likes, are shown and not
+ * sent, and what looks like a tag of Symfony's stays text.
+ *
+ * @internal
+ */
+final class Terminal
+{
+    /** One line, whatever stands in it. */
+    public static function line(string $text): string
+    {
+        return self::escape(strtr($text, ["\n" => '\n', "\t" => ' ']));
+    }
+
+    /** Its lines. */
+    public static function text(string $text): string
+    {
+        return self::escape(str_replace("\r\n", "\n", $text));
+    }
+
+    /** Like text(), with each line but the first indented: so none can pass for the beginning of something else. */
+    public static function paragraph(string $text): string
+    {
+        return str_replace("\n", "\n    ", self::text($text));
+    }
+
+    private static function escape(string $text): string
+    {
+        // Beside those of ASCII the control characters U+0080 to U+009F; and of what is not UTF-8 all that is not ASCII.
+        $pattern = Json::isText($text) ? '/[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/' : '/[^\x09\x0a\x20-\x7e]/';
+
+        return OutputFormatter::escape((string) preg_replace_callback(
+            $pattern,
+            static fn (array $match): string => sprintf('\x%02x', ord($match[0][strlen($match[0]) - 1])),
+            $text,
+        ));
+    }
+}
