@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Hyperf;
 
+use Hyperf\Contract\StdoutLoggerInterface;
 use LogicException;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Aspect\WorkerAspect;
@@ -55,6 +56,7 @@ class ConfigProvider
         return [
             'dependencies' => [
                 GoTask::class => GoTaskFactory::class,
+                ...StderrLoggerFactory::isNeeded() ? [StdoutLoggerInterface::class => StderrLoggerFactory::class] : [],
             ],
             'aspects' => [
                 WorkerAspect::class,

@@ -119,6 +119,12 @@ final class Application
         return $this->run('bin/hyperf.php', ...$arguments);
     }
 
+    /** What a console command wrote on its standard output, to the byte. */
+    public function output(string ...$arguments): string
+    {
+        return (string) shell_exec(sprintf('cd %s && %s 2>/dev/null', escapeshellarg($this->directory), implode(' ', array_map(escapeshellarg(...), [self::php(), 'bin/hyperf.php', ...array_values($arguments)]))));
+    }
+
     /**
      * @return array{int, string}
      */

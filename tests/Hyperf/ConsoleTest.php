@@ -29,6 +29,21 @@ final class ConsoleTest extends HyperfTestCase
         self::assertSame(0, $code, $output);
     }
 
+    public function testStandardOutputHasNothingButTheResult(): void
+    {
+        $this->app->publish();
+        $this->edit('gotask/app.py', 'return {"hello": name}', "return b'\\xff\\n' if name == 'bytes' else {'hello': name}");
+        $this->app->start();
+        $this->json('/');
+
+        self::assertSame("{\"hello\":\"Jo\"}\n", $this->app->output('gotask:call', 'App.Hi', '"Jo"', '--json'));
+        self::assertSame("\xff\n", $this->app->output('gotask:call', 'App.Hi', '"bytes"'));
+        foreach (['gotask:status', 'gotask:methods', 'gotask:doctor'] as $command) {
+            self::assertJson($this->app->output('-n', $command, '--json'), $command);
+        }
+        self::assertStringContainsString('[DEBUG]', $this->app->output('list'), 'others are left as they are');
+    }
+
     public function testWithoutAServerThereIsNone(): void
     {
         $this->app->publish();

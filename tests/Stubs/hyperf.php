@@ -180,6 +180,26 @@ namespace Hyperf\Framework\Event {
     }
 }
 
+namespace Hyperf\Framework\Logger {
+    use Hyperf\Contract\ConfigInterface;
+    use Hyperf\Contract\StdoutLoggerInterface;
+    use Psr\Log\AbstractLogger;
+    use Stringable;
+    use Symfony\Component\Console\Output\OutputInterface;
+
+    class StdoutLogger extends AbstractLogger implements StdoutLoggerInterface
+    {
+        public function __construct(ConfigInterface $config, ?OutputInterface $output = null)
+        {
+        }
+
+        /** @param mixed $level */
+        public function log($level, string|Stringable $message, array $context = []): void
+        {
+        }
+    }
+}
+
 namespace Hyperf\Logger {
     use Psr\Log\LoggerInterface;
 
