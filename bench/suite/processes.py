@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import select
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -88,15 +90,13 @@ class Process:
             raise self.failed("does not end") from None
 
     def log(self) -> str:
+        """The last 64 KiB of what it wrote."""
         size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(0, size - 4000))
+        self._log.seek(max(0, size - 65536))
         return self._log.read().decode(errors="replace")
 
     def failed(self, how: str) -> Failed:
-        """With the line of its log that seems to say why."""
-        lines = [line for line in self.log().splitlines() if line.strip()] or ["it says nothing"]
-        why = next((line for line in lines if "rror" in line or "xception" in line), lines[-1])
-        return Failed(f"{' '.join(self.command)} {how}: {why.strip()}")
+        return Failed(f"{' '.join(self.command)} {how}: {reason(self.log())}")
 
     def tree(self) -> list[int]:
         """It and all below it."""
@@ -125,6 +125,34 @@ class Process:
                     stream.close()
                 except BrokenPipeError:
                     pass
+
+
+#: Log records that are no reason for anything, as Hyperf's console, Monolog and Python's logging write them.
+CHATTER = re.compile(r"\b(DEBUG|INFO|NOTICE)\b")
+
+#: "Fatal error:", "RuntimeException", "[ERROR]"; no class in whose name there is more, such as ErrorExceptionHandler.
+COMPLAINT = re.compile(r"\b\w*(error|exception)\b", re.IGNORECASE)
+
+#: Symfony's console: that line, and below it the message in a box, broken wherever its width ends.
+BOX = re.compile(r"In \S+ line \d+:$")
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def reason(log: str) -> str:
+    """What a program that did not start says of it: the first complaint in its log, else the last line."""
+    lines = [line for line in COLOUR.sub("", log).splitlines() if line.strip() and not CHATTER.search(line)]
+    for number, line in enumerate(lines):
+        below = lines[number + 1 :]
+        if BOX.match(line.strip()):
+            return "".join(
+                text[2:-2] for text in takewhile(lambda text: text.startswith("  "), below)
+            ).strip()
+        if line.startswith("Traceback (most recent call last):"):
+            return next((text for text in below if not text[0].isspace()), line)
+        if COMPLAINT.search(line):
+            return line.strip()
+    return lines[-1].strip() if lines else "it says nothing"
 
 
 def stop_all() -> None:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import pytest
 from suite.figures import Figure, Row, quantile
+from suite.processes import Process
 from suite.report import Report
 from suite.rows.work import ideal
 from suite.svg import Axis, plot
@@ -78,6 +79,49 @@ def test_nothing_is_left_of_a_run_that_is_interrupted(tmp_path: Path) -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert left(tmp_path) == []
+
+
+EVENT = "[2026-01-01 00:00:00.000] [DEBUG] Event Hyperf\\Framework\\Event\\BootApplication handled by"
+CHATTER = f"""\
+{EVENT} Hyperf\\ExceptionHandler\\Listener\\ExceptionHandlerListener listener.
+{EVENT} Hyperf\\ExceptionHandler\\Listener\\ErrorExceptionHandler listener.
+[2026-01-01 00:00:00] hyperf.INFO: An error handler is registered. [] []
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrote", "reason"),
+    [
+        ("", "it says nothing"),
+        ("one\ntwo\n\n", "two"),
+        (
+            "PHP Fatal error:  Uncaught Exception: no lock\nStack trace:\n#0 {main}\n",
+            "PHP Fatal error:  Uncaught Exception: no lock",
+        ),
+        (
+            CHATTER + "[2026-01-01 00:00:00.000] [ERROR] no port\n",
+            "[2026-01-01 00:00:00.000] [ERROR] no port",
+        ),
+        (
+            CHATTER
+            + "\nIn Server.php line 142:\n          \n  the port i  \n  s taken     \n          \n\nstart\n",
+            "the port is taken",
+        ),
+        (CHATTER + "\x1b[33mIn Server.php line 1:\x1b[39m\n  taken  \n", "taken"),
+        (
+            'Traceback (most recent call last):\n  File "a.py", line 1\n    raise Error(\nValueError: why\nend\n',
+            "ValueError: why",
+        ),
+        (CHATTER + "ended\n", "ended"),
+    ],
+    ids=["nothing", "words", "uncaught", "a record", "a box", "a coloured box", "a traceback", "a last word"],
+)
+def test_a_program_that_does_not_start_is_quoted_with_its_reason(wrote: str, reason: str) -> None:
+    process = Process([sys.executable, "-c", "import sys; sys.stderr.write(sys.argv[1])", wrote])
+    process.wait(60)
+    message = str(process.failed("does not start"))
+    process.stop()
+    assert message.endswith(f" does not start: {reason}")
 
 
 def run(folder: Path, *arguments: str) -> subprocess.Popen[str]:
