@@ -7,11 +7,15 @@ if __name__ == "__main__":
     if not __package__:
         # Python has put this file's folder in front; what must be importable is the package that it is.
         sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    from gotask import _signals
+
     if sys.argv[1:2] == ["--worker"]:
+        _signals.reset_in_worker()
         from gotask._worker import leave, main
 
         leave(main())
     else:
+        _signals.reset_in_broker()
         from gotask._cli import main
 
         sys.exit(main())

@@ -65,8 +65,8 @@ class _Server:
         self._end = asyncio.Event()  # drain
         self._now = asyncio.Event()  # and not even that
         self._serving = asyncio.Event()  # it is ready
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._asked_to_end)
+        loop.add_signal_handler(signal.SIGTERM, self._end.set)
+        loop.add_signal_handler(signal.SIGINT, self._interrupted)
         loop.add_signal_handler(signal.SIGQUIT, self._end_now)
         loop.add_signal_handler(signal.SIGHUP, lambda: broker.reload())
         if self._config.managed:
@@ -103,7 +103,9 @@ class _Server:
             await asyncio.sleep(_DRAIN_CHECK)
         if not broker.idle:
             why = (
-                "a second signal came" if self._now.is_set() else "they ran longer than the shutdown timeout"
+                "it was told to end at once"
+                if self._now.is_set()
+                else "they ran longer than the shutdown timeout"
             )
             self._log.warning(f"calls were cut off: {why}", running=broker.generations.running)
         broker.close()
@@ -140,7 +142,8 @@ class _Server:
             self._exit_code = EX_APP_FAILED
             self._end_now()
 
-    def _asked_to_end(self) -> None:
+    def _interrupted(self) -> None:
+        """Ctrl-C; pressed again, it is meant. SIGTERM is none of that: one service's managers may send it twice."""
         if self._end.is_set():
             self._now.set()
         self._end.set()

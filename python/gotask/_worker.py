@@ -30,11 +30,8 @@ def main() -> int:
     channel_fd, descriptors_fd, log_fd, slots_fd, stacks_fd, sync_fd, async_fd = numbers[:7]
     concurrency, max_payload, parent, grace = numbers[7:]
     app, group = sys.argv[3:5]
-    # Not before there is something to be interrupted; and these two end a process that does not expect them.
-    signal.signal(_interrupts.SIGNAL, signal.SIG_IGN)
     _interrupts.write_stacks(stacks_fd)
     die_with_parent(parent, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.argv = [app]
     # What a method prints goes to the log; a dying worker's last words are not to be lost in a buffer.
     sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)

@@ -30,6 +30,7 @@ from ._records import (
     RETURNED,
     YIELD,
 )
+from ._signals import TO_ALL
 from ._slots import NONE, UNKNOWN, Slots
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ class WorkerHandle:
         numbers = ",".join(
             map(str, (*descriptors, config.concurrency, config.max_payload, os.getpid(), grace))
         )
+        # Blocked until it handles them, so that none of them ends it while it starts.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, TO_ALL)
         try:
             # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended
             # with it.
@@ -112,6 +115,7 @@ class WorkerHandle:
             self._close()
             raise
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
             their_descriptors.close()
             their_log.close()

@@ -34,7 +34,7 @@ class BrokerProcess:
         address: str | None = None,
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
-        cgroup: Path | None = None,
+        preexec: Callable[[], object] | None = None,
         package: Path = PACKAGE,
     ) -> None:
         command = [sys.executable, str(package / "gotask" / "__main__.py"), str(app), "--managed"]
@@ -51,7 +51,7 @@ class BrokerProcess:
             stderr=subprocess.PIPE,
             env={**os.environ, **(env or {})},
             cwd=cwd,
-            preexec_fn=None if cgroup is None else lambda: cgroup.write_text("0") and None,
+            preexec_fn=preexec,
         )
 
     def wait_for(self, event: str, timeout: float = 20.0) -> dict[str, Any]:

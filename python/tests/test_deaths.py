@@ -96,7 +96,10 @@ def small_group() -> Iterator[Path]:
 
 def test_the_kernel_s_out_of_memory_killer_is_named(tmp_path: Path, small_group: Path) -> None:
     broker = BrokerProcess(
-        APPS / "nasty.py", workers=1, address=f"unix://{tmp_path}/b.sock", cgroup=small_group / "cgroup.procs"
+        APPS / "nasty.py",
+        workers=1,
+        address=f"unix://{tmp_path}/b.sock",
+        preexec=lambda: (small_group / "cgroup.procs").write_text("0"),
     )
     broker.wait_for("ready")
     peer = connect(broker)

@@ -214,20 +214,6 @@ def test_what_runs_longer_than_the_shutdown_timeout_is_cut_off(tmp_path: Path) -
     assert time.monotonic() - began < 2.0 and gone(everyone, 0.5)
 
 
-def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    address = f"unix://{tmp_path}/b.sock"
-    broker = BrokerProcess(APPS / "calls.py", address=address)
-    broker.wait_for("ready")
-    peer = Peer(address)
-    everyone = processes(peer)
-    peer.send("App.sleep", 30)
-    peer.call("GoTask.Ping")
-    broker.process.send_signal(signal.SIGTERM)
-    broker.wait_for("stopping")
-    assert broker.end() == 0
-    assert gone(everyone, 0.5) and not (tmp_path / "b.sock").exists()
-
-
 @pytest.mark.parametrize("busy", [False, True])
 def test_the_end_of_the_lifeline_ends_everything_within_a_second(tmp_path: Path, busy: bool) -> None:
     address = f"unix://{tmp_path}/b.sock"

@@ -1,0 +1,74 @@
+"""The signals of this process: those inherited are set back, and some are left to the broker by its workers.
+
+An ignored or blocked signal stays so over fork and exec. PHP programs and their start scripts ignore SIGCHLD, which makes
+every exit code that a method asks for 0, or block signals that this package needs.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import signal
+
+# Python ignores these itself, and subprocess sets them back in what it starts.
+_BY_PYTHON = frozenset((signal.SIGPIPE, signal.SIGXFSZ))
+
+# What service managers and terminals send to every process of a service. Only the broker acts on it.
+TO_ALL = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+# What would end a broker that does not handle it yet, or never does: a reload, and what Swoole's servers are told by.
+_HARMLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def reset_in_broker() -> None:
+    """To be called first of all. Sets back what was inherited."""
+    _set_back()
+    for number in _HARMLESS:
+        _heed_not(number)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def reset_in_worker() -> None:
+    """To be called first of all, in a process that was started with TO_ALL blocked: they never end it."""
+    _set_back()
+    for number in TO_ALL:
+        _heed_not(number)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _set_back() -> None:
+    for number in signal.valid_signals():
+        if signal.getsignal(number) == signal.SIG_IGN and number not in _BY_PYTHON:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _nothing(*_: object) -> None:
+    """Not SIG_IGN, which what a method starts would inherit."""
+
+
+def _heed_not(number: int) -> None:
+    signal.signal(number, _nothing)
+    signal.siginterrupt(number, False)  # libraries in C need not know of EINTR
+
+
+# The masks that threads had before they forked.
+_masks: dict[int, set[int]] = {}
+
+
+def _before_fork() -> None:
+    """A signal that comes to the new process at once waits until that heeds it."""
+    _masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, TO_ALL)
+
+
+def _after_fork() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _masks.pop(_thread.get_ident()))
+
+
+def _in_child() -> None:
+    """What a method forks has no broker that acts for it, and multiprocessing ends it by SIGTERM."""
+    for number in TO_ALL:
+        if signal.getsignal(number) is _nothing:
+            is_interrupt = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
+    _after_fork()
