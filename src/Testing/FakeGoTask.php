@@ -6,13 +6,21 @@ namespace Reasno\GoTask\Testing;
 
 use AssertionError;
 use Closure;
+use DateTimeInterface;
 use PHPUnit\Framework\Assert;
+use PHPUnit\Framework\AssertionFailedError;
 use Reasno\GoTask\Args;
+use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Exception\EncodeFailed;
 use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Exception\InvalidArguments;
 use Reasno\GoTask\Exception\InvalidRequest;
+use Reasno\GoTask\Exception\InvalidResult;
 use Reasno\GoTask\Exception\MethodNotFound;
 use Reasno\GoTask\Exception\ParallelFailed;
 use Reasno\GoTask\Exception\RemoteError;
+use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Future;
 use Reasno\GoTask\Goridge\Codec;
 use Reasno\GoTask\Goridge\Frame;
@@ -23,15 +31,28 @@ use Reasno\GoTask\Service;
 use Throwable;
 use ValueError;
 
+use function array_column;
 use function array_filter;
+use function array_is_list;
 use function array_key_exists;
 use function array_keys;
 use function array_values;
 use function class_exists;
 use function count;
+use function function_exists;
+use function get_debug_type;
 use function implode;
+use function is_array;
 use function is_finite;
+use function is_float;
+use function is_nan;
+use function is_string;
+use function mb_strtolower;
+use function str_contains;
+use function str_replace;
+use function str_starts_with;
 use function strlen;
+use function strtolower;
 
 /**
  * Stands in for the Python worker in the tests of an application.
@@ -41,20 +62,34 @@ use function strlen;
  *     $task->assertCalled('App.Hi', 'Jo');
  *
  * A handler is a closure that is given the payload (for an Args its arguments), an exception that the call fails with, or
- * a value that is the result. Payloads and results pass through the codec, so that what could not be sent fails here too, and
- * what changes on the way (an object into an array, say) changes here. Anything that a closure throws arrives
- * as a RemoteError, unless it is one of this package's exceptions.
+ * a value that is the result. Names are folded as the worker folds them: `App.SayHello` is `App.say_hello`. Payloads and results
+ * pass through the codec, so that what could not be sent fails here too, and what changes on the way (an object into an array,
+ * say) changes here. Anything that a closure throws arrives as a RemoteError, unless it is one of this package's exceptions, or
+ * an assertion of PHPUnit's that failed.
+ *
+ * A handler runs when its call is made, also for callAsync() and notify(), awaited or not.
  */
 final class FakeGoTask implements GoTask
 {
     /** @var list<RecordedCall> */
     private array $calls = [];
 
+    /** @var array<string, array{string, mixed}> by folded name: the name as it was given, and what the method does */
+    private array $handlers = [];
+
     /**
-     * @param array<string, mixed> $handlers by the method's name, exactly as it is called
+     * @param array<string, mixed> $handlers by the method's name
+     * @throws ValueError when the worker could not tell two of the names apart
      */
-    public function __construct(private array $handlers = [], private readonly Codec $codec = new MessagePackCodec())
+    public function __construct(array $handlers = [], private readonly Codec $codec = new MessagePackCodec())
     {
+        foreach ($handlers as $method => $handler) {
+            $other = $this->handlers[self::fold($method)][0] ?? null;
+            if ($other !== null) {
+                throw new ValueError("{$method} and {$other} are the same method: give one handler.");
+            }
+            $this->on($method, $handler);
+        }
     }
 
     /**
@@ -64,7 +99,7 @@ final class FakeGoTask implements GoTask
      */
     public function on(string $method, mixed $handler): self
     {
-        $this->handlers[$method] = $handler;
+        $this->handlers[self::fold($method)] = [$method, $handler];
 
         return $this;
     }
@@ -77,8 +112,11 @@ final class FakeGoTask implements GoTask
     public function callAsync(string $method, mixed $payload = null, ?float $timeout = null): Future
     {
         $arguments = $this->record($method, $payload, $timeout, false);
-
-        return new FakeFuture($method, fn (): mixed => $this->answer($method, $arguments));
+        try {
+            return new FakeFuture($method, $this->answer($method, $arguments), null);
+        } catch (GoTaskException $failure) {
+            return new FakeFuture($method, null, $failure);
+        }
     }
 
     public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array
@@ -86,10 +124,14 @@ final class FakeGoTask implements GoTask
         if ($concurrency !== null && $concurrency < 1) {
             throw new ValueError("The concurrency must be at least 1, it is {$concurrency}.");
         }
+        self::checkTimeout($timeout);
         $results = $errors = $all = [];
         foreach ($calls as $key => $call) {
+            [$method, $payload] = self::pair($key, $call);
             try {
-                $all[$key] = $results[$key] = $this->call($call[0], $call[1] ?? null, $timeout);
+                $all[$key] = $results[$key] = $this->call($method, $payload, $timeout);
+            } catch (Cancelled $cancelled) {
+                throw $cancelled;
             } catch (GoTaskException $error) {
                 $all[$key] = $errors[$key] = $error;
             }
@@ -107,8 +149,8 @@ final class FakeGoTask implements GoTask
 
         try {
             $this->answer($method, $arguments);
-        } catch (RemoteError) {
-            // The worker logs it.
+        } catch (DeadlineExceeded|EncodeFailed|InvalidArguments|InvalidResult|RemoteError|WorkerCrashed) {
+            // It was accepted. The worker logs what became of it.
         }
     }
 
@@ -123,7 +165,7 @@ final class FakeGoTask implements GoTask
      */
     public function calls(?string $method = null): array
     {
-        return array_values(array_filter($this->calls, static fn (RecordedCall $call): bool => $method === null || $call->method === $method));
+        return array_values(array_filter($this->calls, static fn (RecordedCall $call): bool => $method === null || self::fold($call->method) === self::fold($method)));
     }
 
     /**
@@ -139,10 +181,11 @@ final class FakeGoTask implements GoTask
         if ($payload === []) {
             return;
         }
-        $expected = $this->pass(array_values($payload)[0]);
+        [$expected] = array_values($payload);
+        $form = self::form($expected);
+        $expected = $this->pass($expected);
         foreach ($calls as $call) {
-            // Equal, not identical: two objects that are sent alike are alike.
-            if ($call->payload == $expected) {
+            if ($call->form === $form && self::areAlike($call->payload, $expected)) {
                 return;
             }
         }
@@ -187,11 +230,9 @@ final class FakeGoTask implements GoTask
         if ($method === '' || strlen($method) > Frame::MAX_METHOD) {
             throw new InvalidRequest("A method's name has 1 to 255 bytes, this one has " . strlen($method) . '.', $method);
         }
-        if ($timeout !== null && (! is_finite($timeout) || $timeout <= 0.0)) {
-            throw new ValueError("The timeout must be a finite number of seconds above 0, it is {$timeout}.");
-        }
+        self::checkTimeout($timeout);
         $passed = $this->pass($payload);
-        $this->calls[] = new RecordedCall($method, $passed, $timeout, $notification);
+        $this->calls[] = new RecordedCall($method, $passed, $timeout, $notification, self::form($payload));
         if ($payload instanceof Args) {
             /** @var array{list<mixed>, array<string, mixed>} $passed */
             return [...$passed[0], ...$passed[1]];
@@ -205,26 +246,26 @@ final class FakeGoTask implements GoTask
      */
     private function answer(string $method, array $arguments): mixed
     {
-        if (! array_key_exists($method, $this->handlers)) {
-            $known = $this->handlers === [] ? 'none' : implode(', ', array_keys($this->handlers));
+        $handler = $this->handlers[self::fold($method)] ?? null;
+        // As in Python, what begins with an underscore is nobody's to call.
+        if ($handler === null || str_starts_with($method, '_') || str_contains($method, '._')) {
+            $known = implode(', ', array_column($this->handlers, 0)) ?: 'none';
 
             throw new MethodNotFound("{$method} is not known to this FakeGoTask, only: {$known}.", $method);
         }
-        $handler = $this->handlers[$method];
-        if ($handler instanceof Throwable) {
-            throw $handler;
-        }
-        if ($handler instanceof Closure) {
-            try {
-                $handler = $handler(...$arguments);
-            } catch (GoTaskException $exception) {
-                throw $exception;
-            } catch (Throwable $thrown) {
-                throw new RemoteError("{$method} raised " . $thrown::class . ': ' . $thrown->getMessage(), $method, $thrown::class);
+        $handler = $handler[1];
+        try {
+            if ($handler instanceof Throwable) {
+                throw $handler;
             }
+            $result = $handler instanceof Closure ? $handler(...$arguments) : $handler;
+        } catch (AssertionFailedError|GoTaskException $exception) {
+            throw $exception;
+        } catch (Throwable $thrown) {
+            throw new RemoteError("{$method} raised " . $thrown::class . ': ' . $thrown->getMessage(), $method, $thrown::class);
         }
 
-        return $this->pass($handler);
+        return $this->pass($result);
     }
 
     private function pass(mixed $value): mixed
@@ -234,6 +275,62 @@ final class FakeGoTask implements GoTask
         }
 
         return $this->codec->decode($value instanceof Args ? $value->encode($this->codec) : $this->codec->encode($value));
+    }
+
+    /** What the spellings of a name have in common, as the worker sees it. */
+    private static function fold(string $method): string
+    {
+        $name = str_replace('_', '', $method);
+
+        return function_exists('mb_strtolower') ? mb_strtolower($name, 'UTF-8') : strtolower($name);
+    }
+
+    private static function form(mixed $payload): ?string
+    {
+        return $payload instanceof Args || $payload instanceof Raw ? $payload::class : null;
+    }
+
+    /**
+     * Whether the worker would see no difference: not between two maps in another order, but between 1, 1.0, '1' and true.
+     */
+    private static function areAlike(mixed $one, mixed $other): bool
+    {
+        if (is_array($one) && is_array($other)) {
+            if (count($one) !== count($other) || array_is_list($one) !== array_is_list($other)) {
+                return false;
+            }
+            foreach ($one as $key => $value) {
+                if (! array_key_exists($key, $other) || ! self::areAlike($value, $other[$key])) {
+                    return false;
+                }
+            }
+
+            return true;
+        }
+        if ($one instanceof DateTimeInterface && $other instanceof DateTimeInterface) {
+            return $one == $other;
+        }
+
+        return $one === $other || is_float($one) && is_float($other) && is_nan($one) && is_nan($other);
+    }
+
+    /**
+     * @return array{string, mixed}
+     */
+    private static function pair(int|string $key, mixed $call): array
+    {
+        if (! is_array($call) || ! is_string($call[0] ?? null) || count($call) > 2) {
+            throw new ValueError("The call under the key {$key} must be a pair of method and payload, it is " . get_debug_type($call) . '.');
+        }
+
+        return [$call[0], $call[1] ?? null];
+    }
+
+    private static function checkTimeout(?float $timeout): void
+    {
+        if ($timeout !== null && (! is_finite($timeout) || $timeout <= 0.0)) {
+            throw new ValueError("The timeout must be a finite number of seconds above 0, it is {$timeout}.");
+        }
     }
 
     private static function assert(bool $holds, string $message): void

@@ -13,12 +13,14 @@ final class RecordedCall
      * @param mixed $payload as the worker would have got it: encoded and decoded again; for an Args `[positional, named]`
      * @param null|float $timeout seconds, as the caller gave it
      * @param bool $notification whether it was made by notify()
+     * @param null|string $form Args or Raw, where the payload was one of these
      */
     public function __construct(
         public readonly string $method,
         public readonly mixed $payload,
         public readonly ?float $timeout,
         public readonly bool $notification,
+        public readonly ?string $form = null,
     ) {
     }
 }

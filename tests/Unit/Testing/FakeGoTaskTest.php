@@ -12,14 +12,17 @@ use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Bytes;
 use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\EncodeFailed;
 use Reasno\GoTask\Exception\InvalidRequest;
 use Reasno\GoTask\Exception\MethodNotFound;
 use Reasno\GoTask\Exception\Overloaded;
 use Reasno\GoTask\Exception\ParallelFailed;
 use Reasno\GoTask\Exception\RemoteError;
+use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Testing\FakeGoTask;
+use ReflectionMethod;
 use ValueError;
 
 use function fopen;
@@ -155,5 +158,120 @@ final class FakeGoTaskTest extends TestCase
         }
         $this->expectException(ValueError::class);
         $task->call('A', null, -1.0);
+    }
+
+    public function testAPayloadIsOneThatTheWorkerCouldNotTellFromIt(): void
+    {
+        $task = new FakeGoTask(['A' => 1, 'B' => 1, 'C' => 1]);
+        $task->call('A', ['n' => 1, 'when' => new DateTime('2026-01-01 UTC'), 'x' => NAN]);
+        $task->assertCalled('A', ['x' => NAN, 'n' => 1, 'when' => new DateTimeImmutable('2026-01-01 08:00 +08:00')]);
+        $task->call('B', [1, 0, '1', null]);
+        $task->call('C', new Args('Jo'));
+        foreach ([
+            ['A', ['n' => '1', 'when' => new DateTime('2026-01-01 UTC'), 'x' => NAN]],
+            ['A', ['n' => 1, 'when' => new DateTime('2026-01-01 00:00:00.000001 UTC'), 'x' => NAN]],
+            ['B', [1.0, 0, '1', null]],
+            ['B', [true, 0, '1', null]],
+            ['B', [1, false, '1', null]],
+            ['B', [1, 0, '1.0', null]],
+            ['B', [1, 0, '1', '']],
+            ['B', [1 => 0, 0 => 1, 2 => '1', 3 => null]],
+            ['C', [['Jo'], []]],
+        ] as [$method, $payload]) {
+            try {
+                $task->assertCalled($method, $payload);
+                $held = true;
+            } catch (AssertionFailedError) {
+                $held = false;
+            }
+            self::assertFalse($held, json_encode([$method, $payload], JSON_PARTIAL_OUTPUT_ON_ERROR) ?: '');
+        }
+    }
+
+    public function testNamesAreFoldedAsTheWorkerDoes(): void
+    {
+        $task = new FakeGoTask(['App.say_hello' => 1, 'getURL' => 2]);
+        self::assertSame([1, 1, 2, 2], [$task->call('App.SayHello'), $task->call('app.sayhello'), $task->call('get_url'), $task->call('GetUrl')]);
+        $task->assertCalledTimes('App.sayHello', 2);
+        $task->assertCalled('get_URL');
+        self::assertSame(3, $task->on('App.SayHello', 3)->call('App.say_hello'));
+        foreach (['App._say_hello', '_App.say_hello', '_getURL'] as $method) {
+            try {
+                $task->call($method);
+                self::fail("{$method} was found.");
+            } catch (MethodNotFound) {
+            }
+        }
+        $this->expectException(ValueError::class);
+        $this->expectExceptionMessage('App.SayHello and App.say_hello are the same method');
+        new FakeGoTask(['App.say_hello' => 1, 'App.SayHello' => 2]);
+    }
+
+    public function testACallRunsAlsoWhereNobodyAwaitsIt(): void
+    {
+        $ran = [];
+        $task = new FakeGoTask(['A' => static function (int $n) use (&$ran): int {
+            $ran[] = $n;
+
+            return $n > 1 ? throw new DomainException('no') : $n;
+        }]);
+        $task->callAsync('A', 1);
+        $failing = $task->callAsync('A', 2);
+        $task->callAsync('A', 3)->cancel();
+        self::assertSame([1, 2, 3], $ran);
+        $this->expectException(RemoteError::class);
+        $failing->await();
+    }
+
+    public function testAnAssertionThatFailsInAHandlerFailsTheTest(): void
+    {
+        $task = new FakeGoTask(['A' => static fn (int $n) => self::assertSame(1, $n)]);
+        foreach ([$task->call(...), $task->callAsync(...), $task->notify(...), static fn (string $method, int $n): array => $task->parallel([[$method, $n]], throw: false)] as $way) {
+            try {
+                $way('A', 2);
+                $failed = false;
+            } catch (AssertionFailedError) {
+                $failed = true;
+            }
+            self::assertTrue($failed);
+        }
+    }
+
+    public function testAnExceptionOfAnotherKindIsPythons(): void
+    {
+        $task = new FakeGoTask(['A' => new DomainException('no')]);
+        self::assertInstanceOf(RemoteError::class, $task->parallel([['A']], throw: false)[0]);
+    }
+
+    public function testANotificationThatWasAcceptedFailsNobody(): void
+    {
+        $task = new FakeGoTask([
+            'Crash' => new WorkerCrashed('killed', 'Crash'),
+            'Late' => new DeadlineExceeded('late', 'Late'),
+            'Odd' => static fn (): callable => strrev(...),
+            'Busy' => new Overloaded('full', 'Busy'),
+        ]);
+        foreach (['Crash', 'Late', 'Odd'] as $method) {
+            $task->notify($method);
+            $task->assertCalledTimes($method, 1);
+        }
+        $this->expectException(Overloaded::class);
+        $task->notify('Busy');
+    }
+
+    public function testACallOfParallelThatIsNoneIsAnErrorOfTheCaller(): void
+    {
+        $task = new FakeGoTask(['A' => 1]);
+        foreach ([['A'], [['A', 1, 2]], [[1]]] as $calls) {
+            $message = '';
+            try {
+                (new ReflectionMethod($task, 'parallel'))->invoke($task, $calls);
+            } catch (ValueError $error) {
+                $message = $error->getMessage();
+            }
+            self::assertStringContainsString('must be a pair of method and payload', $message);
+        }
+        $this->expectException(ValueError::class);
+        $task->parallel([], timeout: 0.0);
     }
 }
