@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Function = Callable[..., Any]
     Invoke = Callable[[Any], Any]
+    Fit = Callable[[Any], Any]
 
 
 class Args:
@@ -48,9 +49,9 @@ class Arguments:
         "_required_named",
         "_any_named",
         "_implicit",
-        "_bytes",
-        "_bytes_at",
-        "_more_bytes",
+        "_fits",
+        "_fits_at",
+        "_fits_more",
     )
 
     def __init__(self, parameters: Parameters, signature: Callable[[], str]) -> None:
@@ -66,21 +67,28 @@ class Arguments:
         self._required_named = tuple(p.name for p in keyword if p.required)
         self._any_named = VAR_KEYWORD in kinds
         self._implicit = parameters.implicit
-        self._bytes = frozenset(p.name for p in parameters.all if p.wants_bytes)
-        self._bytes_at = tuple(index for index, p in enumerate(positional) if p.wants_bytes)
-        self._more_bytes = frozenset(p.kind for p in parameters.all if p.wants_bytes and p.kind in _VARIABLE)
+        fits = {p.name: _FITS[p.shape] for p in parameters.all if p.shape}
+        self._fits = {p.name: fits[p.name] for p in keyword if p.name in fits}
+        self._fits |= {
+            p.name: fits[p.name] for p in positional if p.name in fits and p.kind != POSITIONAL_ONLY
+        }
+        self._fits_at = {at: fits[p.name] for at, p in enumerate(positional) if p.name in fits}
+        self._fits_more = {
+            p.kind: fits[p.name] for p in parameters.all if p.kind in _VARIABLE and p.name in fits
+        }
 
     def invoker(self, call: Function) -> Invoke:
         """`invoke(payload)`, for a plain payload. For one required argument it is `call` itself: no cost."""
         required = self._low + len(self._required_named)
         if self._high and required == self._low <= 1:
+            fit = self._fits_at.get(0) if self._positional else self._fits_more.get(VAR_POSITIONAL)
             invoke: Invoke = call
-            if 0 in self._bytes_at or (not self._positional and VAR_POSITIONAL in self._more_bytes):
-                invoke = _first_as_bytes(call)
+            if fit is not None:
+                invoke = _fitting(call, fit)
             return invoke if required else _optional(call, invoke)
         if not self._high and self._named and required <= 1:
             name = (self._required_named or self._named)[0]
-            invoke = _by_name(call, name, name in self._bytes)
+            invoke = _by_name(call, name, self._fits.get(name, _as_it_is))
             return invoke if required else _optional(call, invoke)
         if required or self._any_named:
             return self._spreading(call, required)
@@ -129,24 +137,20 @@ class Arguments:
         reason = self.mismatch(positional, named)
         if reason is not None:
             raise self._error(reason)
-        if self._bytes:
-            positional = [
-                _as_bytes(value) if self._is_bytes(at) else value for at, value in enumerate(positional)
-            ]
-            named = {
-                name: _as_bytes(value) if self._named_bytes(name) else value for name, value in named.items()
-            }
+        if self._fits_at or self._fits or self._fits_more:
+            positional = [self._fit_at(at)(value) for at, value in enumerate(positional)]
+            named = {name: self._fit_named(name)(value) for name, value in named.items()}
         return call(*positional, **named)
 
-    def _is_bytes(self, index: int) -> bool:
-        return index in self._bytes_at or (
-            index >= len(self._positional) and VAR_POSITIONAL in self._more_bytes
-        )
+    def _fit_at(self, index: int) -> Fit:
+        if index >= len(self._positional):
+            return self._fits_more.get(VAR_POSITIONAL, _as_it_is)
+        return self._fits_at.get(index, _as_it_is)
 
-    def _named_bytes(self, name: str) -> bool:
+    def _fit_named(self, name: str) -> Fit:
         if name in self._named or (name in self._positional and name not in self._only_positional):
-            return name in self._bytes
-        return VAR_KEYWORD in self._more_bytes
+            return self._fits.get(name, _as_it_is)
+        return self._fits_more.get(VAR_KEYWORD, _as_it_is)
 
     def _spreading(self, call: Function, required: int) -> Invoke:
         def invoke(payload: Any) -> Any:
@@ -177,13 +181,29 @@ class Arguments:
 _VARIABLE = (VAR_POSITIONAL, VAR_KEYWORD)
 
 
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def _as_bytes(value: Any) -> Any:
     return value.encode("utf-8", "surrogatepass") if type(value) is str else value
 
 
-def _first_as_bytes(call: Function) -> Invoke:
+def _as_dict(value: Any) -> Any:
+    return {} if type(value) is list and not value else value
+
+
+def _as_list(value: Any) -> Any:
+    return [] if type(value) is dict and not value else value
+
+
+# How a value is fitted to the shape of its parameter. PHP's strings are text or bytes, and its empty array a list or a map.
+_FITS = {"bytes": _as_bytes, "dict": _as_dict, "list": _as_list}
+
+
+def _fitting(call: Function, fit: Fit) -> Invoke:
     def invoke(payload: Any) -> Any:
-        return call(_as_bytes(payload))
+        return call(fit(payload))
 
     return invoke
 
@@ -195,8 +215,8 @@ def _optional(call: Function, invoke: Invoke) -> Invoke:
     return invoke_optional
 
 
-def _by_name(call: Function, name: str, as_bytes: bool) -> Invoke:
+def _by_name(call: Function, name: str, fit: Fit) -> Invoke:
     def invoke(payload: Any) -> Any:
-        return call(**{name: _as_bytes(payload) if as_bytes else payload})
+        return call(**{name: fit(payload)})
 
     return invoke

@@ -6,11 +6,12 @@ imported only for what is none: C functions, partial objects, callable instances
 
 from __future__ import annotations
 
+from _collections_abc import Mapping, MutableSequence, Sequence
 from types import FunctionType, MethodType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 # The numbers of inspect.Parameter's kinds.
@@ -33,28 +34,32 @@ MISSING = _Missing()
 class Parameter:
     """One parameter, with `inspect`'s meaning of its attributes."""
 
-    __slots__ = ("name", "kind", "default", "annotation")
+    __slots__ = ("name", "kind", "default", "annotation", "_names")
 
-    def __init__(self, name: str, kind: int, default: object, annotation: object) -> None:
+    def __init__(
+        self, name: str, kind: int, default: object, annotation: object, names: Mapping[str, Any] = {}
+    ) -> None:
         self.name = name
         self.kind = kind
         self.default = default
         self.annotation = annotation
+        self._names = names  # what an annotation that is text may mean
 
     @property
     def required(self) -> bool:
         return self.default is MISSING and self.kind not in (VAR_POSITIONAL, VAR_KEYWORD)
 
     @property
-    def wants_bytes(self) -> bool:
-        """Whether it is annotated `bytes`, or `bytes` or None."""
-        annotation = self.annotation
-        if isinstance(annotation, str):
-            return _plain(annotation) in _BYTES
-        if annotation is bytes:
-            return True
-        alternatives = getattr(annotation, "__args__", None)
-        return alternatives is not None and len(alternatives) == 2 and {*alternatives} == {bytes, _NONE}
+    def shape(self) -> str:
+        """`bytes`, `dict` or `list`: what it is annotated as, beside None; empty: none of them, or more than one.
+
+        A `dict` is any mapping, a TypedDict among them, and a `list` any sequence; beside these there may be scalars.
+        """
+        shapes = {_shape(each) for each in _alternatives(self.annotation, self._names)} - {"None"}
+        if shapes == {"bytes"}:
+            return "bytes"
+        shapes -= {"scalar", "bytes"}
+        return shapes.pop() if shapes in ({"dict"}, {"list"}) else ""
 
     def __str__(self) -> str:
         text = {VAR_POSITIONAL: "*", VAR_KEYWORD: "**"}.get(self.kind, "") + self.name
@@ -145,13 +150,14 @@ def _flags(function: Any) -> int:
 def _from_code(function: Any, bound: bool) -> Parameters:
     code = function.__code__
     annotations = _annotations(function)
+    names_there = function.__globals__
     defaults = function.__defaults__ or ()
     keyword_defaults = function.__kwdefaults__ or {}
     names, count, only = code.co_varnames, code.co_argcount, code.co_posonlyargcount
     found = []
 
     def add(name: str, kind: int, default: object = MISSING) -> None:
-        found.append(Parameter(name, kind, default, annotations.get(name, MISSING)))
+        found.append(Parameter(name, kind, default, annotations.get(name, MISSING), names_there))
 
     first_default = count - len(defaults)
     for index in range(count):
@@ -191,12 +197,14 @@ def _from_inspect(function: Callable[..., Any], bound: bool) -> Parameters:
         ]
         return Parameters(anything, MISSING, False)
     empty = inspect.Parameter.empty
+    names_there = getattr(function, "__globals__", {})
     found = [
         Parameter(
             name,
             int(parameter.kind),
             MISSING if parameter.default is empty else parameter.default,
             MISSING if parameter.annotation is empty else parameter.annotation,
+            names_there,
         )
         for name, parameter in signature.parameters.items()
     ]
@@ -204,13 +212,98 @@ def _from_inspect(function: Callable[..., Any], bound: bool) -> Parameters:
     return Parameters(found, MISSING if returns is empty else returns, bound)
 
 
-_BYTES = {"bytes", "Optional[bytes]", "bytes|None", "None|bytes", "Union[bytes,None]", "Union[None,bytes]"}
+# What stands for a type of the standard library where its name can't be looked up: it was imported for type checkers alone.
+_MAPPINGS = {
+    "dict",
+    "Dict",
+    "Mapping",
+    "MutableMapping",
+    "OrderedDict",
+    "defaultdict",
+    "DefaultDict",
+    "Counter",
+}
+_SEQUENCES = {"list", "List", "Sequence", "MutableSequence"}
+_BUILTINS = {cls.__name__: cls for cls in (bytes, dict, list, str, int, float, bool)}
+
+# Of annotations within each other that are looked into.
+_MAX_DEPTH = 16
 
 
-def _plain(annotation: str) -> str:
-    text = "".join(annotation.split()).strip("'\"")
+def _alternatives(annotation: Any, names: Mapping[str, Any], depth: int = 0) -> Iterator[Any]:
+    """The types of which a value may be one, without what stands in their brackets; text where a name is not known."""
+    if depth > _MAX_DEPTH:
+        yield MISSING
+    elif isinstance(annotation, str):
+        yield from _read("".join(annotation.split()).strip("'\""), names, depth + 1)
+    elif type(annotation).__name__ in ("UnionType", "_UnionGenericAlias", "Union"):
+        for inner in annotation.__args__:
+            yield from _alternatives(inner, names, depth + 1)
+    elif hasattr(annotation, "__metadata__"):  # Annotated
+        yield from _alternatives(annotation.__origin__, names, depth + 1)
+    elif type(annotation).__name__ == "TypeAliasType":
+        yield from _alternatives(annotation.__value__, names, depth + 1)
+    elif hasattr(annotation, "__supertype__"):  # NewType
+        yield from _alternatives(annotation.__supertype__, names, depth + 1)
+    elif hasattr(annotation, "__forward_arg__"):
+        yield from _alternatives(annotation.__forward_arg__, names, depth + 1)
+    else:
+        yield getattr(annotation, "__origin__", annotation)
+
+
+def _read(text: str, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
+    """The same for an annotation as it is written, without blanks."""
+    parts = _split(text, "|")
     head, bracket, rest = text.partition("[")
-    return head.rpartition(".")[2] + bracket + rest
+    last = head.rpartition(".")[2]
+    if bracket and len(parts) == 1 and last in ("Optional", "Union", "Annotated"):
+        parts = _split(rest[:-1], ",")
+        if last == "Optional":
+            parts.append("None")
+        elif last == "Annotated":
+            del parts[1:]
+    elif len(parts) == 1:
+        if head == "None":
+            yield None
+            return
+        found: Any = names
+        for name in head.split("."):
+            found = found.get(name) if found is names else getattr(found, name, None)
+        if found is None:
+            yield _BUILTINS.get(head, last)
+        else:
+            yield from _alternatives(found, names, depth)
+        return
+    for part in parts:
+        yield from _alternatives(part, names, depth)
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """At each mark that is in no brackets."""
+    parts, level = [""], 0
+    for letter in text:
+        level += (letter in "[(") - (letter in "])")
+        if letter == mark and not level:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _shape(alternative: Any) -> str:
+    if alternative is None or alternative is _NONE:
+        return "None"
+    if isinstance(alternative, str):
+        return "dict" if alternative in _MAPPINGS else "list" if alternative in _SEQUENCES else "other"
+    if not isinstance(alternative, type):
+        return "other"
+    if alternative is bytes:
+        return "bytes"
+    if issubclass(alternative, (str, int, float)):
+        return "scalar"
+    if issubclass(alternative, Mapping):
+        return "dict"
+    return "list" if alternative in (list, Sequence, MutableSequence) else "other"
 
 
 def _annotation(annotation: Any) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import math
-from collections.abc import Callable
-from typing import Any, Optional
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NewType, Optional, TypedDict
 
 import pytest
 from hypothesis import given, strategies as st
@@ -231,6 +233,117 @@ def test_spellings_of_bytes(annotation: Any) -> None:
 
     method.__annotations__["data"] = annotation
     assert bound(method).invoke("x") == b"x"
+
+
+class Options(TypedDict):
+    width: int
+
+
+Alias = dict[str, int]
+Fresh = NewType("Fresh", dict[str, int])
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        dict,
+        dict[str, int],
+        typing.Dict[str, int],
+        typing.Dict,
+        Mapping,
+        Mapping[str, int],
+        typing.Mapping[str, int],
+        typing.MutableMapping,
+        collections.OrderedDict,
+        collections.defaultdict[str, list[int]],
+        Options,
+        Fresh,
+        Optional[dict],
+        Optional[Options],
+        Optional["Options"],
+        dict | None,
+        dict[str, int] | str | int | None,
+        typing.Union[None, Mapping[str, int], bytes],
+        typing.Annotated[dict[str, int], "of widths"],
+        "dict",
+        "'dict'",
+        "dict[str, list[int]] | None",
+        "Optional[dict[str, int]]",
+        "typing.Union[Mapping[str, int], None]",
+        "Annotated[dict[str, int], 'x']",
+        "Options",
+        "Options | None",
+        "Alias",
+        "Optional[Alias]",
+        "NotImported.Mapping[str, Any]",
+    ],
+)
+def test_an_empty_array_is_an_empty_dict_where_that_is_annotated(annotation: Any) -> None:
+    def method(options: Any) -> Any:
+        return options
+
+    def more(name: str, options: Any = None, *rest: Any, only: Any = None, **others: Any) -> Any:
+        return (options, rest, only, others)
+
+    for function in (method, more):
+        for name in ("options", "rest", "only", "others"):
+            function.__annotations__[name] = annotation
+    assert bound(method).invoke([]) == {}
+    assert bound(method).invoke([1]) == [1]
+    assert bound(method).invoke({"a": []}) == {"a": []}
+    assert bound(method).invoke_exact([[[]], {}]) == {}
+    assert bound(method).invoke_exact([[], {"options": []}]) == {}
+    assert bound(more).invoke_exact([["n", [], []], {"only": [], "o": []}]) == ({}, ({},), {}, {"o": {}})
+
+    def only_named(*, options: Any) -> Any:
+        return options
+
+    only_named.__annotations__["options"] = annotation
+    assert bound(only_named).invoke([]) == {}
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [list, list[int], typing.List[int], Sequence, Optional[list], "list[int] | None", "Sequence[int]"],
+)
+def test_an_empty_map_is_an_empty_list_where_that_is_annotated(annotation: Any) -> None:
+    def method(items: Any) -> Any:
+        return items
+
+    method.__annotations__["items"] = annotation
+    assert bound(method).invoke({}) == [] and bound(method).invoke({"a": 1}) == {"a": 1}
+    assert bound(method).invoke([]) == []
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Any,
+        object,
+        str,
+        tuple,
+        set,
+        dict | list,
+        typing.Union[dict, list[int], None],
+        typing.Iterable[str],
+        Callable[[dict], None],
+        "dict | list",
+        "Callable[[dict], None]",
+        "Unknown",
+        "list[dict]",
+        "Unknown[dict]",
+        "1 +",
+        "",
+        7,
+    ],
+)
+def test_an_empty_array_stays_as_it_is_where_it_may_be_either(annotation: Any) -> None:
+    def method(value: Any) -> Any:
+        return value
+
+    method.__annotations__["value"] = annotation
+    assert bound(method).invoke([]) == []
+    assert bound(method).invoke({}) == ([] if annotation == "list[dict]" else {})
 
 
 def test_a_type_error_inside_the_method_is_its_own() -> None:
