@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ._address import Address, TcpAddress
 from ._key import Key
+from ._options import option
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -57,13 +58,15 @@ def check(addresses: Sequence[Address], access: Access) -> None:
         if not isinstance(address, TcpAddress):
             continue
         if address.tls and access.tls is None:
-            raise ValueError(f"{address} needs a certificate: give --tls-certificate and --tls-key")
+            raise ValueError(
+                f"{address} needs a certificate: give {option('--tls-certificate')} and {option('--tls-key')}"
+            )
         if is_loopback(address.host) or access.key is not None or address.tls and access.asks_certificate:
             continue
         raise ValueError(
-            f"{address} is open to the network and nothing says who may call: give a shared key (--key-file, or the"
-            " variable GOTASK_KEY; openssl rand -hex 32 makes one), or tls:// with --tls-ca, which asks callers for"
-            " certificates; or listen on a Unix socket or on 127.0.0.1"
+            f"{address} is open to the network and nothing says who may call: give a shared key ({option('--key-file')},"
+            " or the variable GOTASK_KEY; openssl rand -hex 32 makes one), or tls:// with"
+            f" {option('--tls-ca')}, which asks callers for certificates; or listen on a Unix socket or on 127.0.0.1"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._errors import GoTaskError, Overloaded, PayloadTooLarge
+from ._options import option
 from ._protocol import CODECS, ERROR, JSON, MSGPACK, encode
 
 
@@ -30,5 +31,5 @@ def too_large(size: int, limit: int) -> GoTaskError:
         )
     return PayloadTooLarge(
         f"a call of {size} bytes is above the limit of {limit}: send less, or raise the limit"
-        " (--max-payload of the worker, maxPayload of the client)"
+        f" ({option('--max-payload')} of the worker)"
     )

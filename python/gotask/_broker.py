@@ -22,6 +22,7 @@ from ._lane import Lane
 from ._log import Log
 from ._memory import SegmentPool
 from ._oom import OomCounter
+from ._options import option
 from ._poison import Poison
 from ._queue import Call
 from ._registry import Catalogue
@@ -140,7 +141,8 @@ class Broker:
         if not taken:
             raise Overloaded(
                 f"as many calls or bytes wait for the workers of {call.name} as may; this one has not run:"
-                " try later, or raise --queue-calls, --queue-bytes or --workers, or those of its service"
+                f" try later, or raise {option('--queue-calls')}, {option('--queue-bytes')} or {option('--workers')},"
+                " or those of its service"
             )
 
     def resubmit(self, call: Call) -> None:

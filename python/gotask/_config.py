@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from . import _access, _address, _key
+from . import _access, _address, _key, _options
 from ._access import Access
 from ._address import Address, TcpAddress, parse_address
 from ._protocol import MAX_PAYLOAD
@@ -294,7 +294,9 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     if values["min_workers"] is None:
         values["min_workers"] = values["workers"]
     elif values["min_workers"] > values["workers"]:
-        parser.error(f"--min-workers {values['min_workers']} is more than --workers {values['workers']}")
+        parser.error(
+            f"{_options.option('--min-workers')} is {values['min_workers']}, more than {_options.option('--workers')}: {values['workers']}"
+        )
     try:
         watch = given.watch or _switch(environment.get("GOTASK_WATCH", ""))
     except argparse.ArgumentTypeError as error:

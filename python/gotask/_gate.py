@@ -15,6 +15,7 @@ from ._address import Address, TcpAddress
 from ._connection import Connection
 from ._errors import GoTaskError, InvalidRequest, NotAuthorized, ProtocolError
 from ._key import Key
+from ._options import option
 from ._protocol import Decoder, Frame
 
 if TYPE_CHECKING:
@@ -120,13 +121,13 @@ class Gate(asyncio.Protocol):
             return
         self._broker.log.warning(
             f"a connection to {self._address} was refused: the user {found.uid} of process {found.pid} may not call"
-            " (--allow-uids)",
+            f" ({option('--allow-uids')})",
             uid=found.uid,
             process=found.pid,
         )
         self._refusal = NotAuthorized(
             f"the worker at {self._address} takes no calls from the user {found.uid}, but from {os.geteuid()}: run as that"
-            f" one, or start the worker with --allow-uids {found.uid}"
+            f" one, or start the worker with {option('--allow-uids')} {found.uid}"
         )
 
     def _answer(self, event: wire.Event) -> None:

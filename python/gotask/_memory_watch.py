@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from ._options import option
 from ._worker_handle import STACKS_TIME
 
 if TYPE_CHECKING:
@@ -80,11 +81,13 @@ class MemoryWatch:
                 continue
             if size > self._hard and worker not in self._killed:
                 self._killed.add(worker)
-                limit = f"its memory of {size // MIB} MiB is above the limit (--max-memory-hard)"
+                limit = f"its memory of {size // MIB} MiB is above the limit ({option('--max-memory-hard')})"
                 worker.write_stacks()
                 self._loop.call_later(STACKS_TIME, worker.kill, "memory", limit)
             elif size > self._soft:
-                self._staff.replace(worker, f"its memory of {size // MIB} MiB is above --max-memory")
+                self._staff.replace(
+                    worker, f"its memory of {size // MIB} MiB is above {option('--max-memory')}"
+                )
         if self._group.running:
             self.wake()
 

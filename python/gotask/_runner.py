@@ -23,6 +23,7 @@ from ._errors import (
 )
 from ._interrupts import Interrupted
 from ._memory import Segment
+from ._options import option
 from ._protocol import Buffer
 from ._registry import Method, Registry
 
@@ -194,7 +195,7 @@ class Runner:
             name = job.method.decode("utf-8", "replace")
             too_large = PayloadTooLarge(
                 f"the result of {name} has {size} bytes, above the limit of {self._max_payload}:"
-                " return less, or raise the limit (--max-payload)"
+                f" return less, or raise the limit ({option('--max-payload')})"
             )
             return self.failed(job, too_large.body())
         return [*self._head(job.codec, job, size), *body]

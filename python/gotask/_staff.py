@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ._errors import Unavailable
 from ._memory_watch import MemoryWatch
+from ._options import option
 from ._worker_handle import WorkerHandle
 
 if TYPE_CHECKING:
@@ -179,7 +180,9 @@ class Staff:
     def _check_started(self, worker: WorkerHandle) -> None:
         if worker.state == "starting":
             seconds = self._config.start_timeout
-            worker.failure = {"message": f"the worker was not ready within {seconds:g} s (--start-timeout)"}
+            worker.failure = {
+                "message": f"the worker was not ready within {seconds:g} s ({option('--start-timeout')})"
+            }
             worker.kill()
 
     def started(self, worker: WorkerHandle) -> None:

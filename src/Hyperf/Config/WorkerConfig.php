@@ -74,6 +74,7 @@ final class WorkerConfig
             'GOTASK_IDLE_TIME' => $section->seconds('idle_time', 60.0),
             'GOTASK_WATCH' => (int) $section->flag('watch', false),
             'GOTASK_LOG_LEVEL' => $log->level,
+            OptionNames::VARIABLE => OptionNames::forBroker($name),
         ]);
         // Without it the broker decides, which looks at the variable itself.
         $minWorkers = $section->optionalInteger('min_workers', 1, max(1, $workers ?? 1024));

@@ -9,6 +9,7 @@ use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Hyperf\Config\LogConfig;
+use Reasno\GoTask\Hyperf\Config\OptionNames;
 use Reasno\GoTask\Hyperf\Config\PoolConfig;
 use Reasno\GoTask\Hyperf\Config\Section;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
@@ -23,6 +24,7 @@ use function strlen;
 #[CoversClass(WorkerConfig::class)]
 #[CoversClass(PoolConfig::class)]
 #[CoversClass(LogConfig::class)]
+#[CoversClass(OptionNames::class)]
 #[CoversClass(Section::class)]
 final class WorkerConfigTest extends TestCase
 {
@@ -124,9 +126,32 @@ final class WorkerConfigTest extends TestCase
     public function testEachVariableIsOneThatTheBrokerKnows(): void
     {
         $options = (string) file_get_contents(__DIR__ . '/../../../python/gotask/_config.py');
-        foreach (array_keys(WorkerConfig::of('default', ['min_workers' => 1], '/srv/app')->environment) as $name) {
+        $names = array_keys(WorkerConfig::of('default', ['min_workers' => 1], '/srv/app')->environment);
+        foreach (array_diff($names, [OptionNames::VARIABLE]) as $name) {
             $flag = strtr(strtolower(substr($name, strlen('GOTASK_'))), '_', '-');
             self::assertMatchesRegularExpression("/\"(--)?{$flag}\"/", $options);
+        }
+    }
+
+    /** What the broker tells people to raise is what they can raise here. */
+    public function testTheBrokerKnowsWhatItsOptionsAreCalledHere(): void
+    {
+        $names = json_decode(WorkerConfig::of('ml', [], '/srv/app')->environment[OptionNames::VARIABLE], true);
+        self::assertIsArray($names);
+        self::assertSame('gotask.ml.limits.max_payload', $names['--max-payload']);
+        self::assertSame('GOTASK_ALLOW_UIDS in gotask.ml.environment', $names['--allow-uids']);
+
+        // Each key is one, and each flag in a message has a name.
+        foreach (preg_grep('/^gotask\.ml\.[a-z_.]+$/', $names) ?: [] as $key) {
+            $values = [];
+            foreach (array_reverse(explode('.', substr($key, strlen('gotask.ml.')))) as $part) {
+                $values = [$part => $values === [] ? null : $values];
+            }
+            self::assertSame('ml', WorkerConfig::of('ml', $values, '/srv/app')->name, $key);
+        }
+        foreach (glob(__DIR__ . '/../../../python/gotask/_*.py') ?: [] as $file) {
+            preg_match_all('/\boption\([\'"](--[a-z-]+)/', (string) file_get_contents($file), $flags);
+            self::assertSame([], array_diff($flags[1], array_keys($names)), $file);
         }
     }
 

@@ -1,0 +1,32 @@
+"""How messages name the broker's options."""
+
+import json
+import unittest
+from unittest import mock
+
+from gotask import _options
+from gotask._answers import too_large
+
+
+class OptionNamesTest(unittest.TestCase):
+    def setUp(self) -> None:
+        _options._names.cache_clear()
+        self.addCleanup(_options._names.cache_clear)
+
+    def named(self, names: str) -> str:
+        with mock.patch.dict("os.environ", {_options.VARIABLE: names}):
+            return str(too_large(2, 1))
+
+    def test_by_its_flag(self) -> None:
+        self.assertIn("(--max-payload of the worker)", self.named(""))
+
+    def test_by_the_name_that_the_one_who_starts_it_has_for_it(self) -> None:
+        self.assertIn(
+            "(limits.max_payload of the worker)",
+            self.named(json.dumps({"--max-payload": "limits.max_payload"})),
+        )
+
+    def test_nonsense_changes_nothing(self) -> None:
+        for names in ("{", "[]", "7", '{"--max-payload": 7}'):
+            self.assertIn("(--max-payload of the worker)", self.named(names))
+            _options._names.cache_clear()
