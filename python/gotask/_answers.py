@@ -33,3 +33,11 @@ def too_large(size: int, limit: int) -> GoTaskError:
         f"a call of {size} bytes is above the limit of {limit}: send less, or raise the limit"
         f" ({option('--max-payload')} of the worker)"
     )
+
+
+def unread(size: int, waiting: int) -> GoTaskError:
+    """Why a result of so many bytes was dropped, `waiting` being how many its caller has still to read."""
+    return PayloadTooLarge(
+        f"the method has run, but its result of {size} bytes was dropped: the caller has {waiting} bytes of results still to"
+        " read; read them as they come, or make fewer such calls at a time"
+    )

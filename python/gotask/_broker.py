@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from . import _compiled
+from . import _arrivals
 from . import _protocol as wire
+from ._arrivals import Arrivals
 from ._codec import decode, encode
 from ._config import Config
 from ._connection import Connection
-from ._errors import GoTaskError, MethodNotFound, Overloaded, Unavailable
+from ._errors import GoTaskError, MethodNotFound, Overloaded, PayloadTooLarge, Unavailable
 from ._gate import Lobby
 from ._generation import Generation
 from ._generations import Generations
@@ -34,6 +36,9 @@ SYSTEM_METHODS: Final = ("GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTas
 
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
 MAX_ROUTES: Final = 4096
+
+# Bytes of the body of GoTask.Hello, which is decoded here. No other body is.
+MAX_HELLO: Final = 4096
 
 
 class Broker:
@@ -60,9 +65,12 @@ class Broker:
         self.retries = Retries()
         self.routes: dict[bytes, Route] = {}  # by method, in the spellings that were used
         self.calls = 0
+        self.arrivals = Arrivals()
+        self.unread = 0  # bytes of answers that callers have still to read
         self._on_ready = on_ready
         self._connections: set[Connection] = set()
         self._catalogue = Catalogue([])
+        self._methods: dict[int, bytes] = {}  # the answer to GoTask.Methods, by codec
         self._draining = False
         self._started_at = time.time()
         self.generations = Generations(self, self._serve, on_start_failed)
@@ -72,6 +80,7 @@ class Broker:
     def start(self) -> None:
         """Starts the workers; or, with none, loads the app here."""
         self.generations.start()
+        self.loop.call_later(_arrivals.LOOK, self._look)
 
     def reload(self) -> None:
         """Loads the app again, as it is now; what is there goes on until the new workers are ready."""
@@ -104,6 +113,12 @@ class Broker:
     def disconnected(self, connection: Connection) -> None:
         self._connections.discard(connection)
         self.generations.discard(connection)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for connection in tuple(self._connections):
+            connection.look(now)
+        self.loop.call_later(_arrivals.LOOK, self._look)
 
     def flush(self) -> None:
         """Hands on, to the workers and to the callers, what has been gathered since the last time."""
@@ -173,10 +188,12 @@ class Broker:
 
     def system_call(self, call: Call) -> None:
         """Answers a method of the broker's own."""
+        if call.method == b"GoTask.Ping":
+            self._pong(call)
+            return
         codec = call.frame.flags & wire.CODECS
         try:
-            body = memoryview(call.frame.raw)[call.frame.start + len(call.method) :]
-            result = encode(codec, self._system(call, decode(codec, body)))
+            result = self._system(call, codec)
         except GoTaskError as error:
             call.owner.fail(call, error)
             return
@@ -184,23 +201,45 @@ class Broker:
         call.owner.answer(call, frame)
         call.release()
 
-    def _system(self, call: Call, payload: Any) -> Any:
+    def _pong(self, call: Call) -> None:
+        """Gives the body back as it is. A large one is not copied: the reply's header takes the place of the call's."""
+        raw, start = call.frame.raw, call.frame.start
+        codec = call.frame.flags & wire.CODECS
+        head = wire.encode_header(codec, (call.sequence, len(call.method)), len(raw) - start)
+        segment, call.segment = call.segment, None
+        if segment is None:
+            call.owner.answer(call, head + bytes(raw[start:]))
+            return
+        view = memoryview(raw)[start - len(head) :]
+        view[: len(head)] = head
+        if not call.owner.answer(call, view, segment):
+            segment.close()
+
+    def _system(self, call: Call, codec: int) -> bytes:
+        """The body of the reply."""
         name = call.method.decode("utf-8", "replace")
-        if name == "GoTask.Ping":
-            return payload
         if name == "GoTask.Hello":
-            call.owner.hello(payload)
-            return {
+            body = memoryview(call.frame.raw)[call.frame.start + len(call.method) :]
+            if len(body) > MAX_HELLO:
+                raise PayloadTooLarge(
+                    f"a body of {len(body)} bytes for GoTask.Hello: at most {MAX_HELLO} are allowed"
+                )
+            call.owner.hello(decode(codec, body))
+            hello = {
                 "protocol": 1,
                 "peer": "python",
                 "version": VERSION,
                 "max_payload": self.config.max_payload,
                 "pid": os.getpid(),
             }
+            return encode(codec, hello)
         if name == "GoTask.Methods":
-            return self._catalogue.descriptions
+            known = self._methods.get(codec)
+            if known is None:
+                known = self._methods[codec] = encode(codec, self._catalogue.descriptions)
+            return known
         if name == "GoTask.Status":
-            return self._status()
+            return encode(codec, self._status())
         raise MethodNotFound(
             f"there is no method {name}; the broker's own are {', '.join(SYSTEM_METHODS)}",
             {"nearest": list(SYSTEM_METHODS)},
@@ -244,6 +283,7 @@ class Broker:
     def _serve(self, generation: Generation) -> None:
         """From now on calls go to this generation."""
         self._catalogue = Catalogue(generation.describe())
+        self._methods.clear()
         self.routes.clear()
         if self.ready:
             return

@@ -7,7 +7,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ._answers import accepted_frame, error_frame, too_large
+from . import _arrivals
+from ._answers import accepted_frame, error_frame, too_large, unread
 from ._errors import GoTaskError, InvalidRequest, ProtocolError
 from ._memory import Segment
 from ._outbox import Outbox
@@ -48,6 +49,17 @@ MAX_UNREAD_BYTES: Final = 1024 * 1024
 # With so many bytes of answers unread, no more of the peer's calls are started either: each may add a large one.
 MAX_UNREAD_RESULTS: Final = 16 * 1024 * 1024
 
+# The calls that had begun by then still answer. A large result is dropped, and an error told instead, while its caller has more
+# than so many bytes unread; or all callers together have so many, and its own more than MAX_UNREAD_RESULTS.
+MAX_UNREAD_LARGE: Final = 512 * 1024 * 1024
+MAX_UNREAD_OF_ALL: Final = 1024 * 1024 * 1024
+
+# Seconds of the broker's loop that what came from one peer may take at a time, then the others have their turn.
+TURN: Final = 0.005
+
+# Seconds that a peer has to take the last answer, and to say goodbye where TLS asks for it.
+LINGER: Final = 1.0
+
 # Inline calls that came together are answered in groups: the caller goes on with the first ones while the next ones run.
 FLUSH_PARTS: Final = 4 * 24  # a reply has four
 
@@ -64,6 +76,11 @@ class Connection(asyncio.Protocol):
         self._segments: deque[
             Segment
         ] = deque()  # of large payloads that are arriving, or have and are looked at next
+        self._pending: deque[Event] = deque()  # that came, and is handled once it is this peer's turn again
+        self._going_on = False  # with them, as soon as the loop comes round
+        self._has_room = False  # for the large payload that is arriving
+        self._seen = (0.0, 0)  # how far the frame that is arriving was, and since when
+        self._since = 0.0
         self._calls: dict[int, Call] = {}  # by sequence
         self._out: list[bytes] = []  # gathered, to be written at the next flush
         self._outbox = Outbox()
@@ -90,8 +107,12 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._closing = True
         self._out.clear()
+        self._broker.unread -= self._outbox.size
         self._outbox.clear()
+        self._pending.clear()
         self._decoder.close()
+        self._has_room = False
+        self._broker.arrivals.leave(self)
         while self._segments:
             self._segments.popleft().close()
         for call in self._calls.values():
@@ -102,11 +123,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         decoder = self._decoder
         self._handle(decoder.feed(data))
-        if not decoder.idle and decoder.receive_buffer() is not None:
+        if not decoder.idle and decoder.large:
+            self.regulate()
             self._receive_by(LargeReceiver(self, decoder))
 
     def large_received(self, events: list[Event]) -> None:
         """The rest of a large payload has come."""
+        self._has_room = False
+        self._broker.arrivals.leave(self)
         self._receive_by(self)
         self._handle(events)
 
@@ -118,24 +142,42 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
 
     def _handle(self, events: list[Event]) -> None:
+        if self._pending:
+            self._pending.extend(events)
+            return
         self._handling = True
         self._now = time.monotonic()
+        place = 0
         try:
             for event in events:
+                place += 1
                 if isinstance(event, Frame):
                     self._frame(event)
                 else:
                     self._oversized(event)
+                if place < len(events) and (not self._reading or time.monotonic() - self._now > TURN):
+                    self._pending.extend(events[place:])
+                    self.regulate()
+                    break
         except ProtocolError as error:
             self._abort(str(error))
         else:
             # Not raised: with a traceback it would hold on to these frames, and to the memory of large ones.
-            if self._decoder.error is not None:
+            if self._decoder.error is not None and not self._pending:
                 self._abort(str(self._decoder.error))
         self._handling = False
         if self._out:
             self.flush()
         self._broker.flush()
+
+    def _go_on(self) -> None:
+        self._going_on = False
+        if self._transport is None or self._closing:
+            return
+        events = list(self._pending)
+        self._pending.clear()
+        self._handle(events)
+        self.regulate()
 
     def eof_received(self) -> bool:
         if not self._decoder.idle:
@@ -161,14 +203,27 @@ class Connection(asyncio.Protocol):
         return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix socket"
 
     def regulate(self) -> None:
-        """Reads only while the broker is ready, not too much of this caller waits, and it reads its answers."""
+        """Reads only while the broker is ready, not too much of this caller waits, it reads its answers, and what came has been
+        handled. A large payload that has room is read to its end."""
+        if self._transport is None or self._transport.is_closing():
+            return
         reading = (
             self._broker.ready
             and self._outbox.size <= MAX_UNREAD_BYTES
             and self._waiting_calls <= MAX_WAITING_CALLS
             and self._waiting_bytes <= MAX_WAITING_BYTES
         )
-        if self._transport is None or reading == self._reading or self._transport.is_closing():
+        if self._pending:
+            if reading and not self._going_on:
+                self._going_on = True
+                self._broker.loop.call_soon(self._go_on)
+            reading = False
+        large = self._decoder.large
+        if self._has_room:
+            reading = True
+        elif large and reading:
+            reading = self._has_room = self._broker.arrivals.enter(self, large)
+        if reading == self._reading:
             return
         self._reading = reading
         if reading:
@@ -181,8 +236,30 @@ class Connection(asyncio.Protocol):
         if call.dropped or self._closing:
             return False
         del self._calls[call.sequence]
+        if segment is not None and self._reads_too_little():
+            error = unread(len(frame), self._outbox.size)
+            self._send(error_frame(call.sequence, call.method, call.frame.flags, error, self.structured))
+            return False
         self._send(frame, segment)
         return True
+
+    def _reads_too_little(self) -> bool:
+        """Whether so much is unread that no large result can be kept for it."""
+        size = self._outbox.size
+        return size > MAX_UNREAD_LARGE or (
+            size > MAX_UNREAD_RESULTS and self._broker.unread > MAX_UNREAD_OF_ALL
+        )
+
+    def look(self, now: float) -> None:
+        """Closes the connection if the frame that is arriving does not go on."""
+        seen = self._now, self._decoder.progress
+        if seen != self._seen or self._decoder.idle or not self._reading:
+            self._seen, self._since = seen, now
+        elif now - self._since > _arrivals.PATIENCE:
+            self._abort(f"nothing came for {now - self._since:.0f} s in the middle of a frame")
+            return
+        if self._broker.arrivals.is_late(self, now):
+            self._abort("its large payload took too long while others waited for room")
 
     def fail(self, call: Call, error: GoTaskError) -> None:
         """Answers a call with an error."""
@@ -294,6 +371,7 @@ class Connection(asyncio.Protocol):
         self._calls[sequence] = call
         if route is None and method.startswith(b"GoTask."):
             self._broker.system_call(call)
+            self.flush()  # what is asked for in one piece must not be gathered in one piece
             return
         try:
             self._broker.submit(call, route)
@@ -355,8 +433,10 @@ class Connection(asyncio.Protocol):
         self._broker.log.warning(f"a connection was closed: {reason} ({self.peer})")
         self.flush()
         self._closing = True
+        self._pending.clear()
         if self._transport is not None:
             self._transport.close()
+            self._broker.loop.call_later(LINGER, self._transport.abort)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -383,6 +463,7 @@ class Connection(asyncio.Protocol):
     def _hold(self, data: Buffer, segment: Segment | None) -> None:
         """Keeps what the peer is to read, until the transport takes it."""
         self._outbox.put(data, segment)
+        self._broker.unread += len(data)
         if self._outbox.size > MAX_UNREAD_BYTES and self._reading:
             self.regulate()
         if self._outbox.size > MAX_UNREAD_RESULTS and not self._held:
@@ -392,7 +473,9 @@ class Connection(asyncio.Protocol):
     def _drain(self) -> None:
         """Gives the transport as much as it takes: a large reply in pieces, so that little of it is ever copied."""
         while self._outbox.size and self._writable and self._transport is not None:
-            self._transport.write(self._outbox.take())
+            piece = self._outbox.take()
+            self._broker.unread -= len(piece)
+            self._transport.write(piece)
         if not self._reading and self._outbox.size <= MAX_UNREAD_BYTES:
             self.regulate()
         if self._held and self._outbox.size <= MAX_UNREAD_RESULTS:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from heapq import nsmallest
+from itertools import islice
+
 from ._errors import MethodNotFound
 
 TYPE_CHECKING = False
@@ -15,9 +18,15 @@ MAX_NAME = 255
 # What the broker answers itself.
 RESERVED = "GoTask"
 
+# How many names are suggested, and how alike they must be: twice the pairs of letters that two names share, over all of theirs.
 _NEAREST = 3
-# Comparing is quadratic, and the name came over the wire.
+_ALIKE = 0.55
+
+# A name that is unknown came over the wire, and the broker's loop looks for those that are like it: so many characters of it
+# are compared with so many methods, and so many results are remembered.
 _MAX_COMPARED = 64
+_MAX_METHODS = 1024
+_MAX_REMEMBERED = 256
 
 
 def fold(name: str) -> str:
@@ -43,12 +52,14 @@ def check_name(name: str) -> str:
 class Catalogue:
     """The methods that there are, by the descriptions of `Registry.describe()`."""
 
-    __slots__ = ("descriptions", "_exact", "_folded")
+    __slots__ = ("descriptions", "_exact", "_folded", "_pairs", "_nearest")
 
     def __init__(self, descriptions: Iterable[dict[str, Any]]) -> None:
         self.descriptions: list[dict[str, Any]] = []
         self._exact: dict[str, dict[str, Any]] = {}
         self._folded: dict[str, dict[str, Any]] = {}
+        self._pairs: list[tuple[str, frozenset[str]]] = []  # by folded name; empty until one is looked for
+        self._nearest: dict[str, list[str]] = {}
         for description in descriptions:
             self.add(description)
 
@@ -63,6 +74,8 @@ class Catalogue:
             )
         self._exact[name] = description
         self.descriptions.append(description)
+        self._pairs.clear()
+        self._nearest.clear()
 
     def resolve(self, name: str) -> dict[str, Any] | None:
         """The description of the method that `name` means: exactly so, or in another spelling."""
@@ -75,18 +88,31 @@ class Catalogue:
 
     def nearest(self, name: str) -> list[str]:
         """Up to three names that `name` may have been meant to be, the likeliest first."""
-        from difflib import get_close_matches
+        folded = fold(name[:MAX_NAME])[:_MAX_COMPARED]
+        names = self._nearest.get(folded)
+        if names is None:
+            if len(self._nearest) >= _MAX_REMEMBERED:
+                self._nearest.clear()
+            names = self._nearest[folded] = self._find_nearest(folded)
+        return list(names)
 
-        folded = fold(name)
-        matches = get_close_matches(folded[:_MAX_COMPARED], self._folded, _NEAREST)
-        names = [self._folded[match]["name"] for match in matches]
+    def _find_nearest(self, folded: str) -> list[str]:
+        if not self._pairs:
+            self._pairs = [(known, _pairs(known)) for known in islice(self._folded, _MAX_METHODS)]
+        sought = _pairs(folded)
+        alike = []
+        for known, pairs in self._pairs:
+            likeness = 2 * len(sought & pairs) / (len(sought) + len(pairs))
+            if likeness >= _ALIKE:
+                alike.append((-likeness, known))
+        names = [self._folded[known]["name"] for _, known in nsmallest(_NEAREST, alike)]
         # The right method of the wrong service.
         last = folded.rpartition(".")[2]
-        for match, description in self._folded.items():
+        for known, _ in self._pairs:
             if len(names) >= _NEAREST:
                 break
-            if match.rpartition(".")[2] == last and description["name"] not in names:
-                names.append(description["name"])
+            if known.rpartition(".")[2] == last and self._folded[known]["name"] not in names:
+                names.append(self._folded[known]["name"])
         return names
 
     def not_found(self, name: str) -> MethodNotFound:
@@ -100,3 +126,9 @@ class Catalogue:
         else:
             hint = "GoTask.Methods lists what there is"
         return MethodNotFound(f"there is no method {shown}: {hint}", {"nearest": nearest})
+
+
+def _pairs(folded: str) -> frozenset[str]:
+    """Each two letters that follow each other, those at either end with a space beside them."""
+    padded = f" {folded} "
+    return frozenset(padded[place : place + 2] for place in range(len(padded) - 1))

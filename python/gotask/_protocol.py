@@ -155,6 +155,16 @@ class Decoder:
         """Whether the stream is between two frames."""
         return self._between
 
+    @property
+    def large(self) -> int:
+        """Bytes of the frame under way, if its payload is a large one; else 0."""
+        return 0 if self._view is None else len(self._view)
+
+    @property
+    def progress(self) -> int:
+        """A number that changes as long as the frame under way goes on."""
+        return self._filled + self._skip + len(self._partial)
+
     def feed(self, data: bytes) -> list[Event]:
         """The frames that `data` completes. Look at `error` afterwards."""
         if self._between:

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -429,11 +430,13 @@ def call_as(uid: int, address: str) -> str:
 
 
 @pytest.fixture
-def open_folder(tmp_path: Path) -> Path:
-    """One that everybody can come to: a user's right to connect is then the socket's affair."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o011)
-    return tmp_path
+def open_folder() -> Iterator[Path]:
+    """One that everybody can come to: a user's right to connect is then the socket's affair. Not below pytest's own folder,
+    which each run of pytest closes to others."""
+    with tempfile.TemporaryDirectory(prefix="gotask-access-") as folder:
+        path = Path(folder)
+        path.chmod(0o711)
+        yield path
 
 
 @as_root

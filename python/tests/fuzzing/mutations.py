@@ -108,8 +108,11 @@ _METHODS = (
     b"App.wait",
     b"App.ping",
     b"App.nothing",
+    b"App.wrong_name",
     b"GoTask.Ping",
     b"GoTask.Status",
+    b"GoTask.Methods",
+    b"GoTask.Hello",
     b"",
 )
 
