@@ -8,7 +8,6 @@ use Psr\Log\LoggerInterface;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Connection\Dispatcher;
 use Reasno\GoTask\Connection\Key;
-use Reasno\GoTask\Connection\Memory;
 use Reasno\GoTask\Connection\Parallel;
 use Reasno\GoTask\Connection\Pending;
 use Reasno\GoTask\Connection\PendingFuture;
@@ -22,6 +21,7 @@ use Reasno\GoTask\Goridge\Codec;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\FrameDecoder;
+use Reasno\GoTask\Goridge\Memory;
 use Reasno\GoTask\Goridge\MessagePackCodec;
 use SensitiveParameter;
 use ValueError;
@@ -76,6 +76,7 @@ final class Client implements GoTask
      * @param LoggerInterface $logger is told what no caller can be told
      * @param null|string $key the worker's shared key, 16 bytes or more, where it has one; Unix sockets need none
      * @param Tls $tls for a `tls://` address
+     * @param Hints $hints how errors name what is to be done
      * @throws ValueError when one of these is out of its bounds
      */
     public function __construct(
@@ -91,6 +92,7 @@ final class Client implements GoTask
         #[SensitiveParameter]
         ?string $key = null,
         Tls $tls = new Tls(),
+        Hints $hints = new Hints(),
     ) {
         self::seconds($timeout, 'The timeout');
         self::seconds($connectTimeout, 'The connect timeout');
@@ -111,6 +113,7 @@ final class Client implements GoTask
                 $logger,
                 $key === null ? null : new Key($key),
                 $tls,
+                $hints,
             ),
             $codec,
         );

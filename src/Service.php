@@ -30,7 +30,7 @@ final class Service
     {
         return $this->task->call(
             $this->name . '.' . $method,
-            $arguments === [] ? null : new Args(...$arguments),
+            new Args(...$arguments),
             $this->timeout,
         );
     }

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Connection;
 use Fiber;
 use LogicException;
 use Reasno\GoTask\Address;
+use Reasno\GoTask\Args;
 use Reasno\GoTask\Exception\CallFailed;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\ConnectFailed;
@@ -110,7 +111,7 @@ final class Dispatcher
         if ($length > $connection->session->maxPayload) {
             throw new PayloadTooLarge(
                 "The call of {$call->method} has {$length} bytes and the limit is {$connection->session->maxPayload}: send less, or raise the limit"
-                . ' (maxPayload of the client, --max-payload of the worker). It was not sent.',
+                . " ({$this->settings->hints->maxPayload}). It was not sent.",
                 $call->method,
             );
         }
@@ -127,7 +128,7 @@ final class Dispatcher
     public function finish(Pending $call): mixed
     {
         $call->connection?->await($call);
-        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0) {
+        if ($this->hasResult($call)) {
             return $this->decode($call);
         }
         while ($this->again($call)) {
@@ -156,6 +157,14 @@ final class Dispatcher
         return $call->outcome === Outcome::Lost && $this->repeat($call);
     }
 
+    /**
+     * Whether it was answered, and not with an error.
+     */
+    public function hasResult(Pending $call): bool
+    {
+        return $call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0;
+    }
+
     public function cancel(Pending $call): void
     {
         $call->cancelled = true;
@@ -177,12 +186,12 @@ final class Dispatcher
     public function result(Pending $call): mixed
     {
         return match ($call->outcome) {
-            Outcome::Replied => ($call->replyFlags & Flag::ERROR) === 0
+            Outcome::Replied => $this->hasResult($call)
                 ? $this->decode($call)
                 : throw ErrorReply::toException($call->method, $call->reply),
             Outcome::Oversized => throw new PayloadTooLarge(
-                "The result of {$call->method} has {$call->reply} bytes, more than the client's maxPayload or what PHP's memory_limit"
-                . ' leaves room for. The method has run; raise the limits or let it return less.',
+                "The result of {$call->method} has {$call->reply} bytes, more than is taken ({$this->settings->hints->maxPayload}) or what PHP's"
+                . ' memory_limit leaves room for. The method has run; raise the limits or let it return less.',
                 $call->method,
             ),
             Outcome::Expired => throw new DeadlineExceeded(
@@ -415,6 +424,14 @@ final class Dispatcher
             }
         }
         if ($connection->session->peer !== Peer::Broker && ($call->callFlags & CallFlag::ARGS) !== 0 && $connection->isOpen()) {
+            if ($call->body === (new Args())->encode($this->codec)) {
+                // No arguments at all is what any peer understands.
+                $call->body = '';
+                $call->callFlags &= ~CallFlag::ARGS;
+
+                return;
+            }
+
             throw new InvalidRequest(
                 "The peer at {$connection->address} is a plain Goridge server, which knows no named arguments: give call() one payload.",
                 $call->method,

@@ -32,6 +32,9 @@ final class Handshake
 {
     public const AUTHENTICATE = 'GoTask.Authenticate';
 
+    /** Bytes that an answer to Hello or Authenticate has at most: a broker's own has a fraction of them. */
+    public const MAX_ANSWER = 65_536;
+
     private const VERSION = '0.1.0';
 
     private readonly string $nonce;
@@ -51,6 +54,14 @@ final class Handshake
         $nonce = bin2hex(random_bytes(Key::NONCE));
 
         return Frame::call(1, Session::HELLO, Flag::JSON, self::body(['nonce' => $nonce]));
+    }
+
+    /**
+     * Whether a method is one of those that a connection begins with.
+     */
+    public static function isOurs(string $method): bool
+    {
+        return $method === Session::HELLO || $method === self::AUTHENTICATE;
     }
 
     /**

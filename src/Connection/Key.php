@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Connection;
 use LogicException;
 use SensitiveParameter;
 use ValueError;
+use WeakMap;
 
 use function fclose;
 use function fopen;
@@ -39,10 +40,17 @@ final class Key
     public const BROKER = "GoTask.Authenticate 1 broker\n";
 
     /**
+     * Not in the object: var_export(), a cast to an array and serialize() show whatever is.
+     *
+     * @var null|WeakMap<self, string>
+     */
+    private static ?WeakMap $bytes = null;
+
+    /**
      * @param string $where it comes from, for the error
      * @throws ValueError when it is too short or too long
      */
-    public function __construct(#[SensitiveParameter] private readonly string $bytes, string $where = 'The key')
+    public function __construct(#[SensitiveParameter] string $bytes, string $where = 'The key')
     {
         $length = strlen($bytes);
         if ($length < self::MIN || $length > self::MAX) {
@@ -50,18 +58,12 @@ final class Key
                 "{$where} has {$length} bytes, and a key has " . self::MIN . ' to ' . self::MAX . ': make one with openssl rand -hex 32.',
             );
         }
+        self::$bytes ??= new WeakMap();
+        self::$bytes[$this] = $bytes;
     }
 
     private function __clone()
     {
-    }
-
-    /**
-     * @return array<string, string>
-     */
-    public function __debugInfo(): array
-    {
-        return [];
     }
 
     /**
@@ -115,6 +117,6 @@ final class Key
      */
     public function proof(string $role, string $callerNonce, string $brokerNonce): string
     {
-        return hash_hmac('sha256', $role . $callerNonce . $brokerNonce, $this->bytes);
+        return hash_hmac('sha256', $role . $callerNonce . $brokerNonce, self::$bytes[$this] ?? throw new LogicException('A key has no copies.'));
     }
 }

@@ -14,7 +14,7 @@ use Reasno\GoTask\Future;
  */
 final class PendingFuture implements Future
 {
-    /** Neither an outcome that was told nor one that nobody wants to know. */
+    /** No log record of its failure: the caller has asked for the outcome, or cancelled the call. */
     private bool $silent = false;
 
     private mixed $result = null;
@@ -40,7 +40,8 @@ final class PendingFuture implements Future
         if ($this->isWaiting()) {
             $this->call->connection?->receiveNow();
         }
-        if ($this->isWaiting()) {
+        // A result that nobody wants is not decoded.
+        if ($this->isWaiting() || $this->dispatcher->hasResult($this->call)) {
             return;
         }
 

@@ -12,7 +12,10 @@ use Reasno\GoTask\Exception\ErrorReply;
 use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Goridge\Memory;
+use Reasno\GoTask\Process\Availability;
 use Reasno\GoTask\Process\StatusFile;
+use Reasno\GoTask\Process\WorkerStatus;
 use Reasno\GoTask\Runtime\Runtime;
 
 use function array_map;
@@ -237,7 +240,7 @@ final class Pool implements Connections
         $status = new StatusFile((string) $this->address);
         while (true) {
             $available = $status->available();
-            $failed = null;
+            $connection = $failed = null;
             if ($available !== false) {
                 try {
                     $session = new Session($this->settings->maxPayload, Memory::canHold(...));
@@ -252,12 +255,32 @@ final class Pool implements Connections
             }
             $now = hrtime(true);
             if ($available === null || ! $waits || $now + self::PAUSE * 1e9 >= $limit) {
-                $failed ??= StreamConnector::failed($this->address, 'it is still being started');
+                if ($connection === null) {
+                    $failed = $this->explain($failed?->getMessage() ?? "Cannot connect to {$this->address}.", $status->read());
+                }
 
                 throw $limit === $deadline && $now >= $deadline - self::PAUSE * 1e9 ? self::expired($method, $failed) : $failed;
             }
             $this->runtime->pause(self::PAUSE);
         }
+    }
+
+    /**
+     * Says with a failure how the worker is as far as its supervisor knows, and what is to be done about that.
+     */
+    private function explain(string $what, ?WorkerStatus $status): ConnectFailed
+    {
+        $hints = $this->settings->hints;
+
+        return new ConnectFailed($what . ' ' . match ($status?->availability) {
+            Availability::Starting => 'The worker is still starting' . ($status->message === '' ? '' : ": {$status->message}")
+                . ". Calls wait for it until {$this->settings->connectTimeout} s are over ({$hints->wait}), or their own timeout."
+                . ' Raise the two if the application takes longer to load; if it should not, read the worker\'s log.',
+            Availability::Ready, Availability::Failed => "The worker's supervisor (process {$status->supervisor}) says that it is {$status->availability->value}:"
+                . ' read the log of both.',
+            null => 'No worker runs there: start it, or correct the address. '
+                . ($hints->start === '' ? "`vendor/bin/gotask serve` starts one, and so does `python -m gotask APP --address {$this->address}`." : $hints->start),
+        });
     }
 
     /**
@@ -333,7 +356,7 @@ final class Pool implements Connections
     private static function expired(string $method, ?ConnectFailed $previous): DeadlineExceeded
     {
         return new DeadlineExceeded(
-            "The time for {$method} was over before there was a connection. It was not sent.",
+            "The time for {$method} was over before there was a connection. It was not sent." . ($previous === null ? '' : " {$previous->getMessage()}"),
             $method,
             previous: $previous,
         );

@@ -45,6 +45,9 @@ final class Session extends Outstanding
      */
     private const LAST_WORD = 200_000_000;
 
+    /** Bytes of PONGs that wait to be written, at most: a peer that sends PINGs and does not read fills no memory. */
+    private const MAX_PONGS = 65_536;
+
     public Peer $peer = Peer::Unknown;
 
     /** The peer takes no more calls here. */
@@ -62,6 +65,11 @@ final class Session extends Outstanding
     public readonly Outbox $outbox;
 
     private readonly FrameDecoder $decoder;
+
+    /** Bytes of the PONGs that were appended since none of them waited, and where the last one ends. */
+    private int $pongs = 0;
+
+    private int $pongsEnd = 0;
 
     private ?Pending $hello = null;
 
@@ -180,6 +188,9 @@ final class Session extends Outstanding
                 $name = $frame->options[1] ?? 0;
                 if ($name > strlen($frame->payload) + $frame->cut) {
                     throw new ProtocolError("The peer's reply to {$call->method} is shorter than the method's name in it.");
+                }
+                if (strlen($frame->payload) > Handshake::MAX_ANSWER && Handshake::isOurs($call->method)) {
+                    throw new ProtocolError("The peer's answer to {$call->method} is too large: it is no broker.");
                 }
                 $reply = $frame->cut === $name ? $frame->payload : substr($frame->payload, $name - $frame->cut);
                 $this->settle($call, Outcome::Replied, $frame->flags, $reply);
@@ -332,10 +343,26 @@ final class Session extends Outstanding
             return;
         }
         if (($frame->stream & Stream::PING) !== 0) {
-            $this->append(Frame::encode(Flag::CONTROL, $frame->options, $frame->payload, Stream::PONG));
+            $this->pong($frame);
         } elseif (($frame->stream & Stream::STOP) !== 0 && ($frame->options[0] ?? -1) === 0) {
             $this->ended = $this->goingAway;
             $this->goingAway = true;
+        }
+    }
+
+    /**
+     * Answers a PING, unless the answers to those before it have not been taken.
+     */
+    private function pong(Frame $ping): void
+    {
+        if ($this->pongsEnd <= $this->appended - $this->outbox->length) {
+            $this->pongs = 0;
+        }
+        $pong = strlen($ping->payload) > self::MAX_PONGS ? '' : Frame::encode(Flag::CONTROL, $ping->options, $ping->payload, Stream::PONG);
+        $this->pongs += strlen($pong);
+        if ($pong !== '' && $this->pongs <= self::MAX_PONGS) {
+            $this->append($pong);
+            $this->pongsEnd = $this->appended;
         }
     }
 

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Connection;
 
 use Psr\Log\LoggerInterface;
+use Reasno\GoTask\Hints;
 use Reasno\GoTask\Tls;
 
 /**
@@ -23,6 +24,7 @@ final class Settings
         public readonly LoggerInterface $logger,
         public readonly ?Key $key = null,
         public readonly Tls $tls = new Tls(),
+        public readonly Hints $hints = new Hints(),
     ) {
     }
 }

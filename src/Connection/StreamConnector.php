@@ -108,8 +108,7 @@ final class StreamConnector
     public static function failed(Address $address, string $reason): ConnectFailed
     {
         return new ConnectFailed(
-            "Cannot connect to {$address}: " . ($reason === '' ? 'no reason given' : $reason)
-            . '. Is the worker running there? It is started by `vendor/bin/gotask serve`, or by `python -m gotask APP --address ' . $address . '`.',
+            "Cannot connect to {$address}: " . ($reason === '' ? 'no reason given' : $reason) . '.',
         );
     }
 }

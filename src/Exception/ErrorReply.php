@@ -4,23 +4,30 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Exception;
 
+use Reasno\GoTask\Goridge\JsonCodec;
+
 use function is_array;
 use function is_string;
 use function json_decode;
 use function rtrim;
+use function strlen;
+use function substr;
 
 /**
  * The exception for a reply with the ERROR flag.
  */
 final class ErrorReply
 {
+    /** Bytes of an error's text that are shown where the peer says nothing but text. */
+    private const MAX_TEXT = 8_192;
+
     /**
      * @param string $method the method that was called
      * @param string $body JSON as docs/protocol.md describes it, or the error's text where the peer is a plain Goridge one
      */
     public static function toException(string $method, string $body): CallFailed
     {
-        $error = json_decode($body, true);
+        $error = JsonCodec::fits($body) ? json_decode($body, true) : null;
         if (! is_array($error) || ! is_string($error['code'] ?? null) || ! is_string($error['message'] ?? null)) {
             return new RemoteError($method . ' failed: ' . self::text($body), $method);
         }
@@ -83,6 +90,12 @@ final class ErrorReply
 
     private static function text(string $body): string
     {
-        return $body === '' ? 'the peer gives no reason' : $body;
+        $length = strlen($body);
+
+        return match (true) {
+            $body === '' => 'the peer gives no reason',
+            $length > self::MAX_TEXT => substr($body, 0, self::MAX_TEXT) . "… ({$length} bytes, which are not shown or can't be held)",
+            default => $body,
+        };
     }
 }

@@ -20,6 +20,7 @@ use function array_sum;
 use function function_exists;
 use function ini_get;
 use function ini_set;
+use function intdiv;
 use function is_array;
 use function is_finite;
 use function is_float;
@@ -47,6 +48,9 @@ use const JSON_UNESCAPED_UNICODE;
  */
 final class JsonCodec implements Codec
 {
+    /** Bytes that one byte of a body takes at most when it is decoded: half a list. */
+    private const MOST_SIZE = Values::LIST_SIZE / 2;
+
     private const FLAGS = JSON_THROW_ON_ERROR
         | JSON_PRESERVE_ZERO_FRACTION
         | JSON_UNESCAPED_SLASHES
@@ -83,13 +87,30 @@ final class JsonCodec implements Codec
         if (strlen($body) > Values::MAX_ELEMENTS && self::holdsTooMuch($body)) {
             throw new DecodeFailed('has more than ' . Values::MAX_ELEMENTS . ' elements: let Python return them in several results, or as bytes.');
         }
-        $value = self::parse($body);
+        $value = self::fits($body) ? self::parse($body) : throw Values::tooMuch();
         // PHP makes a float of an integer that it can't hold; PHP_INT_MAX has 19 digits.
         if (preg_match('/\d{19}/', $body) === 1) {
+            self::fits($body) || throw Values::tooMuch();
             self::refuseBigIntegers($value, self::parse($body, JSON_BIGINT_AS_STRING));
         }
 
         return $value;
+    }
+
+    /**
+     * Whether memory_limit leaves room for what the body is decoded to.
+     *
+     * @internal
+     * @phpstan-impure
+     */
+    public static function fits(string $body): bool
+    {
+        $length = strlen($body);
+        if ($length < Values::SMALL || Memory::leaves(self::MOST_SIZE * $length) || Memory::leaves($length + self::size($body))) {
+            return true;
+        }
+
+        return Memory::leaves(2 * $length) && Memory::leaves($length + self::size(self::bare($body) ?? $body));
     }
 
     /**
@@ -202,10 +223,29 @@ final class JsonCodec implements Codec
         if ($marks($body) <= Values::MAX_ELEMENTS) {
             return false;
         }
-        // It matches whatever begins with a quote, so that it never goes back; null where PCRE has not enough of anything.
-        $bare = preg_replace('/"(?:[^"\\\]++|\\\.?+)*+"?+/s', '', $body);
+        $bare = self::bare($body);
 
         return $bare === null || $marks($bare) > Values::MAX_ELEMENTS;
+    }
+
+    /**
+     * The body with its strings empty, or null where PCRE has not enough of anything.
+     */
+    private static function bare(string $body): ?string
+    {
+        // It matches whatever begins with a quote, so that it never goes back.
+        return preg_replace('/"(?:[^"\\\]++|\\\.?+)*+"?+/s', '""', $body);
+    }
+
+    /**
+     * @return int bytes that arrays and strings take, at most, without the contents of the strings
+     */
+    private static function size(string $body): int
+    {
+        return Values::LIST_SIZE * substr_count($body, '[')
+            + Values::MAP_SIZE * substr_count($body, '{')
+            + Values::ELEMENT_SIZE * (substr_count($body, ',') + 2 * substr_count($body, ':'))
+            + intdiv(Values::STRING_SIZE * substr_count($body, '"'), 2);
     }
 
     private static function parse(string $body, int $flags = 0): mixed

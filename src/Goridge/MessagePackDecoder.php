@@ -32,6 +32,9 @@ final class MessagePackDecoder
 {
     /** The extension type of a timestamp, −1, as the byte that it is on the wire. */
     private const TIMESTAMP = 0xFF;
+    /** The memory is looked at after so many bytes, and for a container of so many elements. */
+    private const CHECK = 262_144;
+    private const MANY = 4_096;
     private const UINT64 = 'is the unsigned integer %u, above PHP_INT_MAX: let Python return it as str or float.';
 
     private readonly int $length;
@@ -39,6 +42,11 @@ final class MessagePackDecoder
     private int $offset = 0;
 
     private int $elements = 0;
+
+    /** Bytes that may have been allocated since the memory was looked at, and that containers under way may still take. */
+    private int $unchecked = 0;
+
+    private int $growing = 0;
 
     public function __construct(private readonly string $body)
     {
@@ -116,7 +124,7 @@ final class MessagePackDecoder
      */
     private function list(int $count, int $depth): array
     {
-        $this->enter($count, $depth);
+        $this->enter($count, $depth, Values::LIST_SIZE);
         $values = [];
 
         try {
@@ -132,6 +140,7 @@ final class MessagePackDecoder
         } catch (DecodeFailed $failure) {
             throw $failure->within(count($values));
         }
+        $this->leave($count);
 
         return $values;
     }
@@ -141,7 +150,7 @@ final class MessagePackDecoder
      */
     private function map(int $count, int $depth): array
     {
-        $this->enter(2 * $count, $depth);
+        $this->enter(2 * $count, $depth, Values::MAP_SIZE);
         $values = [];
         $key = null;
 
@@ -154,6 +163,7 @@ final class MessagePackDecoder
         } catch (DecodeFailed $failure) {
             throw $key === null ? $failure : $failure->within($key);
         }
+        $this->leave(2 * $count);
 
         return $values;
     }
@@ -174,7 +184,7 @@ final class MessagePackDecoder
         };
     }
 
-    private function enter(int $elements, int $depth): void
+    private function enter(int $elements, int $depth, int $size): void
     {
         if ($depth >= Values::MAX_DEPTH) {
             throw new DecodeFailed('is nested more than ' . Values::MAX_DEPTH . ' deep.');
@@ -187,6 +197,34 @@ final class MessagePackDecoder
         if ($this->elements > Values::MAX_ELEMENTS) {
             throw new DecodeFailed('has more than ' . Values::MAX_ELEMENTS . ' elements: let Python return them in several results, or as bytes.');
         }
+        $this->allocate($size + ($elements < self::MANY ? Values::ELEMENT_SIZE * $elements : 0));
+        if ($elements >= self::MANY) {
+            $this->growing += Values::ELEMENT_SIZE * $elements;
+            $this->check();
+        }
+    }
+
+    private function leave(int $elements): void
+    {
+        if ($elements >= self::MANY) {
+            $this->growing -= Values::ELEMENT_SIZE * $elements;
+        }
+    }
+
+    private function allocate(int $bytes): void
+    {
+        $this->unchecked += $bytes;
+        if ($this->unchecked >= self::CHECK) {
+            $this->check();
+        }
+    }
+
+    private function check(): void
+    {
+        if (! Memory::leaves($this->unchecked + $this->growing)) {
+            throw Values::tooMuch();
+        }
+        $this->unchecked = 0;
     }
 
     private function extension(int $length): DateTimeImmutable
@@ -223,6 +261,7 @@ final class MessagePackDecoder
             throw $this->truncated();
         }
         $this->offset = $offset + $length;
+        $this->allocate($length + Values::STRING_SIZE);
 
         return substr($this->body, $offset, $length);
     }

@@ -98,6 +98,9 @@ final class MessagePackExtension
         if ($tokens < 0 || $tokens > self::MAX_CONTAINERS && self::mayHoldTooMuch($body)) {
             return $this->refused;
         }
+        if (strlen($body) >= Values::SMALL && ! Memory::leaves(Values::LIST_SIZE * strlen($body)) && ! Memory::leaves(self::size($body, $tokens))) {
+            return $this->refused;
+        }
         set_error_handler($this->onWarning);
         $value = $this->packer->unpack($body); // @phpstan-ignore arguments.count (its second one is optional)
         restore_error_handler();
@@ -193,6 +196,24 @@ final class MessagePackExtension
         }
 
         return $containers > self::MAX_CONTAINERS;
+    }
+
+    /**
+     * @return int bytes that arrays and strings take, at most: every byte that looks like one counts, the other decoder looks closer
+     */
+    private static function size(string $body, int $tokens): int
+    {
+        $size = strlen($body) + Values::ELEMENT_SIZE * $tokens;
+        foreach (count_chars($body, 1) as $byte => $count) {
+            $size += $count * match (true) {
+                $byte < 0x80 || $byte >= 0xE0 => 0,
+                $byte < 0x90 || $byte === 0xDE || $byte === 0xDF => Values::MAP_SIZE,
+                $byte < 0xA0 || $byte === 0xDC || $byte === 0xDD => Values::LIST_SIZE,
+                default => Values::STRING_SIZE,
+            };
+        }
+
+        return $size;
     }
 
     private static function short(): string

@@ -10,6 +10,7 @@ use DateTimeInterface;
 use Error;
 use JsonSerializable;
 use Reasno\GoTask\Args;
+use Reasno\GoTask\Exception\DecodeFailed;
 use Reasno\GoTask\Exception\EncodeFailed;
 use Reasno\GoTask\Raw;
 use stdClass;
@@ -18,6 +19,7 @@ use UnitEnum;
 
 use function get_debug_type;
 use function gmdate;
+use function ini_get;
 use function is_array;
 use function is_bool;
 use function is_float;
@@ -43,6 +45,19 @@ final class Values
      * In all containers of a body together, a map's entry counting twice. Each takes a byte there, and up to two hundred here.
      */
     public const MAX_ELEMENTS = 4 * 1024 * 1024;
+
+    /** Bytes that PHP allocates for a list and for a map of a few elements, and at most for each further element of a list that grows. */
+    public const LIST_SIZE = 270;
+
+    public const MAP_SIZE = 450;
+
+    public const ELEMENT_SIZE = 48;
+
+    /** Bytes beside the contents of a string. */
+    public const STRING_SIZE = 40;
+
+    /** A body of fewer bytes is decoded without asking for the memory: no codec makes more of it than Memory has in reserve. */
+    public const SMALL = 1_000;
 
     /** What Python's datetime and RFC 3339 hold: the years 1 to 9999, here in UTC, as Unix times. */
     private const FIRST_SECOND = -62_135_596_800;
@@ -156,6 +171,13 @@ final class Values
         }
 
         return $properties;
+    }
+
+    public static function tooMuch(): DecodeFailed
+    {
+        return new DecodeFailed(
+            "has more elements than PHP's memory_limit of " . ini_get('memory_limit') . ' leaves room for: raise it, or let Python return less at a time, or bytes.',
+        );
     }
 
     public static function tooDeep(): EncodeFailed

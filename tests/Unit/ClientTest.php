@@ -5,10 +5,20 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Unit;
 
 use Closure;
+use LogicException;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Client;
+use Reasno\GoTask\Exception\GoTaskException;
 use ValueError;
+
+use function ini_set;
+use function ob_get_clean;
+use function ob_start;
+use function print_r;
+use function serialize;
+use function var_dump;
+use function var_export;
 
 /**
  * @internal
@@ -19,6 +29,36 @@ final class ClientTest extends TestCase
     {
         self::assertSame('unix:///nowhere', (new Client('unix:///nowhere'))->address);
         self::assertSame('unix:///a,tcp://b:1', (new Client(['unix:///a', 'tcp://b:1']))->address);
+    }
+
+    public function testItsKeyIsNowhereThatAnObjectIsShown(): void
+    {
+        $key = 'not to be seen in any log';
+        $client = new Client('tcp://127.0.0.1:1', key: $key, timeout: 0.1);
+        $shown = @var_export($client, true) . print_r($client, true) . print_r((array) $client, true);
+        ob_start();
+        var_dump($client);
+        $shown .= ob_get_clean();
+        $ignored = ini_set('zend.exception_ignore_args', '0');
+
+        try {
+            $client->call('App.hi');
+            self::fail('Nobody listens.');
+        } catch (GoTaskException $exception) {
+            $shown .= print_r($exception->getTrace(), true) . $exception;
+        }
+
+        try {
+            new Client('tcp://127.0.0.1:1', key: $key, timeout: -1.0);
+            self::fail('A timeout below 0 was taken.');
+        } catch (ValueError $exception) {
+            $shown .= print_r($exception->getTrace(), true) . $exception;
+        } finally {
+            ini_set('zend.exception_ignore_args', (string) $ignored);
+        }
+        self::assertStringNotContainsString($key, $shown);
+        $this->expectException(LogicException::class);
+        serialize((array) $client);
     }
 
     /**

@@ -571,6 +571,7 @@ abstract class ClientContract extends RuntimeTestCase
         $this->peer = new Peer('plain');
         $this->within(function (Client $client): void {
             self::assertSame('x', $client->call('Echo', 'x'));
+            self::assertNull($client->service('Service')->__call('echo', []));
             self::assertSame([], $client->call('Options', null, 5.0));
             $client->notify('Echo', 'x');
 

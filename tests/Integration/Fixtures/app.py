@@ -26,6 +26,9 @@ class App:
     def say(self, first: str, last: str = "") -> str:
         return f"{first} {last}".strip()
 
+    def greet(self, name: str = "nobody") -> str:
+        return name
+
     def echo(self, value: bytes) -> bytes:
         return value
 

@@ -14,8 +14,12 @@ use ValueError;
 use function chmod;
 use function file_get_contents;
 use function file_put_contents;
+use function get_mangled_object_vars;
 use function hex2bin;
 use function json_decode;
+use function json_encode;
+use function ob_get_clean;
+use function ob_start;
 use function print_r;
 use function putenv;
 use function serialize;
@@ -23,6 +27,8 @@ use function str_repeat;
 use function sys_get_temp_dir;
 use function tempnam;
 use function unlink;
+use function var_dump;
+use function var_export;
 
 use const JSON_THROW_ON_ERROR;
 
@@ -98,7 +104,10 @@ final class KeyTest extends TestCase
     public function testAKeyDoesNotShowItself(): void
     {
         $key = new Key(self::KEY);
-        self::assertStringNotContainsString(self::KEY, print_r($key, true));
+        $shown = print_r($key, true) . var_export($key, true) . json_encode((array) $key) . json_encode(get_mangled_object_vars($key));
+        ob_start();
+        var_dump($key);
+        self::assertStringNotContainsString(self::KEY, $shown . ob_get_clean());
 
         $this->expectException(LogicException::class);
         serialize($key);

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Unit\Connection;
 
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Address;
@@ -15,9 +16,16 @@ use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\Stream;
+use Reasno\GoTask\Hints;
+use Reasno\GoTask\Process\Availability;
+use Reasno\GoTask\Process\StatusFile;
+use Reasno\GoTask\Process\WorkerStatus;
 
+use function bin2hex;
 use function hrtime;
+use function random_bytes;
 use function str_repeat;
+use function sys_get_temp_dir;
 
 /**
  * @internal
@@ -146,6 +154,43 @@ final class PoolTest extends TestCase
         $this->pool->close();
         $this->expectException(DeadlineExceeded::class);
         $this->pool->acquire($this->now - 1, $this->now, 'A');
+    }
+
+    #[DataProvider('states')]
+    public function testWhoCanNotConnectIsToldHowTheWorkerIsAndWhatToDo(?WorkerStatus $status, string $expected): void
+    {
+        $address = Address::parse('unix://' . sys_get_temp_dir() . '/gotask-' . bin2hex(random_bytes(6)) . '.sock');
+        $file = new StatusFile((string) $address);
+        if ($status !== null) {
+            $file->write($status);
+        }
+        $runtime = new FakeRuntime();
+        $runtime->refuses = true;
+        $hints = new Hints(start: '`php bin/hyperf.php start` starts it.', wait: 'gotask.workers.default.pool.connect_timeout');
+        $pool = new Pool($runtime, new Settings(5.0, 1, 1, 10.0, 1000, new NullLogger(), hints: $hints), $address);
+
+        try {
+            $pool->acquire($this->now + 30 * self::SECOND, $this->now, 'A', $this->now + 10_000_000);
+            self::fail('It connected.');
+        } catch (ConnectFailed $failed) {
+            self::assertStringContainsString((string) $address, $failed->getMessage());
+            self::assertStringContainsString($expected, $failed->getMessage());
+        } finally {
+            $file->remove();
+        }
+    }
+
+    /**
+     * @return iterable<string, array{?WorkerStatus, string}>
+     */
+    public static function states(): iterable
+    {
+        yield 'nobody looks after one' => [null, 'No worker runs there: start it, or correct the address. `php bin/hyperf.php start` starts it.'];
+        yield 'it is loading' => [
+            WorkerStatus::of(Availability::Starting, 'it ended with exit code 1', 0, 0),
+            'still starting: it ended with exit code 1. Calls wait for it until 5 s are over (gotask.workers.default.pool.connect_timeout)',
+        ];
+        yield 'it should take calls' => [WorkerStatus::of(Availability::Ready, '', 0, 17), 'supervisor (process 17) says that it is ready'];
     }
 
     public function testAClosedPoolOpensAnew(): void

@@ -311,6 +311,33 @@ final class SessionTest extends TestCase
         self::assertTrue($session->goingAway);
     }
 
+    public function testAPeerThatPingsAndDoesNotReadFillsNoMemory(): void
+    {
+        $session = new Session(1_000_000);
+        $ping = Frame::encode(Flag::CONTROL, [1], str_repeat('x', 1000), Stream::PING);
+        for ($i = 0; $i < 1000; $i++) {
+            $session->receive($ping);
+        }
+        $session->receive(Frame::encode(Flag::CONTROL, [1], str_repeat('x', 500_000), Stream::PING));
+        self::assertLessThan(70_000, $session->outbox->length);
+        // Once it has read, it is answered again.
+        $session->outbox->clear();
+        $session->receive($ping);
+        self::assertGreaterThan(1000, $session->outbox->length);
+    }
+
+    #[TestWith([Session::HELLO])]
+    #[TestWith(['GoTask.Authenticate'])]
+    public function testAPeerWhoseAnswerToAGreetingIsLargeIsNoBroker(string $method): void
+    {
+        $session = new Session(1_000_000);
+        $question = self::pending($method);
+        $session->greet($question);
+        $this->expectException(ProtocolError::class);
+        $this->expectExceptionMessage($method);
+        $session->receive(Frame::encode(Flag::JSON, [$question->sequence, strlen($method)], $method . str_repeat('[', 100_000)));
+    }
+
     #[TestWith([1, true])]
     #[TestWith([2, false])]
     public function testACallThatCrossesThePeersSecondGoAwayHasNotRun(int $frames, bool $sent): void

@@ -25,6 +25,9 @@ use Reasno\GoTask\Exception\RemoteTraceback;
 use Reasno\GoTask\Exception\Unavailable;
 use Reasno\GoTask\Exception\WorkerCrashed;
 
+use function str_repeat;
+use function strlen;
+
 #[CoversClass(ErrorReply::class)]
 #[CoversClass(CallFailed::class)]
 #[CoversClass(MethodNotFound::class)]
@@ -35,6 +38,13 @@ use Reasno\GoTask\Exception\WorkerCrashed;
 #[CoversClass(WorkerCrashed::class)]
 final class ErrorReplyTest extends TestCase
 {
+    public function testALongTextIsCut(): void
+    {
+        $message = ErrorReply::toException('App.hi', str_repeat('x', 2_000_000))->getMessage();
+        self::assertLessThan(9_000, strlen($message));
+        self::assertStringContainsString('2000000 bytes', $message);
+    }
+
     /**
      * @param class-string<CallFailed> $class
      */

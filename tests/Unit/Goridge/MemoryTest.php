@@ -2,10 +2,10 @@
 
 declare(strict_types=1);
 
-namespace Reasno\GoTask\Tests\Unit\Connection;
+namespace Reasno\GoTask\Tests\Unit\Goridge;
 
 use PHPUnit\Framework\TestCase;
-use Reasno\GoTask\Connection\Memory;
+use Reasno\GoTask\Goridge\Memory;
 
 use function ini_get;
 use function ini_set;

@@ -2,8 +2,9 @@
 
 declare(strict_types=1);
 
-namespace Reasno\GoTask\Connection;
+namespace Reasno\GoTask\Goridge;
 
+use function gc_mem_caches;
 use function ini_get;
 use function ini_parse_quantity;
 use function memory_get_usage;
@@ -32,9 +33,12 @@ final class Memory
     public static function leaves(int $bytes): bool
     {
         $limit = (string) ini_get('memory_limit');
+        if ($limit === '-1' || ($limit = ini_parse_quantity($limit)) <= 0) {
+            return true;
+        }
+        $bytes += self::RESERVE;
 
-        return $limit === '-1'
-            || ($limit = ini_parse_quantity($limit)) <= 0
-            || memory_get_usage(true) + $bytes + self::RESERVE <= $limit;
+        // What PHP holds and does not use counts, until it is given back.
+        return memory_get_usage(true) + $bytes <= $limit || gc_mem_caches() > 0 && memory_get_usage(true) + $bytes <= $limit;
     }
 }
