@@ -357,6 +357,17 @@ def _strip(trace: TracebackException | None, seen: set[int]) -> None:
         _strip(member, seen)
 
 
+def failure_text(error: BaseException) -> str:
+    """Why an application can't be loaded. Never raises."""
+    return traceback_text(error).rstrip() + _interpreter(error)
+
+
+def _interpreter(error: BaseException) -> str:
+    # It is not always the one that the module was installed for.
+    missing = issubclass(type(error), ModuleNotFoundError) and sys.executable
+    return f" (the interpreter is {sys.executable})" if missing else ""
+
+
 def _message(error: BaseException) -> str:
     try:
         text = str(error)

@@ -6,13 +6,12 @@ The shortest way, and without isolation: a sync method holds up everything, and 
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _protocol as wire
 from ._entry import EXACT, STRUCTURED
-from ._errors import told
+from ._errors import failure_text, told
 from ._loader import forget, load, restore
 from ._protocol import Buffer
 from ._queue import Call
@@ -52,9 +51,7 @@ class InlineRunner:
             except BaseException as error:
                 default_registry.detach()
                 restore(self._config.app, before)
-                on_failed(
-                    "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip()
-                )
+                on_failed(failure_text(error))
                 return
             then()
 

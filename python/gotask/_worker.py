@@ -10,6 +10,7 @@ import sys
 from . import _context, _interrupts
 from ._channel import Channel
 from ._entry import MESSAGE_SIZE
+from ._errors import failure_text
 from ._forward import forward_logging
 from ._linux import die_with_parent
 from ._loader import load
@@ -81,12 +82,10 @@ def report_ready(channel: Channel) -> None:
 
 def report_failure(channel: Channel, error: BaseException) -> int:
     """Tells the broker why this worker can't start; returns the exit code."""
-    import traceback
-
-    text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-    sys.stderr.write(text)
+    text = failure_text(error)
+    sys.stderr.write(text + "\n")
     sys.stderr.flush()
-    channel.record(FAILED, {"message": text.rstrip()})
+    channel.record(FAILED, {"message": text})
     return 70
 
 

@@ -24,6 +24,8 @@ from gotask._errors import (
 from gotask._registry import Registry
 from gotask._runner import Job, Runner
 
+from .peer import BrokerProcess
+
 
 def raised(error: BaseException) -> BaseException:
     try:
@@ -257,6 +259,14 @@ def test_where_shows_the_path_below_the_entry_that_the_file_was_found_by(
 def test_a_module_that_is_not_there_names_the_interpreter(app: Path) -> None:
     body = fields(run(app, "def method():\n    import no_such_module_xyz"))
     assert body["message"] == f"No module named 'no_such_module_xyz' (the interpreter is {sys.executable})"
+
+
+def test_an_application_that_lacks_a_module_names_the_interpreter(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("import no_such_module_xyz\n")
+    broker = BrokerProcess(tmp_path / "app.py", address=f"unix://{tmp_path}/s")
+    message = broker.wait_for("failed")["message"]
+    broker.end()
+    assert f"No module named 'no_such_module_xyz' (the interpreter is {sys.executable})" in message
 
 
 class _Meta(type):
