@@ -294,9 +294,8 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     if values["min_workers"] is None:
         values["min_workers"] = values["workers"]
     elif values["min_workers"] > values["workers"]:
-        parser.error(
-            f"{_options.option('--min-workers')} is {values['min_workers']}, more than {_options.option('--workers')}: {values['workers']}"
-        )
+        names = _options.option("--min-workers"), _options.option("--workers")
+        parser.error(f"{names[0]} is {values['min_workers']}, more than {names[1]}: {values['workers']}")
     try:
         watch = given.watch or _switch(environment.get("GOTASK_WATCH", ""))
     except argparse.ArgumentTypeError as error:

@@ -19,6 +19,7 @@ use Reasno\GoTask\Hyperf\Config\BasePath;
 use Reasno\GoTask\Hyperf\Listener\PrivateWorkersListener;
 use Reasno\GoTask\Hyperf\Listener\RegisterProcessesListener;
 use Reasno\GoTask\Hyperf\Listener\ReloadListener;
+use Reasno\GoTask\Hyperf\Listener\TracebackListener;
 
 use function dirname;
 
@@ -76,6 +77,8 @@ class ConfigProvider
                 RegisterProcessesListener::class => 99,
                 // After the application's.
                 ReloadListener::class => -99,
+                // After Hyperf's own, which sorts the handlers.
+                TracebackListener::class => -99,
             ],
             'publish' => [
                 [

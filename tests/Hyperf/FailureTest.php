@@ -44,6 +44,21 @@ final class FailureTest extends HyperfTestCase
         self::assertSame(['hello' => 'Jo'], $this->json('/hi?name=Jo'));
     }
 
+    public function testWhereAnUncaughtExceptionComesFromInPythonIsLoggedOnce(): void
+    {
+        $this->app->publish();
+        $this->edit('gotask/app.py', 'return {"hello": name}', 'raise ValueError("<info>no</info>")');
+        $this->app->start();
+
+        self::assertSame(['caught' => true], $this->json('/fail?caught=1'));
+        self::assertStringNotContainsString('ValueError', $this->app->log(), 'who catches it says so himself');
+        self::assertSame(500, $this->app->get('/fail')[0]);
+        $log = $this->app->log();
+        self::assertMatchesRegularExpression('~ERROR\] no greeting\[\d+\] in .+~', $log);
+        self::assertMatchesRegularExpression('~ERROR\] Python, in App.Hi:\nTraceback .+\n  File ".+/gotask/app.py", line \d+, in hi\n.+\n(.*\^+\n)?ValueError: <info>no</info>~', $log);
+        self::assertSame(1, substr_count($log, 'ValueError: '));
+    }
+
     /**
      * @param array<string, string> $environment
      */

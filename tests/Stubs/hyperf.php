@@ -167,8 +167,25 @@ namespace Hyperf\Event\Contract {
     }
 }
 
+namespace Hyperf\ExceptionHandler {
+    use Psr\Http\Message\ResponseInterface;
+    use Throwable;
+
+    abstract class ExceptionHandler
+    {
+        /** @return ResponseInterface */
+        abstract public function handle(Throwable $throwable, ResponseInterface $response);
+
+        abstract public function isValid(Throwable $throwable): bool;
+    }
+}
+
 namespace Hyperf\Framework\Event {
     use Swoole\Server;
+
+    class BootApplication
+    {
+    }
 
     class BeforeMainServerStart
     {
@@ -265,6 +282,12 @@ namespace Hyperf\Server\Event {
 
 namespace Hyperf\Support {
     function env(string $key, mixed $default = null): mixed
+    {
+    }
+}
+
+namespace Psr\Http\Message {
+    interface ResponseInterface
     {
     }
 }

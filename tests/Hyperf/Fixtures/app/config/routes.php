@@ -10,3 +10,4 @@ Router::get('/', [TaskController::class, 'index']);
 Router::get('/hi', [TaskController::class, 'hi']);
 Router::get('/workers', [TaskController::class, 'workers']);
 Router::get('/reason', [TaskController::class, 'reason']);
+Router::get('/fail', [TaskController::class, 'fail']);

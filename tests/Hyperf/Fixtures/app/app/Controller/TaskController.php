@@ -10,6 +10,7 @@ use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Annotation\Worker;
 use Reasno\GoTask\Hyperf\GoTaskFactory;
 use Reasno\GoTask\Hyperf\Health;
+use RuntimeException;
 
 class TaskController
 {
@@ -41,6 +42,15 @@ class TaskController
             return $this->task->call('App.Hi', 'x');
         } catch (GoTaskException $failure) {
             return ['class' => $failure::class, 'message' => $failure->getMessage()];
+        }
+    }
+
+    public function fail(RequestInterface $request)
+    {
+        try {
+            return $this->task->call('App.Hi', 'x');
+        } catch (GoTaskException $failure) {
+            return $request->query('caught') ? ['caught' => true] : throw new RuntimeException('no greeting', 0, $failure);
         }
     }
 
