@@ -10,6 +10,7 @@ use Hyperf\Framework\Logger\StdoutLogger;
 use Psr\Container\ContainerInterface;
 use Symfony\Component\Console\Output\ConsoleOutput;
 
+use function array_slice;
 use function assert;
 use function is_array;
 use function is_string;

@@ -8,6 +8,7 @@ use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Future;
 use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Hyperf\Config\OptionNames;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 use Reasno\GoTask\Hyperf\Config\Workers;
 use Reasno\GoTask\Service;
@@ -86,6 +87,7 @@ class WorkerClient implements GoTask
                 logger: $this->loggers->get($config),
                 key: $config->key,
                 tls: $config->tls,
+                hints: OptionNames::forClient($config),
             );
         } catch (ValueError $error) {
             throw new InvalidConfiguration("gotask.{$config->name}: {$error->getMessage()}", 0, $error);

@@ -44,6 +44,30 @@ final class ConsoleTest extends HyperfTestCase
         self::assertStringContainsString('[DEBUG]', $this->app->output('list'), 'others are left as they are');
     }
 
+    public function testCommandsSayHowEveryWorkerIs(): void
+    {
+        $this->app->publish();
+        $this->edit('config/autoload/gotask.php', "return [\n", "return [\n    'apart' => ['managed' => false, 'address' => 'unix://apart.sock', 'pool' => ['connect_timeout' => 0.1]],\n");
+        $this->app->start();
+        $this->json('/');
+
+        [$code, $output] = $this->app->console('gotask:status');
+        self::assertSame(3, $code, $output);
+        self::assertMatchesRegularExpression('/apart, deployed apart\n.*Cannot connect to .*gotask\.apart\.managed is false.*\n\ndefault\nstate +ready/', $output);
+        $status = $this->app->output('gotask:status', '--json');
+        self::assertMatchesRegularExpression('/^\{"apart":\{"error":\{"kind":"ConnectFailed",.*\},"default":\{"pid":.*"state":"ready"/', $status);
+        self::assertJson($status);
+        self::assertStringStartsWith('{"pid":', $this->app->output('gotask:status', '--json', '-w', 'default'));
+
+        [$code, $output] = $this->app->console('gotask:doctor');
+        self::assertSame(1, $code, $output);
+        self::assertMatchesRegularExpression('/the worker apart, which is not managed.*\nbad  Cannot connect to .*apart.sock/', $output);
+        [$code, $output] = $this->app->console('gotask:reload');
+        self::assertSame(3, $code, $output);
+        self::assertMatchesRegularExpression('/apart is deployed apart.*\ndefault runs the code as it is now, generation 2/', $output);
+        self::assertSame(2, $this->app->console('gotask:reload', '--timeout', 'soon')[0]);
+    }
+
     public function testWithoutAServerThereIsNone(): void
     {
         $this->app->publish();

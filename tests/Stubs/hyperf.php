@@ -168,15 +168,19 @@ namespace Hyperf\Event\Contract {
 }
 
 namespace Hyperf\ExceptionHandler {
-    use Psr\Http\Message\ResponseInterface;
+    use Swow\Psr7\Message\ResponsePlusInterface;
     use Throwable;
 
     abstract class ExceptionHandler
     {
-        /** @return ResponseInterface */
-        abstract public function handle(Throwable $throwable, ResponseInterface $response);
+        /** @return \Psr\Http\Message\ResponseInterface */
+        abstract public function handle(Throwable $throwable, ResponsePlusInterface $response);
 
         abstract public function isValid(Throwable $throwable): bool;
+
+        public function stopPropagation(): bool
+        {
+        }
     }
 }
 
@@ -283,6 +287,17 @@ namespace Hyperf\Server\Event {
 namespace Hyperf\Support {
     function env(string $key, mixed $default = null): mixed
     {
+    }
+}
+
+namespace Swow\Psr7\Message {
+    interface ResponsePlusInterface extends \Psr\Http\Message\ResponseInterface
+    {
+        public function withStatus(int $code): static;
+
+        public function withHeader(string $name, string $value): static;
+
+        public function withBody(mixed $body): static;
     }
 }
 

@@ -34,7 +34,7 @@ class CompileCommand extends Command
     {
         $python = (new Interpreters((new Options($input))->text('python'), $this->directory()))->usable();
         if ($python === null) {
-            $output->writeln('<fg=red>no Python that was found has what the worker needs</>; `gotask doctor` says more');
+            $output->writeln('<fg=red>no Python that was found has what the worker needs</>; the command doctor says more');
 
             return ExitCode::FAILED;
         }

@@ -23,12 +23,14 @@ final class Doctor
     /**
      * @param string $app a file or a module
      * @param string $directory from which relative paths count
+     * @param string $command what the names of this package's commands follow where it is used
      */
     public function __construct(
         private readonly string $app,
         private readonly string $address,
         private readonly ?string $python,
         private readonly string $directory,
+        private readonly string $command = 'vendor/bin/gotask ',
     ) {
     }
 
@@ -39,7 +41,7 @@ final class Doctor
     {
         return [
             ...$this->php(),
-            ...(new Interpreters($this->python, $this->directory))->examine($this->requirements()),
+            ...(new Interpreters($this->python, $this->directory, $this->command))->examine($this->requirements()),
             ...$this->app(),
             ...$this->address(),
             ...$this->worker(),
@@ -122,7 +124,7 @@ final class Doctor
         $status = (new StatusFile($this->address))->read();
 
         return [match ($status?->availability) {
-            null => new Finding(null, 'no worker runs there', 'start the server, or `gotask serve`'),
+            null => new Finding(null, 'no worker runs there', 'it starts with the server, or with `vendor/bin/gotask serve`'),
             Availability::Ready => new Finding(true, "a worker is ready, watched by process {$status->supervisor}"),
             Availability::Starting => new Finding(null, 'a worker is being started', 'wait a moment'),
             Availability::Failed => new Finding(false, "the worker does not start: {$status->message}", 'mend that; it is tried again by itself'),

@@ -48,8 +48,14 @@ final class Interpreters
         }))
         PYTHON;
 
-    public function __construct(private readonly ?string $python, private readonly string $directory)
-    {
+    /**
+     * @param string $command what the names of this package's commands follow where it is used
+     */
+    public function __construct(
+        private readonly ?string $python,
+        private readonly string $directory,
+        private readonly string $command = 'vendor/bin/gotask ',
+    ) {
     }
 
     /**
@@ -80,7 +86,7 @@ final class Interpreters
         return [...$findings, new Finding(
             false,
             $candidates === [] ? 'no Python was found' : 'no Python that was found has what the worker needs',
-            '`gotask install` makes a virtual environment that has; or name an interpreter',
+            "`{$this->command}install` makes a virtual environment that has; or name an interpreter",
         )];
     }
 
@@ -107,7 +113,7 @@ final class Interpreters
         $findings = [new Finding(true, "{$name}, is taken")];
         $missing = $probe->texts('missing');
         if ($missing !== []) {
-            $findings[] = new Finding(false, "{$python} lacks " . implode(', ', $missing) . ' of requirements.txt', '`gotask install` installs them');
+            $findings[] = new Finding(false, "{$python} lacks " . implode(', ', $missing) . ' of requirements.txt', "`{$this->command}install` installs them");
         }
         if ($probe->text('uvloop') === '') {
             $findings[] = new Finding(null, 'uvloop is not installed', "the broker is faster with it: {$python} -m pip install uvloop");
@@ -115,9 +121,9 @@ final class Interpreters
         $findings[] = match ($probe->text('compiled')) {
             'yes' => new Finding(true, "the broker's core is compiled"),
             'off' => new Finding(null, "the broker's core is compiled, and GOTASK_COMPILED=0 leaves that unused"),
-            'outdated' => new Finding(null, "the broker's core was compiled from other sources, or by another Python: that is not used", '`gotask compile` does it again'),
-            'unusable' => new Finding(null, "the broker's core is compiled, and {$python} can't load it", '`gotask compile` does it again'),
-            default => new Finding(null, "the broker's core is not compiled", 'calls are quicker with it: `gotask compile`'),
+            'outdated' => new Finding(null, "the broker's core was compiled from other sources, or by another Python: that is not used", "`{$this->command}compile` does it again"),
+            'unusable' => new Finding(null, "the broker's core is compiled, and {$python} can't load it", "`{$this->command}compile` does it again"),
+            default => new Finding(null, "the broker's core is not compiled", "calls are quicker with it: `{$this->command}compile`"),
         };
 
         return $findings;

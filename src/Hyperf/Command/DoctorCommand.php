@@ -8,8 +8,11 @@ use Reasno\GoTask\Console\Command\DoctorCommand as ConsoleCommand;
 use Reasno\GoTask\Console\Doctor\Doctor;
 use Reasno\GoTask\Console\Doctor\Finding;
 use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidConfiguration;
+use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 use Reasno\GoTask\Hyperf\Config\Workers;
+use Reasno\GoTask\Hyperf\GoTaskFactory;
 use Symfony\Component\Console\Input\InputOption;
 
 /**
@@ -17,7 +20,10 @@ use Symfony\Component\Console\Input\InputOption;
  */
 class DoctorCommand extends ConsoleCommand
 {
-    public function __construct(protected readonly Workers $workers)
+    /** Seconds that a worker which is deployed apart gets to answer. */
+    protected const PATIENCE = 2.0;
+
+    public function __construct(protected readonly Workers $workers, protected readonly GoTaskFactory $factory)
     {
         parent::__construct();
     }
@@ -45,11 +51,23 @@ class DoctorCommand extends ConsoleCommand
         $findings = [];
         foreach ($workers as $name => $config) {
             $findings[] = new Finding(true, "the worker {$name}" . ($config->managed ? '' : ', which is not managed, at ' . implode(', ', $config->addresses)));
-            if ($config->managed) {
-                array_push($findings, ...(new Doctor($config->app, $config->address, $config->python, $config->directory))->examine());
-            }
+            array_push($findings, ...$config->managed
+                ? (new Doctor($config->app, $config->address, $config->python, $config->directory, 'php bin/hyperf.php gotask:'))->examine()
+                : array_map(fn (string $address): Finding => $this->ask($config, $address), $config->addresses));
         }
 
         return $findings;
+    }
+
+    /** All that can be seen from here of a worker that is deployed apart. */
+    protected function ask(WorkerConfig $config, string $address): Finding
+    {
+        try {
+            $this->factory->at($config->name, $address)->call('GoTask.Ping', null, self::PATIENCE);
+
+            return new Finding(true, "it answers at {$address}");
+        } catch (GoTaskException $failure) {
+            return new Finding(false, $failure->getMessage());
+        }
     }
 }

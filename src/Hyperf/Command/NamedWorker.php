@@ -30,7 +30,12 @@ trait NamedWorker
     {
         parent::configure();
         $this->setName("gotask:{$this->getName()}");
-        $this->addOption('worker', 'w', InputOption::VALUE_REQUIRED, 'a name in config/autoload/gotask.php', Workers::DEFAULT);
+        $this->addOption('worker', 'w', InputOption::VALUE_REQUIRED, "a name in config/autoload/gotask.php [default: {$this->defaultWorker()}]");
+    }
+
+    protected function defaultWorker(): string
+    {
+        return Workers::DEFAULT;
     }
 
     protected function worker(Options $options): WorkerConfig

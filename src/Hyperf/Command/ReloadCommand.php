@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Hyperf\Command;
 
+use InvalidArgumentException;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Terminal;
@@ -31,7 +32,8 @@ class ReloadCommand extends Command
     {
         $this->setName('gotask:reload')
             ->setDescription('Load a Python worker\'s code as it is now, without a failed call')
-            ->addOption('worker', 'w', InputOption::VALUE_REQUIRED, 'a name in config/autoload/gotask.php [default: all that are managed]')
+            ->addOption('worker', 'w', InputOption::VALUE_REQUIRED, 'a name in config/autoload/gotask.php [default: all of them]')
+            ->addOption('timeout', 't', InputOption::VALUE_REQUIRED, 'seconds to wait for each worker [default: twice its start_timeout]')
             ->setHelp(<<<'HELP'
                 New processes take over once they are ready; where the new code can't be started, the old goes on.
 
@@ -43,37 +45,44 @@ class ReloadCommand extends Command
     protected function execute(InputInterface $input, OutputInterface $output): int
     {
         try {
-            $name = (new Options($input))->text('worker');
+            $options = new Options($input);
+            $name = $options->text('worker');
+            $timeout = $options->text('timeout') === null ? null : $options->seconds('timeout');
             $workers = $name === null ? $this->workers->all() : [$this->workers->get($name)];
-        } catch (InvalidConfiguration $error) {
+        } catch (InvalidArgumentException|InvalidConfiguration $error) {
             $output->writeln('<fg=red>' . Terminal::text($error->getMessage()) . '</>');
 
             return ExitCode::USAGE;
         }
         $code = ExitCode::OK;
         foreach ($workers as $config) {
-            if ($config->managed) {
-                $code = max($code, $this->reload($config, $output));
-            } elseif ($name !== null) {
-                $output->writeln("<fg=red>{$config->name} is deployed apart</>: vendor/bin/gotask reload --address={$config->address}, on its machine");
-                $code = ExitCode::USAGE;
+            foreach ($config->addresses as $address) {
+                $code = max($code, $this->reload($config, $address, $timeout, $output));
             }
         }
 
         return $code;
     }
 
-    protected function reload(WorkerConfig $config, OutputInterface $output): int
+    /**
+     * @param null|float $timeout seconds
+     */
+    protected function reload(WorkerConfig $config, string $address, ?float $timeout, OutputInterface $output): int
     {
-        $reload = Reload::request($config->address);
+        $reload = Reload::request($address);
+        if ($reload === null && ! $config->managed) {
+            $output->writeln("<comment>{$config->name} is deployed apart, at {$address}, and was not found here</>: vendor/bin/gotask reload --address={$address}, on its machine");
+
+            return ExitCode::NO_CONNECTION;
+        }
         if ($reload === null) {
-            $output->writeln("<fg=red>{$config->name}: no server runs here that has it</>");
+            $output->writeln("<fg=red>{$config->name}: no server runs here that has it</>, as far as {$address} tells");
 
             return ExitCode::NO_CONNECTION;
         }
         try {
             // One that is under way already is waited for, and then this one's turn comes.
-            $generation = $reload->await(2 * $config->startTimeout);
+            $generation = $reload->await($timeout ?? 2 * $config->startTimeout);
             $output->writeln("<info>{$config->name} runs the code as it is now</info>, generation {$generation}");
 
             return ExitCode::OK;

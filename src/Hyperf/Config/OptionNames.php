@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Hyperf\Config;
 
+use Reasno\GoTask\Hints;
+
 /**
  * What the settings of a worker are called here: its broker, which knows them as flags, and its clients name them so in what they
  * tell people.
@@ -48,5 +50,18 @@ final class OptionNames
         }
 
         return json_encode($names, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES);
+    }
+
+    public static function forClient(WorkerConfig $config): Hints
+    {
+        $own = "gotask.{$config->name}";
+
+        return new Hints(
+            start: $config->managed
+                ? 'It is started and ended with the server: `php bin/hyperf.php start` here, or GOTASK_CONSOLE=private for a worker of this command\'s own.'
+                : "It is deployed apart ({$own}.managed is false): start it where it belongs, with `vendor/bin/gotask serve` for instance.",
+            wait: "{$own}.pool.connect_timeout",
+            maxPayload: "{$own}.limits.max_payload" . ($config->managed ? '' : ' here, --max-payload of the worker'),
+        );
     }
 }

@@ -35,8 +35,7 @@ class ReloadListener implements ListenerInterface
     public function process(object $event): void
     {
         if ($event instanceof BeforeMainServerStart) {
-            // One of coroutines has no such event.
-            $this->server = $event->server instanceof Server ? $event->server : null;
+            $this->server = $event->server;
         } elseif ($this->server !== null) {
             $loggers = $this->container->get(WorkerLoggerFactory::class);
             assert($loggers instanceof WorkerLoggerFactory);

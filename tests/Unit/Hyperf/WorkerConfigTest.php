@@ -75,7 +75,7 @@ final class WorkerConfigTest extends TestCase
     {
         $variables = [];
         $published = (string) file_get_contents(__DIR__ . '/../../../publish/gotask.php');
-        self::assertGreaterThan(20, preg_match_all("/env\('(\w+)'/", $published, $variables));
+        self::assertGreaterThan(20, preg_match_all("/env\\('(\\w+)'/", $published, $variables));
         foreach ($variables[1] as $name) {
             putenv("{$name}=");
         }
@@ -142,7 +142,11 @@ final class WorkerConfigTest extends TestCase
         self::assertSame('GOTASK_ALLOW_UIDS in gotask.ml.environment', $names['--allow-uids']);
 
         // Each key is one, and each flag in a message has a name.
-        foreach (preg_grep('/^gotask\.ml\.[a-z_.]+$/', $names) ?: [] as $key) {
+        foreach ($names as $key) {
+            self::assertIsString($key);
+            if (str_contains($key, ' ')) {
+                continue;
+            }
             $values = [];
             foreach (array_reverse(explode('.', substr($key, strlen('gotask.ml.')))) as $part) {
                 $values = [$part => $values === [] ? null : $values];
@@ -187,7 +191,7 @@ final class WorkerConfigTest extends TestCase
     }
 
     /**
-     * @return array<string, mixed>
+     * @return array<array-key, mixed>
      */
     private static function published(): array
     {

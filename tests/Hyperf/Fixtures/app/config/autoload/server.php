@@ -2,6 +2,7 @@
 
 declare(strict_types=1);
 
+use App\Listener\ReloadListener;
 use Hyperf\Framework\Bootstrap;
 use Hyperf\Server\CoroutineServer;
 use Hyperf\Server\Event;
@@ -29,7 +30,7 @@ return [
     'callbacks' => [
         Event::ON_WORKER_START => [Bootstrap\WorkerStartCallback::class, 'onWorkerStart'],
         Event::ON_PIPE_MESSAGE => [Bootstrap\PipeMessageCallback::class, 'onPipeMessage'],
-        'beforeReload' => [App\Listener\ReloadListener::class, 'onBeforeReload'],
+        'beforeReload' => [ReloadListener::class, 'onBeforeReload'],
         Event::ON_WORKER_EXIT => [Bootstrap\WorkerExitCallback::class, 'onWorkerExit'],
     ],
 ];
