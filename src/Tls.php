@@ -28,7 +28,7 @@ final class Tls
         public readonly ?string $peerName = null,
     ) {
         foreach ([$ca, $certificate, $key] as $file) {
-            if ($file !== null && ! (is_file($file) && is_readable($file))) {
+            if ($file !== null && ! (@is_file($file) && @is_readable($file))) {
                 throw new ValueError("The file {$file} for TLS can't be read: there is none, or this user may not.");
             }
         }

@@ -24,6 +24,9 @@ final class ChildProcess
 {
     private const CHUNK = 65_536;
 
+    /** Functions without which no process can be started, or its end not be seen. */
+    private const NEEDED = ['proc_open', 'proc_get_status'];
+
     public readonly int $pid;
 
     private ?ExitStatus $exit = null;
@@ -53,8 +56,12 @@ final class ChildProcess
      */
     public static function start(array $command, ?string $directory = null, ?array $environment = null): self
     {
-        // proc_open() would run it in this process's own directory without a word.
-        if ($directory !== null && ! is_dir($directory)) {
+        $obstacle = self::obstacle();
+        if ($obstacle !== null) {
+            throw new WorkerStartFailed($obstacle);
+        }
+        // proc_open() would run it in this process's own directory without a word. What open_basedir hides may be there.
+        if ($directory !== null && ! @is_dir($directory) && (string) ini_get('open_basedir') === '') {
             throw new WorkerStartFailed("cannot run {$command[0]} in {$directory}, which is no directory");
         }
         $pipes = [];
@@ -71,6 +78,17 @@ final class ChildProcess
         $child->exit = self::exitOf($status);
 
         return $child;
+    }
+
+    /**
+     * @return null|string why PHP can't start any process here, and what to do about that
+     */
+    public static function obstacle(): ?string
+    {
+        $disabled = array_filter(self::NEEDED, static fn (string $name): bool => ! function_exists($name));
+
+        return $disabled === [] ? null : 'PHP may start no processes here: take ' . implode(' and ', $disabled)
+            . ' out of disable_functions in php.ini, or deploy the worker apart (`vendor/bin/gotask serve` under a PHP that may, or `python -m gotask`)';
     }
 
     /**
@@ -135,7 +153,7 @@ final class ChildProcess
     public function signal(int $signal): void
     {
         if ($this->isRunning() && getmypid() === $this->owner) {
-            self::send($this->pid, $signal) || @proc_terminate($this->process, $signal);
+            self::send($this->pid, $signal) || function_exists('proc_terminate') && @proc_terminate($this->process, $signal);
         }
     }
 
@@ -146,7 +164,7 @@ final class ChildProcess
             return;
         }
         if (function_exists('posix_getpgid') && posix_getpgid($this->pid) === $this->pid) {
-            posix_kill(-$this->pid, 9);
+            self::send(-$this->pid, 9);
         }
         $this->signal(9);
     }

@@ -69,7 +69,14 @@ final class InterpreterFinder
      */
     private static function search(string $directory): array
     {
-        $paths = array_map(static fn (string $name): string => "{$directory}/{$name}/bin/python", self::ENVIRONMENTS);
+        $environments = array_map(static fn (string $name): string => "{$directory}/{$name}/bin/python", self::ENVIRONMENTS);
+        if ((string) ini_get('open_basedir') !== '') {
+            // Interpreters, and the links of virtual environments to them, can't be seen from here: they are tried.
+            $present = array_filter($environments, static fn (string $path): bool => @is_dir(dirname($path)));
+
+            return [...array_values($present), 'python3', ...self::USUAL];
+        }
+        $paths = $environments;
         foreach (explode(PATH_SEPARATOR, (string) getenv('PATH')) as $folder) {
             if ($folder !== '' && is_executable("{$folder}/python3")) {
                 $paths[] = "{$folder}/python3";

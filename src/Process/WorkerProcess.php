@@ -334,6 +334,10 @@ final class WorkerProcess implements Supervised
             // For whoever supervises this is a start that failed, like any other.
             $this->broker = null;
             $this->failure = $failure;
+            if (ChildProcess::obstacle() !== null) {
+                // No other start mends that.
+                $this->unfitness = new ExitStatus(ExitStatus::PYTHON_UNFIT);
+            }
 
             return WorkerState::Ended;
         }

@@ -45,13 +45,14 @@ final class Application
 
     /**
      * @param array<string, int|string> $environment
+     * @param string ...$options of PHP, such as `-d`
      */
-    public function start(array $environment = []): void
+    public function start(array $environment = [], string ...$options): void
     {
         $pipes = [];
         $log = ['file', "{$this->directory}/log.txt", 'w'];
         $server = proc_open(
-            [self::php(), 'bin/hyperf.php', 'start'],
+            [self::php(), ...array_values($options), 'bin/hyperf.php', 'start'],
             [['file', '/dev/null', 'r'], $log, $log],
             $pipes,
             $this->directory,

@@ -8,6 +8,7 @@ use PHPUnit\Framework\Attributes\CoversNothing;
 use PHPUnit\Framework\Attributes\TestWith;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 
+use function dirname;
 use function in_array;
 
 /**
@@ -77,6 +78,41 @@ final class FailureTest extends HyperfTestCase
         Wait::until(fn (): bool => str_contains($this->app->log(), $reason), 5.0);
         self::assertSame(1, substr_count($this->app->log(), $reason));
         self::assertLessThan(2.0, $this->app->stop());
+    }
+
+    public function testAPhpThatSeesTheProjectAlone(): void
+    {
+        $this->app->publish();
+        $visible = "{$this->app->directory}:" . dirname(__DIR__, 2);
+        $this->app->start(['GOTASK_PYTHON' => ''], '-d', "open_basedir={$visible}");
+
+        self::assertSame(['hello' => 'Jo'], $this->json('/hi?name=Jo'));
+        [$code, $output] = $this->app->run('-d', "open_basedir={$visible}", 'bin/hyperf.php', 'gotask:doctor');
+        self::assertStringContainsString('a worker is ready', $output);
+        self::assertSame(0, $code, $output);
+        [$code, $output] = $this->app->run('-d', "open_basedir={$visible}", 'bin/hyperf.php', 'gotask:reload');
+        self::assertSame(0, $code, $output);
+        $this->app->stop();
+        self::assertStringNotContainsString('open_basedir', $this->app->log());
+        $this->assertCleanLog();
+    }
+
+    public function testAPhpThatMayStartNoProcesses(): void
+    {
+        $this->app->publish();
+        $forbidden = 'disable_functions=proc_open,proc_get_status,proc_terminate,proc_close,exec,shell_exec,system,passthru,popen,posix_kill,getmyuid';
+        $this->app->start([], '-d', $forbidden);
+
+        $advice = 'take proc_open and proc_get_status out of disable_functions in php.ini';
+        $reason = $this->json('/reason');
+        self::assertSame(WorkerStartFailed::class, $reason['class']);
+        self::assertIsString($reason['message']);
+        self::assertStringContainsString($advice, $reason['message']);
+        Wait::until(fn (): bool => str_contains($this->app->log(), $advice), 5.0);
+        self::assertSame(1, substr_count($this->app->log(), $advice));
+        [$code, $output] = $this->app->run('-d', $forbidden, 'bin/hyperf.php', 'gotask:doctor');
+        self::assertSame(1, $code);
+        self::assertStringContainsString($advice, $output);
     }
 
     public function testAPortThatIsTaken(): void

@@ -8,6 +8,7 @@ use Reasno\GoTask\Console\Doctor\Interpreters;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Process\BrokerCommand;
+use Reasno\GoTask\Process\ChildProcess;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
@@ -34,7 +35,7 @@ class CompileCommand extends Command
     {
         $python = (new Interpreters((new Options($input))->text('python'), $this->directory()))->usable();
         if ($python === null) {
-            $output->writeln('<fg=red>no Python that was found has what the worker needs</>; the command doctor says more');
+            $output->writeln('<fg=red>' . (ChildProcess::obstacle() ?? 'no Python that was found has what the worker needs: the command doctor says more') . '</>');
 
             return ExitCode::FAILED;
         }

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Console\Command;
 
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Process\ChildProcess;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputArgument;
 use Symfony\Component\Console\Input\InputInterface;
@@ -37,12 +38,12 @@ class InstallCommand extends Command
         $requirements = $absolute($options->text('requirements'));
         $wheels = $absolute($options->text('wheels'));
         $python = $options->text('python') ?? 'python3';
-        if (! is_file($requirements)) {
-            $output->writeln("<fg=red>there is no {$requirements}</>");
+        if (ChildProcess::obstacle() !== null || ! @is_file($requirements)) {
+            $output->writeln('<fg=red>' . (ChildProcess::obstacle() ?? "there is no {$requirements}") . '</>');
 
             return ExitCode::FAILED;
         }
-        if (! is_file("{$venv}/bin/python") && ! $this->run_([$python, '-m', 'venv', $venv], $output)) {
+        if (! @is_file("{$venv}/bin/python") && ! $this->run_([$python, '-m', 'venv', $venv], $output)) {
             $output->writeln("<fg=red>{$python} can't make a virtual environment</>; on Debian and Ubuntu: apt-get install python3-venv");
 
             return ExitCode::FAILED;

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Console\Doctor;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Process\Availability;
+use Reasno\GoTask\Process\ChildProcess;
 use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Process\UnixSocket;
 use ValueError;
@@ -59,6 +60,14 @@ final class Doctor
                 $findings[] = new Finding(null, "PHP's extension {$name} is not loaded", "load it, so that {$use}");
             }
         }
+        $obstacle = ChildProcess::obstacle();
+        if ($obstacle !== null) {
+            $findings[] = new Finding(false, $obstacle);
+        }
+        $hidden = (string) ini_get('open_basedir');
+        if ($hidden !== '') {
+            $findings[] = new Finding(null, "open_basedir is {$hidden}: interpreters and files elsewhere are not seen from here", "have the project, vendor/reasno/gotask and the worker's socket in it");
+        }
         $findings[] = extension_loaded('msgpack')
             ? new Finding(true, 'ext-msgpack ' . phpversion('msgpack'))
             : new Finding(null, "PHP's extension msgpack is not loaded", 'plain data is packed several times faster with it: pecl install msgpack');
@@ -76,12 +85,12 @@ final class Doctor
             return [new Finding(true, "the app is the module {$this->app}")];
         }
         $path = $this->app[0] === '/' ? $this->app : "{$this->directory}/{$this->app}";
-        if (! is_file($path)) {
+        if (! @is_file($path)) {
             return [new Finding(false, "the app {$path} does not exist", 'write it, or name another file')];
         }
         $findings = [new Finding(true, "the app is {$path}")];
         $folder = dirname($path);
-        if (basename($folder) === 'gotask' && is_file("{$folder}/__init__.py")) {
+        if (basename($folder) === 'gotask' && @is_file("{$folder}/__init__.py")) {
             $findings[] = new Finding(false, "{$folder}/__init__.py makes the folder a package that hides gotask's own", 'remove that file');
         }
         if (basename($path) === 'gotask.py') {
@@ -106,10 +115,10 @@ final class Doctor
             return [new Finding(true, "the address is {$address}")];
         }
         $directory = dirname($path);
-        while (! is_dir($directory) && $directory !== '/') {
+        while (! @is_dir($directory) && $directory !== '/') {
             $directory = dirname($directory);
         }
-        if (! is_writable($directory)) {
+        if (! @is_writable($directory)) {
             return [new Finding(false, "{$directory} can't be written to, where the socket {$path} belongs", 'give this user the right to, or name another address')];
         }
 
@@ -135,6 +144,6 @@ final class Doctor
     {
         $file = dirname($this->app[0] === '/' ? $this->app : "{$this->directory}/{$this->app}") . '/requirements.txt';
 
-        return is_file($file) ? $file : null;
+        return @is_file($file) ? $file : null;
     }
 }

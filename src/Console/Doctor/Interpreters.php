@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Console\Doctor;
 
 use Reasno\GoTask\Console\Record;
 use Reasno\GoTask\Process\BrokerCommand;
+use Reasno\GoTask\Process\ChildProcess;
 use Reasno\GoTask\Process\InterpreterFinder;
 
 use function dirname;
@@ -133,7 +134,7 @@ final class Interpreters
     {
         $pipes = [];
         $command = [$python, '-c', self::PROBE, dirname(BrokerCommand::script(), 2), ...$requirements === null ? [] : [$requirements]];
-        $process = @proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', '/dev/null', 'w']], $pipes, $this->directory);
+        $process = ChildProcess::obstacle() !== null ? false : @proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', '/dev/null', 'w']], $pipes, $this->directory);
         if ($process === false || ! isset($pipes[1])) {
             return null;
         }

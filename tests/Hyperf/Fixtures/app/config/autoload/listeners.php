@@ -3,5 +3,6 @@
 declare(strict_types=1);
 use App\Listener\EventsListener;
 use App\Listener\ReloadListener;
+use Hyperf\ExceptionHandler\Listener\ErrorExceptionHandler;
 
-return [EventsListener::class, ReloadListener::class];
+return [ErrorExceptionHandler::class, EventsListener::class, ReloadListener::class];
