@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Connection;
 
+use Closure;
 use Reasno\GoTask\Address;
+use Throwable;
 
 use function count;
 use function getmypid;
@@ -58,6 +60,18 @@ abstract class Connection
 
     protected bool $open = true;
 
+    /**
+     * It is in the middle of a change. PHP runs signals' handlers and destructors between any two steps: what they ask for waits
+     * until the change is done, and their calls take another connection.
+     */
+    protected bool $entered = false;
+
+    /** Id of the Swoole coroutine that reads for all, or 0. */
+    protected int $reader = 0;
+
+    /** @var list<Closure(): void> what was asked for in the middle of a change */
+    private array $postponed = [];
+
     public function __construct(public readonly Session $session, public readonly Address $address)
     {
         $this->pid = (int) getmypid();
@@ -76,13 +90,28 @@ abstract class Connection
     final public function submit(Pending $call, int $now): void
     {
         $call->connection = $this;
-        if (! $this->open) {
+        if (! $this->open || $this->entered) {
             $this->refuse($call);
-        } elseif (strlen($call->body) < self::READ_LARGE && $call->tail === '') {
-            $this->send($call, $this->session->call($call, $now), $now);
-        } else {
-            $this->session->enqueue($call, $now);
+
+            return;
+        }
+        $isLarge = $call->tail !== '' || strlen($call->body) >= self::READ_LARGE;
+        $this->entered = true;
+
+        try {
+            if ($isLarge) {
+                $this->session->enqueue($call, $now);
+            } else {
+                $this->send($call, $this->session->call($call, $now), $now);
+            }
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->leave();
+        if ($isLarge) {
             $this->flush();
+        }
+        if ($this->session->outbox->length > 0) {
             $this->written($call);
         }
     }
@@ -95,16 +124,23 @@ abstract class Connection
     final public function hold(Pending $call, int $now): void
     {
         $call->connection = $this;
-        if (! $this->open) {
+        if (! $this->open || $this->entered) {
             $this->refuse($call);
 
             return;
         }
-        if (strlen($call->body) < self::READ_LARGE && $call->tail === '') {
-            $this->session->outbox->append($this->session->call($call, $now));
-        } else {
-            $this->session->enqueue($call, $now);
+        $this->entered = true;
+
+        try {
+            if (strlen($call->body) < self::READ_LARGE && $call->tail === '') {
+                $this->session->outbox->append($this->session->call($call, $now));
+            } else {
+                $this->session->enqueue($call, $now);
+            }
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
         }
+        $this->leave();
         if ($this->session->outbox->length >= self::HELD) {
             $this->flush();
         }
@@ -141,7 +177,22 @@ abstract class Connection
      */
     final public function cancel(Pending $call): void
     {
-        $this->session->cancel($call);
+        if ($this->entered) {
+            if ($call->outcome === Outcome::Waiting) {
+                $call->outcome = Outcome::Cancelled;
+            }
+            $this->postponed[] = fn () => $this->cancel($call);
+
+            return;
+        }
+        $this->entered = true;
+
+        try {
+            $this->session->cancel($call);
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->leave();
         if ($this->session->peer === Peer::Unknown) {
             // Its Hello, if it is there, tells whether the peer is to hear of this.
             $this->receiveNow();
@@ -156,7 +207,7 @@ abstract class Connection
      */
     final public function receiveNow(): void
     {
-        if ($this->open && $this->pid === getmypid()) {
+        if ($this->open && ! $this->entered && $this->pid === getmypid()) {
             $this->drain();
         }
     }
@@ -172,6 +223,14 @@ abstract class Connection
     final public function isOpen(): bool
     {
         return $this->open;
+    }
+
+    /**
+     * Whether whoever asks has interrupted a change of it, and is to take another connection.
+     */
+    final public function isEntered(): bool
+    {
+        return $this->entered || $this->reader !== 0 && $this->isReader();
     }
 
     /**
@@ -194,6 +253,8 @@ abstract class Connection
         $session = $this->session;
 
         return $this->open
+            && ! $this->entered
+            && ($this->reader === 0 || ! $this->isReader())
             && ! $session->goingAway
             && $session->outbox->length < self::LARGE
             && $session->wanted < self::LARGE
@@ -225,12 +286,11 @@ abstract class Connection
      */
     final public function close(string $why = 'the connection was closed'): void
     {
-        if (! $this->open) {
-            return;
+        if ($this->entered) {
+            $this->postponed[] = fn () => $this->end($why);
+        } else {
+            $this->end($why);
         }
-        $this->open = false;
-        $this->session->lost($why);
-        $this->disconnect();
     }
 
     /**
@@ -238,11 +298,59 @@ abstract class Connection
      */
     final public function abandon(): void
     {
-        $this->open = false;
+        $this->open = $this->entered = false;
+        $this->postponed = [];
         $this->retired = true;
         $this->session->lost('it belongs to the process that this one was forked from');
         $this->session->woken = [];
         $this->forget();
+    }
+
+    /**
+     * What close() does, for those who are in the middle of a change themselves.
+     */
+    final protected function end(string $why): void
+    {
+        if ($this->open) {
+            $this->open = false;
+            $this->session->lost($why);
+            $this->disconnect();
+        }
+    }
+
+    /**
+     * The end of a change.
+     */
+    final protected function leave(): void
+    {
+        $this->entered = false;
+        if ($this->postponed !== []) {
+            $postponed = $this->postponed;
+            $this->postponed = [];
+            foreach ($postponed as $do) {
+                $do();
+            }
+        }
+    }
+
+    /**
+     * Something was thrown in the middle of a change, by a signal's handler or a destructor: what has been read or written by then is
+     * not known, so the connection is of no more use.
+     */
+    protected function interrupted(Throwable $thrown): Throwable
+    {
+        $this->end('it was interrupted by ' . $thrown::class);
+        $this->leave();
+
+        return $thrown;
+    }
+
+    /**
+     * Whether the caller is the coroutine that reads for all.
+     */
+    protected function isReader(): bool
+    {
+        return false;
     }
 
     /**
@@ -288,6 +396,6 @@ abstract class Connection
     {
         $call->outcome = Outcome::Lost;
         $call->sent = false;
-        $call->reply = 'it had been closed before';
+        $call->reply = $this->open ? 'it was in use by what this call interrupted' : 'it had been closed before';
     }
 }

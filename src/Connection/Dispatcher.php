@@ -33,6 +33,7 @@ use Reasno\GoTask\Runtime\Runtime;
 use Reasno\GoTask\Runtime\SwooleRuntime;
 use Revolt\EventLoop;
 use Swoole\Coroutine;
+use Throwable;
 
 use function class_exists;
 use function count;
@@ -89,7 +90,14 @@ final class Dispatcher
     {
         $now = hrtime(true);
         $connection = $this->connect($call, $now);
-        $connection->submit($call, $now);
+
+        try {
+            $connection->submit($call, $now);
+        } catch (Throwable $thrown) {
+            $connection->cancel($call);
+
+            throw $thrown;
+        }
         if ($call->outcome === Outcome::Lost && ! $call->sent) {
             // The connection had died unnoticed.
             $this->again($call);
@@ -344,7 +352,7 @@ final class Dispatcher
             if ($connection->methods !== null) {
                 return $connection->methods->isIdempotent($call->method);
             }
-            if ($this->asking === null || $this->connections() === $this->blocking) {
+            if ($this->asking === null) {
                 break;
             }
             $left = $call->deadline - hrtime(true);
@@ -353,7 +361,7 @@ final class Dispatcher
             }
             $this->asking->wait($left / 1e9);
         }
-        $latch = $this->connections() === $this->blocking ? null : $this->connections()->runtime()->latch();
+        $latch = $this->connections()->runtime()->latch();
         $this->asking = $latch;
 
         try {

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Connection;
 
 use Closure;
+use LogicException;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Goridge\Flag;
@@ -182,7 +183,7 @@ final class Parallel
      */
     private function advanceWatched(Runtime $runtime): void
     {
-        $latch = $this->latch = $runtime->latch();
+        $latch = $this->latch = $runtime->latch() ?? throw new LogicException('Nobody can wait here.');
         $connections = [];
         foreach ($this->window as $call) {
             if ($call->connection !== null) {

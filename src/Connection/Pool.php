@@ -158,6 +158,10 @@ final class Pool implements Connections
                 throw StreamConnector::failed($this->address, 'it takes too long');
             }
             $this->latch ??= $this->runtime->latch();
+            if ($this->latch === null) {
+                // The one that opens a connection goes on when this one, which has interrupted it, is done.
+                return $this->open($deadline, $method, $limit, $waits);
+            }
             $this->latch->wait((min($deadline, $limit ?? $deadline) - $now) / 1e9);
             if ($this->failed !== null && $this->connections === []) {
                 // What was tried for all has failed for all: it is not tried once more for each of them, one after the other.
@@ -172,6 +176,9 @@ final class Pool implements Connections
         $best = null;
         $least = PHP_INT_MAX;
         foreach ($this->connections as $connection) {
+            if ($connection->isEntered()) {
+                continue;
+            }
             if (! $connection->isBusy()) {
                 return $connection;
             }
@@ -195,6 +202,10 @@ final class Pool implements Connections
         $maxIdle = (int) ($this->settings->maxIdleTime * 1e9);
         foreach ($this->connections as $connection) {
             $unused = $now - $connection->lastUsed;
+            if ($connection->isEntered()) {
+                $kept[] = $connection;
+                continue;
+            }
             if (! $connection->isUsable() || $unused > Connection::DOUBT && $connection->isIdle() && ! $connection->probe()) {
                 // One that is going away still answers what it has: those who wait for that hold it.
                 continue;

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime;
 
+use Closure;
+use LogicException;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Outcome;
@@ -11,6 +13,7 @@ use Reasno\GoTask\Connection\Pending;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\Transport;
 use Reasno\GoTask\Exception\ProtocolError;
+use Throwable;
 
 use function array_values;
 use function hrtime;
@@ -54,8 +57,7 @@ final class BlockingConnection extends Connection
             return;
         }
         $outbox->advance($written);
-        $this->flush();
-        $this->written($call);
+        $this->write();
     }
 
     protected function written(Pending $call): void
@@ -67,26 +69,22 @@ final class BlockingConnection extends Connection
 
     public function flush(): void
     {
-        $outbox = $this->session->outbox;
-        while ($this->open && ! $this->broken && $outbox->length > 0) {
-            $bytes = $outbox->next();
-            $written = $this->transport->write($bytes);
-            if ($written < 0) {
-                $this->broken();
-
-                return;
-            }
-            $outbox->advance($written);
-            if ($written < strlen($bytes)) {
-                return;
-            }
-        }
+        $this->change($this->write(...));
     }
 
     public function await(Pending $call): void
     {
-        while ($call->outcome === Outcome::Waiting) {
-            $this->step();
+        $this->refuseNested($call);
+
+        try {
+            while ($call->outcome === Outcome::Waiting) {
+                $this->step();
+            }
+        } catch (Throwable $thrown) {
+            // Nobody waits for it any more.
+            $this->cancel($call);
+
+            throw $thrown;
         }
     }
 
@@ -94,10 +92,13 @@ final class BlockingConnection extends Connection
     {
         $connections = [];
         foreach ($calls as $call) {
-            if ($call->connection instanceof self && $call->connection !== $this) {
-                $connections[spl_object_id($call->connection)] = $call->connection;
+            $connection = $call->connection;
+            if ($connection instanceof self && $connection !== $this) {
+                $connection->refuseNested($call);
+                $connections[spl_object_id($connection)] = $connection;
             }
         }
+        $this->refuseNested($call);
         $connections = $connections === [] ? [] : [$this, ...array_values($connections)];
         while (true) {
             foreach ($calls as $call) {
@@ -117,7 +118,7 @@ final class BlockingConnection extends Connection
     public function probe(): bool
     {
         if ($this->open) {
-            $this->receive(0);
+            $this->change(fn () => $this->receive(0));
         }
 
         return $this->isUsable();
@@ -136,11 +137,40 @@ final class BlockingConnection extends Connection
 
     protected function drain(): void
     {
-        for ($reads = 0; $reads < self::READS && $this->open; $reads++) {
-            if (! $this->receive(0)) {
-                return;
-            }
+        $this->change($this->receiveWhatIsThere(...));
+    }
+
+    /**
+     * What a signal's handler or a destructor waits for, while this connection is being read below it, would never come.
+     */
+    private function refuseNested(Pending $call): void
+    {
+        if ($this->entered && $call->outcome === Outcome::Waiting) {
+            throw new LogicException(
+                "The answer to {$call->method} can't be awaited here, within a signal's handler or a destructor that has interrupted the reading of it:"
+                . ' await it afterwards. A new call can be made here.',
+            );
         }
+    }
+
+    /**
+     * Makes a change that nothing else is to see half done, unless it is within another one.
+     *
+     * @param Closure(): mixed $change
+     */
+    private function change(Closure $change): void
+    {
+        if ($this->entered) {
+            return;
+        }
+        $this->entered = true;
+
+        try {
+            $change();
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->leave();
     }
 
     /**
@@ -148,20 +178,32 @@ final class BlockingConnection extends Connection
      */
     private function step(): void
     {
+        $this->entered = true;
+
+        try {
+            $this->waitAndReceive();
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->leave();
+    }
+
+    private function waitAndReceive(): void
+    {
         $session = $this->session;
         $now = hrtime(true);
         $wait = $session->earliest - $now;
         if ($wait <= 0) {
-            $this->drain();
+            $this->receiveWhatIsThere();
             $session->expire($now);
-            $this->flush();
+            $this->write();
         } elseif ($session->outbox->length === 0) {
             $this->receive($wait);
         } else {
             if ($this->transport->poll($wait)) {
                 $this->receive(0);
             }
-            $this->flush();
+            $this->write();
         }
     }
 
@@ -172,6 +214,29 @@ final class BlockingConnection extends Connection
      */
     private static function stepTogether(array $connections): void
     {
+        foreach ($connections as $connection) {
+            $connection->entered = true;
+        }
+
+        try {
+            self::waitTogether($connections);
+        } catch (Throwable $thrown) {
+            foreach ($connections as $connection) {
+                $connection->interrupted($thrown);
+            }
+
+            throw $thrown;
+        }
+        foreach ($connections as $connection) {
+            $connection->leave();
+        }
+    }
+
+    /**
+     * @param non-empty-list<self> $connections
+     */
+    private static function waitTogether(array $connections): void
+    {
         $now = hrtime(true);
         $earliest = PHP_INT_MAX;
         $reads = $writes = [];
@@ -180,9 +245,9 @@ final class BlockingConnection extends Connection
                 continue;
             }
             if ($connection->session->earliest <= $now) {
-                $connection->drain();
+                $connection->receiveWhatIsThere();
                 $connection->session->expire($now);
-                $connection->flush();
+                $connection->write();
 
                 return;
             }
@@ -203,7 +268,34 @@ final class BlockingConnection extends Connection
                 $connection->receive(0);
             }
             if (isset($writes[$key])) {
-                $connection->flush();
+                $connection->write();
+            }
+        }
+    }
+
+    private function write(): void
+    {
+        $outbox = $this->session->outbox;
+        while ($this->open && ! $this->broken && $outbox->length > 0) {
+            $bytes = $outbox->next();
+            $written = $this->transport->write($bytes);
+            if ($written < 0) {
+                $this->broken();
+
+                return;
+            }
+            $outbox->advance($written);
+            if ($written < strlen($bytes)) {
+                return;
+            }
+        }
+    }
+
+    private function receiveWhatIsThere(): void
+    {
+        for ($reads = 0; $reads < self::READS && $this->open; $reads++) {
+            if (! $this->receive(0)) {
+                return;
             }
         }
     }
@@ -219,7 +311,7 @@ final class BlockingConnection extends Connection
             $before = $this->session->count();
             $this->receive(0);
         } while ($this->open && $this->session->count() < $before);
-        $this->close($why);
+        $this->end($why);
     }
 
     /**
@@ -233,7 +325,7 @@ final class BlockingConnection extends Connection
             : $this->readSize();
         $bytes = $this->transport->read($length, max(0, $wait));
         if ($bytes === null) {
-            $this->close($this->transport->error());
+            $this->end($this->transport->error());
 
             return false;
         }
@@ -244,12 +336,12 @@ final class BlockingConnection extends Connection
         try {
             $this->session->receive($bytes);
         } catch (ProtocolError $error) {
-            $this->close($error->getMessage());
+            $this->end($error->getMessage());
 
             return false;
         }
         if ($this->session->outbox->length > 0) {
-            $this->flush();
+            $this->write();
         }
 
         return true;

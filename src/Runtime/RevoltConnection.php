@@ -61,7 +61,7 @@ final class RevoltConnection extends Connection
         parent::__construct($session, $address);
         $weak = WeakReference::create($this);
         $this->readable = $driver->onReadable($transport->stream, static function () use ($weak): void {
-            $weak->get()?->receive();
+            $weak->get()?->receiveAlone();
         });
         $this->writable = $driver->onWritable($transport->stream, static function () use ($weak): void {
             $weak->get()?->flush();
@@ -95,10 +95,25 @@ final class RevoltConnection extends Connection
             return;
         }
         $outbox->append($frame);
-        $this->flush();
+        $this->write();
     }
 
     public function flush(): void
+    {
+        if ($this->entered) {
+            return;
+        }
+        $this->entered = true;
+
+        try {
+            $this->write();
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->leave();
+    }
+
+    private function write(): void
     {
         $outbox = $this->session->outbox;
         while ($this->open && ! $this->broken && $outbox->length > 0) {
@@ -140,7 +155,7 @@ final class RevoltConnection extends Connection
 
     public function probe(): bool
     {
-        $this->receive();
+        $this->receiveAlone();
 
         return $this->isUsable();
     }
@@ -202,10 +217,30 @@ final class RevoltConnection extends Connection
     protected function drain(): void
     {
         for ($reads = 0; $reads < self::READS && $this->open; $reads++) {
-            if (! $this->receive()) {
+            if (! $this->receiveAlone()) {
                 return;
             }
         }
+    }
+
+    /**
+     * @return bool whether anything came; false also when it is in the middle of a change
+     */
+    private function receiveAlone(): bool
+    {
+        if ($this->entered) {
+            return false;
+        }
+        $this->entered = true;
+
+        try {
+            $received = $this->receive();
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->leave();
+
+        return $received;
     }
 
     /**
@@ -215,7 +250,7 @@ final class RevoltConnection extends Connection
     {
         $bytes = $this->open ? $this->transport->read($this->readSize(), 0) : '';
         if ($bytes === null) {
-            $this->close($this->transport->error());
+            $this->end($this->transport->error());
 
             return false;
         }
@@ -226,12 +261,12 @@ final class RevoltConnection extends Connection
         try {
             $this->session->receive($bytes);
         } catch (ProtocolError $error) {
-            $this->close($error->getMessage());
+            $this->end($error->getMessage());
 
             return false;
         }
         if ($this->session->outbox->length > 0) {
-            $this->flush();
+            $this->write();
         }
         if ($this->session->woken !== []) {
             $this->wake();
@@ -265,7 +300,7 @@ final class RevoltConnection extends Connection
             $before = $this->session->count();
             $this->receive();
         } while ($this->open && $this->session->count() < $before);
-        $this->close($why);
+        $this->end($why);
     }
 
     /**

@@ -27,7 +27,10 @@ interface Runtime
      */
     public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection;
 
-    public function latch(): Latch;
+    /**
+     * @return null|Latch null where nobody can wait for what another one does
+     */
+    public function latch(): ?Latch;
 
     /**
      * Runs something beside its caller.

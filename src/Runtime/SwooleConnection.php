@@ -58,11 +58,13 @@ final class SwooleConnection extends SwooleWaking
             return;
         }
         $this->reading = true;
+        $this->reader = Coroutine::getCid();
 
         try {
             $this->receiveWhatIsThere();
         } finally {
             $this->reading = false;
+            $this->reader = 0;
         }
         $this->handOver();
     }
@@ -70,6 +72,7 @@ final class SwooleConnection extends SwooleWaking
     protected function readOnce(): void
     {
         $this->reading = true;
+        $this->reader = Coroutine::getCid();
 
         try {
             $now = hrtime(true);
@@ -81,8 +84,14 @@ final class SwooleConnection extends SwooleWaking
             $this->receive(1);
         } finally {
             $this->reading = false;
+            $this->reader = 0;
         }
         $this->handOver();
+    }
+
+    protected function isReader(): bool
+    {
+        return $this->reader === Coroutine::getCid();
     }
 
     protected function disconnect(): void
@@ -109,6 +118,13 @@ final class SwooleConnection extends SwooleWaking
         $cid = Coroutine::getCid();
         if ($cid < 0) {
             throw new LogicException("{$call->method} was called in a coroutine: wait for its answer in one.");
+        }
+
+        if ($this->reading && $this->reader === $cid) {
+            throw new LogicException(
+                "The answer to {$call->method} can't be awaited here, within a signal's handler or a destructor that has interrupted the reading of it:"
+                . ' await it afterwards. A new call can be made here.',
+            );
         }
 
         try {
@@ -159,6 +175,7 @@ final class SwooleConnection extends SwooleWaking
         }
         $session = $this->session;
         $this->reading = true;
+        $this->reader = $cid;
 
         try {
             do {
@@ -175,6 +192,7 @@ final class SwooleConnection extends SwooleWaking
             } while ($call->outcome === Outcome::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
         } finally {
             $this->reading = false;
+            $this->reader = 0;
         }
     }
 
@@ -189,17 +207,24 @@ final class SwooleConnection extends SwooleWaking
             return true;
         }
         $session = $this->session;
-        $bytes = $socket->recv($session->wanted <= self::READ ? self::READ : $this->readSize(), $wait / 1e9 + self::PATIENCE);
-        if ($bytes === false || $bytes === '') {
-            return $this->nothingRead($socket, $bytes);
-        }
 
         try {
+            $bytes = $socket->recv($session->wanted <= self::READ ? self::READ : $this->readSize(), $wait / 1e9 + self::PATIENCE);
+            if ($bytes === false || $bytes === '') {
+                return $this->nothingRead($socket, $bytes);
+            }
             $session->receive($bytes);
         } catch (ProtocolError $error) {
             $this->close($error->getMessage());
 
             return true;
+        } catch (Throwable $thrown) {
+            if (! self::isCancellation($thrown)) {
+                // A signal's handler threw it: what has been read by then is not known.
+                $this->end('it was interrupted by ' . $thrown::class);
+            }
+
+            throw $thrown;
         }
         if ($session->outbox->length > 0) {
             $this->flush();

@@ -117,10 +117,12 @@ abstract class SwooleWaking extends SwooleWriting
                 Coroutine::resume($cid);
             }
         });
-        $resumed = Coroutine::yield();
-        $this->turns++;
 
-        return $resumed;
+        try {
+            return Coroutine::yield();
+        } finally {
+            $this->turns++;
+        }
     }
 
     private function resumeYoungest(): void

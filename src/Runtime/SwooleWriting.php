@@ -9,7 +9,10 @@ use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Pending;
 use Reasno\GoTask\Connection\Session;
 use Swoole\Coroutine;
+use Swoole\Coroutine\CanceledException;
 use Swoole\Coroutine\Socket;
+use Swoole\Coroutine\TimeoutException;
+use Throwable;
 
 use function hrtime;
 use function strlen;
@@ -76,6 +79,8 @@ abstract class SwooleWriting extends Connection
 
     protected function send(Pending $call, string $frame, int $now): void
     {
+        // It may wait from here on, and others go on meanwhile.
+        $this->entered = false;
         $outbox = $this->session->outbox;
         if ($this->writing || $this->corked > 0 || $outbox->length > 0) {
             $outbox->append($frame);
@@ -88,7 +93,17 @@ abstract class SwooleWriting extends Connection
         }
         // write(), without a call of it.
         $this->writing = true;
-        $written = $this->socket?->send($frame, self::PATIENCE);
+
+        try {
+            $written = $this->socket?->send($frame, self::PATIENCE);
+        } catch (Throwable $thrown) {
+            if (self::isCancellation($thrown) && $this->open) {
+                $outbox->prepend($frame, 0);
+            }
+            $this->stopWriting($thrown);
+
+            throw $thrown;
+        }
         $this->writing = false;
         if ($written === strlen($frame)) {
             if ($outbox->length > 0) { // @phpstan-ignore greater.alwaysFalse (others append while this one waits)
@@ -124,10 +139,52 @@ abstract class SwooleWriting extends Connection
     private function write(string $bytes, float $patience): int
     {
         $this->writing = true;
-        $written = $this->socket?->send($bytes, $patience);
+
+        try {
+            $written = $this->socket?->send($bytes, $patience);
+        } catch (Throwable $thrown) {
+            $this->stopWriting($thrown);
+
+            throw $thrown;
+        }
         $this->writing = false;
 
         return (int) $written;
+    }
+
+    /**
+     * The coroutine was told to stop while it waited to write, or something else was thrown and it is not known what has been written.
+     */
+    private function stopWriting(Throwable $thrown): void
+    {
+        $this->writing = false;
+        if (! self::isCancellation($thrown)) {
+            $this->end('it was interrupted by ' . $thrown::class);
+        } elseif ($this->session->outbox->length > 0) {
+            // Others' calls are among what it was to write.
+            $this->continueWriting();
+        }
+    }
+
+    /**
+     * Whether the exception is one that Swoole throws where a coroutine waits, and nowhere else.
+     */
+    final protected static function isCancellation(Throwable $thrown): bool
+    {
+        return $thrown instanceof CanceledException || $thrown instanceof TimeoutException;
+    }
+
+    /**
+     * A cancellation comes while the call waits to be written: others' calls go on.
+     */
+    protected function interrupted(Throwable $thrown): Throwable
+    {
+        if (! self::isCancellation($thrown)) {
+            return parent::interrupted($thrown);
+        }
+        $this->leave();
+
+        return $thrown;
     }
 
     /**

@@ -75,6 +75,14 @@ namespace Swoole {
 }
 
 namespace Swoole\Coroutine {
+    final class CanceledException extends \Exception
+    {
+    }
+
+    final class TimeoutException extends \Exception
+    {
+    }
+
     function run(callable $fn, mixed ...$args): bool
     {
     }

@@ -18,10 +18,18 @@ use Swoole\Event;
 use Throwable;
 
 use function array_map;
+use function getmypid;
 use function hrtime;
+use function pcntl_async_signals;
+use function pcntl_signal;
+use function proc_close;
+use function proc_open;
 use function range;
 use function str_repeat;
 use function Swoole\Coroutine\run;
+
+use const SIG_DFL;
+use const SIGUSR1;
 
 /**
  * @internal
@@ -74,6 +82,53 @@ final class SwooleClientTest extends ClientContract
             self::assertSame('other', $other->await());
             self::assertCount(2, (array) $client->call('Cancelled:2'));
             self::assertSame('next', $client->call('Echo', 'next'));
+        });
+    }
+
+    public function testACoroutineThatIsCancelledWhileItWritesLeavesTheOthersAlone(): void
+    {
+        $this->within(function (): void {
+            $client = new Client($this->peer->address, maxConnections: 1);
+            $client->call('Echo');
+            $payload = str_repeat('x', 1000);
+            // The peer reads nothing for a while: at some time the socket is full, and one caller waits for it to take more.
+            $stalled = $this->start(static fn () => $client->call('Stall:0.2', 'stalled'));
+            do {
+                $caller = $this->start(static fn () => $client->call('Echo', $payload));
+                $trace = Coroutine::getBackTrace($caller->cid, DEBUG_BACKTRACE_IGNORE_ARGS, 1);
+            } while (($trace[0]['function'] ?? '') !== 'send');
+            Coroutine::cancel($caller->cid, true);
+            $others = [];
+            for ($i = 0; $i < 10; $i++) {
+                $others[] = $this->start(static fn () => $client->call('Echo', $i, 5.0));
+            }
+            self::assertSame('stalled', $stalled->await());
+            self::assertSame(range(0, 9), array_map(static fn ($other) => $other->await(), $others));
+            self::assertInstanceOf(Throwable::class, $caller->await());
+            self::assertSame('next', $client->call('Echo', 'next'));
+            self::assertSame(1, $client->call('Connections'));
+        });
+    }
+
+    #[RequiresPhpExtension('pcntl')]
+    public function testWhatInterruptsTheReaderHasAConnectionOfItsOwn(): void
+    {
+        $this->within(function (Client $client): void {
+            $client->call('Echo');
+            $nested = [];
+            pcntl_async_signals(true);
+            pcntl_signal(SIGUSR1, static function () use ($client, &$nested): void {
+                $nested[] = $client->call('Echo', 'nested', 2.0);
+            });
+            $reader = $this->start(static fn () => $client->call('Late:0.05', 'reader'));
+            $other = $this->start(static fn () => $client->call('Late:0.05', 'other'));
+            // It comes while nothing runs: the reader is the first that does, with what it has just read in its hands.
+            $killer = proc_open(['/bin/sh', '-c', 'sleep 0.02; kill -USR1 ' . getmypid()], [], $pipes);
+            self::assertIsResource($killer);
+            self::assertSame(['reader', 'other'], [$reader->await(), $other->await()]);
+            proc_close($killer);
+            pcntl_signal(SIGUSR1, SIG_DFL);
+            self::assertSame(['nested'], $nested);
         });
     }
 

@@ -15,6 +15,7 @@ use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Runtime\Runtime;
 use Reasno\GoTask\Tls;
 
+use function array_shift;
 use function in_array;
 
 final class FakeRuntime implements Runtime
@@ -33,6 +34,12 @@ final class FakeRuntime implements Runtime
     /** @var list<string> */
     public array $connected = [];
 
+    /** @var list<Connection> what it makes, before it makes connections to nobody */
+    public array $makes = [];
+
+    /** @var null|Closure(): void what runs once while it connects */
+    public ?Closure $onConnect = null;
+
     /** @var list<float> seconds that each connection could have taken */
     public array $timeouts = [];
 
@@ -42,12 +49,22 @@ final class FakeRuntime implements Runtime
 
         $this->connected[] = (string) $address;
 
+        $onConnect = $this->onConnect;
+        $this->onConnect = null;
+        if ($onConnect !== null) {
+            $onConnect();
+        }
+        $made = array_shift($this->makes);
+        if ($made !== null) {
+            return $made;
+        }
+
         return $this->refuses || in_array((string) $address, $this->down, true) ? throw new ConnectFailed("{$address} refuses.") : new FakeConnection($session, $address);
     }
 
-    public function latch(): Latch
+    public function latch(): ?Latch
     {
-        throw new LogicException('Nobody waits.');
+        return null;
     }
 
     public function spawn(Closure $body): void
