@@ -4,12 +4,14 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console;
 
+use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\Unavailable;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Process\UnixSocket;
 
 use function function_exists;
 use function sprintf;
@@ -26,7 +28,7 @@ final class BrokerReload
     /** How often it is asked, in microseconds. */
     private const LOOK = 20_000;
 
-    public function __construct(private readonly GoTask $task)
+    public function __construct(private readonly GoTask $task, private readonly string $address)
     {
     }
 
@@ -43,7 +45,7 @@ final class BrokerReload
         $before = $this->status($timeout);
         $reload = Record::of($before->fields['reload'] ?? null);
         $newest = max($before->number('generation'), $reload->number('generation'));
-        $this->signal((int) $before->number('pid'));
+        $this->signal();
         while (($left = $until - microtime(true)) > 0) {
             $status = $this->status($left);
             $reload = Record::of($status->fields['reload'] ?? null);
@@ -68,14 +70,18 @@ final class BrokerReload
     }
 
     /**
-     * @throws ConnectFailed when the process is not here, or not ours to signal
+     * The kernel says which process listens at the address: the worker's own word could mean any process of this machine.
+     *
+     * @throws ConnectFailed when it can't be known, or is not ours to signal
      */
-    private function signal(int $pid): void
+    private function signal(): void
     {
-        // Behind a TCP address, or in another container, it may be another machine's number.
-        $command = is_dir('/proc/self') ? (string) @file_get_contents("/proc/{$pid}/cmdline") : 'python';
-        if ($pid <= 1 || ! str_contains($command, 'python')) {
-            throw new ConnectFailed("the broker's process, {$pid}, is not on this machine: send SIGHUP to it where it runs");
+        if (UnixSocket::path($this->address) === null) {
+            throw new ConnectFailed("a broker at {$this->address} that `gotask serve` does not look after can't be found from here: send SIGHUP to it where it runs");
+        }
+        $pid = UnixSocket::listener((string) Address::parse($this->address));
+        if ($pid === null) {
+            throw new ConnectFailed("which process listens at {$this->address} can't be known from here, for which it takes Linux and PHP's extension sockets: send SIGHUP to it");
         }
         if (! function_exists('posix_kill') || ! posix_kill($pid, self::SIGHUP)) {
             throw new ConnectFailed("the broker's process, {$pid}, can't be sent SIGHUP: that takes its user's rights, and the extension posix");

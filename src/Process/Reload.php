@@ -33,9 +33,10 @@ final class Reload
     {
         $file = new StatusFile($address);
         $before = $file->read();
-        $asked = $before !== null && $before->supervisor > 0 && function_exists('posix_kill') && posix_kill($before->supervisor, self::SIGHUP);
+        $supervisor = $before?->reachable();
+        $asked = $supervisor !== null && function_exists('posix_kill') && posix_kill($supervisor, self::SIGHUP);
 
-        return $asked ? new self($file, $before) : null;
+        return $before !== null && $asked ? new self($file, $before) : null;
     }
 
     /**

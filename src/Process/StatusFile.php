@@ -8,15 +8,12 @@ use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use ValueError;
 
-use function dirname;
-use function function_exists;
-
 /**
  * Where a supervisor tells the callers of its worker how it is: so that they wait for one that starts, and do not wait for
  * one that can't.
  *
  * It lies beside the Unix socket; where that is not possible, and for other addresses, in the folder for temporary files,
- * under a name that is this user's.
+ * under a name that is this user's. It is neither written nor believed where other users could have a hand in it.
  */
 final class StatusFile
 {
@@ -32,8 +29,7 @@ final class StatusFile
         } catch (ValueError) {
             // An address that can't be used has a status all the same: that it failed.
         }
-        $user = function_exists('posix_geteuid') ? posix_geteuid() : (int) getmyuid();
-        $name = "/gotask-{$user}-" . substr(hash('sha256', $address), 0, 16) . self::SUFFIX;
+        $name = '/gotask-' . Files::user() . '-' . substr(hash('sha256', $address), 0, 16) . self::SUFFIX;
         $socket = UnixSocket::path($address);
         $this->paths = [
             ...$socket === null ? [] : [$socket . self::SUFFIX],
@@ -46,8 +42,8 @@ final class StatusFile
     {
         $written = false;
         foreach ($this->paths as $path) {
-            if ($written || ! self::replace($path, (string) json_encode($status->toArray(), JSON_INVALID_UTF8_SUBSTITUTE))) {
-                self::delete($path);
+            if ($written || ! Files::replace($path, (string) json_encode($status->toArray(), JSON_INVALID_UTF8_SUBSTITUTE))) {
+                Files::delete($path);
             } else {
                 $written = true;
             }
@@ -60,8 +56,8 @@ final class StatusFile
     public function read(): ?WorkerStatus
     {
         foreach ($this->paths as $path) {
-            $json = is_file($path) && self::isTrusted($path) ? @file_get_contents($path) : false;
-            $status = $json === false ? null : WorkerStatus::fromArray(json_decode($json, true));
+            $file = Files::read($path);
+            $status = $file === null ? null : WorkerStatus::fromArray(json_decode($file[0], true), $file[1]);
             if ($status !== null) {
                 return $status->isCurrent() ? $status : null;
             }
@@ -89,47 +85,7 @@ final class StatusFile
     public function remove(): void
     {
         foreach ($this->paths as $path) {
-            self::delete($path);
+            Files::delete($path);
         }
-    }
-
-    private static function replace(string $path, string $json): bool
-    {
-        $directory = dirname($path);
-        if (! is_dir($directory) && (! is_dir(dirname($directory)) || ! @mkdir($directory, 0o700))) {
-            return false;
-        }
-        $new = $path . '.' . getmypid();
-        self::delete($new);
-        $file = @fopen($new, 'x');
-        if ($file === false) {
-            return false;
-        }
-        // Others may share the socket, so they may read this.
-        @chmod($new, 0o644);
-        $written = @fwrite($file, $json) !== false;
-        fclose($file);
-
-        if ($written && @rename($new, $path)) {
-            return true;
-        }
-        self::delete($new);
-
-        return false;
-    }
-
-    /** Looked at first: where errors are exceptions, a suppressed one may be, too. */
-    private static function delete(string $path): void
-    {
-        is_file($path) && @unlink($path);
-    }
-
-    /** In a folder that everybody can write to, anybody can lie. */
-    private static function isTrusted(string $path): bool
-    {
-        $mine = function_exists('posix_geteuid') ? posix_geteuid() : getmyuid();
-        clearstatcache(true, $path);
-
-        return dirname($path) !== rtrim(sys_get_temp_dir(), '/') || @fileowner($path) === $mine;
     }
 }

@@ -8,6 +8,9 @@ use Reasno\GoTask\Address;
 use ValueError;
 
 use function dirname;
+use function function_exists;
+use function is_int;
+use function is_resource;
 use function strlen;
 
 /**
@@ -20,6 +23,7 @@ final class UnixSocket
     /** sockaddr_un has 108 bytes with its terminating zero, and Swoole refuses 107. */
     public const MAX_PATH = 106;
     private const SCHEME = 'unix://';
+    private const SO_PEERCRED = 17;
 
     /**
      * @return null|string the path; null for another kind of address
@@ -60,18 +64,18 @@ final class UnixSocket
     public static function removeStale(string $address): void
     {
         $path = self::path($address);
-        if ($path === null || ! file_exists($path)) {
+        if ($path === null || ! Files::isOurs(dirname($path)) || self::type($path) !== 'socket') {
             return;
         }
-        $lock = @fopen("{$path}.lock", 'c');
-        if ($lock === false) {
+        // Nobody follows a link there, and makes a file behind it.
+        $type = self::type("{$path}.lock");
+        $lock = $type === 'file' || $type === null ? Files::attempt(static fn () => fopen("{$path}.lock", $type === null ? 'x' : 'r+')) : false;
+        if (! is_resource($lock)) {
             return;
         }
         if (flock($lock, LOCK_EX | LOCK_NB)) {
-            if (@filetype($path) === 'socket') {
-                @unlink($path);
-            }
-            @unlink("{$path}.lock");
+            Files::delete($path);
+            Files::delete("{$path}.lock");
         }
         fclose($lock);
     }
@@ -91,21 +95,53 @@ final class UnixSocket
     {
         $directory = dirname((string) self::path($address));
         foreach (glob("{$directory}/*") ?: [] as $file) {
-            @unlink($file);
+            Files::attempt(static fn () => unlink($file));
         }
-        // Looked at first: where errors are exceptions, a suppressed one may be, too.
-        is_dir($directory) && @rmdir($directory);
+        Files::attempt(static fn () => is_dir($directory) && rmdir($directory));
     }
 
     private static function isLocked(string $path): bool
     {
-        $lock = is_file($path) ? @fopen($path, 'r') : false;
-        if ($lock === false) {
+        $lock = self::type($path) === 'file' ? Files::attempt(static fn () => fopen($path, 'r')) : false;
+        if (! is_resource($lock)) {
             return false;
         }
         $free = flock($lock, LOCK_SH | LOCK_NB);
         fclose($lock);
 
         return ! $free;
+    }
+
+    /**
+     * The process that listens there, as the kernel knows it.
+     *
+     * @return null|int null: nobody does, or it can't be known: it takes Linux and the extension sockets
+     */
+    public static function listener(string $address): ?int
+    {
+        $path = self::path($address);
+        if ($path === null || PHP_OS_FAMILY !== 'Linux' || ! function_exists('socket_create')) {
+            return null;
+        }
+        $socket = Files::attempt(static fn () => socket_create(AF_UNIX, SOCK_STREAM, 0));
+        if ($socket === false) {
+            return null;
+        }
+        try {
+            // PHP takes an int of the three in struct ucred: the first is the process.
+            $pid = Files::attempt(static fn () => socket_connect($socket, $path) ? socket_get_option($socket, SOL_SOCKET, self::SO_PEERCRED) : false);
+
+            return is_int($pid) && $pid > 0 ? $pid : null;
+        } finally {
+            socket_close($socket);
+        }
+    }
+
+    /** What lies there itself, not what it links to; null: nothing. */
+    private static function type(string $path): ?string
+    {
+        clearstatcache(true, $path);
+
+        return Files::attempt(static fn () => is_link($path) || file_exists($path) ? filetype($path) : false) ?: null;
     }
 }

@@ -28,6 +28,8 @@ final class WorkerStatus
      * @param Generation $generation of the Python processes, since the last start
      * @param float $launched Unix time of the last start
      * @param string $ownerStarted what tells the owner from a later process of the same number
+     * @param string $supervisorStarted the same of the supervisor
+     * @param null|int $writer the user whose word this is; null: this process's own
      */
     public function __construct(
         public readonly Availability $availability,
@@ -38,6 +40,8 @@ final class WorkerStatus
         public readonly Generation $generation = new Generation(),
         public readonly float $launched = 0.0,
         private readonly string $ownerStarted = '',
+        private readonly string $supervisorStarted = '',
+        private readonly ?int $writer = null,
     ) {
     }
 
@@ -49,13 +53,36 @@ final class WorkerStatus
         Generation $generation = new Generation(),
         float $launched = 0.0,
     ): self {
-        return new self($availability, $message, $owner, $supervisor, microtime(true), $generation, $launched, self::started($owner));
+        return new self(
+            $availability,
+            $message,
+            $owner,
+            $supervisor,
+            microtime(true),
+            $generation,
+            $launched,
+            self::started($owner),
+            self::started($supervisor),
+        );
     }
 
     /** Whether the one who looks after the worker is still there. */
     public function isCurrent(): bool
     {
-        return $this->owner === 0 || self::isAlive($this->owner) && self::started($this->owner) === $this->ownerStarted;
+        return $this->owner === 0 || self::isThere($this->owner, $this->ownerStarted);
+    }
+
+    /**
+     * The process that a request to reload may go to: the supervisor that wrote this, and no other process.
+     *
+     * @return null|int null: there is none, or what is said of it can't be true
+     */
+    public function reachable(): ?int
+    {
+        $owner = Files::attempt(fn () => fileowner("/proc/{$this->supervisor}"));
+        $isWriters = $owner === false || $this->writer === null || $owner === $this->writer;
+
+        return $this->supervisor > 1 && $isWriters && self::isThere($this->supervisor, $this->supervisorStarted) ? $this->supervisor : null;
     }
 
     /**
@@ -69,6 +96,7 @@ final class WorkerStatus
             'owner' => $this->owner,
             'owner_started' => $this->ownerStarted,
             'supervisor' => $this->supervisor,
+            'supervisor_started' => $this->supervisorStarted,
             'since' => $this->since,
             'launched' => $this->launched,
             'generation' => $this->generation->serving,
@@ -78,9 +106,10 @@ final class WorkerStatus
     }
 
     /**
+     * @param null|int $writer the user who wrote it
      * @return null|self null: it is no such status
      */
-    public static function fromArray(mixed $fields): ?self
+    public static function fromArray(mixed $fields, ?int $writer = null): ?self
     {
         if (! is_array($fields) || ! is_string($fields['state'] ?? null)) {
             return null;
@@ -99,7 +128,17 @@ final class WorkerStatus
             new Generation($integer('generation'), $integer('newest_generation'), $text('reload_failure')),
             $number('launched'),
             $text('owner_started'),
+            $text('supervisor_started'),
+            $writer,
         );
+    }
+
+    private static function isThere(int $pid, string $started): bool
+    {
+        $now = self::started($pid);
+
+        // Where /proc is not to be seen, by this process or the one that wrote the file, the number has to do.
+        return self::isAlive($pid) && ($now === '' || $started === '' || $now === $started);
     }
 
     private static function isAlive(int $pid): bool
@@ -108,13 +147,13 @@ final class WorkerStatus
             return posix_kill($pid, 0) || posix_get_last_error() === self::NOT_PERMITTED;
         }
 
-        return ! is_dir('/proc/self') || is_dir("/proc/{$pid}");
+        return ! Files::attempt(static fn () => is_dir('/proc/self')) || Files::attempt(static fn () => is_dir("/proc/{$pid}"));
     }
 
     /** In clock ticks since the system's start; nothing where there is no /proc. */
     private static function started(int $pid): string
     {
-        $stat = $pid > 0 ? (string) @file_get_contents("/proc/{$pid}/stat") : '';
+        $stat = $pid > 0 ? (string) Files::attempt(static fn () => file_get_contents("/proc/{$pid}/stat")) : '';
         $end = strrpos($stat, ')');
 
         return $end === false ? '' : explode(' ', substr($stat, $end + 2))[19] ?? '';

@@ -40,7 +40,7 @@ final class ReloadCommand extends ClientCommand
     {
         $timeout ??= self::TIMEOUT;
         $address = Addresses::of($options->text('address'))[0];
-        $generation = Reload::request($address)?->await($timeout) ?? (new BrokerReload($task))->run($timeout);
+        $generation = Reload::request($address)?->await($timeout) ?? (new BrokerReload($task, $address))->run($timeout);
         $output->writeln($options->flag('json') ? Json::line(['generation' => $generation]) : "<info>the code as it is now runs</info>, generation {$generation}");
 
         return ExitCode::OK;

@@ -4,22 +4,34 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Unit\Process;
 
+use Closure;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Process\Availability;
+use Reasno\GoTask\Process\ChildProcess;
+use Reasno\GoTask\Process\Files;
+use Reasno\GoTask\Process\Reload;
 use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Process\WorkerStatus;
+
+use function function_exists;
 
 /**
  * @internal
  */
 #[CoversClass(StatusFile::class)]
+#[CoversClass(Files::class)]
+#[CoversClass(Reload::class)]
 #[CoversClass(WorkerStatus::class)]
 final class StatusFileTest extends TestCase
 {
+    private const NOBODY = 65_534;
+
     private string $directory;
+
+    private ?ChildProcess $victim = null;
 
     protected function setUp(): void
     {
@@ -29,6 +41,7 @@ final class StatusFileTest extends TestCase
 
     protected function tearDown(): void
     {
+        $this->victim?->kill();
         array_map(unlink(...), glob("{$this->directory}/*") ?: []);
         rmdir($this->directory);
     }
@@ -104,5 +117,127 @@ final class StatusFileTest extends TestCase
     private function told(Availability $availability, string $message = ''): WorkerStatus
     {
         return WorkerStatus::of($availability, $message, (int) getmypid(), (int) getmypid());
+    }
+
+    public function testAnotherUsersDirectoryIsNeitherWrittenNorRemovedFrom(): void
+    {
+        $this->mustBeRoot();
+        chown($this->directory, self::NOBODY);
+        file_put_contents("{$this->directory}/x.sock.status", 'theirs');
+        chown("{$this->directory}/x.sock.status", self::NOBODY);
+        $file = new StatusFile("unix://{$this->directory}/x.sock");
+        $file->write($this->told(Availability::Ready));
+        $said = $file->read();
+        $file->remove();
+
+        self::assertSame(Availability::Ready, $said?->availability, 'it is said elsewhere');
+        self::assertSame(['x.sock.status'], array_values(array_diff(scandir($this->directory) ?: [], ['.', '..'])));
+        self::assertSame('theirs', file_get_contents("{$this->directory}/x.sock.status"));
+    }
+
+    public function testADirectoryThatEverybodyCanChangeIsNotWrittenTo(): void
+    {
+        chmod($this->directory, 0o777);
+        $file = new StatusFile("unix://{$this->directory}/x.sock");
+        $file->write($this->told(Availability::Ready));
+
+        self::assertFileDoesNotExist("{$this->directory}/x.sock.status");
+        $file->remove();
+    }
+
+    public function testNobodyWritesOrReadsThroughALink(): void
+    {
+        file_put_contents("{$this->directory}/victim", json_encode($this->told(Availability::Failed, 'forged')->toArray()));
+        chmod("{$this->directory}/victim", 0o600);
+        $content = file_get_contents("{$this->directory}/victim");
+        $path = "{$this->directory}/x.sock.status";
+        symlink("{$this->directory}/victim", $path);
+        $file = new StatusFile("unix://{$this->directory}/x.sock");
+        self::assertNull($file->read());
+
+        $file->write($this->told(Availability::Ready));
+
+        self::assertFalse(is_link($path));
+        self::assertSame(0o644, fileperms($path) & 0o777);
+        self::assertSame([$content, 0o600], [file_get_contents("{$this->directory}/victim"), fileperms("{$this->directory}/victim") & 0o777]);
+        unlink($path);
+        symlink("{$this->directory}/victim", $path);
+        $file->remove();
+        self::assertFileExists("{$this->directory}/victim");
+    }
+
+    public function testThePrivateStatusFileIsBelievedOfThisUserAndRootAlone(): void
+    {
+        $this->mustBeRoot();
+        $address = 'tcp://127.0.0.1:' . random_int(1, 65_535);
+        $file = new StatusFile($address);
+        $file->write($this->told(Availability::Ready));
+        $paths = glob(sys_get_temp_dir() . '/gotask-*-' . substr(hash('sha256', $address), 0, 16) . '.status') ?: [];
+        self::assertCount(1, $paths);
+        self::assertTrue($file->available());
+        chown($paths[0], self::NOBODY);
+        try {
+            self::assertNull($file->read());
+        } finally {
+            unlink($paths[0]);
+        }
+    }
+
+    public function testTheOwnerOfTheDirectoryIsBelievedThereAndNobodyElse(): void
+    {
+        $this->mustBeRoot();
+        $path = "{$this->directory}/x.sock.status";
+        $file = new StatusFile("unix://{$this->directory}/x.sock");
+        $file->write($this->told(Availability::Ready));
+        chown($path, self::NOBODY);
+        self::assertNull($file->read(), "somebody else's file in this user's directory");
+        chown($this->directory, self::NOBODY);
+        self::assertTrue($file->available(), "a file of the directory's owner");
+        chmod($this->directory, 0o777);
+        self::assertNull($file->read(), 'a directory that everybody can write to');
+    }
+
+    public function testARequestToReloadGoesToNoProcessOfAnotherUserThanTheWriter(): void
+    {
+        $this->mustBeRoot();
+        [$victim, $heard] = $this->listensForSighup();
+        $path = "{$this->directory}/x.sock.status";
+        file_put_contents($path, json_encode(WorkerStatus::of(Availability::Ready, '', 0, $victim->pid)->toArray()));
+        chown($path, self::NOBODY);
+        chown($this->directory, self::NOBODY);
+
+        self::assertNull(Reload::request("unix://{$this->directory}/x.sock"));
+        self::assertFalse($heard());
+        chown($path, 0);
+        self::assertNotNull(Reload::request("unix://{$this->directory}/x.sock"), 'its own user may ask it');
+        self::assertTrue($heard());
+    }
+
+    public function testNorToALaterProcessOfTheSameNumber(): void
+    {
+        [$victim, $heard] = $this->listensForSighup();
+        $fields = WorkerStatus::of(Availability::Ready, '', 0, $victim->pid)->toArray();
+        file_put_contents("{$this->directory}/x.sock.status", json_encode(['supervisor_started' => '1'] + $fields));
+
+        self::assertNull(Reload::request("unix://{$this->directory}/x.sock"));
+        self::assertFalse($heard());
+    }
+
+    private function mustBeRoot(): void
+    {
+        if (! function_exists('posix_geteuid') || posix_geteuid() !== 0) {
+            self::markTestSkipped('Only root can give a file to another user.');
+        }
+    }
+
+    /**
+     * @return array{ChildProcess, Closure(): bool} a process, and whether it has got a SIGHUP
+     */
+    private function listensForSighup(): array
+    {
+        $child = $this->victim = ChildProcess::start(['sh', '-c', 'trap "echo HUP" HUP; echo up; while :; do sleep 0.02; done']);
+        self::assertStringContainsString('up', $child->read(5.0)[0]);
+
+        return [$child, static fn (): bool => str_contains($child->read(0.2)[0], 'HUP')];
     }
 }

@@ -1,0 +1,148 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Process;
+
+use Closure;
+use Throwable;
+
+use function dirname;
+use function function_exists;
+use function is_array;
+use function is_resource;
+
+/**
+ * Files that other users could have a hand in, and looks at what this process perhaps may not see.
+ *
+ * @internal
+ */
+final class Files
+{
+    private const TYPE = 0o170000;
+    private const REGULAR = 0o100000;
+    private const OTHERS_WRITE = 0o002;
+    private const STICKY = 0o1000;
+    private const ROOT = 0;
+
+    /** More than the longest status, in bytes. */
+    private const MAX_SIZE = 1_048_576;
+
+    /**
+     * @template T
+     * @param Closure(): T $look
+     * @return false|T false where it can't be done: open_basedir and missing rights are warnings, of which applications make
+     *                 exceptions, some of them also of suppressed ones
+     */
+    public static function attempt(Closure $look): mixed
+    {
+        try {
+            return @$look();
+        } catch (Throwable) {
+            return false;
+        }
+    }
+
+    /** The user that this process acts as. */
+    public static function user(): int
+    {
+        return match (true) {
+            function_exists('posix_geteuid') => posix_geteuid(),
+            function_exists('getmyuid') => (int) getmyuid(),
+            default => -1,
+        };
+    }
+
+    /**
+     * Whether nobody but this user and root decides what the names in a directory mean: it is theirs, and others can't write
+     * there, or, where it is sticky, not touch what is not their own.
+     */
+    public static function isOurs(string $directory): bool
+    {
+        clearstatcache(true, $directory);
+        $status = self::attempt(static fn () => stat($directory));
+
+        return is_array($status)
+            && ($status['uid'] === self::user() || $status['uid'] === self::ROOT)
+            && (($status['mode'] & self::OTHERS_WRITE) === 0 || ($status['mode'] & self::STICKY) !== 0);
+    }
+
+    /**
+     * Reads a regular file of somebody who may be believed: this user, root, or the owner of the directory, where others can't
+     * write.
+     *
+     * @return null|array{string, int} its content and its owner; null: there is no such file
+     */
+    public static function read(string $path): ?array
+    {
+        clearstatcache(true, $path);
+        $found = self::attempt(static fn () => lstat($path));
+        if (! is_array($found) || ($found['mode'] & self::TYPE) !== self::REGULAR || ! self::isBelieved($found['uid'], dirname($path))) {
+            return null;
+        }
+        $file = self::attempt(static fn () => fopen($path, 'r'));
+        if (! is_resource($file)) {
+            return null;
+        }
+        // It may be another one by now.
+        $opened = fstat($file);
+        $content = $opened !== false && [$opened['dev'], $opened['ino'], $opened['uid']] === [$found['dev'], $found['ino'], $found['uid']]
+            ? (string) stream_get_contents($file, self::MAX_SIZE)
+            : null;
+        fclose($file);
+
+        return $content === null ? null : [$content, $found['uid']];
+    }
+
+    /**
+     * Puts a file in the place of another one of this user, whole, for all to read.
+     *
+     * @return bool whether it was possible; not in a directory that is not isOurs()
+     */
+    public static function replace(string $path, string $content): bool
+    {
+        $directory = dirname($path);
+        if (! self::attempt(static fn () => is_dir($directory))) {
+            self::attempt(static fn () => is_dir(dirname($directory)) && mkdir($directory, 0o700));
+        }
+        if (! self::isOurs($directory)) {
+            return false;
+        }
+        $new = $path . '.' . bin2hex(random_bytes(4));
+        // Its mode from the first moment on: a path that is changed later may be another file's.
+        $mask = umask(0o022);
+        $file = self::attempt(static fn () => fopen($new, 'x'));
+        umask($mask);
+        if (! is_resource($file)) {
+            return false;
+        }
+        $written = self::attempt(static fn () => fwrite($file, $content)) !== false;
+        fclose($file);
+        if ($written && self::attempt(static fn () => rename($new, $path))) {
+            return true;
+        }
+        self::delete($new);
+
+        return false;
+    }
+
+    /** Deletes a file, or a link, that belongs to this user. */
+    public static function delete(string $path): void
+    {
+        clearstatcache(true, $path);
+        $found = self::attempt(static fn () => lstat($path));
+        if (is_array($found) && $found['uid'] === self::user()) {
+            self::attempt(static fn () => unlink($path));
+        }
+    }
+
+    private static function isBelieved(int $owner, string $directory): bool
+    {
+        if ($owner === self::user() || $owner === self::ROOT) {
+            return true;
+        }
+        $status = self::attempt(static fn () => stat($directory));
+
+        return is_array($status) && $status['uid'] === $owner && ($status['mode'] & self::OTHERS_WRITE) === 0;
+    }
+}
