@@ -15,12 +15,15 @@ use function in_array;
 use function is_string;
 
 /**
- * A worker's records go to a channel as they are. The worker's own life, and what is wrong, is to be seen on the console too,
- * among what Hyperf says of its other processes.
+ * A worker's records go to a channel as they are. The worker's own life, what it prints and what is wrong are to be seen on the
+ * console too, among what Hyperf says of its other processes; the log_level of Hyperf's console logger says which of it.
  */
 class WorkerLogger extends AbstractLogger
 {
     protected const URGENT = [LogLevel::ERROR, LogLevel::CRITICAL, LogLevel::ALERT, LogLevel::EMERGENCY];
+
+    /** Loggers whose records are all seen: that of the worker's own life, and that of what it prints. */
+    protected const SEEN = ['gotask', 'stderr'];
 
     /**
      * @param string $worker its name
@@ -38,7 +41,7 @@ class WorkerLogger extends AbstractLogger
         $context = ['worker' => $this->worker] + $context;
         try {
             $this->channel?->log($level, $message, $context);
-            if ($this->channel === null || ($context['logger'] ?? null) === 'gotask' || in_array($level, self::URGENT, true)) {
+            if ($this->channel === null || in_array($context['logger'] ?? null, self::SEEN, true) || in_array($level, self::URGENT, true)) {
                 $this->console->log($level, $this->line((string) $message, $context), []);
             }
         } catch (Throwable) {
@@ -53,7 +56,7 @@ class WorkerLogger extends AbstractLogger
      */
     protected function line(string $message, array $context): string
     {
-        $logger = is_string($context['logger'] ?? null) && $context['logger'] !== 'gotask' ? " {$context['logger']}" : '';
+        $logger = is_string($context['logger'] ?? null) && ! in_array($context['logger'], self::SEEN, true) ? " {$context['logger']}" : '';
         $traceback = is_string($context['traceback'] ?? null) ? "\n" . rtrim($context['traceback']) : '';
 
         // It looks for Symfony's tags, too, and a terminal for its commands.

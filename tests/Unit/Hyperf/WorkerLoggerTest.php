@@ -41,6 +41,14 @@ final class WorkerLoggerTest extends TestCase
         self::assertSame(['info: [gotask.ml] ready'], $this->console->lines());
     }
 
+    public function testWhatItPrintsIsSeenThere(): void
+    {
+        $this->logger()->notice('loading the model', ['logger' => 'stderr']);
+
+        self::assertSame(['notice: [gotask.ml] loading the model'], $this->console->lines());
+        self::assertSame(['notice: loading the model'], $this->channel->lines());
+    }
+
     public function testAnErrorIsSeenThereWithItsTracebackAsOneRecord(): void
     {
         $this->logger()->error('it failed', ['logger' => 'app', 'traceback' => "Traceback:\n  x\n", 'fields' => ['a' => 1]]);
