@@ -21,6 +21,9 @@ final class Application
 
     public readonly string $directory;
 
+    /** Another path to the same folder, by which it is started. */
+    public ?string $link = null;
+
     /** @var null|resource */
     private mixed $server = null;
 
@@ -52,7 +55,7 @@ final class Application
         $pipes = [];
         $log = ['file', "{$this->directory}/log.txt", 'w'];
         $server = proc_open(
-            [self::php(), ...array_values($options), 'bin/hyperf.php', 'start'],
+            [self::php(), ...array_values($options), ($this->link === null ? '' : "{$this->link}/") . 'bin/hyperf.php', 'start'],
             [['file', '/dev/null', 'r'], $log, $log],
             $pipes,
             $this->directory,

@@ -52,9 +52,10 @@ final class WorkerConfig
     /**
      * @param array<array-key, mixed> $values
      * @param string $directory from which relative paths count
+     * @param null|string $sockets from which relative sockets count; null: the same
      * @throws InvalidConfiguration
      */
-    public static function of(string $name, array $values, string $directory): self
+    public static function of(string $name, array $values, string $directory, ?string $sockets = null): self
     {
         $section = new Section("gotask.{$name}", $values);
         $limits = $section->section('limits');
@@ -83,7 +84,7 @@ final class WorkerConfig
         }
         $managed = $section->flag('managed', true);
         $addresses = array_map(
-            static fn (string $address): string => self::address($address, $directory),
+            static fn (string $address): string => self::address($address, $sockets ?? $directory),
             $section->oneOrMore('address', "unix://runtime/gotask/{$name}.sock", ! $managed),
         );
         $key = self::key($section, $directory, $environment);

@@ -53,6 +53,14 @@ class Workers
      */
     protected function directory(): string
     {
+        return BasePath::asStarted();
+    }
+
+    /**
+     * The folder from which relative sockets count: they belong to the server that runs, not to a release that comes after it.
+     */
+    protected function socketDirectory(): string
+    {
         return BasePath::get();
     }
 
@@ -67,7 +75,7 @@ class Workers
             if (! is_string($name) || preg_match('/^[\w.-]+$/D', $name) !== 1 || ! is_array($worker)) {
                 throw new InvalidConfiguration("gotask.{$name} in config/autoload/gotask.php must be an array of a worker's settings under its name.");
             }
-            $workers[$name] = WorkerConfig::of($name, $worker, $this->directory());
+            $workers[$name] = WorkerConfig::of($name, $worker, $this->directory(), $this->socketDirectory());
             foreach ($workers[$name]->addresses as $address) {
                 $other = $addresses[$address] ?? null;
                 if ($other !== null) {
