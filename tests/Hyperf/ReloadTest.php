@@ -76,17 +76,17 @@ final class ReloadTest extends HyperfTestCase
     {
         $this->app->publish();
         $next = "{$this->app->directory}/next";
-        $this->app->link = "{$this->app->directory}/current";
+        $this->app->link = $link = "{$this->app->directory}/current";
         mkdir("{$next}/gotask", 0o777, true);
         $code = (string) file_get_contents("{$this->app->directory}/gotask/app.py");
         $this->app->write('gotask/app.py', str_replace('"hello": name', '"release": "1"', $code));
         $this->app->write('next/gotask/app.py', str_replace('"hello": name', '"release": "2"', $code));
-        symlink($this->app->directory, $this->app->link);
+        symlink($this->app->directory, $link);
         $this->app->start();
         self::assertSame(['release' => '1'], $this->json('/hi?name=Jo'));
 
-        symlink($next, "{$this->app->link}.new");
-        rename("{$this->app->link}.new", $this->app->link);
+        symlink($next, "{$link}.new");
+        rename("{$link}.new", $link);
         $this->app->signal(SIGUSR1);
         Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[1] === '{"release":"2"}', 5.0, $this->app->log(...));
         self::assertLessThan(3.0, $this->app->stop());

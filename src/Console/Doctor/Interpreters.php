@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console\Doctor;
 
 use Reasno\GoTask\Console\Record;
+use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Process\BrokerCommand;
 use Reasno\GoTask\Process\ChildProcess;
 use Reasno\GoTask\Process\InterpreterFinder;
@@ -132,15 +133,19 @@ final class Interpreters
 
     private function probe(string $python, ?string $requirements): ?Record
     {
-        $pipes = [];
-        $command = [$python, '-c', self::PROBE, dirname(BrokerCommand::script(), 2), ...$requirements === null ? [] : [$requirements]];
-        $process = ChildProcess::obstacle() !== null ? false : @proc_open($command, [['file', '/dev/null', 'r'], ['pipe', 'w'], ['file', '/dev/null', 'w']], $pipes, $this->directory);
-        if ($process === false || ! isset($pipes[1])) {
+        try {
+            $process = ChildProcess::start([$python, '-c', self::PROBE, dirname(BrokerCommand::script(), 2), ...$requirements === null ? [] : [$requirements]], $this->directory);
+        } catch (WorkerStartFailed) {
             return null;
         }
-        $output = (string) stream_get_contents($pipes[1]);
-        fclose($pipes[1]);
+        $output = '';
+        do {
+            $running = $process->isRunning();
+            $read = $process->read(0.1);
+            $output .= $read[0];
+        } while ($running || $read !== ['', '']);
+        $process->release();
 
-        return proc_close($process) === 0 ? Record::of(json_decode($output, true)) : null;
+        return $process->exit()?->code === 0 ? Record::of(json_decode($output, true)) : null;
     }
 }
