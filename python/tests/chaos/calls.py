@@ -69,6 +69,11 @@ class Book:
     def failed(self, token: str, error: GoTaskError) -> None:
         self.end(token, error.code, error.message)
 
+    def has_answered(self, caller: str) -> bool:
+        """Whether a call of this caller has ended."""
+        with self._lock:
+            return any(token.startswith(f"{caller}-") for token in self._outcomes)
+
     @property
     def outcomes(self) -> Counter[str]:
         return Counter(self._outcomes.values())

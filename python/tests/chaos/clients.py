@@ -261,6 +261,11 @@ class Load:
                 caller = kind(f"{name}-{kind.__name__}", address, self.books[name], timeout, sleep)
                 self._callers.append(caller)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether each caller has had an outcome, so that all of them are connected."""
+        return all(caller.book.has_answered(caller.name) for caller in self._callers)
+
     def stop(self) -> None:
         """Ends all callers once their calls have ended."""
         for caller in self._callers:

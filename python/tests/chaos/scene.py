@@ -58,6 +58,7 @@ class Scene:
         self._with_php = with_php
         self.start()
         self.proxy = Proxy(str(folder / "proxy.sock"), f"{self.run}/b.sock") if proxied else None
+        assert self.serves(), "not all workers serve"
         self.baseline = self.settled()
 
     def start(self) -> None:
@@ -89,8 +90,9 @@ class Scene:
         if self.proxy is not None:
             addresses["proxied"] = (f"unix://{self.proxy.path}", HASTY)
         load = Load(addresses, with_php=self._with_php)
-        time.sleep(LEAD)
         try:
+            assert eventually(lambda: load.is_under_way, 60), "not all callers are answered"
+            time.sleep(LEAD)
             inject(self)
             began = time.monotonic()
             problems = [] if self.serves() else ["not all workers serve again"]
