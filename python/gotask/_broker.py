@@ -25,7 +25,6 @@ from ._log import Log
 from ._memory import SegmentPool
 from ._oom import OomCounter
 from ._options import option
-from ._poison import Poison
 from ._queue import Call
 from ._registry import Catalogue
 from ._retries import Retries
@@ -61,7 +60,6 @@ class Broker:
         self.ready = False
         self.loop = loop
         self.oom = OomCounter()
-        self.poison = Poison()
         self.retries = Retries()
         self.routes: dict[bytes, Route] = {}  # by method, in the spellings that were used
         self.calls = 0
@@ -142,8 +140,6 @@ class Broker:
         call.route = route
         if route.timeout and not 0 < call.deadline <= call.arrived + route.timeout:
             call.deadline = call.arrived + route.timeout
-        if self.poison.has_victims:
-            self.poison.check(call)
         if route.idempotent:
             self.retries.earn()
         if route.group is not None:

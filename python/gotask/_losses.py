@@ -69,13 +69,9 @@ class Losses:
             begun, waiting = worker.slots.begun_sync(), worker.slots.waiting_sync()
         else:
             begun, waiting = worker.slots.running_async(), []
-        lost = [call for call in map(lane.answered, begun) if call is not None]
-        for call in lost:
-            # Of many async calls nobody knows which one it was, unless the worker was killed for it.
-            reason = self._group.deadlines.reason(call)
-            if certificate.is_own_doing and (len(lost) == 1 or bool(reason)):
-                self._broker.poison.killed(call, certificate.data(call.number, call.method))
-            self._crash(call, certificate, reason)
+        for call in map(lane.answered, begun):
+            if call is not None:
+                self._crash(call, certificate, self._group.deadlines.reason(call))
         lane.returned([lane.sent[taken] for taken in waiting if taken in lane.sent])
 
     def _look_for_lost(self, number: int, doubt: _Doubt) -> None:
@@ -96,7 +92,9 @@ class Losses:
         suspects = set()
         for call in lane.lost(noted):
             if call.number not in doubt.suspects:
-                suspects.add(call.number)
+                # A worker that has received it and stands still will not begin it when it goes on.
+                if lane.revoke(call):
+                    suspects.add(call.number)
                 continue
             lane.answered(call.number)
             message = f"{doubt.certificate.death('as it received the call')}; it has not run"
@@ -116,7 +114,9 @@ class Losses:
         """
         data = certificate.data(call.number, call.method)
         message = certificate.death(f"while it ran {call.name}")
-        if reason and certificate.reason == reason:
+        if call.over:
+            call.release()
+        elif reason and certificate.reason == reason:
             error = DeadlineExceeded if reason == DEADLINE else Cancelled
             self._fail(call, error(f"{certificate.why}; its worker was killed", data))
         elif self._broker.retries.allow(call):
@@ -126,6 +126,6 @@ class Losses:
             self._fail(call, WorkerCrashed(message, data))
 
     def _fail(self, call: Call, error: GoTaskError) -> None:
-        if call.notify:
+        if call.notify and not call.over:
             self._broker.log.error(f"a notification was lost: {error.message}")
         call.owner.fail(call, error)

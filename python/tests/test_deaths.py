@@ -1,18 +1,15 @@
-"""What a caller is told of the death of its worker, and what happens to a payload that kills."""
+"""What a caller is told of the death of its worker."""
 
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gotask import _protocol as wire
-
-from .peer import APPS, BrokerProcess, alive
+from .peer import APPS, BrokerProcess
 from .test_deadlines import connect, workers
 
 CGROUP = Path("/sys/fs/cgroup/memory")
@@ -110,58 +107,21 @@ def test_the_kernel_s_out_of_memory_killer_is_named(tmp_path: Path, small_group:
     assert broker.end() == 0
 
 
-def test_a_payload_that_killed_two_workers_is_refused_the_third_time(broker: BrokerProcess) -> None:
+def test_whoever_calls_what_killed_workers_before_is_told_how_its_own_ended(broker: BrokerProcess) -> None:
     peer = connect(broker)
+    for _ in range(3):
+        error = peer.call("Sync.leave", 7)
+        assert error["code"] == "worker_crashed" and "exit code 7" in error["message"]
+        assert "has not run" not in error["message"]
+
+
+def test_calls_that_were_ended_with_their_worker_keep_nobody_from_the_same_one(broker: BrokerProcess) -> None:
+    impatient, peer = connect(broker), connect(broker)
     for _ in range(2):
-        assert "exit code 7" in peer.call("Sync.leave", 7)["message"]
+        assert impatient.call("Sync.hold_the_gil", None, 100, 0)["code"] == "deadline_exceeded"
     workers(peer)
-    before = workers(peer)
-    error = peer.call("Sync.leave", 7)
-    assert error["code"] == "worker_crashed" and "has not run" in error["message"]
-    assert error["data"]["reason"] == "refused" and 0 < error["data"]["retry_after"] <= 60
-    assert error["data"]["exit_code"] == 7
-    assert workers(peer) == before
-    # Another payload, and another method, are none of that.
-    assert "exit code 8" in peer.call("Sync.leave", 8)["message"]
-    assert peer.call("Sync.echo", 7) == 7
-
-
-def test_workers_that_were_killed_from_outside_make_no_payload_poisonous(
-    broker: BrokerProcess, tmp_path: Path
-) -> None:
-    peer = connect(broker)
-    for _ in range(4):
-        sequence = peer.send("Sync.append", [[str(tmp_path / "log"), "x", 30], {}], 0, wire.ARGS)
-        while not (running := peer.call("GoTask.Status")["running"]):
-            pass
-        assert running == 1
-        while not (tmp_path / "log").exists():
-            pass
-        (tmp_path / "log").unlink()
-        for pid in workers(peer):
-            os.kill(pid, signal.SIGKILL)
-        error = peer.result(sequence)
-        assert error["code"] == "worker_crashed" and "has not run" not in error["message"]
-
-
-def test_neighbours_of_an_async_call_that_kills_are_not_taken_for_it(tmp_path: Path) -> None:
-    broker = BrokerProcess(APPS / "nasty.py", workers=1, address=f"unix://{tmp_path}/b.sock")
-    broker.wait_for("ready")
-    peer = connect(broker)
-    for _ in range(2):
-        (pid,) = workers(peer, 1)
-        neighbour = peer.send("Async.wait", 20)
-        while peer.call("GoTask.Status")["running"] < 1:
-            pass
-        assert peer.call("Async.hold_the_gil", None, 100, 0)["code"] in (
-            "deadline_exceeded",
-            "worker_crashed",
-        )
-        assert peer.result(neighbour)["code"] == "worker_crashed"
-        assert not alive(pid)
-    workers(peer, 1)
-    assert peer.call("Async.wait", 20, 100, 0)["code"] == "deadline_exceeded"  # and not refused
-    assert broker.end() == 0
+    error = peer.call("Sync.hold_the_gil", None, 100, 0)
+    assert error["code"] == "deadline_exceeded" and "has not run" not in error["message"]
 
 
 def test_a_call_of_an_idempotent_method_is_made_again_once(broker: BrokerProcess, tmp_path: Path) -> None:

@@ -7,12 +7,10 @@ namespace Reasno\GoTask\Exception;
 use Throwable;
 
 use function is_bool;
-use function is_float;
-use function is_int;
 
 /**
  * The worker died with the call: this is its certificate of death. The method has begun, and is not run again; other calls are
- * not affected. A payload that has killed two workers is refused for a while, and has then not run: see isRefused().
+ * not affected.
  */
 final class WorkerCrashed extends CallEnded
 {
@@ -25,9 +23,7 @@ final class WorkerCrashed extends CallEnded
     /** Its exit code, if it ended by itself. */
     public readonly ?int $exitCode;
 
-    /**
-     * Why the broker ended it: `deadline`, `cancelled`, `memory` …; `refused`: this call has not run; '': the broker did not.
-     */
+    /** Why the broker ended it: `deadline`, `cancelled`, `memory` …; '': the broker did not. */
     public readonly string $reason;
 
     /** The most memory that the process has had, in bytes; null where that is not known. */
@@ -39,12 +35,8 @@ final class WorkerCrashed extends CallEnded
     /** The last lines that it wrote to its standard error. */
     public readonly string $stderr;
 
-    /** Seconds for which the payload is refused still; null where it is not. */
-    public readonly ?float $retryAfter;
-
     /**
-     * @param array<array-key, mixed> $data `call`, `stack`, `pid`, `signal` or `exit_code`, `reason`, `peak_memory`, `oom`, `stderr`,
-     *                                      `retry_after`
+     * @param array<array-key, mixed> $data `call`, `stack`, `pid`, `signal` or `exit_code`, `reason`, `peak_memory`, `oom`, `stderr`
      */
     public function __construct(string $message, string $method = '', array $data = [], ?Throwable $previous = null)
     {
@@ -56,13 +48,5 @@ final class WorkerCrashed extends CallEnded
         $this->peakMemory = self::integer($data, 'peak_memory');
         $this->outOfMemory = is_bool($data['oom'] ?? null) ? $data['oom'] : null;
         $this->stderr = self::text($data, 'stderr');
-        $after = $data['retry_after'] ?? null;
-        $this->retryAfter = is_int($after) || is_float($after) ? (float) $after : null;
-    }
-
-    /** Whether the call has not run, because its like has killed workers before: the rest tells of the last of them. */
-    public function isRefused(): bool
-    {
-        return $this->reason === 'refused';
     }
 }

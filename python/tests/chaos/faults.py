@@ -80,7 +80,7 @@ def stop_worker(scene: Scene) -> None:
 def stop_worker_for_good(scene: Scene) -> None:
     """Stopped in the middle of a call, it is killed when the time of that is over."""
     before = set(scene.workers())
-    error = scene.call("Sync.stop", time.monotonic(), 1000)
+    error = scene.call("Sync.stop", None, 1000)
     assert error["code"] == "deadline_exceeded", error
     assert eventually(lambda: not before <= set(scene.workers())), "a stopped worker is kept"
 

@@ -214,22 +214,21 @@ final class ErrorReplyTest extends TestCase
             'message' => 'x',
             'data' => [
                 'pid' => 4711, 'call' => 7, 'method' => 'App.hi', 'signal' => 9, 'stderr' => "No space\n", 'stack' => 'Current …',
-                'peak_memory' => 1 << 30, 'oom' => true, 'reason' => 'refused', 'retry_after' => 60,
+                'peak_memory' => 1 << 30, 'oom' => true, 'reason' => 'memory',
             ],
         ]);
         self::assertInstanceOf(WorkerCrashed::class, $exception);
         self::assertSame(['App.hi', 7, 4711, 9, null], [$exception->method, $exception->call, $exception->pid, $exception->signal, $exception->exitCode]);
         self::assertSame(["No space\n", 'Current …', 1 << 30, true], [$exception->stderr, $exception->stack, $exception->peakMemory, $exception->outOfMemory]);
-        self::assertSame(['refused', 60.0, true], [$exception->reason, $exception->retryAfter, $exception->isRefused()]);
+        self::assertSame('memory', $exception->reason);
     }
 
     public function testACertificateWithoutAFieldOrWithOneOfAnotherTypeHasNone(): void
     {
-        foreach ([['exit_code' => 3], ['exit_code' => 3, 'pid' => '1', 'signal' => 1.5, 'oom' => 0, 'stack' => 5, 'stderr' => 5, 'retry_after' => '1']] as $data) {
+        foreach ([['exit_code' => 3], ['exit_code' => 3, 'pid' => '1', 'signal' => 1.5, 'oom' => 0, 'stack' => 5, 'stderr' => 5]] as $data) {
             $exception = new WorkerCrashed('x', 'App.hi', $data);
             self::assertSame([null, null, null, 3, ''], [$exception->call, $exception->pid, $exception->signal, $exception->exitCode, $exception->stderr]);
-            self::assertSame(['', null, null, '', null], [$exception->stack, $exception->peakMemory, $exception->outOfMemory, $exception->reason, $exception->retryAfter]);
-            self::assertFalse($exception->isRefused());
+            self::assertSame(['', null, null, ''], [$exception->stack, $exception->peakMemory, $exception->outOfMemory, $exception->reason]);
             self::assertNull($exception->getPrevious());
         }
     }
