@@ -8,8 +8,18 @@ import socket
 
 from ._memory import Segment
 from ._protocol import LARGE, Buffer
-from ._records import MAX_MICROSECONDS, RECORD, REPLY, REPLY_IN_PLACE, REPLY_SHARED, RETURNED, SYNC
-from ._runner import Job
+from ._records import (
+    MAX_MICROSECONDS,
+    RECORD,
+    REFUSED,
+    REPLY,
+    REPLY_IN_PLACE,
+    REPLY_SHARED,
+    RETURNED,
+    SYNC,
+    TAINTED,
+)
+from ._runner import Job, NoPayload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +35,10 @@ GATHER_BYTES: Final = 32 * 1024
 MAX_LOG_MESSAGE: Final = 16 * 1024
 
 
+class NoRoom(Exception):
+    """A large reply for which this process gets no memory or no descriptor; nothing of it was sent."""
+
+
 class Channel:
     """What the worker sends to the broker: whole records, one after the other, from the thread that runs the calls alone.
 
@@ -34,6 +48,7 @@ class Channel:
     def __init__(self, fd: int, descriptors_fd: int, log_fd: int, gathered: Gathered) -> None:
         self._gathered = gathered
         self._add = gathered.add
+        self._tainted = False  # it was said that another worker is to take this one's place
         self._socket = socket.socket(fileno=fd)
         # Of large replies: one message for each record that has one. So the records can be read as plain bytes.
         self._descriptors = socket.socket(fileno=descriptors_fd)
@@ -43,7 +58,7 @@ class Channel:
         os.register_at_fork(after_in_child=self._forked)
 
     def gather(self, job: Job, frame: list[Buffer], seconds: float) -> None:
-        """Answers a call of several that share a message: together with others, at the next flush()."""
+        """Answers a call of several that share a message: together with others, at the next flush(). NoRoom: it is not sent."""
         size = job.reply_size
         if size >= LARGE:
             self.reply(job, SYNC, frame, seconds)
@@ -61,9 +76,17 @@ class Channel:
             self._sendall(self._gathered.records)
             self._gathered.clear()
 
-    def returned(self, first: int, last: int) -> None:
-        """These calls of a message were not begun, as the broker wants them back."""
-        self._sendall(RECORD.pack(first, 0, RETURNED, SYNC, last - first + 1))
+    def returned(self, lane: int, first: int, last: int) -> None:
+        """These calls, of one message, were not begun, as the broker wants them back or has revoked them."""
+        self._sendall(RECORD.pack(first, 0, RETURNED, lane, last - first + 1))
+
+    def refused(self, lane: int, number: int, error: NoPayload) -> None:
+        """This call can't be run here, and was not begun."""
+        text = str(error).encode("utf-8", "replace")
+        self._sendall(RECORD.pack(number, len(text), REFUSED, lane, 0) + text)
+        if error.lasts and not self._tainted:
+            self._tainted = True
+            self.record(TAINTED, {"reason": str(error)})
 
     def fileno(self) -> int:
         """Of the socket for what the broker asks: that of the log records, since a watched one becomes non-blocking."""
@@ -94,14 +117,17 @@ class Channel:
                 pass  # the broker is gone, and this process goes with it
 
     def reply(self, job: Job, lane: int, frame: list[Buffer], seconds: float) -> None:
-        """Answers a call, which took so long to run, with a frame that is given in parts."""
+        """Answers a call, which took so long to run, with a frame that is given in parts. NoRoom: it is not sent."""
         size = job.reply_size
         took = microseconds(seconds)
         if size < LARGE:
             self._sendall(b"".join((RECORD.pack(job.number, size, REPLY, lane, took), *frame)))
         elif job.segment is not None and size <= job.segment.size:
             # Its memory is committed, and the broker has it mapped: the quickest way back.
-            job.segment.write(frame)
+            try:
+                job.segment.write(frame)
+            except OSError as error:
+                raise NoRoom(str(error)) from None
             self._sendall(RECORD.pack(job.number, size, REPLY_IN_PLACE, lane, took))
         else:
             self._reply_shared(job.number, size, lane, frame, took)
@@ -130,9 +156,15 @@ class Channel:
         self._pass = leave
 
     def _reply_shared(self, number: int, size: int, lane: int, frame: list[Buffer], took: int) -> None:
-        segment = Segment(size)
         try:
-            segment.write(frame)
+            segment = Segment(size)
+        except OSError as error:
+            raise NoRoom(str(error)) from None
+        try:
+            try:
+                segment.write(frame)
+            except OSError as error:
+                raise NoRoom(str(error)) from None
             self._pass(segment.fd)
             self._sendall(RECORD.pack(number, size, REPLY_SHARED, lane, took))
         finally:

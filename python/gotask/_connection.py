@@ -262,10 +262,15 @@ class Connection(asyncio.Protocol):
             self._abort("its large payload took too long while others waited for room")
 
     def fail(self, call: Call, error: GoTaskError) -> None:
-        """Answers a call with an error."""
+        """Answers a call with an error, and lets go of its memory."""
         call.release()
+        self.tell(call, error)
+
+    def tell(self, call: Call, error: GoTaskError) -> None:
+        """Answers a call with an error whose message still lies with the kernel or a worker, and has its memory."""
         if call.dropped or self._closing:
             return
+        call.dropped = True
         del self._calls[call.sequence]
         self._send(error_frame(call.sequence, call.method, call.frame.flags, error, self.structured))
 

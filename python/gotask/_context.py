@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from ._runner import Job
     from ._slots import Slots
 
-# Async calls run many at a time, each in a context of its own; sync ones one at a time, where an attribute is cheaper.
+# Async calls run many at a time, each in a context of its own, which tasks and threads inherit that it starts
+# (asyncio.to_thread); sync ones one at a time, where an attribute is cheaper.
 running_async: ContextVar[Job | None] = ContextVar("gotask_call", default=None)
 
 
 class _Sync:
     job: Job | None = None
+    is_open = False  # the method runs now, and has not been interrupted yet
 
 
 running_sync = _Sync()
@@ -30,10 +32,11 @@ class CurrentCall:
     A thread that the method starts may look at it, too, and end its work when `cancelled` is true.
     """
 
-    __slots__ = ("id", "method", "deadline", "_job")
+    __slots__ = ("id", "method", "deadline", "_job", "_is_sync")
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, is_sync: bool) -> None:
         self._job = job
+        self._is_sync = is_sync
         self.id = job.number
         self.method = job.method.decode("utf-8", "replace")
         #: of time.monotonic(), in seconds; None where the caller set none
@@ -48,12 +51,13 @@ class CurrentCall:
         """Whether nobody waits for the result any more: the caller cancelled the call, or its time is over."""
         if self._job.cancelled or self.deadline is not None and self.deadline <= time.monotonic():
             return True
-        return slots is not None and slots.interrupted == self.id != 0
+        return self._is_sync and slots is not None and slots.is_unwanted(self.id) and self.id != 0
 
 
 def current_call() -> CurrentCall:
     """The call that the calling method runs for. RuntimeError outside of one, as in a thread that the method started."""
-    job = running_async.get() or running_sync.job
+    is_sync = running_sync.job is not None
+    job = running_sync.job or running_async.get()
     if job is None:
         raise RuntimeError("no call is running here: current_call() is for a method while it is being called")
-    return CurrentCall(job)
+    return CurrentCall(job, is_sync)

@@ -1,7 +1,7 @@
 """Ends calls whose time is over, or that were cancelled: those that wait, and those that run.
 
-A call that runs is asked first: a sync one by an exception in its method, an async one by its cancellation. What has not ended
-within the grace is killed with its worker.
+A call that was sent and is not begun is revoked: no worker begins it any more. One that runs is asked first: a sync one by an
+exception in its method, an async one by its cancellation. What has not ended within the grace is killed with its worker.
 """
 
 from __future__ import annotations
@@ -22,19 +22,24 @@ if TYPE_CHECKING:
 # Looking for late calls goes through all that wait; it is not done more often than this, in seconds.
 MIN_PAUSE = 0.02
 
+# A worker notes a call, and then looks whether it was revoked. What it noted before it could see that is in memory by the next
+# look of ours, so many seconds later: within nanoseconds it has left its core's store buffer.
+SURE = 0.01
+
 DEADLINE, CANCELLED = "deadline", "cancelled"
 
 
 class _Stop:
-    """One running call that is to end."""
+    """One call that was sent and is to end."""
 
-    __slots__ = ("call", "lane", "reason", "worker", "again_at", "kill_at")
+    __slots__ = ("call", "lane", "reason", "worker", "sure_at", "again_at", "kill_at")
 
     def __init__(self, call: Call, lane: int, reason: str) -> None:
         self.call = call
         self.lane = lane
         self.reason = reason
         self.worker: WorkerHandle | None = None  # which was asked
+        self.sure_at = inf  # when it is known that no worker will begin it, unless one has
         self.again_at = inf
         self.kill_at = inf
 
@@ -87,7 +92,7 @@ class Deadlines:
                 self._group.expired(call)
             earliest = min(earliest, lane.queue.earliest())
             for call in tuple(lane.sent.values()):
-                if not call.deadline:
+                if not call.deadline or call.over:
                     continue
                 if call.deadline <= now:
                     self.stop(call, number, DEADLINE)
@@ -114,34 +119,40 @@ class Deadlines:
         self._group.batch()
 
     def _advance(self, stop: _Stop, now: float) -> None:
-        number = stop.call.number
         worker = stop.worker
         if worker is None or worker.state == "dead":
-            # One that is not begun has nothing to be interrupted; it may be soon.
-            found = self._group.find(stop.lane, number)
+            found = self._group.find(stop.lane, stop.call.number)
             if found is not None:
                 stop.worker = found
                 stop.again_at = now + self._grace / 2
                 stop.kill_at = now + self._grace
                 self._ask(stop, found)
-            elif stop.reason == DEADLINE and now >= stop.call.deadline + self._grace:
-                # Its worker may have answered it and gone on to the next. Else it lies in the kernel's queue, or with a worker
-                # that does not get to note it. Whoever begins it late sees that its time is over.
-                self._group.read_answers()
-                if self._group.is_outstanding(stop.lane, number):
-                    self._group.lanes[stop.lane].answered(number)
-                    self._group.expired(stop.call)
+            else:
+                self._revoke(stop, now)
         elif now >= stop.kill_at:
             self._end(stop, worker, now)
         elif now >= stop.again_at:
             # A signal that comes just before a system call only shows when that ends: hence a second one. And a loop
             # that has not heeded the request is held up, by this call or by another.
             stop.again_at = inf
-            worker.interrupt(number)
+            worker.interrupt(stop.lane, stop.call.number)
+
+    def _revoke(self, stop: _Stop, now: float) -> None:
+        """Ends one that no worker has begun, by its notes: in two steps, as one may be about to begin it."""
+        call = stop.call
+        if stop.sure_at == inf:
+            if self._group.lanes[stop.lane].revoke(call):
+                stop.sure_at = now + SURE
+        elif now >= stop.sure_at:
+            # A worker may have answered it, or reported it, and noted the next one.
+            self._group.read_answers()
+            del self._stops[id(call)]
+            if self._group.lanes[stop.lane].sent.get(call.number) is call:
+                self._group.give_up(call, stop.lane, stop.reason)
 
     def _ask(self, stop: _Stop, worker: WorkerHandle) -> None:
         if stop.lane == SYNC:
-            worker.interrupt(stop.call.number)
+            worker.interrupt(SYNC, stop.call.number)
         else:
             worker.cancel(stop.call.number)
 
@@ -151,7 +162,7 @@ class Deadlines:
         if other is not None and id(other) not in self._stops:
             # It is another call that holds up the loop, within its time: all others of that loop are not to die for it.
             stop.again_at = stop.kill_at = now + self._grace
-            worker.interrupt(stop.call.number)
+            worker.interrupt(ASYNC, stop.call.number)
             return
         stop.kill_at = inf
         worker.write_stacks()

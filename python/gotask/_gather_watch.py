@@ -85,7 +85,7 @@ class GatherWatch:
             worker.fetch(before.mark)
             if before.revoked:
                 # Not what waits now: since `begun` was read it may have gone on, to a message that nobody has revoked.
-                self._group.take_back(before.revoked)
+                self._group.take_back(SYNC, before.revoked)
             elif waiting:
                 slots.revoke(waiting[-1])
                 revoked = tuple(waiting)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ._deadlines import CANCELLED, DEADLINE, Deadlines
-from ._errors import DeadlineExceeded, GoTaskError, RemoteError, Unavailable, told
+from ._errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable, told
 from ._fairness import Fairness
 from ._gather_watch import GatherWatch
 from ._lane import Lane
@@ -87,7 +87,7 @@ class WorkerGroup:
         return True
 
     def cancel(self, call: Call) -> None:
-        """Ends a call that nobody waits for any more, whether it waits or runs."""
+        """Ends a call that nobody waits for any more, whether it waits, has been sent or runs."""
         for number, lane in enumerate(self.lanes):
             if lane.queue.remove(call):
                 call.release()
@@ -106,13 +106,23 @@ class WorkerGroup:
             self._broker.touched.add(lane)
 
     def discard(self, owner: Connection) -> None:
-        """Takes the calls of a caller that is gone out of the queues. Those that run may end, but not take for ever."""
+        """No more calls of a caller that is gone are begun. Those that run may end, but not take for ever."""
         limit = time.monotonic() + self.config.shutdown_timeout
-        for lane in self.lanes:
+        for number, lane in enumerate(self.lanes):
             for call in lane.queue.discard(owner):
                 call.release()
-            for call in lane.sent.values():
-                if call.owner is owner and not call.notify and not call.deadline:
+            left = [
+                call
+                for call in lane.sent.values()
+                if call.owner is owner and not call.notify and not call.over
+            ]
+            if not left:
+                continue
+            begun = {begun for worker in self.staff.workers for begun in worker.begun(number)}
+            for call in left:
+                if call.number not in begun:
+                    self.deadlines.stop(call, number, CANCELLED)
+                elif not call.deadline:
                     call.deadline = limit
                     self._watch(call)
 
@@ -122,7 +132,7 @@ class WorkerGroup:
 
     @property
     def running(self) -> int:
-        return sum(len(lane.sent) for lane in self.lanes)
+        return sum(lane.running for lane in self.lanes)
 
     def status(self) -> dict[str, Any]:
         """Its entry in GoTask.Status; times in seconds."""
@@ -156,7 +166,7 @@ class WorkerGroup:
     def find(self, lane: int, number: int) -> WorkerHandle | None:
         """The worker that has begun a call, and perhaps answered it."""
         for worker in self.staff.workers:
-            if worker.runs(lane, number):
+            if number in worker.begun(lane):
                 return worker
         return None
 
@@ -260,9 +270,21 @@ class WorkerGroup:
         if segment is not None:
             segment.close()
 
-    def take_back(self, numbers: Iterable[int]) -> None:
-        """Sync calls that a worker had received go to another one; it will not run them."""
-        lane = self.lanes[SYNC]
+    def refuse(self, worker: WorkerHandle, lane_number: int, number: int, why: str) -> None:
+        """A worker can't run a call, and has not begun it."""
+        lane = self.lanes[lane_number]
+        self._broker.touched.add(lane)
+        call = lane.answered(number)
+        if call is None:
+            return
+        message = f"{why}; it has not run"
+        if call.notify and not call.over:
+            self._broker.log.error(f"the notification {call.name} was lost: {message}", method=call.name)
+        call.owner.fail(call, Overloaded(f"{call.name}: {message}"))
+
+    def take_back(self, lane_number: int, numbers: Iterable[int]) -> None:
+        """Calls that a worker had received and does not begin go to another one, or are over."""
+        lane = self.lanes[lane_number]
         lane.returned([lane.sent[number] for number in numbers if number in lane.sent])
         self._broker.touched.add(lane)
         if self._draining:
@@ -342,11 +364,21 @@ class WorkerGroup:
                 call.owner.fail(call, error)
 
     def expired(self, call: Call) -> None:
-        """Answers a call whose time was over while it waited."""
+        """Answers a call whose time was over while it waited here."""
+        self._say_expired(call)
+        call.release()
+
+    def give_up(self, call: Call, lane: int, reason: str) -> None:
+        """A call has been revoked before a worker began it. Its message and its memory stay until one has reported that."""
+        self.lanes[lane].give_up(call)
+        if reason == DEADLINE:
+            self._say_expired(call)
+
+    def _say_expired(self, call: Call) -> None:
         message = "its time was over before a worker was free; it has not run"
         if call.notify:
             self._broker.log.error(f"the notification {call.name} was lost: {message}", method=call.name)
-        call.owner.fail(call, DeadlineExceeded(message))
+        call.owner.tell(call, DeadlineExceeded(message))
 
     def _hand_over(self) -> None:
         """What dead workers had not begun goes to those that came after this group."""

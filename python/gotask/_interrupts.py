@@ -11,11 +11,11 @@ import signal
 import socket
 import sys
 
-from ._context import running_sync
+from ._context import running_async, running_sync
+from ._slots import NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import FrameType
 
     from ._slots import Slots
@@ -45,34 +45,34 @@ def listen(slots: Slots, lane: socket.socket) -> None:
             # recv() on the lane is tried again after a signal (PEP 475), and then finds the end of another socket. A message
             # that had come before is not lost, as it would be if this raised.
             os.dup2(ended.fileno(), lane.fileno(), inheritable=False)
-        job = running_sync.job
-        if job is not None and job.number == slots.interrupted:
-            running_sync.job = None
-            raise Interrupted("the caller waits no longer")
+        _interrupt_sync(slots)
 
     signal.signal(SIGNAL, look)
 
 
-def listen_in_loop(slots: Slots, held_by: Callable[[], tuple[int, bool]]) -> None:
+def listen_in_loop(slots: Slots) -> None:
     """The same for a worker with an event loop, which is asked to end by other means.
 
-    `held_by()`: the number of the async call whose code runs now, or 0, and whether that may be interrupted.
+    The context says whose code runs at this moment: the call's own, that of a task that it has started, or a callback's.
     """
 
     def look(number: int, frame: FrameType | None) -> None:
-        wanted = slots.interrupted
-        job = running_sync.job
-        if job is not None:
-            if job.number == wanted:
-                running_sync.job = None
-                raise Interrupted("the caller waits no longer")
+        if running_sync.job is not None:
+            _interrupt_sync(slots)
             return
-        holder, open_to_it = held_by()
-        slots.hold(holder)
-        if holder == wanted and open_to_it:
+        job = running_async.get()
+        slots.hold(NONE if job is None else job.number)
+        if job is not None and job.interruptible and slots.is_unwanted_async(job.number):
             raise Interrupted("the caller waits no longer, and the event loop is held up")
 
     signal.signal(SIGNAL, look)
+
+
+def _interrupt_sync(slots: Slots) -> None:
+    job = running_sync.job
+    if job is not None and running_sync.is_open and slots.is_unwanted(job.number):
+        running_sync.is_open = False
+        raise Interrupted("the caller waits no longer")
 
 
 def write_stacks(fd: int) -> None:

@@ -7,21 +7,27 @@ queue, where limits, fairness, cancellation and deadlines apply.
 
 A worker notes in memory shared with the broker which calls it has taken (see `_slots`), so that even after a kill -9 it is
 known which calls must never run again and which may run elsewhere.
+
+A call is `sent` from the moment when its message leaves until a worker has answered it, has reported that it did not begin it,
+or is seen to have died with it. Nothing that happens to its caller meanwhile ends that: what need not run any more is revoked,
+and whichever worker takes it sees that and reports it. Until then it keeps its number and its memory.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import socket
 import termios
 import time
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from ._entry import ENTRY, EXACT, MESSAGE_SIZE, MESSAGES, QUICK, SHARED, STRUCTURED
 from ._protocol import LARGE, Buffer
 from ._queue import Call, CallQueue
+from ._slots import Revocations
 
 # Calls that may lie in the kernel beyond those that a worker can start on at once: as many as take about AHEAD_TIME seconds,
 # by the pace of the last answers. Enough that a worker finds the next call waiting when it ends one; few enough that the
@@ -34,6 +40,11 @@ MAX_AHEAD: Final = 128
 # AHEAD_TIME: no longer does one wait behind the others of its message while another worker is idle.
 GATHER: Final = 64
 _QUICK: Final = int(QUICK * 1e6)  # microseconds
+
+# Seconds until the next attempt where the kernel has no room for a descriptor under way: those of all processes of this user
+# that nobody has received yet may be no more than RLIMIT_NOFILE (unix(7), ETOOMANYREFS).
+FULL_PAUSE: Final = 0.01
+_FULL: Final = (errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Lane:
@@ -66,6 +77,8 @@ class Lane:
         self.fresh: list[Call] = []  # that have room and leave at the next pump, together
         self.queue = queue
         self.sent: dict[int, Call] = {}  # in the kernel or with a worker, in the order of their numbers
+        self.revoked = Revocations()
+        self._over = 0  # how many of those that are sent have their outcome
         self._sender, self.receiver = socket.socketpair(socket.AF_UNIX, MESSAGES)
         self._sender.setblocking(False)
         self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
@@ -99,7 +112,33 @@ class Lane:
     def answered(self, number: int) -> Call | None:
         """Takes out the call that an answer has come for."""
         self._answers += 1
-        return self.sent.pop(number, None)
+        call = self.sent.pop(number, None)
+        if call is not None and call.over:
+            self._over -= 1
+        return call
+
+    @property
+    def running(self) -> int:
+        """How many calls are sent and wait for their outcome."""
+        return len(self.sent) - self._over
+
+    def revoke(self, call: Call) -> bool:
+        """Has no worker begin this call, which is sent. It may have been begun already, or be about to: see Revocations.
+
+        False: an outstanding call has its place there, so it can't be revoked yet.
+        """
+        other = self.revoked.in_place_of(call.number)
+        if other != call.number:
+            if other in self.sent:
+                return False
+            self.revoked.add(call.number)
+        return True
+
+    def give_up(self, call: Call) -> None:
+        """Takes note that a call that was revoked has its outcome."""
+        if not call.over:
+            call.over = True
+            self._over += 1
 
     def pump(self) -> None:
         """Hands on what waits, as far as the kernel's part has room."""
@@ -113,10 +152,14 @@ class Lane:
                 self._send(calls)
 
     def returned(self, calls: Iterable[Call]) -> None:
-        """Calls that a worker died with before it began them: they go to another one, before all others."""
+        """Calls that a worker will not begin: they go to another one, before all others, unless they are given up."""
         for call in sorted(calls, key=lambda call: call.number, reverse=True):
-            self.sent.pop(call.number, None)
-            self.queue.push_front(call)
+            if self.sent.pop(call.number, None) is not None and call.over:
+                self._over -= 1
+            if call.is_given_up:
+                call.release()
+            else:
+                self.queue.push_front(call)
 
     def recall(self) -> None:
         """With no worker there: takes back what lies in the kernel, and what the last worker had received and not begun."""
@@ -155,7 +198,9 @@ class Lane:
 
     def close(self) -> None:
         self.end()
-        self.receiver.close()
+        if not self.is_closed:
+            self.receiver.close()
+            self.revoked.close()
 
     @property
     def is_closed(self) -> bool:
@@ -179,7 +224,8 @@ class Lane:
         most = self._most(queue.calls)
         while queue.calls:
             call = queue.pop()
-            if _is_given_up(call):
+            if call.is_given_up:
+                call.release()
                 continue
             if call.deadline and call.deadline <= now:
                 self._on_expired(call)
@@ -206,7 +252,12 @@ class Lane:
 
     def _send_fresh(self) -> None:
         """The same for calls that have come since the last time and found room: they need no turn in the queue."""
-        calls = [call for call in self.fresh if not _is_given_up(call)]
+        calls = []
+        for call in self.fresh:
+            if call.is_given_up:
+                call.release()
+            else:
+                calls.append(call)
         self.fresh.clear()
         place, count = 0, len(calls)
         while place < count and not self._blocked:
@@ -222,8 +273,9 @@ class Lane:
         for call in calls[place:]:
             self.queue.push(call)
 
-    def _send(self, calls: Iterable[Call]) -> None:
+    def _send(self, calls: Sequence[Call]) -> None:
         parts: list[Buffer] = []
+        descriptors: list[int] = []
         for call in calls:
             self._number += 1
             call.number = self._number
@@ -236,20 +288,29 @@ class Lane:
                 parts.append(ENTRY.pack(call.number, call.deadline, call.size, flags))
                 parts.append(call.frame.raw)
             else:
-                path = call.segment.path.encode()
                 parts.append(ENTRY.pack(call.number, call.deadline, call.size, flags | SHARED))
-                parts.append(len(path).to_bytes(2, "little") + path)
+                descriptors.append(call.segment.fd)
         try:
-            self._sender.send(b"".join(parts))
+            if descriptors:
+                socket.send_fds(self._sender, parts, descriptors)
+            else:
+                self._sender.send(b"".join(parts))
             if len(parts) > 2:
                 self._on_gathered(self._number)
         except (BlockingIOError, InterruptedError):
-            for call in reversed(tuple(calls)):
-                del self.sent[call.number]
-                self.queue.push_front(call)
-            if not self._blocked:
-                self._blocked = True
-                self._loop.add_writer(self._sender, self._writable)
+            self._hold_back(calls)
+            self._loop.add_writer(self._sender, self._writable)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            self._hold_back(calls)
+            self._loop.call_later(FULL_PAUSE, self._writable)
+
+    def _hold_back(self, calls: Sequence[Call]) -> None:
+        for call in reversed(calls):
+            del self.sent[call.number]
+            self.queue.push_front(call)
+        self._blocked = True
 
     def _writable(self) -> None:
         self._unblock()
@@ -263,14 +324,6 @@ class Lane:
     def _kernel_is_empty(self) -> bool:
         waiting = fcntl.ioctl(self._sender, termios.TIOCOUTQ, b"\0\0\0\0")
         return waiting == b"\0\0\0\0"
-
-
-def _is_given_up(call: Call) -> bool:
-    """Whether nobody waits for it any more, so that it is not to be run."""
-    if not call.dropped or call.notify:
-        return False
-    call.release()
-    return True
 
 
 def _is_quick(call: Call) -> bool:

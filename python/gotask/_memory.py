@@ -23,30 +23,21 @@ KEEP_COUNT = 32
 
 
 class Segment:
-    """`size` bytes that another process can open too: by `path` while this one holds it, or by its descriptor.
+    """`size` bytes that another process has too, once it has been given the descriptor; `fd`: the one that was given.
 
-    On Linux a memfd: no file, no limit of /dev/shm's, gone with the last process that has it, however that ends.
-    Elsewhere a temporary file. Pages are committed as they are touched, so a large declared size costs nothing.
+    On Linux a memfd: no file, no limit of /dev/shm's. Elsewhere a temporary file that has lost its name already. Either is gone
+    with the last process that has it, however that ends. Pages are committed as they are touched, so a large declared size
+    costs nothing.
     """
 
-    __slots__ = ("size", "fd", "_map", "_view", "_file", "_home")
+    __slots__ = ("size", "fd", "_map", "_view", "_home")
 
-    def __init__(self, size: int, fd: int | None = None, path: str | None = None) -> None:
-        self._file: str | None = None
+    def __init__(self, size: int, fd: int | None = None) -> None:
         self._map: mmap.mmap | None = None
         self._view: memoryview | None = None
         self._home: SegmentPool | None = None
-        if path is not None:
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        elif fd is None:
-            fd = self._create(size)
-        self.fd = fd
+        self.fd = _create(size) if fd is None else fd
         self.size = size
-
-    @property
-    def path(self) -> str:
-        """Where a process of the same user opens this segment, while this one has it open."""
-        return self._file or f"/proc/{os.getpid()}/fd/{self.fd}"
 
     @property
     def view(self) -> memoryview:
@@ -80,8 +71,6 @@ class Segment:
         """Frees the memory. Views that others still hold keep it until they are gone."""
         os.close(self.fd)
         self.fd = -1
-        if self._file is not None:
-            os.unlink(self._file)
         if self._view is not None and self._map is not None:
             self._view.release()
             try:
@@ -93,21 +82,21 @@ class Segment:
     def belongs_to(self, home: SegmentPool) -> None:
         self._home = home
 
-    def _create(self, size: int) -> int:
-        if _LINUX:
-            fd = os.memfd_create("gotask", os.MFD_CLOEXEC)
-        else:
-            import tempfile
 
-            fd, self._file = tempfile.mkstemp(prefix="gotask-")
-        try:
-            os.ftruncate(fd, size)
-        except OSError:
-            os.close(fd)
-            if self._file is not None:
-                os.unlink(self._file)
-            raise
-        return fd
+def _create(size: int) -> int:
+    if _LINUX:
+        fd = os.memfd_create("gotask", os.MFD_CLOEXEC)
+    else:
+        import tempfile
+
+        fd, path = tempfile.mkstemp(prefix="gotask-")
+        os.unlink(path)
+    try:
+        os.ftruncate(fd, size)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 class SegmentPool:

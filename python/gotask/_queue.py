@@ -31,6 +31,7 @@ class Call:
         "arrived",
         "notify",
         "dropped",
+        "over",
         "number",
         "route",
         "attempts",
@@ -57,6 +58,9 @@ class Call:
         self.arrived = arrived
         self.notify = notify
         self.dropped = False  # nobody waits for it any more
+        self.over = (
+            False  # it was revoked and has its outcome; only its message is still with the kernel or a worker
+        )
         self.number = 0
         self.route: Route | None = None  # where it goes, once that is known
         self.attempts = 0  # how often it was begun and lost with its worker
@@ -66,8 +70,13 @@ class Call:
         """Its method, as the caller wrote it."""
         return self.method.decode("utf-8", "replace")
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it is not to be run any more."""
+        return self.over or self.dropped and not self.notify
+
     def release(self) -> None:
-        """Lets go of a large payload's memory."""
+        """Lets go of a large payload's memory, once no message has it: a worker would find what is in there next."""
         if self.segment is not None:
             self.segment.close()
             self.segment = None

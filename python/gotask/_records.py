@@ -20,6 +20,7 @@ FAILED: Final = 4  # JSON: why it can't start; it ends
 TAINTED: Final = 5  # JSON: why it should be replaced when it has answered what it has
 # So many calls (in place of the microseconds), from that number on, were not begun: the broker wants them back.
 RETURNED: Final = 6
+REFUSED: Final = 7  # text: why a call can't be run here, which has not begun
 
 SYNC: Final = 0  # lanes
 ASYNC: Final = 1

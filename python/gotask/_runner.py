@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import time
+from contextvars import copy_context
 from struct import Struct
 from zlib import crc32
 
@@ -16,6 +18,7 @@ from ._errors import (
     GoTaskError,
     InvalidResult,
     PayloadTooLarge,
+    RemoteError,
     error_body,
     error_text,
     traceback_text,
@@ -82,15 +85,36 @@ class Job:
         self.interruptible = False  # the async method runs now, and nothing of ours
 
 
-def parse_job(message: bytes, offset: int) -> Job:
-    """The call that stands at `offset` of a lane's message."""
+class NoPayload(Exception):
+    """This process gets no descriptor or no room for a call's payload. `lasts`: nor for that of the next one."""
+
+    lasts = False
+
+
+def parse_job(message: bytes, offset: int, fd: int) -> Job:
+    """The call that stands at `offset` of a lane's message; a large one lies in `fd`. NoPayload: it can't be had."""
     number, deadline, size, flags = ENTRY.unpack_from(message, offset)
     start = offset + ENTRY.size
     if flags & SHARED:
-        length = int.from_bytes(message[start : start + 2], "little")
-        segment = Segment(size, path=message[start + 2 : start + 2 + length].decode())
+        segment = _map(size, fd)
         return make_job(number, deadline, flags, segment.view, 0, size, segment)
     return make_job(number, deadline, flags, message, start, size, None)
+
+
+def _map(size: int, fd: int) -> Segment:
+    if fd < 0:
+        missing = NoPayload("its worker has no descriptor left for its payload (ulimit -n)")
+        missing.lasts = True
+        raise missing
+    segment = Segment(size, fd)
+    try:
+        segment.view
+    except OSError as error:
+        segment.close()
+        failed = NoPayload(f"its worker has no room for its payload: {error}")
+        failed.lasts = error.errno == errno.EMFILE
+        raise failed from None
+    return segment
 
 
 def make_job(
@@ -135,14 +159,19 @@ class Runner:
             return self.failed(job, error.body())
         finally:
             job.body = b""
-        running_sync.job = job  # from here on it can be interrupted
+        invoke = method.invoke_exact if job.flags & EXACT else method.invoke
+        run = copy_context().run  # what it puts into context variables is gone with it
+        running_sync.job = job
+        running_sync.is_open = True  # from here on it can be interrupted
         try:
             try:
-                result = method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload)
+                result = run(invoke, payload)
             finally:
-                running_sync.job = None
+                running_sync.is_open = False
         except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
             return self.raised(job, error, issubclass(type(error), Interrupted))
+        finally:
+            running_sync.job = None
         return self.result(job, result)
 
     def expired(self, job: Job) -> list[Buffer]:
@@ -159,6 +188,11 @@ class Runner:
     def unstoppable(self, job: Job) -> list[Buffer]:
         """The reply to an async call that goes on although it was cancelled."""
         return self.failed(job, _stopped(job, "it did not end when it was cancelled", {}).body())
+
+    def lost(self, job: Job, why: str) -> list[Buffer]:
+        """The reply to a call that has run, and whose reply there is no room for."""
+        error = RemoteError(f"the result is lost: its worker has no memory or descriptor left for it: {why}")
+        return self.failed(job, error.body())
 
     def raised(self, job: Job, error: BaseException, stopped: bool) -> list[Buffer]:
         """The reply with what the method raised; `stopped`: because it was told to end."""

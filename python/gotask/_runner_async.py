@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from asyncio import CancelledError
 
 from ._codec import decode
@@ -11,6 +12,9 @@ from ._errors import GoTaskError
 from ._interrupts import Interrupted
 from ._protocol import Buffer
 from ._runner import Job, Runner
+
+# From Python 3.11 on: what a task group raises.
+_Group: type[BaseException] | tuple[()] = getattr(builtins, "BaseExceptionGroup", ())
 
 
 async def run_async(runner: Runner, job: Job) -> list[Buffer]:
@@ -30,8 +34,13 @@ async def run_async(runner: Runner, job: Job) -> list[Buffer]:
         finally:
             job.interruptible = False
     except BaseException as error:
-        stopped = (
-            issubclass(type(error), Interrupted) or job.cancelled and issubclass(type(error), CancelledError)
-        )
+        stopped = _is_interrupt(error) or job.cancelled and issubclass(type(error), CancelledError)
         return runner.raised(job, error, stopped)
     return runner.result(job, result)
+
+
+def _is_interrupt(error: BaseException) -> bool:
+    """Whether it is what a method was interrupted by, or a task of its own was, within the exceptions of its task group."""
+    if issubclass(type(error), _Group):
+        return any(map(_is_interrupt, error.exceptions))  # type: ignore[attr-defined]
+    return issubclass(type(error), Interrupted)

@@ -2,7 +2,7 @@
 
 The worker notes the calls that it has taken, each before anything of it is looked at. An answer that has reached the broker
 makes its note void, so notes are only overwritten, never wiped. The broker notes what it wants of the worker before it
-sends the signal that makes it look (see `_interrupts`).
+sends the signal that makes it look (see `_interrupts`), and which calls no worker is to begin any more (`Revocations`).
 """
 
 from __future__ import annotations
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 _BEGUN: Final = 0
 _FIRST: Final = 1
 _LAST: Final = 2
-# What the broker wants: this call to be interrupted; the worker to end, once it has answered what it has.
+# What the broker wants: this sync call to be interrupted; the worker to end, once it has answered what it has.
 _INTERRUPT: Final = 3
 _LEAVE: Final = 4
 # The async call that held the loop when the worker looked last.
 _HOLDER: Final = 5
 # Up to here the broker wants calls back that were not begun.
 _REVOKED: Final = 6
+# As many words as there may be async calls, each with the number of one; and behind them as many for those that the broker
+# wants to be interrupted.
 _ASYNC: Final = 7
 _WORD: Final = 8
+
+# Calls of a lane that can be revoked at a time: far more than ever wait in the kernel.
+PLACES: Final = 4096
 
 # In place of a call that holds the loop: the worker has not looked; it has, and none did.
 UNKNOWN: Final = 2**64 - 1
@@ -37,11 +42,12 @@ NONE: Final = 0
 class Slots:
     """The notes of one worker that runs one sync call, or up to `concurrency` async ones."""
 
-    def __init__(self, concurrency: int, path: str | None = None, fd: int | None = None) -> None:
-        size = (_ASYNC + concurrency) * _WORD
-        self.segment = Segment(size + _gathered.SIZE, fd=fd, path=path)
+    def __init__(self, concurrency: int, fd: int | None = None) -> None:
+        size = (_ASYNC + 2 * concurrency) * _WORD
+        self.segment = Segment(size + _gathered.SIZE, fd)
         self._words = self.segment.view[:size].cast("Q")
         self.gathered = Gathered(self.segment.view[size:])
+        self._concurrency = concurrency
         self._free = list(range(_ASYNC, _ASYNC + concurrency))
 
     # -- the worker's part ------------------------------------------------------------------------------------------
@@ -74,10 +80,17 @@ class Slots:
         self._words[_BEGUN] = number
         return self._words[_REVOKED] < number
 
-    @property
-    def interrupted(self) -> int:
-        """The call that the broker wants to be interrupted; 0 before it ever did."""
-        return self._words[_INTERRUPT]
+    def is_unwanted(self, number: int) -> bool:
+        """Whether the broker wants that sync call to be interrupted."""
+        return self._words[_INTERRUPT] == number
+
+    def is_unwanted_async(self, number: int) -> bool:
+        """Whether the broker wants that async call to be interrupted, and has asked for it since this was last heeded."""
+        for place in range(_ASYNC + self._concurrency, _ASYNC + 2 * self._concurrency):
+            if self._words[place] == number:
+                self._words[place] = 0
+                return True
+        return False
 
     @property
     def leaving(self) -> bool:
@@ -86,9 +99,15 @@ class Slots:
     # -- the broker's part ------------------------------------------------------------------------------------------
 
     def interrupt(self, number: int) -> None:
-        """Wants a call to be interrupted."""
-        self._words[_HOLDER] = UNKNOWN
+        """Wants a sync call to be interrupted."""
         self._words[_INTERRUPT] = number
+
+    def interrupt_async(self, number: int) -> None:
+        """Wants an async call to be interrupted where its code holds up the loop, and to know which call does."""
+        self._words[_HOLDER] = UNKNOWN
+        for place in range(_ASYNC, _ASYNC + self._concurrency):
+            if self._words[place] == number:
+                self._words[place + self._concurrency] = number
 
     def revoke(self, last: int) -> None:
         """Wants back what is not begun of the message whose last call that is."""
@@ -100,7 +119,7 @@ class Slots:
 
     @property
     def holder(self) -> int:
-        """The async call that held the loop when the worker looked, or NONE; UNKNOWN: it has not looked since interrupt()."""
+        """The async call that held the loop when the worker looked, or NONE; UNKNOWN: not since interrupt_async()."""
         return self._words[_HOLDER]
 
     @property
@@ -122,9 +141,35 @@ class Slots:
 
     def running_async(self) -> list[int]:
         """Async calls that it has taken and perhaps not answered."""
-        return [number for number in self._words[_ASYNC:] if number]
+        return [number for number in self._words[_ASYNC : _ASYNC + self._concurrency] if number]
 
     def close(self) -> None:
         self._words.release()
         self.gathered.close()
+        self.segment.close()
+
+
+class Revocations:
+    """The calls of one lane that no worker is to begin any more, in memory that all its workers look into.
+
+    A worker notes a call as begun, and then looks here. So where the broker has revoked a call, and finds it in no notes some
+    milliseconds later, that call will not run.
+    """
+
+    def __init__(self, fd: int | None = None) -> None:
+        self.segment = Segment(PLACES * _WORD, fd)
+        self._words = self.segment.view.cast("Q")
+
+    def has(self, number: int) -> bool:
+        return self._words[number % PLACES] == number
+
+    def add(self, number: int) -> None:
+        self._words[number % PLACES] = number
+
+    def in_place_of(self, number: int) -> int:
+        """The call that was revoked last of those that share a place with this one; 0: none was."""
+        return self._words[number % PLACES]
+
+    def close(self) -> None:
+        self._words.release()
         self.segment.close()

@@ -167,7 +167,7 @@ class Staff:
 
     def _spawn(self) -> None:
         try:
-            worker = WorkerHandle(self._group, (self._group.lanes[0].receiver, self._group.lanes[1].receiver))
+            worker = WorkerHandle(self._group, self._group.lanes)
         except OSError as error:
             self._start_failed(f"no process could be started for it: {error}")
             return

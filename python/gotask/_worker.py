@@ -9,15 +9,15 @@ import sys
 
 from . import _context, _interrupts
 from ._channel import Channel
-from ._entry import MESSAGE_SIZE
+from ._entry import receive
 from ._errors import failure_text
 from ._forward import forward_logging
 from ._linux import die_with_parent
 from ._loader import load
-from ._records import FAILED, READY, SYNC
+from ._records import ASYNC, FAILED, READY, SYNC
 from ._registry import default_registry
 from ._runner import Runner
-from ._slots import Slots
+from ._slots import Revocations, Slots
 from ._worker_sync import Worker
 
 TYPE_CHECKING = False
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 def main() -> int:
     """`--worker NUMBERS APP GROUP`, as the broker starts it (see `_worker_handle`)."""
     numbers = [int(number) for number in sys.argv[2].split(",")]
-    channel_fd, descriptors_fd, log_fd, slots_fd, stacks_fd, sync_fd, async_fd = numbers[:7]
-    concurrency, max_payload, parent, grace = numbers[7:]
+    channel_fd, descriptors_fd, log_fd, slots_fd, stacks_fd, sync_fd, async_fd, *revoked_fds = numbers[:9]
+    concurrency, max_payload, parent, grace = numbers[9:]
+    for fd in numbers[:9]:
+        os.set_inheritable(fd, False)  # what a method starts gets none of them: it could hold them for ever
     app, group = sys.argv[3:5]
     _interrupts.write_stacks(stacks_fd)
     die_with_parent(parent, signal.SIGKILL)
@@ -40,17 +42,18 @@ def main() -> int:
     channel = Channel(channel_fd, descriptors_fd, log_fd, slots.gathered)
     _context.slots = slots
     lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
+    revoked = [Revocations(fd) for fd in revoked_fds]
     forward_logging(channel)
     try:
         load(app)
     except BaseException as error:
         return report_failure(channel, error)
     runner = Runner(default_registry, max_payload)
-    worker = Worker(channel, slots, runner)
+    worker = Worker(channel, slots, revoked[SYNC], runner)
     if default_registry.needs_loop(group):
         from ._worker_async import serve
 
-        return serve(channel, slots, runner, worker, lanes, concurrency, group, grace / 1e6)
+        return serve(channel, slots, revoked[ASYNC], runner, worker, lanes, concurrency, group, grace / 1e6)
     _interrupts.listen(slots, lanes[SYNC])
     return _serve(channel, worker, lanes[SYNC], group)
 
@@ -63,8 +66,11 @@ def _serve(channel: Channel, worker: Worker, lane: socket.socket, group: str) ->
         return report_failure(channel, error)
     report_ready(channel)
     # Until the lane ends: the broker has closed it, and all that was in it has been run.
-    while message := lane.recv(MESSAGE_SIZE):
-        worker.run(message)
+    while True:
+        message, fd = receive(lane)
+        if not message:
+            break
+        worker.run(message, fd)
     for name, closes in default_registry.closing():
         try:
             closes()

@@ -13,15 +13,15 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from . import _interrupts
-from ._channel import Channel
-from ._entry import MESSAGE_SIZE
+from ._channel import Channel, NoRoom
+from ._entry import ENTRY, receive
 from ._loop import run_in_loop
 from ._protocol import Buffer
 from ._records import ASYNC, CANCEL, LEAVE, REQUEST, TAINTED, YIELD
 from ._registry import default_registry
-from ._runner import Job, Runner, parse_job
+from ._runner import Job, NoPayload, Runner, parse_job
 from ._runner_async import run_async
-from ._slots import Slots
+from ._slots import Revocations, Slots
 from ._worker import report_close, report_failure, report_ready
 from ._worker_sync import Worker
 
@@ -29,6 +29,7 @@ from ._worker_sync import Worker
 def serve(
     channel: Channel,
     slots: Slots,
+    revoked: Revocations,
     runner: Runner,
     sync: Worker,
     lanes: tuple[socket.socket, socket.socket],
@@ -46,7 +47,7 @@ def serve(
                     await opening
         except BaseException as error:
             return report_failure(channel, error)
-        worker = AsyncWorker(channel, slots, runner, sync, concurrency, grace)
+        worker = AsyncWorker(channel, slots, revoked, runner, sync, concurrency, grace)
         await worker.serve(*lanes, lambda: report_ready(channel))
         for name, closes in default_registry.closing():
             try:
@@ -80,10 +81,18 @@ class AsyncWorker:
     """
 
     def __init__(
-        self, channel: Channel, slots: Slots, runner: Runner, sync: Worker, concurrency: int, grace: float
+        self,
+        channel: Channel,
+        slots: Slots,
+        revoked: Revocations,
+        runner: Runner,
+        sync: Worker,
+        concurrency: int,
+        grace: float,
     ) -> None:
         self._channel = channel
         self._slots = slots
+        self._revoked = revoked
         self._runner = runner
         self._sync = sync
         self._concurrency = concurrency
@@ -101,7 +110,7 @@ class AsyncWorker:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._sync_lane, self._async_lane = sync_lane, async_lane
-        _interrupts.listen_in_loop(self._slots, self._held_by)
+        _interrupts.listen_in_loop(self._slots)
         self._loop.add_reader(self._channel.fileno(), self._asked)
         ready()
         self._listen()
@@ -128,19 +137,19 @@ class AsyncWorker:
             self._listening.discard(lane)
             self._loop.remove_reader(lane)
 
-    def _receive(self, lane: socket.socket) -> bytes:
-        """The next message; empty where another worker was quicker, or at the lane's end."""
+    def _receive(self, lane: socket.socket) -> tuple[bytes, int]:
+        """The next message as of receive(); empty where another worker was quicker, too."""
         if lane.fileno() < 0:
-            return b""
+            return b"", -1
         try:
             # The lane's end is shared by all workers, so it is not to be made non-blocking as such.
-            message = lane.recv(MESSAGE_SIZE, socket.MSG_DONTWAIT)
+            message, fd = receive(lane, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
-            return b""
+            return b"", -1
         if not message:
             self._close(lane)
             self._listen()
-        return message
+        return message, fd
 
     def _close(self, lane: socket.socket) -> None:
         if lane.fileno() >= 0:
@@ -186,36 +195,48 @@ class AsyncWorker:
         self._channel.record(TAINTED, {"reason": f"{method} went on after it was cancelled"})
         self._listen()
 
-    def _held_by(self) -> tuple[int, bool]:
-        """The async call whose code runs at this moment, or 0, and whether it may be interrupted."""
-        job = self._tasks.get(asyncio.current_task(self._loop))
-        return (0, False) if job is None else (job.number, job.interruptible)
-
     # -- calls --------------------------------------------------------------------------------------------------------
 
     def _take_sync(self) -> None:
         if self._running:
             return
-        message = self._receive(self._sync_lane)
+        message, fd = self._receive(self._sync_lane)
         if message:
             try:
-                self._sync.run(message)
+                self._sync.run(message, fd)
             except BaseException:
                 _die()
 
     def _take_async(self) -> None:
         while len(self._running) < self._concurrency and not self._yielding:
-            message = self._receive(self._async_lane)
+            message, fd = self._receive(self._async_lane)
             if not message:
                 break
             try:
-                self._begin(parse_job(message, 0))
+                self._take(message, fd)
             except BaseException:
                 _die()
         self._listen()
 
-    def _begin(self, job: Job) -> None:
-        running = _Running(job, self._slots.take(job.number))
+    def _take(self, message: bytes, fd: int) -> None:
+        number = int(ENTRY.unpack_from(message)[0])
+        slot = self._slots.take(number)
+        if self._revoked.has(number):
+            if fd >= 0:
+                os.close(fd)
+            self._channel.returned(ASYNC, number, number)
+            self._slots.give_back(slot)
+            return
+        try:
+            job = parse_job(message, 0, fd)
+        except NoPayload as error:
+            self._channel.refused(ASYNC, number, error)
+            self._slots.give_back(slot)
+            return
+        self._begin(_Running(job, slot))
+
+    def _begin(self, running: _Running) -> None:
+        job = running.job
         running.task = task = self._loop.create_task(self._run(running))
         self._running[job.number] = running
         self._tasks[task] = job
@@ -234,8 +255,12 @@ class AsyncWorker:
     def _answer(self, running: _Running, reply: list[Buffer]) -> None:
         if running.patience is not None:
             running.patience.cancel()
+        took = time.monotonic() - running.began
         try:
-            self._channel.reply(running.job, ASYNC, reply, time.monotonic() - running.began)
+            try:
+                self._channel.reply(running.job, ASYNC, reply, took)
+            except NoRoom as error:
+                self._channel.reply(running.job, ASYNC, self._runner.lost(running.job, str(error)), took)
         except BaseException:
             _die()
         self._slots.give_back(running.slot)

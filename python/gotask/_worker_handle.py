@@ -23,6 +23,7 @@ from ._records import (
     CANCEL,
     LEAVE,
     RECORD,
+    REFUSED,
     REPLY,
     REPLY_IN_PLACE,
     REPLY_SHARED,
@@ -35,6 +36,7 @@ from ._slots import NONE, UNKNOWN, Slots
 
 if TYPE_CHECKING:
     from ._group import WorkerGroup
+    from ._lane import Lane
     from ._log import Log
     from ._oom import OomCounter
 
@@ -57,7 +59,7 @@ _STOP_TIME: Final = 0.002
 class WorkerHandle:
     """One worker process of a group. States: starting, ready, leaving (it takes no more calls), dead."""
 
-    def __init__(self, group: WorkerGroup, lanes: tuple[socket.socket, socket.socket]) -> None:
+    def __init__(self, group: WorkerGroup, lanes: tuple[Lane, Lane]) -> None:
         config = group.config
         self.slots = Slots(config.concurrency)
         self.state = "starting"
@@ -89,8 +91,10 @@ class WorkerHandle:
             their_log.fileno(),
             self.slots.segment.fd,
             self._stacks.fd,
-            lanes[0].fileno(),
-            lanes[1].fileno(),
+            lanes[0].receiver.fileno(),
+            lanes[1].receiver.fileno(),
+            lanes[0].revoked.segment.fd,
+            lanes[1].revoked.segment.fd,
         )
         grace = int(config.interrupt_grace * 1e6)
         numbers = ",".join(
@@ -160,14 +164,17 @@ class WorkerHandle:
         """Cancels an async call that it runs."""
         self._request(CANCEL, number)
 
-    def interrupt(self, number: int) -> None:
+    def interrupt(self, lane: int, number: int) -> None:
         """Interrupts the call if its method is what runs now."""
-        self.slots.interrupt(number)
+        if lane == ASYNC:
+            self.slots.interrupt_async(number)
+        else:
+            self.slots.interrupt(number)
         self._signal(_interrupts.SIGNAL)
 
-    def runs(self, lane: int, number: int) -> bool:
-        """Whether it has begun a call; it may have been answered meanwhile."""
-        return number in self.slots.running_async() if lane == ASYNC else number == self.slots.begun
+    def begun(self, lane: int) -> list[int]:
+        """The calls of a lane that it has begun; they may have been answered meanwhile."""
+        return self.slots.running_async() if lane == ASYNC else [self.slots.begun]
 
     def is_held_by_other(self, number: int) -> int:
         """The async call that holds up the loop, where the worker says that it is another one than `number`; else 0."""
@@ -295,7 +302,9 @@ class WorkerHandle:
             if kind == REPLY:
                 group.reply(self, lane, number, data[start:offset], now, took)
             elif kind == RETURNED:
-                group.take_back(range(number, number + took))
+                group.take_back(lane, range(number, number + took))
+            elif kind == REFUSED:
+                group.refuse(self, lane, number, data[start:offset].decode("utf-8", "replace"))
             else:
                 group.record(self, kind, data[start:offset])
         return data[offset:] if offset < end else b""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 
-from ._channel import Channel
+from ._channel import Channel, NoRoom
 from ._entry import ENTRY, QUICK, SHARED
 from ._protocol import Buffer
 from ._records import SYNC
-from ._runner import Job, Runner, make_job, parse_job
-from ._slots import Slots
+from ._runner import Job, NoPayload, Runner, make_job, parse_job
+from ._slots import Revocations, Slots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,14 +23,15 @@ GATHER_TIME: Final = 0.0003
 class Worker:
     """Runs sync calls one at a time, in the order in which the kernel hands them out."""
 
-    def __init__(self, channel: Channel, slots: Slots, runner: Runner) -> None:
+    def __init__(self, channel: Channel, slots: Slots, revoked: Revocations, runner: Runner) -> None:
         self._channel = channel
         self._slots = slots
+        self._revoked = revoked
         self._runner = runner
         self._took: dict[bytes, float] = {}  # seconds that the last call of a method took
 
-    def run(self, message: bytes) -> None:
-        """Runs the calls of one message.
+    def run(self, message: bytes, fd: int) -> None:
+        """Runs the calls of one message; `fd`: the descriptor that came with it, or -1.
 
         Replies are gathered, for GATHER_TIME at most and while the methods are quick, which is: the last call took less than
         QUICK seconds. What was slow for once is sent at once, with what was gathered before it.
@@ -37,30 +39,50 @@ class Worker:
         number, deadline, size, flags = ENTRY.unpack_from(message)
         if ENTRY.size + size == len(message) or flags & SHARED:
             self._slots.begin(number)
+            if self._revoked.has(number):
+                if fd >= 0:
+                    os.close(fd)
+                self._channel.returned(SYNC, number, number)
+                return
             if flags & SHARED:
-                job = parse_job(message, 0)
+                try:
+                    job = parse_job(message, 0, fd)
+                except NoPayload as error:
+                    self._channel.refused(SYNC, number, error)
+                    return
             else:
                 job = make_job(number, deadline, flags, message, ENTRY.size, size, None)
             began = time.monotonic()
             reply = self._answer(job, began)
-            self._channel.reply(job, SYNC, reply, time.monotonic() - began)
+            took = time.monotonic() - began
+            try:
+                self._channel.reply(job, SYNC, reply, took)
+            except NoRoom as error:
+                self._channel.reply(job, SYNC, self._runner.lost(job, str(error)), took)
             return
         offsets = _entries(message)
         last = number + len(offsets) - 1
         self._slots.message(number, last)
         sent = now = time.monotonic()
         for offset in offsets:
-            job = parse_job(message, offset)
+            job = parse_job(message, offset, -1)
             if self._took.get(job.method, QUICK) >= QUICK:
                 self._channel.flush()
             if not self._slots.begin_of_many(job.number):
                 self._channel.flush()
-                self._channel.returned(job.number, last)
+                self._channel.returned(SYNC, job.number, last)
                 return
+            if self._revoked.has(job.number):
+                self._channel.flush()
+                self._channel.returned(SYNC, job.number, job.number)
+                continue
             reply = self._answer(job, now)
             began, now = now, time.monotonic()
             self._took[job.method] = took = now - began
-            self._channel.gather(job, reply, took)
+            try:
+                self._channel.gather(job, reply, took)
+            except NoRoom as error:
+                self._channel.gather(job, self._runner.lost(job, str(error)), took)
             if took >= QUICK or now - sent >= GATHER_TIME:
                 self._channel.flush()
                 sent = now

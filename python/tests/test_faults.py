@@ -81,23 +81,53 @@ def test_one_that_reads_again_gets_all_its_answers(broker: BrokerProcess) -> Non
             pass
 
 
-@pytest.mark.parametrize("method", ["App.echo", "App.zeros"])
-def test_a_worker_without_descriptors_loses_no_call(tmp_path: Path, method: str) -> None:
-    payload = bytes(MIB) if method == "App.echo" else MIB
-    app = tmp_path / "app.py"
-    app.write_text(APP)
-    process = BrokerProcess(app, workers=1, address=f"unix://{tmp_path}/b.sock")
-    process.wait_for("ready")
+@pytest.mark.parametrize("method", ["App.echo", "App.echo_async"])
+def test_a_large_call_is_refused_by_a_worker_without_descriptors_which_is_replaced(
+    tmp_path: Path, method: str
+) -> None:
+    process = exhausted(tmp_path)
     peer = connect(process)
-    peer.call("App.exhaust")
-    error = peer.call(method, payload)
-    assert error["code"] == "worker_crashed"
-    assert "Too many open files" in error["data"]["stderr"]
-    assert peer.call(method, payload) == bytes(MIB)
+    (before,) = peer.call("GoTask.Status")["workers"]
+    running = peer.send("App.wait", 0.5) if method == "App.echo_async" else 0
+    error = peer.call(method, bytes(MIB))
+    assert error["code"] == "overloaded"
+    assert method in error["message"] and "no descriptor left" in error["message"]
+    assert error["message"].endswith("; it has not run")
+    assert not running or peer.result(running) == 0.5, "what runs beside it goes on"
+    assert eventually(lambda: bool(peer.call(method, bytes(MIB)) == bytes(MIB)))
+    (after,) = peer.call("GoTask.Status")["workers"]
+    assert after["pid"] != before["pid"]
     assert process.end() == 0
 
 
+@pytest.mark.parametrize("method", ["App.zeros", "App.zeros_async"])
+def test_a_large_result_of_a_worker_without_descriptors_is_lost_and_nothing_else(
+    tmp_path: Path, method: str
+) -> None:
+    process = exhausted(tmp_path)
+    peer = connect(process)
+    (before,) = peer.call("GoTask.Status")["workers"]
+    error = peer.call(method, MIB)
+    assert error["code"] == "remote_error"
+    assert "the result is lost" in error["message"] and "Too many open files" in error["message"]
+    assert peer.call("App.echo", 1) == 1
+    (after,) = peer.call("GoTask.Status")["workers"]
+    assert after["pid"] == before["pid"]
+    assert process.end() == 0
+
+
+def exhausted(folder: Path) -> BrokerProcess:
+    """A broker whose one worker gets no further descriptor."""
+    app = folder / "app.py"
+    app.write_text(APP)
+    process = BrokerProcess(app, workers=1, address=f"unix://{folder}/b.sock")
+    process.wait_for("ready")
+    connect(process).call("App.exhaust")
+    return process
+
+
 APP = """
+import asyncio
 import os
 import resource
 
@@ -114,7 +144,17 @@ class App:
     def echo(self, value):
         return value
 
-    async def zeros(self, count):
+    async def echo_async(self, value):
+        return value
+
+    async def wait(self, seconds):
+        await asyncio.sleep(seconds)
+        return seconds
+
+    def zeros(self, count):
+        return bytes(count)
+
+    async def zeros_async(self, count):
         return bytes(count)
 """
 

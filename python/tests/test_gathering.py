@@ -131,7 +131,7 @@ def test_only_what_was_revoked_is_taken_back_however_far_the_worker_has_gone_mea
     group: Any = SimpleNamespace(
         staff=SimpleNamespace(workers=[worker]),
         lanes=(SimpleNamespace(sent=dict.fromkeys(range(1, 9))), None),
-        take_back=taken.extend,
+        take_back=lambda lane, numbers: taken.extend(numbers),
         batch=lambda: None,
     )
     loop: Any = SimpleNamespace(call_later=lambda pause, callback: SimpleNamespace(cancel=lambda: None))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections import Counter
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -15,7 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from gotask import _protocol as wire
 from gotask._entry import ENTRY, MESSAGE_SIZE
 from gotask._lane import Lane
+from gotask._memory import Segment
 from gotask._queue import Call, CallQueue
+from gotask._slots import PLACES
 
 from .compiled import sources_only
 
@@ -200,11 +203,27 @@ class LaneMachine(RuleBasedStateMachine):
         numbers, offset = [], 0
         while offset < len(message):
             number, _, size, _ = ENTRY.unpack_from(message, offset)
-            numbers.append(number)
+            if self.lane.revoked.has(number):
+                assert self.lane.sent[number].over
+                self.lane.returned([self.lane.sent[number]])
+            else:
+                numbers.append(number)
             offset += ENTRY.size + size
+        if not numbers:
+            return
         assert numbers == sorted(numbers) and all(number in self.lane.sent for number in numbers)
         assert not set(numbers) & {number for taken in self.messages for number in taken}, "handed out twice"
         self.messages.append(numbers)
+
+    @rule(place=st.integers(0, 5))
+    def revoke(self, place: int) -> None:
+        """Its time is over while it lies in the kernel, and it gets its outcome."""
+        taken = {number for numbers in self.messages for number in numbers}
+        there = [call for number, call in self.lane.sent.items() if number not in taken and not call.over]
+        if place < len(there):
+            assert self.lane.revoke(there[place])
+            self.lane.give_up(there[place])
+            del self.open[id(there[place])]
 
     @precondition(lambda self: bool(self.messages))
     @rule(place=st.integers(0, 5))
@@ -266,12 +285,58 @@ class LaneMachine(RuleBasedStateMachine):
             del self.open[id(call)]
         self.expired.clear()
         waiting = [id(call) for owner in self.owners for call in self.queue._waiting.get(owner, ())]
-        sent = [id(call) for call in self.lane.sent.values()]
+        sent = [id(call) for call in self.lane.sent.values() if not call.over]
+        assert self.lane.running == len(sent)
         assert Counter(waiting + sent) == Counter(self.open.keys())
         taken = [number for numbers in self.messages for number in numbers]
         assert set(taken) <= self.lane.sent.keys()
         if self.capacity and len(self.queue):
             assert self.lane.sent, "calls wait although there are workers and nothing is under way"
+
+
+def test_a_call_whose_place_an_outstanding_one_has_is_revoked_later() -> None:
+    loop = asyncio.new_event_loop()
+    lane = Lane(loop, CallQueue(MAX_CALLS, 100_000), True, lambda call: None, lambda last: None)
+    lane.resize(2)
+    owner = Owner()
+    first, second = make(owner, 10), make(owner, 10)
+    assert lane.submit(first) and lane.revoke(first)
+    lane._number += PLACES - 1
+    assert lane.submit(second)
+    lane.pump()
+    assert second.number == first.number + PLACES
+    assert not lane.revoke(second) and lane.revoked.has(first.number)
+    lane.returned([first])
+    assert lane.revoke(second) and lane.revoked.has(second.number)
+    lane.close()
+    loop.close()
+
+
+def test_large_calls_wait_while_the_kernel_takes_no_more_descriptors() -> None:
+    loop = asyncio.new_event_loop()
+    lane = Lane(loop, CallQueue(MAX_CALLS, 1_000_000), False, lambda call: None, lambda last: None)
+    lane.resize(1)
+    call = make(Owner(), 70_000)
+    call.segment = Segment(70_000)
+    full = SimpleNamespace(sendmsg=refuse_descriptors, fileno=lane._sender.fileno)
+    sender, lane._sender = lane._sender, cast(socket.socket, full)
+    assert lane.submit(call)
+    assert not lane.sent and len(lane.queue) == 1
+    lane._sender = sender
+    until = loop.time() + 10
+    while not lane.sent:
+        assert loop.time() < until
+        loop.run_until_complete(asyncio.sleep(0))
+    assert lane.receiver.recvmsg(MESSAGE_SIZE, socket.CMSG_SPACE(4))[
+        1
+    ], "the descriptor comes with the message"
+    call.release()
+    lane.close()
+    loop.close()
+
+
+def refuse_descriptors(*given: Any) -> None:
+    raise OSError(errno.ETOOMANYREFS, "too many descriptors under way")
 
 
 bounded = settings(max_examples=100, stateful_step_count=60, deadline=None)
