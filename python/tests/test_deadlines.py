@@ -11,6 +11,7 @@ import pytest
 
 from gotask import _protocol as wire
 
+from .chaos.system import eventually
 from .peer import APPS, BrokerProcess, Peer
 
 DEADLINE = 300  # ms
@@ -109,8 +110,7 @@ def test_a_thread_of_the_method_can_see_that_nobody_waits(broker: BrokerProcess,
 def test_a_cancelled_call_that_runs_is_ended(broker: BrokerProcess, tmp_path: Path, method: str) -> None:
     peer = connect(broker)
     sequence = peer.send(method, str(tmp_path / "log"))
-    while not peer.call("GoTask.Status")["running"]:
-        pass
+    assert eventually((tmp_path / "log.begun").exists)
     stop(peer, sequence)
     until = time.monotonic() + 5
     while peer.call("GoTask.Status")["running"]:

@@ -49,6 +49,7 @@ class Sync:
         return os.read(reading, 1)
 
     def clean_up(self, path: str) -> None:
+        open(f"{path}.begun", "w").close()
         try:
             time.sleep(60)
         finally:
@@ -138,6 +139,7 @@ class Async:
         return seconds
 
     async def clean_up(self, path: str) -> None:
+        open(f"{path}.begun", "w").close()
         try:
             await asyncio.sleep(60)
         finally:
