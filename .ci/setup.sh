@@ -20,15 +20,14 @@ has_apt() {
     [ -f /etc/debian_version ] && command -v apt-get >/dev/null
 }
 
-# setup PHP-EXTENSIONS PYTHON-MODULES DEBIAN-PACKAGES PIP-PACKAGES [composer options]
+# setup PHP-EXTENSIONS PYTHON-MODULES DEBIAN-PACKAGES USEFUL-DEBIAN-PACKAGES PIP-PACKAGES [composer options]
+#
+# Useful is what some checks can't be run without, and are skipped where it can't be had.
 setup() {
-    extensions=$1 modules=$2 packages=$3 pip=$4
-    shift 4
-    if has_apt; then
-        setup_debian "$packages"
-    elif ! php_fits; then
-        fail "PHP 8.2 or later with the extensions $extensions is needed: install it with your system's package manager"
-    fi
+    extensions=$1 modules=$2 packages=$3 useful=$4 pip=$5
+    shift 5
+    if has_apt; then setup_debian; fi
+    php_fits || fail "PHP 8.2 or later with the extensions $extensions is needed: install it with your system's package manager, or set PHP=/path/to/php"
     find_python || make_environment "$pip"
     setup_composer "$@"
 }
@@ -40,37 +39,59 @@ php_fits() {
     ' "$extensions" 2>/dev/null
 }
 
-# Installs nothing where what is needed is there by other ways: another PHP, a virtual environment.
-setup_debian() {
-    wanted='' php='' python=''
-    php_fits && command -v composer >/dev/null && php=there
-    find_python && python=there
-    for package in $1; do
-        case $package in
-            openssl) ! command -v openssl >/dev/null || continue ;;
-            php* | unzip | composer) [ -z "$php" ] || continue ;;
-            *) [ -z "$python" ] || continue ;;
-        esac
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || wanted="$wanted $package"
-    done
-    [ -n "$wanted" ] || return 0
-    command="apt-get install -y --no-install-recommends$wanted"
-    [ "$(id -u)" = 0 ] || fail "These system packages are missing. An administrator installs them with
+# Whether a package would bring nothing: it is installed, or what it has is there by other ways, such as another PHP or a virtual environment.
+is_there() {
+    case $1 in
+        openssl | valgrind | gcc | unzip | composer) command -v "$1" >/dev/null && return ;;
+        # Another PHP takes no extension of Debian's.
+        php-msgpack) [ -n "$php" ] && ! is_debians_php && return ;;
+        php*) [ -n "$php" ] && return ;;
+        python3-dev) [ -n "$python" ] && [ "$GOTASK_PYTHON" != /usr/bin/python3 ] && return ;;
+        *) [ -n "$python" ] && return ;;
+    esac
+    dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
+}
 
-    $command
+is_debians_php() {
+    dpkg-query -S "$(readlink -f "$(command -v "$PHP")")" >/dev/null 2>&1
+}
+
+# missing PACKAGE…: those of them.
+missing() {
+    for package; do is_there "$package" || printf ' %s' "$package"; done
+}
+
+setup_debian() {
+    php='' python=''
+    php_fits && php=there
+    find_python && python=there
+    # shellcheck disable=SC2086 # lists
+    needed=$(missing $packages) lacking=$(missing $useful)
+    [ -n "$needed$lacking" ] || return 0
+    command='apt-get install -y --no-install-recommends'
+    if [ "$(id -u)" != 0 ]; then
+        told="system packages are missing. An administrator installs them with
+
+    $command$needed$lacking
 "
-    say "installing system packages:$wanted"
+        [ -z "$needed" ] || fail "These $told"
+        say "checks will be skipped, because $told"
+        return 0
+    fi
+    say "installing system packages:$needed$lacking"
     export DEBIAN_FRONTEND=noninteractive
     # The package lists may be missing (a fresh container) or out of date.
-    $command >/dev/null 2>&1 || { apt-get update -q && $command; } || fail "that did not work: $command"
-    php_fits || fail "$PHP is not PHP 8.2 or later with the extensions $extensions, and apt-get did not change that: set PHP=/path/to/php"
+    $command$needed$lacking >/dev/null 2>&1 || { apt-get update -q && $command$needed$lacking; } && return
+    $command$needed || fail "that did not work: $command$needed"
+    say "checks will be skipped, because these can't be had:$lacking"
 }
 
 # The first interpreter that has all modules; a version manager's python3 on PATH often has none.
 find_python() {
     [ -z "${python_found:-}" ] || return 0
     for candidate in ${GOTASK_PYTHON:-} "$PWD/.venv/bin/python" /usr/bin/python3 python3 /usr/local/bin/python3; do
-        if "$candidate" -c "import sys; sys.version_info >= (3, 10) or sys.exit(1); import $modules" 2>/dev/null; then
+        # shellcheck disable=SC2086 # a list
+        if "$candidate" -c 'import importlib, sys; sys.version_info >= (3, 10) or sys.exit(1); [*map(importlib.import_module, sys.argv[1:])]' $modules 2>/dev/null; then
             GOTASK_PYTHON=$(command -v "$candidate")
             export GOTASK_PYTHON
             python_found=1
@@ -96,7 +117,9 @@ make_environment() {
 
 setup_composer() {
     command -v composer >/dev/null || fail "Composer is needed: https://getcomposer.org/download/"
-    # Development packages count as more than none, so what is there stays if it is enough.
+    # Development packages count as more than none, so what is there stays if it is enough. Composer looks at what they need even where it
+    # leaves them out: without them, the extensions that matter are those that have been looked for.
+    [ $# = 0 ] || set -- "$@" '--ignore-platform-req=ext-*'
     if [ ! -f vendor/autoload.php ] || [ composer.json -nt vendor/autoload.php ] || { [ $# = 0 ] && [ ! -f vendor/bin/phpunit ]; }; then
         say "installing PHP packages with Composer"
         composer install --quiet --no-progress "$@" || fail "that did not work: composer install $*"
