@@ -199,9 +199,11 @@ final class WorkerConfigTest extends TestCase
         function_exists('Hyperf\Support\env') || eval('namespace Hyperf\Support; function env(string $key, mixed $default = null): mixed { $value = getenv($key); return $value === false ? $default : $value; }');
         $values = require __DIR__ . '/../../../publish/gotask.php';
         self::assertIsArray($values);
-        self::assertIsArray($values['default']);
+        $default = $values['default'];
+        self::assertIsArray($default);
+        self::assertContainsOnlyString(array_keys($default));
 
-        return $values['default'];
+        return $default;
     }
 
     /**
