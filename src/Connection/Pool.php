@@ -44,7 +44,7 @@ final class Pool implements Connections
     private const OPENING = 1 << 40;
 
     /** What reports a failure: where no descriptor is left for a connection, none is left to load a class with either. */
-    private const REPORTERS = [StreamConnector::class, ConnectFailed::class, ConnectionLost::class, DeadlineExceeded::class];
+    private const REPORTERS = [StreamConnector::class, Availability::class, ConnectFailed::class, ConnectionLost::class, DeadlineExceeded::class];
 
     /** @var list<Connection> */
     private array $connections = [];

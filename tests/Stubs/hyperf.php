@@ -168,12 +168,13 @@ namespace Hyperf\Event\Contract {
 }
 
 namespace Hyperf\ExceptionHandler {
+    use Psr\Http\Message\ResponseInterface;
     use Swow\Psr7\Message\ResponsePlusInterface;
     use Throwable;
 
     abstract class ExceptionHandler
     {
-        /** @return \Psr\Http\Message\ResponseInterface */
+        /** @return ResponseInterface */
         abstract public function handle(Throwable $throwable, ResponsePlusInterface $response);
 
         abstract public function isValid(Throwable $throwable): bool;
@@ -291,7 +292,9 @@ namespace Hyperf\Support {
 }
 
 namespace Swow\Psr7\Message {
-    interface ResponsePlusInterface extends \Psr\Http\Message\ResponseInterface
+    use Psr\Http\Message\ResponseInterface;
+
+    interface ResponsePlusInterface extends ResponseInterface
     {
         public function withStatus(int $code): static;
 

@@ -14,6 +14,13 @@ namespace Swoole {
         {
         }
 
+        /**
+         * @return false|list<array{function: string}>
+         */
+        public static function getBackTrace(int $cid = 0, int $options = DEBUG_BACKTRACE_PROVIDE_OBJECT, int $limit = 0): array|false
+        {
+        }
+
         /** @phpstan-impure */
         public static function yield(): bool
         {

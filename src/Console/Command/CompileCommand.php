@@ -40,7 +40,7 @@ class CompileCommand extends Command
             return ExitCode::FAILED;
         }
         $pipes = [];
-        $process = @proc_open([$python, BrokerCommand::script(), '--compile'], [STDIN, STDOUT, STDERR], $pipes, $this->directory());
+        $process = @proc_open([$python, BrokerCommand::script(), '--compile'], [], $pipes, $this->directory());
 
         return $process !== false && proc_close($process) === 0 ? ExitCode::OK : ExitCode::FAILED;
     }

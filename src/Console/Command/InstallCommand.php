@@ -70,7 +70,8 @@ class InstallCommand extends Command
     {
         $output->writeln('<comment>' . implode(' ', $command) . '</comment>');
         $pipes = [];
-        $process = @proc_open($command, [STDIN, STDOUT, STDERR], $pipes);
+        // With STDOUT named, PHP would set what is a file back to its beginning.
+        $process = @proc_open($command, [], $pipes);
 
         return $process !== false && proc_close($process) === 0;
     }

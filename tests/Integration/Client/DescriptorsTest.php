@@ -14,7 +14,6 @@ use function proc_open;
 use function stream_get_contents;
 
 use const PHP_BINARY;
-use const STDERR;
 
 /**
  * @internal
@@ -37,7 +36,7 @@ final class DescriptorsTest extends TestCase
         $peer = new Peer();
         $process = proc_open(
             ['/bin/sh', '-c', 'ulimit -n 64; exec "$@"', 'sh', PHP_BINARY, dirname(__DIR__) . '/Fixtures/descriptors.php', $peer->address, $runtime],
-            [1 => ['pipe', 'w'], 2 => STDERR],
+            [1 => ['pipe', 'w']],
             $pipes,
         );
         self::assertIsResource($process);

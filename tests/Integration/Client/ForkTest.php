@@ -17,7 +17,6 @@ use function stream_get_contents;
 use function trim;
 
 use const PHP_BINARY;
-use const STDERR;
 
 /**
  * @internal
@@ -41,7 +40,7 @@ final class ForkTest extends TestCase
         $peer = new Peer();
         $process = proc_open(
             [PHP_BINARY, dirname(__DIR__) . '/Fixtures/fork.php', $peer->address, $runtime],
-            [1 => ['pipe', 'w'], 2 => STDERR],
+            [1 => ['pipe', 'w']],
             $pipes,
         );
         self::assertIsResource($process);

@@ -24,7 +24,6 @@ use function trim;
 use function unlink;
 
 use const SIGKILL;
-use const STDERR;
 
 /**
  * Fixtures/peer.py, running.
@@ -46,7 +45,7 @@ final class Peer
         $pipes = [];
         $process = proc_open(
             [$python, dirname(__DIR__) . '/Fixtures/peer.py', $address, $mode],
-            [['pipe', 'r'], ['pipe', 'w'], STDERR],
+            [['pipe', 'r'], ['pipe', 'w']],
             $pipes,
         );
         if (! is_resource($process)) {
