@@ -15,7 +15,7 @@ namespace Swoole {
         }
 
         /**
-         * @return false|list<array{function: string}>
+         * @return false|list<array{function?: string}>
          */
         public static function getBackTrace(int $cid = 0, int $options = DEBUG_BACKTRACE_PROVIDE_OBJECT, int $limit = 0): array|false
         {
