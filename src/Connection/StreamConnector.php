@@ -12,6 +12,7 @@ use Reasno\GoTask\Tls;
 use function array_filter;
 use function error_clear_last;
 use function error_get_last;
+use function function_exists;
 use function stream_context_create;
 use function stream_set_blocking;
 use function stream_socket_client;
@@ -38,6 +39,9 @@ final class StreamConnector
      */
     public static function connect(Address $address, Tls $tls, float $timeout, bool $wait = true): mixed
     {
+        if (! function_exists('stream_socket_client')) {
+            throw new ConnectFailed("Cannot connect to {$address}: PHP may not here. Take stream_socket_client out of disable_functions in php.ini.");
+        }
         $code = 0;
         $message = '';
         $stream = @stream_socket_client(

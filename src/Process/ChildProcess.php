@@ -26,7 +26,7 @@ final class ChildProcess
     private const CHUNK = 65_536;
 
     /** Functions without which no process can be started, or its end not be seen. */
-    private const NEEDED = ['proc_open', 'proc_get_status'];
+    private const NEEDED = ['proc_open', 'proc_get_status', 'proc_close'];
 
     public readonly int $pid;
 
@@ -216,9 +216,10 @@ final class ChildProcess
                 return null;
             }
             if ($pid === $this->pid && is_int($status)) {
-                return pcntl_wifsignaled($status)
-                    ? new ExitStatus(null, (int) pcntl_wtermsig($status))
-                    : new ExitStatus((int) pcntl_wexitstatus($status));
+                // What WTERMSIG and WEXITSTATUS say everywhere; some hosts disable PHP's functions for it.
+                $signal = $status & 0x7F;
+
+                return $signal !== 0 ? new ExitStatus(null, $signal) : new ExitStatus($status >> 8 & 0xFF);
             }
 
             return new ExitStatus(null);

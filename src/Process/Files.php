@@ -110,9 +110,9 @@ final class Files
         }
         $new = $path . '.' . bin2hex(random_bytes(4));
         // Its mode from the first moment on: a path that is changed later may be another file's.
-        $mask = umask(0o022);
+        $mask = function_exists('umask') ? umask(0o022) : null;
         $file = self::attempt(static fn () => fopen($new, 'x'));
-        umask($mask);
+        $mask === null || umask($mask);
         if (! is_resource($file)) {
             return false;
         }

@@ -8,9 +8,9 @@ use Closure;
 use Psr\Log\LoggerInterface;
 use Psr\Log\LogLevel;
 
-use function count;
 use function is_array;
 use function is_string;
+use function strlen;
 
 /**
  * Reads what a managed broker writes: JSON lines on standard output, of which some are events in its life and the others
@@ -28,8 +28,8 @@ final class ManagedOutput
         'critical' => LogLevel::CRITICAL,
     ];
 
-    /** More text than this is not held back while the start is under way. */
-    private const HELD_LINES = 1000;
+    /** More bytes of text than this are not held back while the start is under way. */
+    private const HELD = 262_144;
 
     private readonly LineReader $stdout;
 
@@ -39,6 +39,8 @@ final class ManagedOutput
 
     /** @var null|list<string> lines of standard error that wait for the start's outcome; null: they go straight on */
     private ?array $held = [];
+
+    private int $size = 0;
 
     /**
      * @param Closure(array<array-key, mixed>): void $onEvent receives each event, with its name under "event", in its
@@ -100,8 +102,13 @@ final class ManagedOutput
     private function text(array $lines): void
     {
         foreach ($lines as $line) {
-            if ($this->held !== null && count($this->held) < self::HELD_LINES) {
+            if ($this->held !== null) {
                 $this->held[] = $line;
+                $this->size += strlen($line) + 1;
+                if ($this->size > self::HELD) {
+                    // All of it, so that it stays in its order.
+                    $this->release();
+                }
             } elseif (trim($line) !== '') {
                 $this->logger->notice(self::printable($line), ['logger' => 'stderr']);
             }

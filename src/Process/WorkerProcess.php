@@ -8,8 +8,11 @@ use InvalidArgumentException;
 use LogicException;
 use Psr\Log\LoggerInterface;
 use Psr\Log\NullLogger;
+use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use ValueError;
+
+use function sprintf;
 
 /**
  * A Python worker (its broker and the processes below it) that belongs to this PHP process and ends with it.
@@ -127,24 +130,31 @@ final class WorkerProcess implements Supervised
     }
 
     /**
-     * Has the app loaded again, as it is now, and waits for that: no call is lost, and none waits longer for it.
+     * Has the app loaded again, as it is now, and waits for that: no call is lost, and none waits longer for it. It takes twice
+     * the start timeout at most: a reload that is under way already is finished first.
      *
      * @return int the number of the generation of Python processes that runs the calls from now on
      * @throws WorkerStartFailed when the new code can't be started, with Python's traceback: the old code goes on; or when the
      *                           worker does not run at all
+     * @throws DeadlineExceeded when the worker did not answer the request in time; the old code goes on, and the new may still come
      */
     public function reload(): int
     {
         $this->mustBeOwner();
         while ($this->poll(self::LOOK) === WorkerState::Starting) {
-            // A request to one that is not ready would be lost.
+            // A request to one that is not ready would be lost. The start has a timeout of its own.
         }
+        $limit = 2 * $this->startTimeout;
+        $until = hrtime(true) / 1e9 + $limit;
         $newest = $this->generation()->newest;
         $this->requestReload();
         while ($this->poll(self::LOOK) === WorkerState::Ready) {
             $generation = $this->generation();
             if ($generation->newest > $newest && ! $generation->isReloading()) {
                 return $generation->failure === '' ? $generation->serving : throw new WorkerStartFailed($generation->failure);
+            }
+            if (hrtime(true) / 1e9 >= $until) {
+                throw new DeadlineExceeded(sprintf('the app was not loaded again within %g s, twice the start timeout; that may still come', $limit));
             }
         }
 

@@ -144,7 +144,7 @@ final class WorkerStatus
     private static function isAlive(int $pid): bool
     {
         if (function_exists('posix_kill')) {
-            return posix_kill($pid, 0) || posix_get_last_error() === self::NOT_PERMITTED;
+            return posix_kill($pid, 0) || ! function_exists('posix_get_last_error') || posix_get_last_error() === self::NOT_PERMITTED;
         }
 
         return ! Files::attempt(static fn () => is_dir('/proc/self')) || Files::attempt(static fn () => is_dir("/proc/{$pid}"));

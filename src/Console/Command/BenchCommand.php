@@ -52,7 +52,7 @@ final class BenchCommand extends Command
             $errors->writeln(sprintf('<fg=yellow>other programs keep the processors busy (load %.1f): the figures will be worse than they could be</>', $load));
         }
         // 60 MiB, encoded, sent and received, are several strings of 60 MiB.
-        ini_set('memory_limit', '1G');
+        function_exists('ini_set') && ini_set('memory_limit', '1G');
         try {
             $figures = (new Benchmark(
                 $options->integer('calls') ?: throw new InvalidArgumentException('--calls takes a whole number of at least 1'),

@@ -101,7 +101,7 @@ final class ServeCommand extends Command
     private function heedSignals(Supervisor $supervisor, AnnouncedWorker $worker): void
     {
         // Without the extension the first signal ends this process, and its end the worker.
-        if (function_exists('pcntl_async_signals')) {
+        if (function_exists('pcntl_async_signals') && function_exists('pcntl_signal')) {
             pcntl_async_signals(true);
             foreach ([SIGTERM, SIGINT] as $signal) {
                 pcntl_signal($signal, static fn () => $supervisor->stop());

@@ -10,10 +10,12 @@ use Reasno\GoTask\Process\ChildProcess;
 use Reasno\GoTask\Process\Files;
 use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Process\UnixSocket;
+use ReflectionExtension;
 use ValueError;
 
 use function dirname;
 use function extension_loaded;
+use function function_exists;
 use function ini_get;
 use function sprintf;
 use function strlen;
@@ -44,7 +46,7 @@ final class Doctor
     {
         return [
             ...$this->php(),
-            ...(new Interpreters($this->python, $this->directory, $this->command))->examine($this->requirements()),
+            ...ChildProcess::obstacle() === null ? (new Interpreters($this->python, $this->directory, $this->command))->examine($this->requirements()) : [],
             ...$this->app(),
             ...$this->address(),
             ...$this->worker(),
@@ -56,7 +58,7 @@ final class Doctor
      */
     private function php(): array
     {
-        $findings = [new Finding(true, 'PHP ' . PHP_VERSION . (extension_loaded('swoole') ? ', Swoole ' . phpversion('swoole') : ''))];
+        $findings = [new Finding(true, 'PHP ' . PHP_VERSION . (extension_loaded('swoole') ? ', Swoole ' . self::version('swoole') : ''))];
         foreach (['posix' => 'processes that do not end in time can be killed with their children', 'pcntl' => 'signals end the worker in order'] as $name => $use) {
             if (! extension_loaded($name)) {
                 $findings[] = new Finding(null, "PHP's extension {$name} is not loaded", "load it, so that {$use}");
@@ -66,12 +68,15 @@ final class Doctor
         if ($obstacle !== null) {
             $findings[] = new Finding(false, $obstacle);
         }
+        if (! function_exists('stream_socket_client')) {
+            $findings[] = new Finding(false, 'PHP may connect to nothing here', 'take stream_socket_client out of disable_functions in php.ini');
+        }
         $hidden = (string) ini_get('open_basedir');
         if ($hidden !== '') {
             $findings[] = new Finding(null, "open_basedir is {$hidden}: interpreters and files elsewhere are not seen from here", "have the project, vendor/reasno/gotask and the worker's socket in it");
         }
         $findings[] = extension_loaded('msgpack')
-            ? new Finding(true, 'ext-msgpack ' . phpversion('msgpack'))
+            ? new Finding(true, 'ext-msgpack ' . self::version('msgpack'))
             : new Finding(null, "PHP's extension msgpack is not loaded", 'plain data is packed several times faster with it: pecl install msgpack');
 
         return $findings;
@@ -147,5 +152,11 @@ final class Doctor
         $file = dirname($this->app[0] === '/' ? $this->app : "{$this->directory}/{$this->app}") . '/requirements.txt';
 
         return Files::attempt(static fn () => is_file($file)) ? $file : null;
+    }
+
+    /** phpversion() is a function that hosts disable. */
+    private static function version(string $extension): string
+    {
+        return (string) (new ReflectionExtension($extension))->getVersion();
     }
 }

@@ -101,4 +101,17 @@ final class OutputTest extends TestCase
         self::assertSame(['notice: a warning', 'notice: and another', 'notice: unfinished'], $logger->lines());
         self::assertSame("a warning\nand another\nunfinished", $output->tail());
     }
+
+    public function testNoLineIsLostHoweverManyThereAreBeforeTheStartIsOver(): void
+    {
+        $logger = new RecordingLogger();
+        $output = new ManagedOutput($logger, static fn (array $event) => null);
+        $lines = array_map(static fn (int $number): string => "line {$number} " . str_repeat('x', 100), range(1, 5000));
+        foreach (array_chunk($lines, 100) as $chunk) {
+            $output->stderr(implode("\n", $chunk) . "\n");
+        }
+        $output->release();
+
+        self::assertSame(array_map(static fn (string $line): string => "notice: {$line}", $lines), $logger->lines());
+    }
 }
