@@ -103,7 +103,7 @@ final class FailureTest extends HyperfTestCase
         $forbidden = 'disable_functions=proc_open,proc_get_status,proc_terminate,proc_close,exec,shell_exec,system,passthru,popen,posix_kill,getmyuid';
         $this->app->start([], '-d', $forbidden);
 
-        $advice = 'take proc_open and proc_get_status out of disable_functions in php.ini';
+        $advice = 'out of disable_functions in php.ini';
         $reason = $this->json('/reason');
         self::assertSame(WorkerStartFailed::class, $reason['class']);
         self::assertIsString($reason['message']);
