@@ -22,6 +22,9 @@ final class Supervisor
     /** How soon a request to stop is seen, in seconds. */
     private const LOOK = 0.1;
 
+    /** Files are looked at with each so many looks. */
+    private const FILES = 5;
+
     private int $requests = 0;
 
     private bool $reload = false;
@@ -42,6 +45,7 @@ final class Supervisor
      * @param null|Closure(): float $clock seconds, only ever forward
      * @param null|Closure(float): void $sleep for seconds, at most 0.1 at a time
      * @param null|Closure(): void $tick is called about ten times a second
+     * @param null|FileWatch $watch ends a pause before the next start when the app changes
      */
     public function __construct(
         private readonly Supervised $process,
@@ -51,6 +55,7 @@ final class Supervisor
         ?Closure $clock = null,
         ?Closure $sleep = null,
         private readonly ?Closure $tick = null,
+        private readonly ?FileWatch $watch = null,
     ) {
         $this->clock = $clock ?? static fn (): float => hrtime(true) / 1e9;
         $this->sleep = $sleep ?? static fn (float $seconds) => usleep((int) ($seconds * 1e6));
@@ -71,6 +76,7 @@ final class Supervisor
             }
             // What starts now has the code as it is now.
             $this->reload = false;
+            $this->watch?->begin();
             $uptime = $this->runOnce();
             if ($this->requests === 0) {
                 $this->report($start);
@@ -152,9 +158,13 @@ final class Supervisor
             $this->logger->warning(sprintf('the next start is in %g seconds', $seconds), ['logger' => 'gotask']);
         }
         $until = $this->now() + $seconds;
-        while ($this->requests === 0 && ! $this->reload && ($left = $until - $this->now()) > 0) {
+        for ($look = 1; $this->requests === 0 && ! $this->reload && ($left = $until - $this->now()) > 0; $look++) {
             ($this->sleep)(min(self::LOOK, $left));
             $this->tick();
+            if ($this->watch !== null && $look % self::FILES === 0 && $this->watch->hasChanged()) {
+                $this->logger->info('the app has changed and is started again', ['logger' => 'gotask']);
+                $this->reload();
+            }
         }
     }
 

@@ -80,6 +80,18 @@ final class FailureTest extends HyperfTestCase
         self::assertLessThan(2.0, $this->app->stop());
     }
 
+    public function testAWatchedAppThatDidNotImportIsBackWhenItIsMended(): void
+    {
+        $this->app->publish();
+        $this->edit('gotask/app.py', 'class App:', 'class App(:');
+        $this->app->start(['GOTASK_WATCH' => '1']);
+        self::assertSame(WorkerStartFailed::class, $this->json('/reason')['class']);
+
+        $this->edit('gotask/app.py', 'class App(:', 'class App:');
+        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[0] === 200, 5.0, $this->app->log(...));
+        self::assertStringContainsString('the app has changed', $this->app->log());
+    }
+
     public function testAPhpThatSeesTheProjectAlone(): void
     {
         $this->app->publish();

@@ -11,6 +11,7 @@ use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Process\AnnouncedWorker;
+use Reasno\GoTask\Process\FileWatch;
 use Reasno\GoTask\Process\Orphans;
 use Reasno\GoTask\Process\Supervisor;
 use Reasno\GoTask\Process\WorkerProcess;
@@ -22,6 +23,7 @@ use Symfony\Component\Console\Output\OutputInterface;
 use ValueError;
 
 use function function_exists;
+use function in_array;
 
 /**
  * `gotask serve APP`: keeps a worker running in the foreground.
@@ -79,10 +81,13 @@ final class ServeCommand extends Command
         $orphans = Orphans::areOurs() ? new Orphans() : null;
         $process = $worker;
         $worker = new AnnouncedWorker($process, $process->addresses(), (int) getmypid());
-        $supervisor = new Supervisor($worker, $logger, tick: static function () use ($logger, $orphans, $process): void {
+        // Whoever watches files is about to mend what is wrong.
+        $watches = $options->flag('watch') || in_array(getenv('GOTASK_WATCH'), ['1', 'true'], true);
+        $watch = $watches ? new FileWatch($options->text('app') ?? '', (string) getcwd()) : null;
+        $supervisor = new Supervisor($worker, $logger, patient: $watches, tick: static function () use ($logger, $orphans, $process): void {
             $logger->flush();
             $orphans?->reap([$process->childPid()]);
-        });
+        }, watch: $watch);
         $this->heedSignals($supervisor, $worker);
         try {
             $supervisor->run();

@@ -43,6 +43,7 @@ final class WorkerConfig
         public readonly LogConfig $log,
         public readonly string $console,
         public readonly string $directory,
+        public readonly bool $watch,
         #[SensitiveParameter]
         public readonly ?string $key,
         public readonly Tls $tls,
@@ -62,6 +63,7 @@ final class WorkerConfig
         $log = LogConfig::of($section->section('log'));
         $maxPayload = $limits->integer('max_payload', 1024, 4_294_967_295, 67_108_864);
         $workers = $section->optionalInteger('workers', 0, 1024);
+        $watch = $section->flag('watch', false);
         $environment = $section->texts('environment') + array_map(strval(...), [
             'GOTASK_CONCURRENCY' => $limits->integer('concurrency', 1, 500, 100),
             'GOTASK_MAX_PAYLOAD' => $maxPayload,
@@ -73,7 +75,7 @@ final class WorkerConfig
             'GOTASK_MAX_MEMORY' => $limits->integer('max_memory', 0, 1 << 50, 0),
             'GOTASK_MAX_MEMORY_HARD' => $limits->integer('max_memory_hard', 0, 1 << 50, 0),
             'GOTASK_IDLE_TIME' => $section->seconds('idle_time', 60.0),
-            'GOTASK_WATCH' => (int) $section->flag('watch', false),
+            'GOTASK_WATCH' => (int) $watch,
             'GOTASK_LOG_LEVEL' => $log->level,
             OptionNames::VARIABLE => OptionNames::forBroker($name),
         ]);
@@ -107,6 +109,7 @@ final class WorkerConfig
             // The variable is for all workers: tests would else attach to those that do not mention it.
             console: $section->choice('console', [self::ATTACH, self::PRIVATE], getenv('GOTASK_CONSOLE') ?: null),
             directory: $directory,
+            watch: $watch,
             key: $key,
             tls: $tls,
         );

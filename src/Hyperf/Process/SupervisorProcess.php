@@ -17,6 +17,7 @@ use Reasno\GoTask\Hyperf\WorkerLoggerFactory;
 use Reasno\GoTask\Process\AnnouncedWorker;
 use Reasno\GoTask\Process\Availability;
 use Reasno\GoTask\Process\Backoff;
+use Reasno\GoTask\Process\FileWatch;
 use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Process\Supervisor;
 use Reasno\GoTask\Process\WorkerProcess;
@@ -138,7 +139,7 @@ class SupervisorProcess extends AbstractProcess
         try {
             $events = new WorkerEvents($this->config->name, $this->event);
             $this->worker = new AnnouncedWorker($this->makeWorker(), [$this->config->address], $this->owner(), $events->on(...));
-            $this->supervisor = new Supervisor($this->worker, $this->logger, patient: true);
+            $this->supervisor = new Supervisor($this->worker, $this->logger, patient: true, watch: $this->config->watch ? new FileWatch($this->config->app, $this->config->directory) : null);
             $this->supervisor->run();
 
             return '';

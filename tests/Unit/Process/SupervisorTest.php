@@ -9,6 +9,7 @@ use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Process\ExitStatus;
+use Reasno\GoTask\Process\FileWatch;
 use Reasno\GoTask\Process\Supervisor;
 use Reasno\GoTask\Process\WorkerState;
 
@@ -19,6 +20,7 @@ use function in_array;
  * @internal
  */
 #[CoversClass(Supervisor::class)]
+#[CoversClass(FileWatch::class)]
 final class SupervisorTest extends TestCase
 {
     private RecordingLogger $logger;
@@ -131,6 +133,35 @@ final class SupervisorTest extends TestCase
         ], $this->logger->lines());
     }
 
+    public function testAWatchedAppThatDidNotStartIsStartedAgainWhenItChanges(): void
+    {
+        $folder = sys_get_temp_dir() . '/watched-' . bin2hex(random_bytes(4));
+        mkdir("{$folder}/vendor", 0o700, true);
+        mkdir("{$folder}/lib");
+        touch("{$folder}/lib/broken.py");
+        $process = new ScriptedProcess(new ExitStatus(ExitStatus::APP_FAILED), $this->stopAt(launch: 6), [WorkerState::Starting]);
+        $pauses = 0;
+        try {
+            $this->run_($process, patient: true, sleep: static function (float $seconds) use ($process, $folder, &$pauses): void {
+                $process->now += $seconds;
+                touch("{$folder}/vendor/other.py");
+                touch("{$folder}/app.txt");
+                if (++$pauses === 170) {
+                    file_put_contents("{$folder}/lib/broken.py", 'mended = True');
+                }
+            }, watch: new FileWatch('app.py', $folder));
+        } finally {
+            exec('rm -r ' . escapeshellarg($folder));
+        }
+
+        // The pauses are 2, 4, 8 and 16 s, and the fourth ends early: 140 looks, then 30 more.
+        $pause = $process->launches[4] - $process->launches[3];
+        self::assertGreaterThan(2.9, $pause);
+        self::assertLessThan(4.0, $pause);
+        self::assertContains('info: the app has changed and is started again', $this->logger->lines());
+        self::assertLessThan(3.0, $process->launches[5] - $process->launches[4], 'and the pauses begin anew');
+    }
+
     public function testAReloadIsPassedOnToAWorkerThatIsReady(): void
     {
         $process = new ScriptedProcess(
@@ -216,7 +247,7 @@ final class SupervisorTest extends TestCase
     /**
      * @param null|Closure(float): void $sleep
      */
-    private function run_(ScriptedProcess $process, bool $patient = false, ?Closure $sleep = null): void
+    private function run_(ScriptedProcess $process, bool $patient = false, ?Closure $sleep = null, ?FileWatch $watch = null): void
     {
         $this->supervisor = new Supervisor(
             $process,
@@ -226,6 +257,7 @@ final class SupervisorTest extends TestCase
             sleep: $sleep ?? static function (float $seconds) use ($process): void {
                 $process->now += $seconds;
             },
+            watch: $watch,
         );
         $this->supervisor->run();
     }
