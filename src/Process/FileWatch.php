@@ -71,11 +71,12 @@ final class FileWatch
                     ? $file->getFilename()[0] !== '.' && ! in_array($file->getFilename(), self::SKIPPED, true)
                     : $file->getExtension() === 'py',
             ), RecursiveIteratorIterator::LEAVES_ONLY, RecursiveIteratorIterator::CATCH_GET_CHILD);
-            foreach ($files as $path => $_) {
-                $status = Files::attempt(static fn () => stat((string) $path));
+            foreach ($files as $file) {
+                $path = $file instanceof SplFileInfo ? $file->getPathname() : '';
+                $status = Files::attempt(static fn () => stat($path));
                 if ($status !== false) {
                     // Times are whole seconds here, and an editor may be quicker.
-                    $found[(string) $path] = [$status['mtime'], $status['ctime'], $status['size'], $status['ino']];
+                    $found[$path] = [$status['mtime'], $status['ctime'], $status['size'], $status['ino']];
                 }
                 if (count($found) >= self::MOST) {
                     break;
