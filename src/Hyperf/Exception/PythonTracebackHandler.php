@@ -8,14 +8,13 @@ use Hyperf\Contract\StdoutLoggerInterface;
 use Hyperf\ExceptionHandler\ExceptionHandler;
 use Psr\Http\Message\ResponseInterface;
 use Reasno\GoTask\Console\Terminal;
-use Reasno\GoTask\Exception\CallFailed;
-use Reasno\GoTask\Exception\RemoteTraceback;
+use Reasno\GoTask\Exception\RemoteError;
 use Throwable;
 
 /**
  * Logs Python's traceback of an exception that nobody has caught, below what the application's own handlers have logged of it: they
  * show PHP's frames alone. It comes last and answers nothing. A handler that stops the propagation has dealt with the exception, and
- * nothing is logged here.
+ * nothing is logged here. Nor is the stack of a call that was interrupted, or whose process died: the worker's log has it.
  */
 class PythonTracebackHandler extends ExceptionHandler
 {
@@ -26,9 +25,8 @@ class PythonTracebackHandler extends ExceptionHandler
     public function handle(Throwable $throwable, ResponseInterface $response)
     {
         for ($cause = $throwable; $cause !== null; $cause = $cause->getPrevious()) {
-            $traceback = $cause->getPrevious();
-            if ($cause instanceof CallFailed && $traceback instanceof RemoteTraceback) {
-                $this->logger->error(Terminal::text("Python, in {$cause->method}:\n" . rtrim($traceback->getMessage())));
+            if ($cause instanceof RemoteError && $cause->traceback !== '') {
+                $this->logger->error(Terminal::text("Python, in {$cause->method}:\n" . rtrim($cause->traceback)));
             }
         }
 
