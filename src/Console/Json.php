@@ -8,6 +8,7 @@ use DateTimeInterface;
 use InvalidArgumentException;
 use JsonException;
 use Reasno\GoTask\Exception\EncodeFailed;
+use Reasno\GoTask\Goridge\TextKeys;
 use stdClass;
 
 use function function_exists;
@@ -66,7 +67,7 @@ final class Json
             );
         }
 
-        return $value;
+        return self::withTextKeys($value);
     }
 
     public static function isText(string $value): bool
@@ -91,6 +92,17 @@ final class Json
                 throw $failure->within($key);
             }
         }
+    }
+
+    /** What json_decode() gave, for the codecs: keys stay text. */
+    private static function withTextKeys(mixed $value): mixed
+    {
+        return match (true) {
+            is_array($value) => array_map(self::withTextKeys(...), $value),
+            is_object($value) && array_filter(array_keys((array) $value), is_int(...)) !== [] => new TextKeys(array_map(self::withTextKeys(...), (array) $value)),
+            is_object($value) => (object) array_map(self::withTextKeys(...), (array) $value),
+            default => $value,
+        };
     }
 
     private static function encode(mixed $value, int $flags): string

@@ -117,8 +117,9 @@ final class MessagePackEncoder
 
     /**
      * @param array<mixed> $values
+     * @param bool $asText whether integers among the keys are sent as text
      */
-    private function map(array $values, int $depth): string
+    private function map(array $values, int $depth, bool $asText = false): string
     {
         $count = count($values);
         $packed = match (true) {
@@ -130,7 +131,7 @@ final class MessagePackEncoder
 
         try {
             foreach ($values as $key => $value) {
-                $packed .= is_string($key) ? self::string($key) : self::int($key);
+                $packed .= $asText || is_string($key) ? self::string((string) $key) : self::int($key);
                 if (is_string($value) && strlen($value) >= self::LARGE) {
                     self::append($packed, $value, false);
                 } elseif (is_string($value)) {
@@ -153,6 +154,7 @@ final class MessagePackEncoder
         return match (true) {
             $object instanceof Bytes => self::bytes($object->bytes),
             $object instanceof DateTimeInterface => self::timestamp($object),
+            $object instanceof TextKeys => $depth < Values::MAX_DEPTH ? $this->map($object->values, $depth, true) : throw Values::tooDeep(),
             $object instanceof JsonSerializable => $this->standIn(Values::standIn($object), $depth),
             $object instanceof stdClass => $this->array(Values::properties($object), $depth, true),
             default => $this->standIn(Values::standIn($object), $depth),

@@ -27,7 +27,7 @@ class DoctorCommand extends Command
         $this->setName('doctor')
             ->setDescription('Look at all that a worker needs, and say what to do about what is missing')
             ->addArgument('app', InputArgument::OPTIONAL, 'a Python file or module that registers services', 'gotask/app.py')
-            ->addOption('address', 'a', InputOption::VALUE_REQUIRED, 'unix:///path.sock or tcp://host:port [default: $GOTASK_ADDRESS or ' . Addresses::DEFAULT . ']')
+            ->addOption('address', 'a', InputOption::VALUE_REQUIRED, 'unix:///path.sock or tcp://host:port; several with commas between [default: $GOTASK_ADDRESS or ' . Addresses::DEFAULT . ']')
             ->addOption('python', 'p', InputOption::VALUE_REQUIRED, 'the interpreter [default: $GOTASK_PYTHON or the first that has what is needed]')
             ->addOption('json', null, InputOption::VALUE_NONE, 'one JSON document, for programs')
             ->setHelp('Exit codes: <info>0</info> a worker can start; <info>1</info> something must be mended first.');
@@ -54,12 +54,13 @@ class DoctorCommand extends Command
      */
     protected function examine(Options $options): array
     {
-        return (new Doctor(
-            $options->text('app') ?? 'gotask/app.py',
-            Addresses::of($options->text('address'))[0],
-            $options->text('python'),
-            (string) getcwd(),
-        ))->examine();
+        $findings = [];
+        foreach (Addresses::of($options->text('address')) as $place => $address) {
+            $doctor = new Doctor($options->text('app') ?? 'gotask/app.py', $address, $options->text('python'), (string) getcwd());
+            array_push($findings, ...$place === 0 ? $doctor->examine() : $doctor->examineAddress());
+        }
+
+        return $findings;
     }
 
     private function show(Finding $finding, OutputInterface $output): void

@@ -5,6 +5,9 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console\Doctor;
 
 use Reasno\GoTask\Address;
+use Reasno\GoTask\Console\Addresses;
+use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Process\Availability;
 use Reasno\GoTask\Process\ChildProcess;
 use Reasno\GoTask\Process\Files;
@@ -25,6 +28,9 @@ use function strlen;
  */
 final class Doctor
 {
+    /** Seconds that a worker gets to answer. */
+    private const PATIENCE = 1.0;
+
     /**
      * @param string $app a file or a module
      * @param string $directory from which relative paths count
@@ -48,9 +54,18 @@ final class Doctor
             ...$this->php(),
             ...ChildProcess::obstacle() === null ? (new Interpreters($this->python, $this->directory, $this->command))->examine($this->requirements()) : [],
             ...$this->app(),
-            ...$this->address(),
-            ...$this->worker(),
+            ...$this->examineAddress(),
         ];
+    }
+
+    /**
+     * The address alone, and the worker there.
+     *
+     * @return list<Finding>
+     */
+    public function examineAddress(): array
+    {
+        return [...$this->address(), $this->worker()];
     }
 
     /**
@@ -132,19 +147,30 @@ final class Doctor
         return [new Finding(true, sprintf('the address is %s, %d of %d bytes', $address, strlen($path), Address::MAX_UNIX_PATH))];
     }
 
-    /**
-     * @return list<Finding>
-     */
-    private function worker(): array
+    private function worker(): Finding
     {
         $status = (new StatusFile($this->address))->read();
 
-        return [match ($status?->availability) {
-            null => new Finding(null, 'no worker runs there', 'it starts with the server, or with `vendor/bin/gotask serve`'),
+        return match ($status?->availability) {
+            null => $this->ask(),
             Availability::Ready => new Finding(true, "a worker is ready, watched by process {$status->supervisor}"),
             Availability::Starting => new Finding(null, 'a worker is being started', 'wait a moment'),
             Availability::Failed => new Finding(false, "the worker does not start: {$status->message}", 'mend that; it is tried again by itself'),
-        }];
+        };
+    }
+
+    /** Nobody here looks after it: it may run on another machine, or by itself. */
+    private function ask(): Finding
+    {
+        try {
+            Addresses::connect([$this->address])->call('GoTask.Ping', null, self::PATIENCE);
+
+            return new Finding(true, 'a worker answers there');
+        } catch (ConnectFailed|ValueError) {
+            return new Finding(null, 'no worker runs there', 'it starts with the server, or with `vendor/bin/gotask serve`');
+        } catch (GoTaskException $failure) {
+            return new Finding(null, "who is there does not answer: {$failure->getMessage()}");
+        }
     }
 
     private function requirements(): ?string

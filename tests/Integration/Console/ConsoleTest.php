@@ -143,6 +143,14 @@ final class ConsoleTest extends TestCase
         self::assertSame([0, "\"x\"\n"], array_slice(self::gotask(['call', 'GoTask.Ping', '"x"', '--address', "unix:///nowhere.sock,{$address}"]), 0, 2));
     }
 
+    public function testDoctorSaysSomethingOfEachAddress(): void
+    {
+        $address = (string) self::$worker?->address();
+        [, $stdout] = self::gotask(['doctor', '--address', "unix:///tmp/nowhere/x.sock,{$address},tcp://127.0.0.1:1"]);
+
+        self::assertMatchesRegularExpression("~the address is unix:///tmp/nowhere/x\\.sock,.*\\n.* no worker runs there\\n.*\\n.*the address is {$address}, .*\\nok   a worker answers there\\nok   the address is tcp://127\\.0\\.0\\.1:1\\n.* no worker runs there~", $stdout);
+    }
+
     public function testABrokerWithoutASupervisorIsReloadedAllTheSame(): void
     {
         self::assertSame([0, "{\"generation\":2}\n", ''], self::gotask(['reload', '--json']));

@@ -123,6 +123,19 @@ final class ServeTest extends TestCase
         self::assertSame('2', (new Client($this->address))->call('App.version'));
     }
 
+    public function testAWatchedAppWhoseFirstStartFailsIsBackAsSoonAsAFileChanges(): void
+    {
+        $app = $this->app('broken');
+        $this->serve($app, '--watch');
+        $this->await('the next start is in');
+        file_put_contents($this->version, '2');
+        touch($app, time() + 10);
+        $this->await('ready at');
+
+        self::assertSame('2', (new Client($this->address))->call('App.version'));
+        self::assertStringNotContainsString('the next start is in 8 seconds', $this->output);
+    }
+
     public function testAReloadOfWhatCannotStartTriesAtOnce(): void
     {
         $this->serve($this->app('1'));

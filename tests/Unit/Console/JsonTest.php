@@ -10,6 +10,8 @@ use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Exception\EncodeFailed;
+use Reasno\GoTask\Goridge\JsonCodec;
+use Reasno\GoTask\Goridge\MessagePackCodec;
 
 #[CoversClass(Json::class)]
 final class JsonTest extends TestCase
@@ -29,6 +31,15 @@ final class JsonTest extends TestCase
     {
         $text = '{"min":-9223372036854775808,"max":9223372036854775807,"text":"12345678901234567890","float":1.5e300,"none":{},"list":[]}';
         self::assertSame($text, strtr(Json::line((array) Json::parse($text, '')), ['1.5e+300' => '1.5e300']));
+    }
+
+    public function testKeysStayText(): void
+    {
+        $payload = Json::parse('{"1": [{"0": {}, "a": {"-7": []}}], "b": {"c": 1}}', '');
+        foreach ([new MessagePackCodec(false), new MessagePackCodec()] as $codec) {
+            self::assertSame('82a1319182a13080a16181a22d3790a16281a16301', bin2hex($codec->encode($payload)));
+        }
+        self::assertSame('{"1":[{"0":{},"a":{"-7":[]}}],"b":{"c":1}}', (new JsonCodec())->encode($payload));
     }
 
     #[TestWith(['{"a": 1', 'the argument payload is not JSON: Syntax error: {"a": 1'])]
