@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from . import _children
 from ._generation import Generation
 from ._inline import InlineRunner
 
@@ -70,6 +71,13 @@ class Generations:
         self._ending = True
         for generation in self._all():
             generation.kill()
+
+    def children_ended(self) -> None:
+        """Looks which workers have ended, and reaps what workers have left behind."""
+        for worker in self.workers:
+            worker.look()
+        if all(generation.inline is None for generation in self._all()):
+            _children.reap_orphans(worker.pid for worker in self.workers)
 
     # -- what there is ------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What the standard library does not offer of Linux: to end with one's parent. Elsewhere it does nothing."""
+"""What the standard library does not offer of Linux, for processes to end with one another. Elsewhere it does nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def die_with_parent(parent: int, number: signal.Signals) -> None:
@@ -14,9 +15,33 @@ def die_with_parent(parent: int, number: signal.Signals) -> None:
 
     "The parent" is the thread that started this process (prctl(2)): parents start their children from threads that stay.
     """
+    _prctl(_PR_SET_PDEATHSIG, int(number))
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
+
+
+def adopt_orphans() -> None:
+    """From now on processes below this one whose parent ends become its children, not those of process 1, which in a
+    container reaps them hardly ever.
+    """
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_group(lifeline: int) -> None:
+    """From now on the kernel sends SIGKILL to all of this process's group when the other end of that pipe is closed.
+
+    It does so by itself, whatever this process is doing then (F_SETSIG of fcntl(2)).
+    """
+    if sys.platform == "linux":
+        from fcntl import F_GETFL, F_SETFL, F_SETOWN, F_SETSIG, fcntl
+
+        fcntl(lifeline, F_SETOWN, -os.getpgrp())
+        fcntl(lifeline, F_SETSIG, signal.SIGKILL)
+        fcntl(lifeline, F_SETFL, fcntl(lifeline, F_GETFL) | os.O_ASYNC)
+
+
+def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), number)
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from contextvars import copy_context
 from struct import Struct
@@ -141,6 +142,7 @@ class Runner:
         self._was_large = False  # the last result: the next one is worth a look at what it consists of
         self._methods: dict[bytes, Method] = {}
         self._heads: dict[int, bytes] = {}
+        self._pid = os.getpid()
 
     def method(self, name: bytes) -> Method:
         method = self._methods.get(name)
@@ -196,6 +198,10 @@ class Runner:
 
     def raised(self, job: Job, error: BaseException, stopped: bool) -> list[Buffer]:
         """The reply with what the method raised; `stopped`: because it was told to end."""
+        if os.getpid() != self._pid:
+            from ._fork import end_by
+
+            end_by(error)
         if stopped:
             at = where(error)
             what = f"it was interrupted ({at})" if at else "it was interrupted"

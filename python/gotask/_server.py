@@ -9,9 +9,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ._broker import Broker
+from ._children import has_trackers
 from ._config import Config
 from ._entrance import Entrance
-from ._linux import die_with_parent
+from ._linux import adopt_orphans, die_with_parent
 from ._listener import AddressUnusable, Listener
 from ._file_watch import FileWatch
 from ._log import Log
@@ -72,6 +73,9 @@ class _Server:
         if self._config.managed:
             loop.add_reader(0, self._lifeline)
         broker = Broker(self._config, self._log, loop, self._ready, self._start_failed)
+        adopt_orphans()
+        # Not by the loop: uvloop refuses this one.
+        signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(broker.generations.children_ended))
         try:
             broker.start()
             if self._config.watch:
@@ -91,6 +95,7 @@ class _Server:
         finally:
             broker.generations.kill()
             await self._wait_for_workers(broker)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._log.flush()
         return self._exit_code
 
@@ -119,7 +124,7 @@ class _Server:
     async def _wait_for_workers(self, broker: Broker) -> None:
         """After SIGKILL: only a process in an uninterruptible system call takes longer than a moment."""
         for _ in range(100):
-            if not broker.generations.workers:
+            if not broker.generations.workers and not has_trackers():
                 return
             await asyncio.sleep(_DRAIN_CHECK)
 

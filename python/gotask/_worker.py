@@ -6,13 +6,14 @@ import os
 import signal
 import socket
 import sys
+import time
 
 from . import _context, _interrupts
 from ._channel import Channel
 from ._entry import receive
 from ._errors import failure_text
 from ._forward import forward_logging
-from ._linux import die_with_parent
+from ._linux import die_with_group, die_with_parent
 from ._loader import load
 from ._records import ASYNC, FAILED, READY, SYNC
 from ._registry import default_registry
@@ -24,16 +25,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+# Seconds that processes of multiprocessing get to end when their worker does.
+PROCESS_GRACE = 0.5
+
 
 def main() -> int:
     """`--worker NUMBERS APP GROUP`, as the broker starts it (see `_worker_handle`)."""
     numbers = [int(number) for number in sys.argv[2].split(",")]
-    channel_fd, descriptors_fd, log_fd, slots_fd, stacks_fd, sync_fd, async_fd, *revoked_fds = numbers[:9]
-    concurrency, max_payload, parent, grace = numbers[9:]
-    for fd in numbers[:9]:
+    (
+        channel_fd,
+        descriptors_fd,
+        log_fd,
+        slots_fd,
+        stacks_fd,
+        lifeline,
+        sync_fd,
+        async_fd,
+        *revoked_fds,
+    ) = numbers[:10]
+    concurrency, max_payload, parent, grace = numbers[10:]
+    for fd in numbers[:10]:
         os.set_inheritable(fd, False)  # what a method starts gets none of them: it could hold them for ever
     app, group = sys.argv[3:5]
     _interrupts.write_stacks(stacks_fd)
+    die_with_group(lifeline)
+    # It is to watch over this process alone, so that it is quiet once that has ended.
+    os.register_at_fork(after_in_child=lambda: os.close(lifeline))
     die_with_parent(parent, signal.SIGKILL)
     sys.argv = [app]
     # What a method prints goes to the log; a dying worker's last words are not to be lost in a buffer.
@@ -96,9 +113,10 @@ def report_failure(channel: Channel, error: BaseException) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """Ends this process as Python does, but without waiting for threads that a method started and left running."""
+    """Ends this process as Python does, but without waiting for threads and processes that a method left running."""
     import atexit
 
+    _end_processes()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -106,6 +124,19 @@ def leave(code: int) -> NoReturn:
         except (OSError, ValueError):
             pass  # nobody reads it any more
     os._exit(code)
+
+
+def _end_processes() -> None:
+    """Those of multiprocessing, whose own exit function would wait for them: SIGTERM, and SIGKILL to what is left."""
+    process = sys.modules.get("multiprocessing.process")
+    children = process.active_children() if process is not None else ()
+    for child in children:
+        child.terminate()
+    until = time.monotonic() + PROCESS_GRACE
+    for child in children:
+        child.join(max(0.0, until - time.monotonic()))
+        if child.is_alive():
+            child.kill()
 
 
 def report_close(service: str, error: BaseException) -> None:

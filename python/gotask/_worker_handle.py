@@ -12,7 +12,7 @@ import time
 from asyncio import AbstractEventLoop
 from typing import TYPE_CHECKING, Any, Final
 
-from . import _interrupts
+from . import _children, _interrupts
 from ._certificate import Certificate, Stacks, describe
 from ._entry import MESSAGES
 from ._environment import worker_environment
@@ -56,6 +56,13 @@ STACKS_TIME: Final = 0.02
 _STOP_TIME: Final = 0.002
 
 
+# Reads of a dead worker's output: more than a pipe holds, and an end of it where another process still writes there.
+_LAST_READS: Final = 32
+
+# Seconds between two looks at a worker whose channel has ended.
+_END_CHECK: Final = 0.1
+
+
 class WorkerHandle:
     """One worker process of a group. States: starting, ready, leaving (it takes no more calls), dead."""
 
@@ -84,6 +91,13 @@ class WorkerHandle:
         self._stderr_tail = b""
         self._peak_memory = 0
         self._stderr, their_stderr = os.pipe()
+        try:
+            # When the broker ends, however that is, the kernel ends what is left of the worker's group (see `_linux`).
+            their_lifeline, self._lifeline = os.pipe()
+        except OSError:
+            os.close(self._stderr)
+            os.close(their_stderr)
+            raise
         os.set_blocking(self._stderr, False)
         descriptors = (
             theirs.fileno(),
@@ -91,6 +105,7 @@ class WorkerHandle:
             their_log.fileno(),
             self.slots.segment.fd,
             self._stacks.fd,
+            their_lifeline,
             lanes[0].receiver.fileno(),
             lanes[1].receiver.fileno(),
             lanes[0].revoked.segment.fd,
@@ -114,8 +129,8 @@ class WorkerHandle:
                 start_new_session=True,
                 env=worker_environment(os.environ, config.secret, config.log_level, group.is_multiple),
             )
-            self._pidfd = os.pidfd_open(self.process.pid) if hasattr(os, "pidfd_open") else -1
         except OSError:
+            os.close(self._lifeline)
             self._close()
             raise
         finally:
@@ -124,6 +139,7 @@ class WorkerHandle:
             their_descriptors.close()
             their_log.close()
             os.close(their_stderr)
+            os.close(their_lifeline)
 
     @property
     def pid(self) -> int:
@@ -141,8 +157,6 @@ class WorkerHandle:
         loop.add_reader(self._channel, self._readable)
         loop.add_reader(self._log_socket, self._log_readable)
         loop.add_reader(self._stderr, self._stderr_readable)
-        if self._pidfd >= 0:
-            loop.add_reader(self._pidfd, self._ended)
 
     # -- what it is asked ---------------------------------------------------------------------------------------------
 
@@ -184,12 +198,9 @@ class WorkerHandle:
     # -- its end ------------------------------------------------------------------------------------------------------
 
     def kill(self, reason: str = "", words: str = "") -> None:
-        """Ends the worker and what it started, at once. `reason` and `words` say why, to those whose calls it ran."""
+        """Ends the worker at once, and then what it started. `reason` and `words` say why, to those whose calls it ran."""
         self._kill_reason, self._kill_words = self._kill_reason or reason, self._kill_words or words
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
+        self._signal(signal.SIGKILL)
 
     def write_stacks(self) -> None:
         """Makes it write down where its threads are."""
@@ -240,7 +251,10 @@ class WorkerHandle:
 
     def _signal(self, number: int) -> None:
         if self.process.returncode is None:
-            os.kill(self.pid, number)
+            try:
+                os.kill(self.pid, number)
+            except PermissionError:
+                pass  # it has become another user's
 
     def _is_stopped(self) -> bool:
         until = time.monotonic() + _STOP_TIME
@@ -260,8 +274,7 @@ class WorkerHandle:
     def _readable(self) -> None:
         if not self._read():
             self._loop.remove_reader(self._channel)
-            if self._pidfd < 0:
-                self._ended()
+            self._await_end()
         self._group.batch()
 
     def _read(self) -> bool:
@@ -324,33 +337,43 @@ class WorkerHandle:
             self._log.warning("a worker sent a log record that is no JSON", pid=self.pid)
         return True
 
-    def _stderr_readable(self) -> None:
+    def _stderr_readable(self) -> int:
+        """Passes on what it wrote: so many bytes. 0: nobody can write there any more; -1: there is nothing."""
         try:
             data = os.read(self._stderr, 65536)
         except (BlockingIOError, InterruptedError):
-            return
+            return -1
         if not data:
             self._loop.remove_reader(self._stderr)
-            return
+            return 0
         self._stderr_tail = (self._stderr_tail + data)[-_STDERR_TAIL:]
         self._log.raw(data)
+        return len(data)
 
-    def _ended(self) -> None:
-        self.kill()  # what it started and left behind; before wait(), so that the number is still its own
-        self._peak_memory = _wait(self.process)
+    def look(self) -> None:
+        """Sees whether it has ended, and what it left behind to its end."""
+        if self.state == "dead" or not _children.has_ended(self.pid):
+            return
+        size, reads = 1, 0
+        while size > 0 and reads < _LAST_READS:
+            size, reads = self._stderr_readable(), reads + 1
+        _children.kill_group(self.pid, size != 0, self._lifeline)
+        self.process.returncode, self._peak_memory = _children.wait(self.pid)
         self._loop.remove_reader(self._channel)
         self._loop.remove_reader(self._stderr)
         self._loop.remove_reader(self._log_socket)
         while self._log_readable():
             pass
         self.read_all()
-        self._stderr_readable()
-        if self._pidfd >= 0:
-            self._loop.remove_reader(self._pidfd)
-            os.close(self._pidfd)
         self._group.died(self)
         self._close()
         self._group.batch()
+
+    def _await_end(self) -> None:
+        """Its channel has ended. Looks by itself, should the signal of its death get lost in code that runs in the broker."""
+        self.look()
+        if self.state != "dead":
+            self._loop.call_later(_END_CHECK, self._await_end)
 
     def _segment(self, size: int) -> Segment | None:
         """What a large reply is in. None: it did not come through, or can't be mapped, for want of descriptors."""
@@ -381,14 +404,3 @@ class WorkerHandle:
             return bool(self._channel.recv(1, socket.MSG_PEEK))
         except OSError:
             return False
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Takes note of its exit; the most memory that it ever had, in bytes."""
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-    except ChildProcessError:
-        process.wait()
-        return 0
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return int(usage.ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
