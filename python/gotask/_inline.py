@@ -6,6 +6,7 @@ The shortest way, and without isolation: a sync method holds up everything, and 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ class InlineRunner:
         self._registry = Registry()
         self._runner = Runner(self._registry, broker.config.max_payload)
         self._job = Job(0, 0.0, 0, 0, 0, b"", b"", None)
-        self._tasks: dict[Call, tuple[Job, asyncio.Task[None]]] = {}
+        self._tasks: dict[Call, tuple[Job, asyncio.Task[list[Buffer]]]] = {}
 
     def open(self, then: Callable[[], None], on_failed: Callable[[str], None]) -> None:
         """Imports the app as it is now and opens its services, then says so."""
@@ -101,9 +102,14 @@ class InlineRunner:
         if not is_async:
             self._answer(call, self._runner.run(job))
             return
-        task = self._loop.create_task(self._run(call, job))
+        task = self._loop.create_task(run_async(self._runner, job))
         self._tasks[call] = job, task
-        task.add_done_callback(lambda _: self._tasks.pop(call, None))
+        task.add_done_callback(lambda task: self._ended(call, task))
+        if call.deadline:
+            # A little later: a timer may be early by the clock's resolution, and an early one is no deadline yet.
+            pause = call.deadline - time.monotonic() + 0.001
+            timer = self._loop.call_later(pause, self.cancel, call)
+            task.add_done_callback(lambda task: timer.cancel())
 
     def cancel(self, call: Call) -> None:
         job, task = self._tasks.get(call, (None, None))
@@ -111,9 +117,12 @@ class InlineRunner:
             job.cancelled = True
             task.cancel()
 
-    async def _run(self, call: Call, job: Job) -> None:
-        self._answer(call, await run_async(self._runner, job))
-        self._flush()
+    def _ended(self, call: Call, task: asyncio.Task[list[Buffer]]) -> None:
+        """Answers out here and not in the task: a transport that has to wait would go on in the context of that call."""
+        del self._tasks[call]
+        if not task.cancelled():
+            self._answer(call, task.result())
+            self._flush()
 
     def _answer(self, call: Call, reply: list[bytes]) -> None:
         call.release()
