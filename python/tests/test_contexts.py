@@ -91,6 +91,7 @@ class Async:
             while not call.cancelled:
                 time.sleep(0.005)
             note(f"ended {call.method}")
+            time.sleep(0.5)
         await asyncio.to_thread(work)
 
     async def executor(self):
