@@ -36,6 +36,9 @@ SYSTEM_METHODS: Final = ("GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTas
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
 MAX_ROUTES: Final = 4096
 
+# Bytes of the names of idempotent methods that callers are told when they connect; above it they ask GoTask.Methods.
+MAX_IDEMPOTENT: Final = 16_384
+
 # Bytes of the body of GoTask.Hello, which is decoded here. No other body is.
 MAX_HELLO: Final = 4096
 
@@ -69,6 +72,8 @@ class Broker:
         self._connections: set[Connection] = set()
         self._catalogue = Catalogue([])
         self._methods: dict[int, bytes] = {}  # the answer to GoTask.Methods, by codec
+        # Names of the methods that a caller may call again when it has lost their answer; None: too many to be told.
+        self.idempotent: list[str] | None = None
         self._draining = False
         self._started_at = time.time()
         self.generations = Generations(self, self._serve, on_start_failed)
@@ -221,13 +226,15 @@ class Broker:
                     f"a body of {len(body)} bytes for GoTask.Hello: at most {MAX_HELLO} are allowed"
                 )
             call.owner.hello(decode(codec, body))
-            hello = {
+            hello: dict[str, Any] = {
                 "protocol": 1,
                 "peer": "python",
                 "version": VERSION,
                 "max_payload": self.config.max_payload,
                 "pid": os.getpid(),
             }
+            if self.idempotent is not None:
+                hello["idempotent"] = self.idempotent
             return encode(codec, hello)
         if name == "GoTask.Methods":
             known = self._methods.get(codec)
@@ -281,6 +288,8 @@ class Broker:
         self._catalogue = Catalogue(generation.describe())
         self._methods.clear()
         self.routes.clear()
+        names = [method["name"] for method in self._catalogue.descriptions if method["idempotent"]]
+        self.idempotent = names if sum([len(name) + 8 for name in names]) <= MAX_IDEMPOTENT else None
         if self.ready:
             return
         self.ready = True

@@ -159,7 +159,10 @@ class Gate(asyncio.Protocol):
                 raise NotAuthorized(
                     f"the worker at {self._address} has another shared key than the caller: give both the same"
                 )
-            self._reply(frame, {"proof": self._key.proof(_key.BROKER, *nonces)})
+            reply: dict[str, Any] = {"proof": self._key.proof(_key.BROKER, *nonces)}
+            if self._broker.idempotent is not None:
+                reply["idempotent"] = self._broker.idempotent
+            self._reply(frame, reply)
             if not self._decoder.idle:
                 raise ProtocolError("calls came before it was shown who makes them")
             self._pass()

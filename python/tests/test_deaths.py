@@ -132,3 +132,4 @@ def test_a_call_of_an_idempotent_method_is_made_again_once(broker: BrokerProcess
     assert broker.logged("is idempotent and made again")["level"] == "warning"
     described = {method["name"]: method for method in peer.call("GoTask.Methods")}
     assert described["Sync.crash_once"]["idempotent"] and not described["Sync.echo"]["idempotent"]
+    assert "Sync.crash_once" in peer.hello["idempotent"] and "Sync.echo" not in peer.hello["idempotent"]

@@ -68,14 +68,27 @@ final class Dispatcher
 
     private readonly Retries $retries;
 
+    /** What the last broker that was lost had said when it was greeted. */
+    private string $greeting = '';
+
+    /** Why no connection could be opened when that was last tried, and until when those that were to be sent with others take it for granted. */
+    private null|ConnectFailed|DeadlineExceeded|NotAuthorized|WorkerStartFailed $outage = null;
+
+    private int $outageEnd = 0;
+
     /** What holds up those who want to know what a peer says of its methods, while one of them asks. */
     private ?Latch $asking = null;
 
     /**
      * @param non-empty-list<Address> $addresses
+     * @param null|Runtime $plain the runtime where there are neither coroutines nor fibers, for tests
      */
-    public function __construct(private readonly array $addresses, private readonly Settings $settings, private readonly Codec $codec)
-    {
+    public function __construct(
+        private readonly array $addresses,
+        private readonly Settings $settings,
+        private readonly Codec $codec,
+        private readonly ?Runtime $plain = null,
+    ) {
         $this->retries = new Retries();
         $this->hasSwoole = class_exists(Coroutine::class, false);
         $this->codecFlag = $codec->flag();
@@ -111,7 +124,7 @@ final class Dispatcher
      */
     public function connect(Pending $call, int $now): Connection
     {
-        $connection = $this->connections()->acquire($call->deadline, $now, $call->method);
+        $connection = $this->acquire($call, $now);
         if ($call->callFlags !== 0 && $connection->session->peer !== Peer::Broker) {
             $this->requireBroker($connection, $call);
         }
@@ -235,6 +248,33 @@ final class Dispatcher
     }
 
     /**
+     * One of many calls does not try what has just failed for another one of them, for as long as that took: or else an address
+     * that does not answer would cost each of them that time, one after the other.
+     *
+     * @throws GoTaskException
+     */
+    private function acquire(Pending $call, int $now): Connection
+    {
+        if ($this->outage !== null && $call->isOneOfMany && $now < $this->outageEnd) {
+            throw $this->outage;
+        }
+
+        try {
+            $connection = $this->connections()->acquire($call->deadline, $now, $call->method);
+        } catch (ConnectFailed|DeadlineExceeded|NotAuthorized|WorkerStartFailed $failed) {
+            $reason = $failed->getPrevious();
+            $this->outage = $failed instanceof DeadlineExceeded && $reason instanceof ConnectFailed ? $reason : $failed;
+            $end = hrtime(true);
+            $this->outageEnd = $end + $end - $now;
+
+            throw $failed;
+        }
+        $this->outage = null;
+
+        return $connection;
+    }
+
+    /**
      * Whether it can be made again whatever its method.
      */
     private function hasNotRun(Pending $call): bool
@@ -305,6 +345,9 @@ final class Dispatcher
     {
         $pause = $this->retries->pause($call->repeats + 1);
         $isTooLate = hrtime(true) + (int) ($pause * 1e9) >= $call->deadline;
+        if (! $this->mayBeIdempotent($call)) {
+            return false;
+        }
         if ($isTooLate || $call->repeats + 1 >= Retries::ATTEMPTS || $this->retries->isEmpty() || $call->connection?->retired === true) {
             return false;
         }
@@ -337,6 +380,25 @@ final class Dispatcher
     }
 
     /**
+     * Whether it can be, by what is known already: any other call is told of its loss at once, however long the next broker takes.
+     */
+    private function mayBeIdempotent(Pending $call): bool
+    {
+        $session = $call->connection?->session;
+        if ($session?->peer === Peer::Broker) {
+            $this->greeting = $session->greeting;
+        }
+        if (str_starts_with($call->method, 'GoTask.')) {
+            return true;
+        }
+        if ($session?->peer === Peer::Plain || $this->greeting === '') {
+            return false;
+        }
+
+        return Methods::told($this->greeting)?->isIdempotent($call->method) ?? true;
+    }
+
+    /**
      * Whether a method is idempotent, by what the peer says of it that would run it next. It is asked once on each connection.
      *
      * @throws GoTaskException
@@ -348,7 +410,7 @@ final class Dispatcher
             return true;
         }
         while (true) {
-            $connection = $this->connections()->acquire($call->deadline, (int) hrtime(true), $call->method);
+            $connection = $this->acquire($call, (int) hrtime(true));
             if ($connection->methods !== null) {
                 return $connection->methods->isIdempotent($call->method);
             }
@@ -475,7 +537,7 @@ final class Dispatcher
             }
         }
 
-        return $this->blocking ??= $this->make(new BlockingRuntime());
+        return $this->blocking ??= $this->make($this->plain ?? new BlockingRuntime());
     }
 
     private function make(Runtime $runtime): Connections

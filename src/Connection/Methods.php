@@ -4,8 +4,12 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Connection;
 
+use function array_fill_keys;
+use function array_filter;
+use function array_map;
 use function is_array;
 use function is_string;
+use function json_decode;
 use function str_contains;
 use function str_replace;
 use function strtolower;
@@ -37,6 +41,21 @@ final class Methods
         }
 
         return new self($idempotent);
+    }
+
+    /**
+     * @param string $greeting what a broker said when it was greeted, see Session
+     * @return null|self null: it told nothing of this
+     */
+    public static function told(string $greeting): ?self
+    {
+        $said = json_decode($greeting, true);
+        $names = is_array($said) ? $said['idempotent'] ?? null : null;
+        if (! is_array($names)) {
+            return null;
+        }
+
+        return new self(array_fill_keys(array_map(self::fold(...), array_filter($names, is_string(...))), true));
     }
 
     /**

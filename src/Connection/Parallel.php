@@ -31,6 +31,9 @@ use function spl_object_id;
  */
 final class Parallel
 {
+    /** ns that the source of the calls takes for one before it is looked what has been answered meanwhile. */
+    private const BUSY = 1_000_000;
+
     /** Seconds; every call has its deadline. */
     private const LONG = 1e6;
 
@@ -71,9 +74,14 @@ final class Parallel
     public function run(): void
     {
         $place = 0;
+        $isLazy = ! is_array($this->calls);
 
         try {
+            $asked = hrtime(true);
             foreach ($this->calls as $key => $call) {
+                if ($isLazy && $this->window !== [] && hrtime(true) - $asked > self::BUSY) {
+                    $this->receive();
+                }
                 while (count($this->window) >= $this->concurrency) {
                     $this->advance();
                 }
@@ -82,7 +90,8 @@ final class Parallel
                     throw new ValueError('The key of each call must be an integer or a string, one is ' . get_debug_type($key) . '.');
                 }
                 $this->keys[$place] = $key;
-                $this->start($place++, $key, $call);
+                $this->start($place++, $key, $call, $isLazy);
+                $asked = hrtime(true);
             }
             while ($this->window !== []) {
                 $this->advance();
@@ -126,7 +135,7 @@ final class Parallel
         return $results;
     }
 
-    private function start(int $place, int|string $key, mixed $pair): void
+    private function start(int $place, int|string $key, mixed $pair, bool $isLazy): void
     {
         if (! is_array($pair) || ! is_string($pair[0] ?? null) || count($pair) > 2) {
             throw new ValueError("The call under the key {$key} must be a pair of method and payload, it is " . get_debug_type($pair) . '.');
@@ -134,8 +143,14 @@ final class Parallel
 
         try {
             $call = ($this->prepare)($pair[0], $pair[1] ?? null);
-            $now = hrtime(true);
-            $this->dispatcher->connect($call, $now)->hold($call, $now);
+            $call->isOneOfMany = true;
+            if ($isLazy) {
+                // Whatever takes its time to give the next call does not keep this one from running meanwhile.
+                $this->dispatcher->submit($call);
+            } else {
+                $now = hrtime(true);
+                $this->dispatcher->connect($call, $now)->hold($call, $now);
+            }
             $this->window[$place] = $call;
             if ($this->runtime !== null) {
                 $this->watch($place, $call, $this->runtime);
@@ -144,6 +159,22 @@ final class Parallel
             throw $cancelled;
         } catch (GoTaskException $error) {
             $this->errors[$place] = $error;
+        }
+    }
+
+    /**
+     * Takes what has come while the source worked: a large answer waits for somebody to read it.
+     */
+    private function receive(): void
+    {
+        $connections = [];
+        foreach ($this->window as $call) {
+            if ($call->connection !== null) {
+                $connections[spl_object_id($call->connection)] = $call->connection;
+            }
+        }
+        foreach ($connections as $connection) {
+            $connection->receiveNow();
         }
     }
 

@@ -317,6 +317,7 @@ final class Pool implements Connections
                 $connection->submit($authenticate, hrtime(true));
                 $this->awaitAnswer($connection, $authenticate);
                 $handshake->verify($authenticate->reply);
+                $connection->session->greeting = $authenticate->reply;
             }
         } catch (ConnectFailed|NotAuthorized $failed) {
             $connection->close($failed->getMessage());

@@ -64,6 +64,9 @@ final class Session extends Outstanding
 
     public readonly Outbox $outbox;
 
+    /** What the broker said of itself when it was greeted: JSON, or '' before that and of another peer. */
+    public string $greeting = '';
+
     private readonly FrameDecoder $decoder;
 
     /** Bytes of the PONGs that were appended since none of them waited, and where the last one ends. */
@@ -380,6 +383,7 @@ final class Session extends Outstanding
             return;
         }
         $this->peer = Peer::Broker;
+        $this->greeting = $hello->reply;
         $this->maxPayload = min($limit, $this->maxPayload);
         if ($givenUp !== []) {
             $this->append(implode('', array_map(self::stop(...), $givenUp)));

@@ -35,6 +35,13 @@ namespace Swoole {
         {
         }
 
+        /**
+         * @return false|list<array{function?: string}>
+         */
+        public static function getBackTrace(int $cid = 0, int $options = 0, int $limit = 0): array|false
+        {
+        }
+
         /** @param array<string, mixed> $options */
         public static function set(array $options): void
         {

@@ -37,6 +37,9 @@ final class FakeRuntime implements Runtime
     /** @var list<Connection> what it makes, before it makes connections to nobody */
     public array $makes = [];
 
+    /** @var null|Closure(): void what runs each time before it connects */
+    public ?Closure $beforeConnect = null;
+
     /** @var null|Closure(): void what runs once while it connects */
     public ?Closure $onConnect = null;
 
@@ -49,6 +52,9 @@ final class FakeRuntime implements Runtime
 
         $this->connected[] = (string) $address;
 
+        if ($this->beforeConnect !== null) {
+            ($this->beforeConnect)();
+        }
         $onConnect = $this->onConnect;
         $this->onConnect = null;
         if ($onConnect !== null) {
@@ -81,6 +87,5 @@ final class FakeRuntime implements Runtime
 
     public function pause(float $seconds): void
     {
-        throw new LogicException('Nobody waits.');
     }
 }

@@ -136,7 +136,10 @@ final class BlockingConnectionTest extends TestCase
 
     public function testWhatIsClosedInTheMiddleOfAReadIsClosedAfterIt(): void
     {
-        $this->transport->onRead = fn () => $this->connection->close('as asked');
+        $this->transport->onRead = function (): void {
+            $this->connection->close('as asked');
+            self::assertFalse($this->transport->closed);
+        };
         $call = self::pending(str_repeat('x', 100));
         $this->connection->submit($call, self::now());
         $this->connection->await($call);

@@ -14,6 +14,7 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use function array_shift;
 use function str_split;
 use function strlen;
+use function substr;
 
 /**
  * A socket whose peer answers every call with what it was given, in pieces; and where something runs, once, when bytes have been
@@ -30,7 +31,22 @@ final class ScriptedTransport implements Transport
     /** @var list<string> */
     public array $answers = [];
 
-    public int $calls = 0;
+    /** @var list<Closure(): void> what answers a call when nothing else is to be read */
+    public array $held = [];
+
+    public int $writes = 0;
+
+    /** How many calls have been answered. */
+    public int $answered = 0;
+
+    /** @var list<Frame> what has been written */
+    public array $frames = [];
+
+    /** Nothing more comes once the answers are read. */
+    public bool $isGone = false;
+
+    /** Nothing can be written any more. */
+    public bool $isBroken = false;
 
     public bool $closed = false;
 
@@ -38,20 +54,39 @@ final class ScriptedTransport implements Transport
 
     /**
      * @param int<1, max> $piece bytes that a read brings at most
+     * @param null|Closure(self, Frame, string, string): void $peer what it does with a call, of a method and a body
      */
-    public function __construct(private readonly int $piece = 7)
+    public function __construct(private readonly int $piece = 7, private readonly ?Closure $peer = null)
     {
         $this->decoder = new FrameDecoder();
     }
 
+    public function answer(Frame $call, string $body, int $flags): void
+    {
+        $this->answered++;
+        $method = substr($call->payload, 0, $call->options[1]);
+        $reply = Frame::encode($flags, [$call->options[0], $call->options[1]], $method . $body);
+        $this->answers = [...$this->answers, ...str_split($reply, $this->piece)];
+    }
+
     public function write(string $bytes): int
     {
+        if ($this->isBroken) {
+            return -1;
+        }
+        $this->writes++;
         $this->decoder->feed($bytes);
         while (($frame = $this->decoder->next()) instanceof Frame) {
-            if (($frame->flags & Flag::CONTROL) === 0) {
-                $this->calls++;
-                $reply = Frame::encode($frame->flags, [$frame->options[0], $frame->options[1]], $frame->payload);
-                $this->answers = [...$this->answers, ...str_split($reply, $this->piece)];
+            $this->frames[] = $frame;
+            if (($frame->flags & Flag::CONTROL) !== 0) {
+                continue;
+            }
+            $name = $frame->options[1];
+            $body = substr($frame->payload, $name);
+            if ($this->peer === null) {
+                $this->answer($frame, $body, $frame->flags);
+            } else {
+                ($this->peer)($this, $frame, substr($frame->payload, 0, $name), $body);
             }
         }
         [$run, $this->onWrite] = [$this->onWrite, null];
@@ -60,13 +95,16 @@ final class ScriptedTransport implements Transport
         return strlen($bytes);
     }
 
-    public function read(int $length, int $wait): string
+    public function read(int $length, int $wait): ?string
     {
         if ($this->closed) {
             throw new LogicException('It was closed.');
         }
-        $bytes = array_shift($this->answers) ?? '';
-        if ($bytes !== '') {
+        if ($this->answers === [] && $this->held !== []) {
+            array_shift($this->held)();
+        }
+        $bytes = array_shift($this->answers) ?? ($this->isGone ? null : '');
+        if ($bytes !== '' && $bytes !== null) {
             [$run, $this->onRead] = [$this->onRead, null];
             $run === null || $run();
         }
