@@ -37,6 +37,31 @@ final class ServerTest extends HyperfTestCase
         $this->assertCleanLog();
     }
 
+    /** What systemd does unless it is told otherwise. Swoole answers its own requests then in base mode alone. */
+    public function testASignalToAllProcessesAtOnceCutsOffNoCall(): void
+    {
+        $this->app->publish();
+        $this->edit('gotask/app.py', '        return', "        import time\n        print('begun', flush=True)\n        time.sleep(0.5)\n        return");
+        $this->app->start(['SERVER_MODE' => self::BASE, 'GOTASK_WORKERS' => '3']);
+        $this->json('/hi?name=Jo');
+        $connections = [];
+        for ($i = 0; $i < 3; $i++) {
+            $connections[] = $connection = stream_socket_client("tcp://127.0.0.1:{$this->app->port}");
+            self::assertIsResource($connection);
+            fwrite($connection, "GET /hi?name=n{$i} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        }
+        Wait::until(fn (): bool => substr_count($this->app->log(), 'begun') === 4, 5.0, $this->app->log(...));
+        foreach (array_keys($this->app->processes()) as $pid) {
+            posix_kill($pid, SIGTERM);
+        }
+
+        foreach ($connections as $i => $connection) {
+            self::assertStringEndsWith("{\"hello\":\"n{$i}\"}", (string) stream_get_contents($connection), $this->app->log());
+        }
+        $this->app->wait();
+        Wait::until(fn (): bool => $this->app->processes() === [], 3.0, fn (): string => implode("\n", $this->app->processes()));
+    }
+
     public function testAServerOfCoroutines(): void
     {
         $this->app->publish();
