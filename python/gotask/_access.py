@@ -17,7 +17,7 @@ from ._options import option
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-_UCRED = Struct("3i")
+_UCRED = Struct("iII")  # process, user, group
 
 # What a file mode gives to anybody but the owner.
 _OTHERS = 0o077

@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         if not self._decoder.idle:
-            self._broker.log.warning(f"a peer closed its connection within a frame ({self.peer})")
+            self._broker.log.often("a peer closed its connection within a frame", self.peer)
         return False
 
     def pause_writing(self) -> None:
@@ -406,7 +406,7 @@ class Connection(asyncio.Protocol):
                 call.dropped = True
                 self._broker.cancelled(call)
         elif not frame.stream & PONG:
-            self._broker.log.debug(f"an unknown control frame was ignored: {frame!r}")
+            self._broker.log.often("an unknown control frame was ignored", repr(frame), "debug")
         if segment is not None:
             segment.close()
 
@@ -435,7 +435,7 @@ class Connection(asyncio.Protocol):
         return view
 
     def _abort(self, reason: str) -> None:
-        self._broker.log.warning(f"a connection was closed: {reason} ({self.peer})")
+        self._broker.log.often("a connection was closed", f"{reason} ({self.peer})")
         self.flush()
         self._closing = True
         self._pending.clear()

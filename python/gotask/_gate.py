@@ -13,7 +13,7 @@ from . import _protocol as wire
 from ._access import credentials_of
 from ._address import Address, TcpAddress
 from ._connection import Connection
-from ._errors import GoTaskError, InvalidRequest, NotAuthorized, ProtocolError
+from ._errors import GoTaskError, NotAuthorized
 from ._key import Key
 from ._options import option
 from ._protocol import Decoder, Frame
@@ -21,11 +21,19 @@ from ._protocol import Decoder, Frame
 if TYPE_CHECKING:
     from ._broker import Broker
 
-# Bytes of the largest frame from a peer that has not shown who it is, seconds it has for that, and how many such there may be:
-# with one more the oldest has to go, so that who connects and says nothing keeps nobody out.
+# Bytes of the largest frame from a peer that has not shown who it is, seconds it has for that (with TLS's handshake), and how
+# many such there may be: with one more the oldest has to go, so that who connects and says nothing keeps nobody out.
 MAX_FRAME = 4096
 TIMEOUT = 10.0
 MAX_WAITING = 256
+
+# So many more may have been told to go while their descriptors are not closed yet.
+MAX_LEAVING = 64
+
+# Seconds that a peer that was refused has to take the answer, and to say goodbye where TLS asks for it.
+LINGER = 1.0
+
+_TURNED_AWAY = "a peer that had to show who it is was turned away"
 
 AUTHENTICATE = b"GoTask.Authenticate"
 _HELLO = b"GoTask.Hello"
@@ -39,37 +47,51 @@ class Guest(Protocol):
 
 
 class Lobby:
-    """Who is at the gates of a broker, the oldest first."""
+    """Who is at the gates of a broker, the oldest first. Whoever has been turned away counts until its descriptor is closed."""
 
     def __init__(self) -> None:
         self._waiting: dict[Guest, None] = {}
+        self._leaving: set[Guest] = set()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._waiting) + len(self._leaving)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody more is to be let in before some of those that have to go are gone."""
+        return len(self._leaving) >= MAX_LEAVING
 
     def enter(self, guest: Guest) -> None:
         if len(self._waiting) >= MAX_WAITING:
-            oldest = next(iter(self._waiting))
-            self.leave(oldest)
-            oldest.turn_away("too many peers that have not shown who they are")
+            next(iter(self._waiting)).turn_away("too many peers that have not shown who they are")
         self._waiting[guest] = None
 
+    def turned_away(self, guest: Guest) -> None:
+        """It has been told to go."""
+        if guest in self._waiting:
+            del self._waiting[guest]
+            self._leaving.add(guest)
+
     def leave(self, guest: Guest) -> None:
+        """It has shown who it is, or its descriptor is closed."""
         self._waiting.pop(guest, None)
+        self._leaving.discard(guest)
 
 
 class Gate(asyncio.Protocol):
     """Stands at the beginning of each connection; where nothing is to be shown, a `Connection` takes its place at once."""
 
-    def __init__(self, broker: Broker, address: Address) -> None:
+    def __init__(self, broker: Broker, address: Address, since: float) -> None:
         self._broker = broker
         self._address = address
+        self._since = since  # it is connected, of the loop's time
         self._key: Key | None = broker.config.access.key if isinstance(address, TcpAddress) else None
         self._refusal: NotAuthorized | None = None
         self._decoder = Decoder(MAX_FRAME)
         self._caller_nonce: bytes | None = None
         self._broker_nonce = b""
         self._structured = False
+        self._told = False  # that it is refused
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -80,32 +102,31 @@ class Gate(asyncio.Protocol):
             self._pass()
             return
         self._broker.lobby.enter(self)
-        self._timer = self._broker.loop.call_later(
-            TIMEOUT, self.turn_away, f"it did not within {TIMEOUT:g} s"
+        self._timer = self._broker.loop.call_at(
+            self._since + TIMEOUT, self.turn_away, f"it did not within {TIMEOUT:g} s"
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
 
     def data_received(self, data: bytes) -> None:
-        for event in self._decoder.feed(data):
+        events = self._decoder.feed(data)
+        for place, event in enumerate(events):
             if self._transport.is_closing():
                 return
             try:
-                self._answer(event)
+                self._answer(event, place + 1 == len(events) and self._decoder.idle)
             except GoTaskError as error:
                 self._refuse(event, error)
         if self._decoder.error is not None:
             self.turn_away(str(self._decoder.error))
 
     def turn_away(self, reason: str) -> None:
-        """Closes the connection of a peer that has not shown who it is."""
-        if not self._transport.is_closing():
-            if self._refusal is None:
-                self._broker.log.warning(
-                    f"a peer that had to show who it is was turned away: {reason} ({self._peer})"
-                )
-            self._transport.close()
+        """Ends the connection of a peer that has not shown who it is, at once."""
+        if self._refusal is None and not self._transport.is_closing():
+            self._broker.log.often(f"{_TURNED_AWAY}: {reason}", self._peer)
+        self._broker.lobby.turned_away(self)
+        self._transport.abort()
 
     @property
     def _peer(self) -> str:
@@ -119,9 +140,9 @@ class Gate(asyncio.Protocol):
         found = credentials_of(cast(socket.socket, self._transport.get_extra_info("socket")))
         if found is None or access.admits(found):
             return
-        self._broker.log.warning(
-            f"a connection to {self._address} was refused: the user {found.uid} of process {found.pid} may not call"
-            f" ({option('--allow-uids')})",
+        self._broker.log.often(
+            f"a connection to {self._address} was refused",
+            f"the user {found.uid} of process {found.pid} may not call ({option('--allow-uids')})",
             uid=found.uid,
             process=found.pid,
         )
@@ -130,8 +151,8 @@ class Gate(asyncio.Protocol):
             f" one, or start the worker with {option('--allow-uids')} {found.uid}"
         )
 
-    def _answer(self, event: wire.Event) -> None:
-        """Raises what the peer is told instead."""
+    def _answer(self, event: wire.Event, is_last: bool) -> None:
+        """Raises what the peer is told instead. `is_last`: nothing came behind it."""
         frame = self._call(event)
         method = _method(frame)
         self._structured = self._structured or method == _HELLO
@@ -159,12 +180,12 @@ class Gate(asyncio.Protocol):
                 raise NotAuthorized(
                     f"the worker at {self._address} has another shared key than the caller: give both the same"
                 )
+            if not is_last:
+                raise NotAuthorized("calls came before it was shown who makes them")
             reply: dict[str, Any] = {"proof": self._key.proof(_key.BROKER, *nonces)}
             if self._broker.idempotent is not None:
                 reply["idempotent"] = self._broker.idempotent
             self._reply(frame, reply)
-            if not self._decoder.idle:
-                raise ProtocolError("calls came before it was shown who makes them")
             self._pass()
         else:
             raise self._wants_key()
@@ -178,8 +199,9 @@ class Gate(asyncio.Protocol):
     def _call(self, event: wire.Event) -> Frame:
         if not isinstance(event, Frame):
             raise NotAuthorized(f"a frame of {event.length} bytes before it was shown who sends it")
-        if event.flags & wire.CONTROL or len(event.options) < 2:
-            raise InvalidRequest("the first frames are calls")
+        options = event.options
+        if event.flags & wire.CONTROL or len(options) < 2 or options[1] > len(event.raw) - event.start:
+            raise NotAuthorized("a frame that is no call before it was shown who sends it")
         return event
 
     def _refuse(self, event: wire.Event, error: GoTaskError) -> None:
@@ -193,8 +215,13 @@ class Gate(asyncio.Protocol):
             self._transport.write(
                 wire.encode(flags | wire.ERROR, (event.options[0], len(method)), method + body)
             )
-        if self._refusal is None or method != _HELLO:
-            self.turn_away(error.message)
+        if self._refusal is None or method != _HELLO or self._told:
+            if self._refusal is None:
+                self._broker.log.often(_TURNED_AWAY, f"{error.message} ({self._peer})")
+            self._broker.lobby.turned_away(self)
+            self._transport.close()
+            self._broker.loop.call_later(LINGER, self._transport.abort)
+        self._told = True
 
     def _reply(self, frame: Frame, result: dict[str, Any]) -> None:
         method = _method(frame)
@@ -225,5 +252,5 @@ def _map(frame: Frame) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise InvalidRequest("the body is to be a JSON map")
+        raise NotAuthorized("the body of the first calls is a JSON map")
     return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from asyncio import AbstractEventLoop
 from typing import Any
@@ -12,6 +13,13 @@ from ._outlet import Outlet
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 
+# Of what peers can cause as often as they like, so many records of a kind in so many seconds are written; the rest is counted.
+OFTEN = 10
+OFTEN_SECONDS = 10.0
+
+# What a terminal obeys, in the output of workers: all but tab, line feed, carriage return and colours.
+_CONTROL = re.compile(rb"\x1b(?!\[[0-9;]*m)|[\0-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\xc2[\x80-\x9f]")
+
 
 class Log:
     """Writes records at or above `level`. `managed`: one JSON line a record on stdout, as the supervisor reads them."""
@@ -19,22 +27,25 @@ class Log:
     def __init__(self, level: str, managed: bool) -> None:
         self._threshold = LEVELS[level]
         self._managed = managed
-        self._stderr = Outlet(2)
+        self._stderr = Outlet(2, _dropped_output)
         self._records = self._stderr
+        self._loop: AbstractEventLoop | None = None
+        self._often: dict[str, tuple[int, str]] = {}  # by kind: how often in these seconds, and what was last
         if managed:
             # The records get the pipe for themselves: what an app prints in this process goes to standard error.
-            self._records = Outlet(os.dup(1))
+            self._records = Outlet(os.dup(1), _dropped_records)
             os.dup2(2, 1)
 
     def attach(self, loop: AbstractEventLoop) -> None:
-        """From now on, a supervisor that does not read costs records and not the broker's time."""
+        """From now on, a reader that does not read costs records and not the broker's time."""
+        self._loop = loop
+        self._stderr.attach(loop)
         if self._managed:
             self._records.attach(loop)
-            self._stderr.attach(loop)
 
     def raw(self, data: bytes) -> None:
-        """What a worker wrote to its standard error, as it is."""
-        self._stderr.write(data)
+        """What a worker wrote to its standard error, but for what a terminal would obey."""
+        self._stderr.write(_CONTROL.sub(lambda found: f"\\x{found[0][-1]:02x}".encode(), data))
 
     def debug(self, message: str, **context: Any) -> None:
         self.record({"level": "debug", "message": message, "context": context})
@@ -48,9 +59,24 @@ class Log:
     def error(self, message: str, **context: Any) -> None:
         self.record({"level": "error", "message": message, "context": context})
 
+    def often(self, kind: str, what: str, level: str = "warning", **context: Any) -> None:
+        """What a peer can cause as often as it likes: beyond OFTEN of a kind in OFTEN_SECONDS it is only counted."""
+        count, _ = self._often.get(kind, (0, ""))
+        self._often[kind] = count + 1, what
+        if count < OFTEN:
+            self.record({"level": level, "message": f"{kind}: {what}", "context": context})
+        if count == 0 and self._loop is not None:
+            self._loop.call_later(OFTEN_SECONDS, self._tell, kind, level)
+
+    def _tell(self, kind: str, level: str) -> None:
+        count, what = self._often.pop(kind)
+        if count > OFTEN:
+            more = f"{count - OFTEN} more in the last {OFTEN_SECONDS:g} s, the last one: {what}"
+            self.record({"level": level, "message": f"{kind}: {more}"})
+
     def record(self, record: dict[str, Any]) -> None:
         """A record as a worker sends it: level, message, and where they apply logger, time, context, exception."""
-        level = record.get("level", "info")
+        level = str(record.get("level", "info"))
         if LEVELS.get(level, 20) < self._threshold:
             return
         record.setdefault("logger", "gotask")
@@ -64,21 +90,51 @@ class Log:
         elif message := fields.get("message"):
             self.record({"level": "error" if event == "failed" else "info", "message": message})
 
-    def flush(self) -> None:
-        """Writes what waits for a reader, as far as that takes it."""
-        self._records.flush()
-        self._stderr.flush()
+    def close(self) -> None:
+        """Writes what is left, as far as somebody reads it."""
+        for kind in tuple(self._often):
+            self._tell(kind, "warning")
+        self._records.close()
+        if self._stderr is not self._records:
+            self._stderr.close()
 
     def _write(self, line: str) -> None:
-        dropped = self._records.take_dropped()
-        if dropped:
-            self.warning(f"{dropped} log records were dropped: nobody read them")
         self._records.write(line.encode("utf-8", "replace") + b"\n")
 
 
 def _text(record: dict[str, Any]) -> str:
-    clock = time.strftime("%H:%M:%S", time.localtime(record["time"]))
-    context = "".join(f" {key}={value!r}" for key, value in (record.get("context") or {}).items())
-    line = f"{clock} {record['level']:<8} {record['logger']}: {record['message']}{context}"
+    """A record for people: no part of it can be taken for another record, nor be obeyed by a terminal."""
+    try:
+        clock = time.strftime("%H:%M:%S", time.localtime(record["time"]))
+    except (TypeError, ValueError, OverflowError, OSError):
+        clock = time.strftime("%H:%M:%S")
+    context = record.get("context") or {}
+    if isinstance(context, dict):
+        context = "".join(f" {key}={value!r}" for key, value in context.items())
+    level, logger = record.get("level", "info"), record["logger"]
+    line = f"{level!s:<8} {logger}: {record.get('message', '')}{context}"
     exception = record.get("exception")
-    return f"{line}\n{exception.rstrip()}" if exception else line
+    return f"{clock} {_harmless(f'{line}{chr(10)}{exception}'.rstrip() if exception else line)}"
+
+
+def _harmless(text: str) -> str:
+    """Further lines are indented; whatever else does not print, but for tabs, is written as Python would in a string."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\t" else "\n    " if char == "\n" else ascii(char)[1:-1]
+        for char in text.replace("\r\n", "\n")
+    )
+
+
+def _dropped_records(pieces: int, size: int) -> bytes:
+    message = f"{pieces} log records were dropped: nobody read them"
+    record = {"level": "warning", "message": message, "logger": "gotask", "time": time.time()}
+    return json.dumps(record).encode() + b"\n"
+
+
+def _dropped_output(pieces: int, size: int) -> bytes:
+    clock = time.strftime("%H:%M:%S")
+    return (
+        f"{clock} warning  gotask: {size} bytes of log and output were dropped: nobody read them\n".encode()
+    )

@@ -1,35 +1,67 @@
-"""Writing to a pipe whose reader may be slow, or never read at all: what does not fit is kept for a while, then dropped."""
+"""Writing to a pipe, a terminal or a socket whose reader may be slow, or never read: what does not fit waits; where too much
+does, it is dropped and counted."""
 
 from __future__ import annotations
 
 import os
+import select
+import socket
+import stat
 from collections import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
+    from collections.abc import Callable
 
 # Bytes that wait for a reader; what comes beyond is counted and dropped.
 MAX_BACKLOG = 1024 * 1024
 
+# Milliseconds that the reader gets at the end to take what waits.
+_LAST_WAIT = 500
+
 
 class Outlet:
-    """Writes whole pieces to a descriptor and never blocks, once it knows the loop."""
+    """Writes whole pieces to a descriptor and never blocks, once it knows the loop.
 
-    def __init__(self, fd: int) -> None:
+    `notice(pieces, bytes)` makes the piece that says how much was dropped; it stands where that would have stood.
+    """
+
+    def __init__(self, fd: int, notice: Callable[[int, int], bytes]) -> None:
         self._fd = fd
+        self._notice = notice
+        self._socket: socket.socket | None = None
+        self._is_own = False
+        self._shared = False  # the descriptor's flags had to be changed, which others may share
         self._loop: AbstractEventLoop | None = None
         self._backlog: deque[bytes] = deque()
         self._size = 0
         self._watching = False
         self._dropped = 0  # pieces
+        self._dropped_bytes = 0
 
     def attach(self, loop: AbstractEventLoop) -> None:
         """From now on it does not wait for the reader."""
         self._loop = loop
-        os.set_blocking(self._fd, False)
+        try:
+            mode = os.fstat(self._fd).st_mode
+        except OSError:
+            return  # it is closed: nothing is written
+        if stat.S_ISSOCK(mode):
+            self._socket = socket.socket(fileno=os.dup(self._fd))
+        elif stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+            try:
+                # Opened anew: a terminal or pipe that a shell or PHP writes to as well must not become non-blocking for them.
+                flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+                self._fd = os.open(f"/proc/self/fd/{self._fd}", flags)
+                self._is_own = True
+            except OSError:
+                self._shared = os.get_blocking(self._fd)
+                os.set_blocking(self._fd, False)
 
     def write(self, piece: bytes) -> None:
+        if self._dropped:
+            self._say_dropped()
         if self._backlog:
             self._keep(piece)
             return
@@ -46,23 +78,47 @@ class Outlet:
             if rest:
                 self._backlog.appendleft(rest)
                 self._size += len(rest)
-                return
-        if self._watching and self._loop is not None:
+                break
+            if not self._backlog and self._dropped:
+                self._say_dropped()
+        if not self._backlog and self._watching and self._loop is not None:
             self._loop.remove_writer(self._fd)
             self._watching = False
 
-    def take_dropped(self) -> int:
-        """How many pieces were dropped since it was asked last; 0 as long as there is no room to say so."""
-        if self._size + 4096 > MAX_BACKLOG:
-            return 0
-        dropped, self._dropped = self._dropped, 0
-        return dropped
+    def close(self) -> None:
+        """Writes what waits, but for a reader that takes nothing for half a second. Nothing is written afterwards."""
+        self.flush()
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        while self._backlog and poll.poll(_LAST_WAIT):
+            before = self._size
+            self.flush()
+            if self._size == before:
+                break
+        if self._shared:
+            os.set_blocking(self._fd, True)
+        if self._socket is not None:
+            self._socket.close()
+        if self._is_own:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _say_dropped(self) -> None:
+        """Once there is room to: what comes then follows."""
+        notice = self._notice(self._dropped, self._dropped_bytes)
+        if self._size + len(notice) <= MAX_BACKLOG // 2:
+            self._dropped = self._dropped_bytes = 0
+            self._keep(notice)
 
     def _put(self, piece: bytes) -> bytes:
         """What could not be written now."""
         try:
             while piece:
-                piece = piece[os.write(self._fd, piece) :]
+                if self._socket is not None:
+                    written = self._socket.send(piece, socket.MSG_DONTWAIT)
+                else:
+                    written = os.write(self._fd, piece)
+                piece = piece[written:]
         except (BlockingIOError, InterruptedError):
             return piece
         except OSError:
@@ -70,8 +126,9 @@ class Outlet:
         return b""
 
     def _keep(self, piece: bytes) -> None:
-        if self._size + len(piece) > MAX_BACKLOG:
+        if self._dropped or self._size + len(piece) > MAX_BACKLOG:
             self._dropped += 1
+            self._dropped_bytes += len(piece)
             return
         self._backlog.append(piece)
         self._size += len(piece)

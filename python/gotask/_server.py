@@ -84,7 +84,7 @@ class _Server:
             entrances = [Entrance(broker, listener) for listener in self._listeners]
             if not self._now.is_set():
                 for entrance in entrances:
-                    await entrance.open()
+                    entrance.open()
             await self._end.wait()
             for entrance in entrances:
                 entrance.close()
@@ -96,7 +96,7 @@ class _Server:
             broker.generations.kill()
             await self._wait_for_workers(broker)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._log.flush()
+            self._log.close()
         return self._exit_code
 
     async def _drain(self, broker: Broker) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
+import ssl
 import stat
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,7 @@ from gotask._access import is_loopback
 from gotask._async_client import AsyncClient
 from gotask._client import Client
 from gotask._errors import ConnectFailed, GoTaskError, NotAuthorized
+from gotask._gate import MAX_LEAVING, MAX_WAITING, Lobby
 from gotask._key import Key
 from gotask._tls import Tls
 
@@ -145,6 +150,45 @@ def test_a_call_sent_along_with_the_proof_is_not_run(keyed: BrokerProcess, tmp_p
     assert not (tmp_path / "written").exists()
 
 
+def test_a_proof_that_is_sent_several_times_leaves_nothing_behind() -> None:
+    process = started(address=f"tcp://127.0.0.1:{free_port()}", env={"GOTASK_KEY": KEY})
+    assert process.address is not None
+    try:
+        peer = Peer(process.address, hello=False)
+        nonce = "11" * 32
+        said = json.loads(peer.call_raw("GoTask.Hello", json.dumps({"nonce": nonce}).encode(), wire.JSON))
+        proof = Key(KEY).proof(_key.CALLER, bytes.fromhex(nonce), bytes.fromhex(said["nonce"]))
+        body = b"GoTask.Authenticate" + json.dumps({"proof": proof}).encode()
+        peer.socket.sendall(b"".join(wire.encode(wire.JSON, (sequence, 19), body) for sequence in (2, 3, 4)))
+        assert b"calls came before" in peer.reply(2).payload
+        with pytest.raises((EOFError, ConnectionResetError)):
+            peer.read()
+        with Client(process.address, key=KEY) as client:
+            assert client.call("GoTask.Status")["connections"] == 1
+            answers: list[Any] = []
+            thread = threading.Thread(target=lambda: answers.append(client.call("App.sleep", 0.3)))
+            thread.start()
+            while not call(process.address, key=KEY, method="GoTask.Status", payload=None)["running"]:
+                pass
+            process.process.send_signal(signal.SIGTERM)
+            thread.join(20)
+            assert answers == [0.3]
+        assert process.process.wait(20) == 0 and process.stderr() == ""
+    finally:
+        process.end()
+
+
+@pytest.mark.parametrize("length", [15, 2**32 - 1], ids=str)
+def test_a_name_longer_than_its_payload_is_no_call(keyed: BrokerProcess, length: int) -> None:
+    assert keyed.address is not None
+    peer = Peer(keyed.address, hello=False)
+    peer.socket.sendall(wire.encode(wire.JSON, (1, length), b"GoTask.Hello{}"))
+    reply = peer.reply(1)
+    assert reply.flags & wire.ERROR and b"no call" in reply.payload
+    with pytest.raises(EOFError):
+        peer.read()
+
+
 def test_a_proof_is_worth_nothing_on_another_connection(keyed: BrokerProcess) -> None:
     assert keyed.address is not None
     nonce = "11" * 32
@@ -217,8 +261,6 @@ def test_a_broker_that_only_pretends_to_have_it_gets_no_call(caller: Caller) -> 
                 frames.append(frame.payload[: frame.options[1]])
                 connected.sendall(bytes(frame.raw))
         connected.close()
-
-    import threading
 
     thread = threading.Thread(target=pretend)
     thread.start()
@@ -400,6 +442,78 @@ def test_peers_that_begin_no_handshake_keep_nobody_out(
         connection.close()
 
 
+def descriptors(process: BrokerProcess) -> int:
+    return len(os.listdir(f"/proc/{process.process.pid}/fd"))
+
+
+def until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def handshake(process: BrokerProcess, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """A peer that comes through TLS and says nothing."""
+    host, _, port = str(process.address).removeprefix("tls://").rpartition(":")
+    return context.wrap_socket(socket.create_connection((host, int(port))))
+
+
+def test_peers_that_were_turned_away_keep_no_descriptor(certificates: Certificates) -> None:
+    """Whatever they do: those that say nothing after TLS's handshake, and those that were refused and do not say goodbye."""
+    process = started(
+        *["--tls-certificate", certificates.broker, "--tls-key", certificates.broker_key],
+        address=f"tls://127.0.0.1:{free_port()}",
+        env={"GOTASK_KEY": KEY},
+    )
+    try:
+        few = descriptors(process) + 3  # the loop opens some of its own
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        refused = [handshake(process, context) for _ in range(20)]
+        for peer in refused:
+            peer.sendall(wire.encode(wire.RAW, (1, 6), b"App.hi"))
+            assert b"asks for a shared key" in peer.recv(4096)
+        assert until(lambda: descriptors(process) <= few)
+        silent = [handshake(process, context) for _ in range(MAX_WAITING + 40)]
+        assert until(lambda: descriptors(process) <= few + MAX_WAITING)
+        assert call(process.address, key=KEY, tls=Tls(ca=certificates.ca)) == {"hello": "x"}
+        for peer in (*refused, *silent):
+            peer.close()
+        assert until(lambda: descriptors(process) <= few)
+    finally:
+        assert process.end() == 0
+
+
+class Guest:
+    """One whose descriptor is closed some time after it was turned away."""
+
+    def __init__(self, lobby: Lobby) -> None:
+        self.lobby = lobby
+
+    def turn_away(self, reason: str) -> None:
+        self.lobby.turned_away(self)
+
+
+def test_whoever_has_to_go_counts_until_it_is_gone() -> None:
+    lobby = Lobby()
+    guests = [Guest(lobby) for _ in range(MAX_WAITING + MAX_LEAVING)]
+    full = []
+    for guest in guests:
+        full.append(lobby.is_full)
+        lobby.enter(guest)
+    full.append(lobby.is_full)
+    assert full.index(True) == len(guests) == len(lobby)
+    lobby.leave(guests[0])
+    full.append(lobby.is_full)
+    assert not full[-1]
+    for guest in guests:
+        lobby.leave(guest)
+    assert len(lobby) == 0
+
+
 def test_tls_alone_lets_nobody_in_from_the_network(certificates: Certificates) -> None:
     pair = ["--tls-certificate", certificates.broker, "--tls-key", certificates.broker_key]
     assert "is open to the network" in refused("--address", "tls://0.0.0.0:1", *pair)
@@ -508,6 +622,23 @@ def test_a_plain_peer_of_another_user_is_told_in_text(open_folder: Path) -> None
     try:
         ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
         assert "takes no calls from the user" in ended.stdout and ended.stdout.rstrip().endswith("b''")
+    finally:
+        process.end()
+
+
+@as_root
+def test_a_refused_user_is_told_twice_and_no_more(open_folder: Path) -> None:
+    path = open_folder / "b.sock"
+    process = started("--socket-mode", "0666", "--allow-uids", "12345", address=f"unix://{path}")
+    hello = wire.encode(wire.JSON, (1, 12), b"GoTask.Hello{}")
+    program = (
+        f"import os; os.setuid({NOBODY})\nimport socket\ns = socket.socket(socket.AF_UNIX); s.connect({str(path)!r})\n"
+        f"s.sendall({hello!r} * 50)\nall = b''\nwhile True:\n  data = s.recv(4096)\n  all += data\n  if not data: break\n"
+        "print(all.count(b'takes no calls from the user'))"
+    )
+    try:
+        ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+        assert ended.stdout == "2\n", ended.stderr
     finally:
         process.end()
 
