@@ -36,6 +36,11 @@ class Stacks:
     def fd(self) -> int:
         return self._segment.fd
 
+    @property
+    def size(self) -> int:
+        """Bytes written since the beginning, or since clear()."""
+        return os.fstat(self.fd).st_size
+
     def read(self) -> str:
         """What was written since the beginning, or since clear()."""
         return os.pread(self.fd, MAX_STACKS, 0).strip(b"\0\n").decode("utf-8", "replace")

@@ -26,6 +26,9 @@ MIN_PAUSE = 0.02
 # look of ours, so many seconds later: within nanoseconds it has left its core's store buffer.
 SURE = 0.01
 
+# Seconds that a worker gets to write its stacks at most: on a busy machine its turn may be long in coming.
+STACKS_LIMIT = 1.0
+
 DEADLINE, CANCELLED = "deadline", "cancelled"
 
 
@@ -166,10 +169,15 @@ class Deadlines:
             return
         stop.kill_at = inf
         worker.write_stacks()
-        self._loop.call_later(STACKS_TIME, self._kill, stop, worker)
+        self._loop.call_later(STACKS_TIME, self._kill, stop, worker, 0, now + STACKS_LIMIT)
 
-    def _kill(self, stop: _Stop, worker: WorkerHandle) -> None:
+    def _kill(self, stop: _Stop, worker: WorkerHandle, seen: int, until: float) -> None:
+        """Kills it when it has written its stacks, or when `until` is over. `seen`: bytes of them at the last look."""
         if worker.state == "dead" or not self._group.is_outstanding(stop.lane, stop.call.number):
+            return
+        written = worker.stacks_written()
+        if (written == 0 or written != seen) and time.monotonic() < until:
+            self._loop.call_later(STACKS_TIME, self._kill, stop, worker, written, until)
             return
         what = "was cancelled" if stop.reason == CANCELLED else "had run out of time"
         words = f"{stop.call.name} {what} and did not end when it was asked to"

@@ -49,7 +49,7 @@ _STDERR_TAIL: Final = 8192
 MAX_LOG_RECORD: Final = 1024 * 1024
 
 
-# Seconds that a worker gets to write its stacks before it is killed: faulthandler takes well below a millisecond.
+# Seconds that a worker usually takes to write its stacks: faulthandler itself takes well below a millisecond.
 STACKS_TIME: Final = 0.02
 
 # Seconds that a stopped process takes at most to be seen as such; then it is killed without more ado.
@@ -206,6 +206,10 @@ class WorkerHandle:
         """Makes it write down where its threads are."""
         self._stacks.clear()
         self._signal(_interrupts.STACKS_SIGNAL)
+
+    def stacks_written(self) -> int:
+        """Bytes of them so far."""
+        return self._stacks.size
 
     def kill_if_running(self, lane: int, number: int, reason: str, words: str) -> bool:
         """Kills it unless it has answered that call: another one, which may run by now, is not to suffer. False: it has."""

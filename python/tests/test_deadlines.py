@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,6 +188,32 @@ def test_interrupts_hit_the_call_that_is_meant_and_no_other(tmp_path: Path) -> N
     lines = log.read_text().split()
     assert len(lines) == len(set(lines))
     assert broker.end() == 0
+
+
+def test_where_it_was_is_known_although_its_worker_has_no_turn_for_a_while(broker: BrokerProcess) -> None:
+    peer = connect(broker)
+    workers(peer)
+    sequence = peer.send("Sync.hold_the_gil", None, DEADLINE, 0)
+    # Whichever runs it: both have no turn.
+    pids = [*workers(peer)]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    assert eventually(lambda: any(is_pending(pid, signal.SIGQUIT) for pid in pids))
+    time.sleep(0.1)  # beyond the time that it takes on an idle machine
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    error = peer.result(sequence)
+    assert error["code"] == "deadline_exceeded" and "in hold_the_gil" in error["data"]["stack"]
+    workers(peer)
+
+
+def is_pending(pid: int, number: int) -> bool:
+    """Whether that signal waits for a process to have its turn."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "ShdPnd":
+            return bool(int(value, 16) >> (number - 1) & 1)
+    return False
 
 
 def test_calls_that_wait_are_told_at_their_deadline_not_when_a_worker_is_free(tmp_path: Path) -> None:
