@@ -249,7 +249,7 @@ def test_a_deadline_ends_the_call_and_tells_the_peer(peer: Peer, client_class: A
         began = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             client.call("never", timeout=0.05)
-        assert 0.04 < time.monotonic() - began < 1
+        assert 0.04 < time.monotonic() - began < 10  # of the 30 s that are the default
         assert client.call("echo", "next") == "next"
         peer.wait_for(lambda frame: bool(frame.flags & wire.CONTROL and frame.stream & wire.STOP))
     assert peer.connections == 1

@@ -125,7 +125,7 @@ def test_a_method_has_a_time_limit_of_its_own(broker: BrokerProcess) -> None:
     peer = connect(broker)
     began = time.monotonic()
     assert peer.call("Sync.limited")["code"] == "deadline_exceeded"
-    assert time.monotonic() - began < 5  # it sleeps for a minute
+    assert time.monotonic() - began < 30  # it sleeps for a minute
     assert peer.call("Sync.limited", None, 50, 0)["code"] == "deadline_exceeded"
 
 
@@ -190,17 +190,20 @@ def test_interrupts_hit_the_call_that_is_meant_and_no_other(tmp_path: Path) -> N
     assert broker.end() == 0
 
 
-def test_where_it_was_is_known_although_its_worker_has_no_turn_for_a_while(broker: BrokerProcess) -> None:
+def test_where_it_was_is_known_although_its_worker_has_no_turn_for_a_while(
+    broker: BrokerProcess, tmp_path: Path
+) -> None:
     peer = connect(broker)
     workers(peer)
-    sequence = peer.send("Sync.hold_the_gil", None, DEADLINE, 0)
-    # Whichever runs it: both have no turn.
-    pids = [*workers(peer)]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    assert eventually(lambda: any(is_pending(pid, signal.SIGQUIT) for pid in pids))
-    time.sleep(0.1)  # beyond the time that it takes on an idle machine
-    for pid in pids:
+    begun = tmp_path / "begun"
+    sequence = peer.send("Sync.hold_the_gil", str(begun), DEADLINE, 0)
+    assert eventually(begun.exists)
+    pid = int(begun.read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert eventually(lambda: is_pending(pid, signal.SIGQUIT))
+        time.sleep(0.1)  # beyond the time that it takes on an idle machine
+    finally:
         os.kill(pid, signal.SIGCONT)
     error = peer.result(sequence)
     assert error["code"] == "deadline_exceeded" and "in hold_the_gil" in error["data"]["stack"]
@@ -222,9 +225,8 @@ def test_calls_that_wait_are_told_at_their_deadline_not_when_a_worker_is_free(tm
     peer = connect(broker)
     busy = [peer.send("Sync.append", [str(tmp_path / "log"), "x", 0.5]) for _ in range(4)]
     waiting = peer.send("Sync.echo", 1, 100, 0)
-    began = time.monotonic()
     assert peer.result(waiting)["code"] == "deadline_exceeded"
-    assert time.monotonic() - began < 1.5  # the worker is free after 2 s
+    assert busy[-1] not in peer.replies
     assert [peer.result(sequence) for sequence in busy] == ["x"] * 4
     assert broker.end() == 0
 

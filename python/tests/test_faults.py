@@ -167,7 +167,7 @@ def test_async_calls_that_never_cease_do_not_keep_sync_calls_waiting(broker: Bro
         sync = peer.send("App.echo", 1)
         began = time.monotonic()
         while not select.select([peer.socket], [], [], 0)[0]:
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20
             busy.read()
             for done in running & busy.replies.keys():
                 running.remove(done)
@@ -175,7 +175,7 @@ def test_async_calls_that_never_cease_do_not_keep_sync_calls_waiting(broker: Bro
                 running.add(busy.send("App.wait", 0.05 + done % 16 / 500))
         assert peer.result(sync) == 1
         worst = max(worst, time.monotonic() - began)
-    assert worst < 1.0
+    assert worst < 5
 
 
 def test_cancelled_calls_leave_the_queue_at_once(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_flood_on_one_leaves_the_other_s_waiting_time_alone(broker: BrokerProc
     assert services["Own"]["refused"] == len(refused) and services["Own"]["calls"] == 1000 - len(refused)
     assert services[""]["refused"] == 0 and services[""]["calls"] == 20
     assert services["Own"]["wait_p99"] > services[""]["wait_p99"]
-    assert 0.01 <= services["Own"]["run_p50"] < 0.05
+    assert 0.01 <= services["Own"]["run_p50"] < 0.5
 
 
 def test_an_app_whose_services_all_have_their_own_needs_no_others(tmp_path: Path) -> None:

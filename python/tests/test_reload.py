@@ -31,6 +31,8 @@ def broker(app: Path) -> Iterator[BrokerProcess]:
 def serve(app: Path, *arguments: str, workers: int = 2) -> Iterator[BrokerProcess]:
     process = BrokerProcess(app, *arguments, workers=workers, address=f"unix://{app.parent}/b.sock")
     process.wait_for("ready")
+    # All of them: one that still loads would load what a test writes next.
+    wait_for(connect(process), lambda status: all(worker["state"] == "ready" for worker in status["workers"]))
     yield process
     assert process.end() == 0
 

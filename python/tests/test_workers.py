@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import select
 import signal
 import time
 from collections.abc import Iterator
@@ -153,23 +154,19 @@ def test_no_quick_call_waits_while_a_worker_is_idle(pair: BrokerProcess) -> None
     peer, slow = connect(pair), connect(pair)
     workers(peer, 2)
     for _ in range(5):
-        sleeping = slow.send("App.sleep", 0.2)
-        worst = 0.0
+        sleeping = slow.send("App.sleep", 10)
         for _ in range(20):
-            began = time.monotonic()
             peer.call("App.echo", 1)
-            worst = max(worst, time.monotonic() - began)
-        assert worst < 0.15
-        assert slow.result(sleeping) == 0.2
+        assert not select.select([slow.socket], [], [], 0)[0], "it sleeps still"
+        slow.socket.sendall(wire.encode(wire.CONTROL, (sleeping,), b"", wire.STOP))
 
 
 def test_callers_take_turns(single: BrokerProcess) -> None:
     greedy, modest = connect(single), connect(single)
     many = [greedy.send("App.sleep", 0.002) for _ in range(500)]
     greedy.call("GoTask.Ping")
-    began = time.monotonic()
     assert modest.call("App.echo", 1) == 1
-    assert time.monotonic() - began < 0.6
+    assert modest.call("GoTask.Status")["queued"] > 0, "the others wait still"
     for sequence in many:
         assert greedy.result(sequence) == 0.002
 
@@ -245,7 +242,7 @@ def test_a_cancelled_call_that_waits_is_not_started(single: BrokerProcess) -> No
     assert peer.call("App.echo", 1) == 1
     # Those that were on their way to the worker already may run: not all the others.
     # Those that had left for the worker already may run, the others not.
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 10  # of 20 s
 
 
 def test_a_method_that_forks_and_returns_twice_is_answered_once(pair: BrokerProcess) -> None:
