@@ -163,6 +163,9 @@ final class Supervisor
             $this->tick();
             if ($this->watch !== null && $look % self::FILES === 0 && $this->watch->hasChanged()) {
                 $this->logger->info('the app has changed and is started again', ['logger' => 'gotask']);
+                if ($this->process instanceof AnnouncedWorker) {
+                    $this->process->expect();
+                }
                 $this->reload();
             }
         }
