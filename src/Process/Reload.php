@@ -27,6 +27,14 @@ final class Reload
     }
 
     /**
+     * @return null|string why nobody can be asked from this process, and what to do about that
+     */
+    public static function obstacle(): ?string
+    {
+        return function_exists('posix_kill') ? null : 'PHP may send no signals here: it needs the extension posix, and posix_kill not in disable_functions. SIGHUP to the supervisor does the same';
+    }
+
+    /**
      * @return null|self null: no supervisor was found that could be asked
      */
     public static function request(string $address): ?self
@@ -34,7 +42,7 @@ final class Reload
         $file = new StatusFile($address);
         $before = $file->read();
         $supervisor = $before?->reachable();
-        $asked = $supervisor !== null && function_exists('posix_kill') && posix_kill($supervisor, self::SIGHUP);
+        $asked = $supervisor !== null && self::obstacle() === null && posix_kill($supervisor, self::SIGHUP);
 
         return $before !== null && $asked ? new self($file, $before) : null;
     }

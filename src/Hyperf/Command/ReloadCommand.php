@@ -70,6 +70,11 @@ class ReloadCommand extends Command
     protected function reload(WorkerConfig $config, string $address, ?float $timeout, OutputInterface $output): int
     {
         $reload = Reload::request($address);
+        if ($reload === null && Reload::obstacle() !== null) {
+            $output->writeln('<fg=red>' . Terminal::text("{$config->name}: " . Reload::obstacle()) . '</>');
+
+            return ExitCode::NO_CONNECTION;
+        }
         if ($reload === null && ! $config->managed) {
             $output->writeln("<comment>{$config->name} is deployed apart, at {$address}, and was not found here</>: vendor/bin/gotask reload --address={$address}, on its machine");
 

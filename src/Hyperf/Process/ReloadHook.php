@@ -43,7 +43,7 @@ final class ReloadHook
         foreach ($this->workers->all() as $config) {
             if ($config->managed && Reload::request($config->address) === null) {
                 $this->loggers->get($config)->warning(
-                    'the Python worker could not be told to reload: its supervisor was not found',
+                    'the Python worker could not be told to reload: ' . (Reload::obstacle() ?? 'its supervisor was not found'),
                     ['logger' => 'gotask'],
                 );
             }
