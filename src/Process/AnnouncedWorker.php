@@ -17,6 +17,9 @@ final class AnnouncedWorker implements Supervised
     /** What the predecessor, whose supervisor was killed, gets to be gone, in seconds. */
     private const PREDECESSOR = 1.5;
 
+    /** How often it is looked whether the status files are still there, in nanoseconds. */
+    private const LOOK = 500_000_000;
+
     private WorkerState $state = WorkerState::Ended;
 
     private Availability $availability = Availability::Starting;
@@ -27,6 +30,11 @@ final class AnnouncedWorker implements Supervised
     private float $launched = 0.0;
 
     private bool $askedToEnd = false;
+
+    /** What was said last; null: nothing, or nothing is to be said any more. */
+    private ?WorkerStatus $said = null;
+
+    private int $nextLook = 0;
 
     /**
      * @param list<string> $addresses of the worker
@@ -85,6 +93,7 @@ final class AnnouncedWorker implements Supervised
             $this->generation = $generation;
             $this->announce(Availability::Ready);
         }
+        $this->repeat();
 
         return $state;
     }
@@ -132,6 +141,7 @@ final class AnnouncedWorker implements Supervised
     /** Nobody looks after the worker any more. */
     public function close(): void
     {
+        $this->said = null;
         foreach ($this->addresses as $address) {
             (new StatusFile($address))->remove();
         }
@@ -141,11 +151,27 @@ final class AnnouncedWorker implements Supervised
     {
         $this->availability = $availability;
         $status = WorkerStatus::of($availability, $message, $this->owner, (int) getmypid(), $this->generation, $this->launched);
+        $this->said = $status;
         foreach ($this->addresses as $address) {
             (new StatusFile($address))->write($status);
         }
         if ($this->listener !== null) {
             ($this->listener)($status, $died);
+        }
+    }
+
+    /** A runtime folder may be deleted under a running server. */
+    private function repeat(): void
+    {
+        if ($this->said === null || hrtime(true) < $this->nextLook) {
+            return;
+        }
+        $this->nextLook = hrtime(true) + self::LOOK;
+        foreach ($this->addresses as $address) {
+            $file = new StatusFile($address);
+            if ($file->isGone()) {
+                $file->write($this->said);
+            }
         }
     }
 }

@@ -82,6 +82,19 @@ final class StatusFile
         };
     }
 
+    /** Whether somebody has deleted what was written. */
+    public function isGone(): bool
+    {
+        foreach ($this->paths as $path) {
+            clearstatcache(true, $path);
+            if (Files::attempt(static fn () => is_file($path))) {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     public function remove(): void
     {
         foreach ($this->paths as $path) {

@@ -98,6 +98,27 @@ final class AnnouncedWorkerTest extends TestCase
         self::assertFalse((new StatusFile($this->address))->available());
     }
 
+    public function testAStatusFileThatSomebodyDeletesIsWrittenAgain(): void
+    {
+        $process = new ScriptedProcess(new ExitStatus(1), static fn () => null, array_fill(0, 10_000, WorkerState::Ready));
+        $worker = new AnnouncedWorker($process, [$this->address], (int) getmypid());
+        $file = new StatusFile($this->address);
+        $worker->launch();
+        $worker->poll(0.1);
+        $file->remove();
+        self::assertNull($file->read());
+        $until = hrtime(true) + 5_000_000_000;
+        while ($file->read() === null && hrtime(true) < $until) {
+            usleep(10_000);
+            $worker->poll(0.0);
+        }
+
+        self::assertTrue($file->available());
+        $worker->close();
+        $worker->poll(0.0);
+        self::assertNull($file->read());
+    }
+
     public function testOneThatWasToldToEndHasNotDied(): void
     {
         $worker = $this->worker([WorkerState::Ready]);
