@@ -114,10 +114,14 @@ def run() -> NoReturn:
     import sys
 
     from ._loader import MAIN
+    from ._place import working_directory
 
     program = getattr(sys.modules["__main__"], "__file__", None)
     if program is None:
         raise RuntimeError("gotask.run() needs a program in a file: write one, or use python -m gotask APP")
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, MAIN, os.path.abspath(program), *sys.argv[1:]])
+    program, here = os.path.abspath(program), os.getcwd() + os.sep
+    if program.startswith(here):
+        program = os.path.join(working_directory(os.environ), program[len(here) :])
+    os.execv(sys.executable, [sys.executable, MAIN, program, *sys.argv[1:]])

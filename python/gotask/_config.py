@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from . import _access, _address, _key, _options
 from ._access import Access
 from ._address import Address, TcpAddress, parse_address
+from ._place import working_directory
 from ._protocol import MAX_PAYLOAD
 from ._tls import Tls
 
@@ -22,6 +23,7 @@ class Config(NamedTuple):
     """What the broker runs by. Seconds are floats, sizes are bytes."""
 
     app: str
+    folder: str  # the working directory, with the links in its name
     addresses: tuple[Address, ...]
     workers: int
     concurrency: int
@@ -307,7 +309,13 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     except ValueError as error:
         parser.error(str(error))
     config = Config(
-        app=given.app, addresses=tuple(addresses), managed=given.managed, watch=watch, access=access, **values
+        app=given.app,
+        folder=working_directory(environment),
+        addresses=tuple(addresses),
+        managed=given.managed,
+        watch=watch,
+        access=access,
+        **values,
     )
     if config.watches_memory and find_spec("psutil") is None:
         parser.error(f"limits of memory need psutil: {sys.executable} -m pip install psutil")

@@ -13,10 +13,13 @@ _SECRET = ("GOTASK_KEY",)
 
 
 def worker_environment(
-    parent: Mapping[str, str], secret: tuple[str, ...], log_level: str, is_multiple: bool
+    parent: Mapping[str, str], secret: tuple[str, ...], log_level: str, is_multiple: bool, folder: str = ""
 ) -> dict[str, str]:
-    """`parent`, less the shared key and the variables named in `secret`. is_multiple: several workers share the processors."""
+    """`parent`, less the shared key and the variables named in `secret`. is_multiple: several workers share the processors.
+    folder: their working directory."""
     environment = {**parent, "GOTASK_LOG_LEVEL": log_level}
+    if folder:
+        environment["PWD"] = folder
     for name in (*_SECRET, *secret):
         environment.pop(name, None)
     if is_multiple:

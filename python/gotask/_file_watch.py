@@ -21,9 +21,9 @@ MOST = 10_000
 class FileWatch:
     """Looks at the times of the Python files below the app's folder, or the working directory where the app is a module."""
 
-    def __init__(self, loop: AbstractEventLoop, app: str, on_change: Callable[[], None]) -> None:
+    def __init__(self, loop: AbstractEventLoop, app: str, folder: str, on_change: Callable[[], None]) -> None:
         self._loop = loop
-        self._folder = os.path.dirname(os.path.abspath(app)) if is_file(app) else os.getcwd()
+        self._folder = os.path.dirname(os.path.join(folder, app)) if is_file(app) else folder
         self._on_change = on_change
         self._seen = self._times()
         loop.call_later(PAUSE, self._look)

@@ -90,9 +90,9 @@ def _plain(value: Any, depth: int, left: list[int]) -> Any:
     return _repr(value)
 
 
-def _first(items: Any, left: list[int]) -> list[Any]:
+def _first(all_items: Any, left: list[int]) -> list[Any]:
     """As many as may still be sent. A copy: another thread may change what is logged."""
-    items = list(items)[: left[0]]
+    items: list[Any] = list(all_items)[: left[0]]
     left[0] -= len(items)
     return items
 

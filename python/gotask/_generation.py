@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._group import WorkerGroup
+from ._loader import is_file
+from ._place import Place, look_up
 from ._registry import SHARED_GROUP
 
 if TYPE_CHECKING:
@@ -39,6 +41,18 @@ class Generation:
         self._on_failed = on_failed
         self._on_ended = on_ended
         self._decided = False
+        self._is_file = is_file(broker.config.app)
+        self._place = self._look_up()
+
+    @property
+    def place(self) -> Place:
+        """Where its workers find the app: all in the same release, unless that has been deleted."""
+        if not self._place.is_there:
+            self._place = self._look_up()
+        return self._place
+
+    def _look_up(self) -> Place:
+        return look_up(self._broker.config.app, self._broker.config.folder, self._is_file)
 
     def start(self) -> None:
         config = self._broker.config

@@ -156,7 +156,7 @@ class Generations:
         if generation.methods is not None and not any(method["inline"] for method in generation.methods):
             self._switch(generation)
             return
-        generation.inline = InlineRunner(self._broker)
+        generation.inline = InlineRunner(self._broker, generation.place, (self.current or generation).place)
         generation.inline.open(
             lambda: self._switch(generation), lambda message: self._failed(generation, message)
         )

@@ -44,6 +44,7 @@ class WorkerGroup:
         self.name = name
         self.config: Config = broker.config
         self.is_multiple: bool = size[1] > 1
+        self.generation: Generation = generation
         self._broker = broker
         self._generation = generation
         self._loop = broker.loop

@@ -6,6 +6,7 @@ The shortest way, and without isolation: a sync method holds up everything, and 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from . import _protocol as wire
 from ._entry import EXACT, STRUCTURED
 from ._errors import failure_text, told
 from ._loader import forget, load, restore
+from ._place import Place
 from ._protocol import Buffer
 from ._queue import Call
 from ._registry import Registry, default_registry
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
 class InlineRunner:
     """Loads the app into this process and runs calls on its loop: sync ones at once, async ones side by side."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, place: Place, before: Place) -> None:
+        """`before`: where the generation that serves found the app."""
+        self._place, self._before = place, before
         self._config = broker.config
         self._log = broker.log
         self._loop = broker.loop
@@ -41,9 +45,11 @@ class InlineRunner:
         """Imports the app as it is now and opens its services, then says so."""
 
         async def run() -> None:
-            before = forget(self._config.app)
+            before = forget(self._before.app)
             try:
-                load(self._config.app)
+                if self._place.folder:
+                    os.chdir(self._place.folder)
+                load(self._place.app)
                 self._registry.adopt(default_registry.detach())
                 for _, opens in self._registry.opening():
                     opening = opens()
@@ -51,7 +57,8 @@ class InlineRunner:
                         await opening
             except BaseException as error:
                 default_registry.detach()
-                restore(self._config.app, before)
+                forget(self._place.app)
+                restore(self._before.app, before)
                 on_failed(failure_text(error))
                 return
             then()

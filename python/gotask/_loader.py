@@ -135,8 +135,11 @@ def _load_file(path: str) -> None:
 def _load_module(name: str) -> None:
     from importlib import import_module
 
-    folder = os.getcwd()
-    if folder not in sys.path and "" not in sys.path:
+    try:
+        folder = os.getcwd()
+    except OSError:
+        folder = ""  # it is gone
+    if folder and folder not in sys.path and "" not in sys.path:
         sys.path.insert(0, folder)
     try:
         import_module(name)

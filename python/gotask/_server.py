@@ -79,7 +79,7 @@ class _Server:
         try:
             broker.start()
             if self._config.watch:
-                self._watch = FileWatch(loop, self._config.app, broker.reload)
+                self._watch = FileWatch(loop, self._config.app, self._config.folder, broker.reload)
             await _first(self._serving.wait(), self._end.wait())
             entrances = [Entrance(broker, listener) for listener in self._listeners]
             if not self._now.is_set():

@@ -115,19 +115,23 @@ class WorkerHandle:
         numbers = ",".join(
             map(str, (*descriptors, config.concurrency, config.max_payload, os.getpid(), grace))
         )
+        place = group.generation.place
         # Blocked until it handles them, so that none of them ends it while it starts.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, TO_ALL)
         try:
             # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended
             # with it.
             self.process = subprocess.Popen(
-                [sys.executable, MAIN, "--worker", numbers, config.app, group.name],
+                [sys.executable, MAIN, "--worker", numbers, place.app, group.name],
                 stdin=subprocess.DEVNULL,
                 stdout=their_stderr,
                 stderr=their_stderr,
                 pass_fds=descriptors,
                 start_new_session=True,
-                env=worker_environment(os.environ, config.secret, config.log_level, group.is_multiple),
+                cwd=place.folder or None,
+                env=worker_environment(
+                    os.environ, config.secret, config.log_level, group.is_multiple, place.folder
+                ),
             )
         except OSError:
             os.close(self._lifeline)

@@ -181,3 +181,80 @@ def test_old_workers_that_do_not_end_are_killed(app: Path) -> None:
         assert peer.result(stuck)["code"] == "worker_crashed"
         assert time.monotonic() - began < 6
         wait_for(peer, lambda status: len(status["workers"]) == 3)
+
+
+class Releases:
+    """`current`, a link to the one of two releases that serves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.current = folder / "current"
+        for number in ("1", "2"):
+            (folder / number / "app").mkdir(parents=True)
+            shutil.copy(APPS / "versions.py", folder / number / "app")
+            (folder / number / "app" / "version").write_text(number)
+        self.current.symlink_to(folder / "1")
+
+    def switch(self) -> None:
+        new = self.folder / "new"
+        new.symlink_to(self.folder / "2")
+        new.rename(self.current)
+
+    def start(self, app: str, below: str = "", workers: int = 2) -> BrokerProcess:
+        folder = self.current / below
+        address = f"unix://{self.folder}/b.sock"
+        env = {"PWD": str(folder)}
+        broker = BrokerProcess(app, address=address, cwd=folder, env=env, workers=workers)
+        broker.wait_for("ready")
+        return broker
+
+
+@pytest.mark.parametrize(
+    ("app", "below", "workers"),
+    [
+        ("app/versions.py", "", 2),
+        ("versions.py", "app", 2),
+        ("versions", "app", 2),
+        ("{current}/app/versions.py", "", 2),
+        ("app/versions.py", "", 0),
+        ("versions", "app", 0),
+    ],
+)
+def test_a_reload_follows_the_links_anew(tmp_path: Path, app: str, below: str, workers: int) -> None:
+    releases = Releases(tmp_path)
+    broker = releases.start(app.format(current=releases.current), below, workers)
+    peer = connect(broker)
+    assert peer.call("App.version") == "1"
+    releases.switch()
+    reload(broker)
+    assert peer.call("App.version") == "2"
+    shutil.rmtree(tmp_path / "1")
+    assert peer.call("App.version") == "2"
+    reload(broker)
+    assert peer.call("App.version") == "2"
+    assert broker.end() == 0
+
+
+def test_workers_of_a_generation_have_the_same_release_until_that_is_deleted(tmp_path: Path) -> None:
+    releases = Releases(tmp_path)
+    broker = releases.start("{}/app/versions.py".format(releases.current))
+    peer = connect(broker)
+    releases.switch()
+    for expected in ("1", "2"):
+        for worker in peer.call("GoTask.Status")["workers"]:
+            os.kill(worker["pid"], signal.SIGKILL)
+        wait_for(peer, lambda status: [w["state"] for w in status["workers"]] == ["ready"] * 3)
+        assert peer.call("App.version") == expected
+        shutil.rmtree(tmp_path / "1", ignore_errors=True)
+    assert broker.end() == 0
+
+
+def test_a_working_directory_that_is_gone_keeps_no_worker_from_starting(tmp_path: Path, app: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    broker = BrokerProcess(app, address=f"unix://{tmp_path}/b.sock", cwd=folder, env={"PWD": str(folder)})
+    broker.wait_for("ready")
+    folder.rmdir()
+    reload(broker)
+    assert connect(broker).call("App.version") == "1"
+    assert broker.end() == 0
