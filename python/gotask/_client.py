@@ -17,7 +17,7 @@ from ._address import Address, TcpAddress, UnixAddress, parse_address
 from ._arguments import Args
 from ._key import Key
 from ._errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError
-from ._session import Outcome, Session
+from ._session import RESENDS, Outcome, Session, lost
 from ._tls import Encryption, Tls
 
 __all__ = ["Args", "Client"]
@@ -27,6 +27,12 @@ WINDOW = 128
 _OUTGOING = 1024 * 1024
 _CHUNK = 64 * 1024
 
+# Reads, of what came while nobody called: beyond them the connection is not worth it.
+_MAX_LATE_READS = 64
+
+# Seconds; poll() takes no more.
+_MAX_TIMEOUT = 2_000_000.0
+
 # What a socket that is not to wait raises instead; TLS may want to read first in order to write.
 _NOT_NOW = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
 
@@ -34,10 +40,13 @@ _NOT_NOW = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
 class Client:
     """Calls methods at `address` (`unix:///path`, `tcp://host:port` or `tls://host:port`).
 
-    timeout: seconds for a whole call, unless the call says otherwise. connect_timeout: seconds for opening
-    the connection. key: the worker's, where it has one; Unix sockets need none. tls: for a `tls://` address.
-    Threads may share a client; their calls then go one after the other. After a fork the child opens a
-    connection of its own.
+    timeout: seconds for a whole call, unless the call says otherwise; waiting for other threads' calls is part of it.
+    connect_timeout: seconds for opening the connection. max_payload: bytes of the largest reply that is taken. key: the
+    worker's, where it has one; Unix sockets need none. tls: for a `tls://` address.
+
+    Threads may share a client; their calls then go one after the other. A call made in a signal handler while its thread is
+    in another one has a connection of its own, and so has a child after a fork. A call that has certainly not run, since its
+    connection ended before it was sent or the broker that took it is ending, is made again on a new connection.
     """
 
     def __init__(
@@ -58,7 +67,9 @@ class Client:
         self._connect_timeout = connect_timeout
         self._codec = codec
         self._max_payload = max_payload
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._busy = False  # a call of the thread that has the lock is under way
+        self._pid = os.getpid()
         self._link: _Link | None = None
 
     def call(self, method: str, payload: Any = None, timeout: float | None = None) -> Any:
@@ -83,9 +94,13 @@ class Client:
         self._run([(method, payload)], timeout, notify=True)[0].result()
 
     def close(self) -> None:
-        """Closes the connection; the next call opens another."""
+        """Closes the connection, once the call of another thread has ended; the next call opens another."""
+        self._leave_parent()
         with self._lock:
-            self._drop()
+            if self._busy and self._link is not None:  # in a signal handler
+                self._link.broken = True
+            else:
+                self._drop()
 
     def __enter__(self) -> Client:
         return self
@@ -101,22 +116,73 @@ class Client:
     def _run(
         self, calls: list[tuple[str, Any]], timeout: float | None, notify: bool = False
     ) -> list[Outcome]:
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
-        with self._lock:
-            link = self._open(deadline)
+        seconds = self._timeout if timeout is None else timeout
+        # Not a number counts as no time.
+        deadline = time.monotonic() + (min(seconds, _MAX_TIMEOUT) if seconds > 0 else 0.0)
+        self._leave_parent()
+        if not self._lock.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
+            late = DeadlineExceeded(
+                "another thread's call took all of this one's time, and it has not run: give each thread a client of its own"
+            )
+            return [Outcome(0, error=late)] * len(calls)
+        try:
+            if self._busy:
+                return self._run_beside(calls, deadline, notify)
+            self._busy = True
             try:
-                if any(link.session.needs_greeting(payload, notify) for _, payload in calls):
-                    link.greet(min(deadline, time.monotonic() + self._connect_timeout))
-                return link.run(calls, deadline, notify)
-            except BaseException:  # an interrupt, too, may have come with half a frame sent
-                link.broken = True
-                raise
+                return self._settle(calls, deadline, notify)
             finally:
-                if link.broken or link.session.closing:
-                    self._drop()
+                self._busy = False
+        finally:
+            self._lock.release()
+
+    def _run_beside(self, calls: list[tuple[str, Any]], deadline: float, notify: bool) -> list[Outcome]:
+        """Runs calls of a signal handler while the call that it interrupts has the connection."""
+        other = object.__new__(Client)
+        other.__dict__.update(self.__dict__, _link=None)
+        try:
+            return other._settle(calls, deadline, notify)
+        finally:
+            other._drop()
+
+    def _settle(self, calls: list[tuple[str, Any]], deadline: float, notify: bool) -> list[Outcome]:
+        """The outcomes of calls, those that have certainly not run being made again."""
+        outcomes = [Outcome(0)] * len(calls)
+        todo = list(range(len(calls)))
+        for attempt in range(RESENDS + 1):
+            try:
+                settled = self._attempt([calls[place] for place in todo], deadline, notify)
+            except GoTaskError as error:
+                again = isinstance(error, ConnectionLost) and not error.sent
+                # What refused a call before says more than that there is nothing now.
+                settled = [
+                    outcomes[place]
+                    if outcomes[place].error is not None and not again
+                    else Outcome(0, error=error, again=again)
+                    for place in todo
+                ]
+            for place, outcome in zip(todo, settled):
+                outcomes[place] = outcome
+            todo = [place for place in todo if outcomes[place].again]
+            if not todo or time.monotonic() >= deadline:
+                break
+        return outcomes
+
+    def _attempt(self, calls: list[tuple[str, Any]], deadline: float, notify: bool) -> list[Outcome]:
+        link = self._open(deadline)
+        try:
+            if any(link.session.needs_greeting(payload, notify) for _, payload in calls):
+                link.greet(min(deadline, time.monotonic() + self._connect_timeout))
+            return link.run(calls, deadline, notify)
+        except BaseException:  # an interrupt, too, may have come with half a frame sent
+            link.broken = True
+            raise
+        finally:
+            if link.broken or link.session.closing:
+                self._drop()
 
     def _open(self, deadline: float) -> _Link:
-        if self._link is not None and (self._link.pid != os.getpid() or self._link.stale()):
+        if self._link is not None and self._link.stale():
             self._drop()
         if self._link is None:
             limit = min(deadline, time.monotonic() + self._connect_timeout)
@@ -132,9 +198,20 @@ class Client:
         return self._link
 
     def _drop(self) -> None:
-        if self._link is not None:
-            self._link.socket.close()
-            self._link = None
+        link, self._link = self._link, None
+        if link is not None:
+            link.socket.close()
+
+    def _leave_parent(self) -> None:
+        """After a fork the lock may be held by a thread that is not here, and the connection is the parent's.
+
+        Closing this process's descriptor of it says nothing to the peer, with TLS neither.
+        """
+        if self._pid != os.getpid():
+            self._lock = threading.RLock()
+            self._busy = False
+            self._drop()
+            self._pid = os.getpid()
 
 
 class _Link:
@@ -143,88 +220,122 @@ class _Link:
     def __init__(self, connected: socket.socket, session: Session) -> None:
         self.socket = connected
         self.session = session
-        self.pid = os.getpid()
         self.broken = False
         self._poll = select.poll()
         self._poll.register(connected, select.POLLIN)
+        self._outgoing = bytearray()
+        self._appended = self._written = 0  # bytes, since the connection was opened
         # The greeting goes out together with the first call.
-        self._outgoing = bytearray(session.greeting)
+        self._append(session.greeting)
 
     def stale(self) -> bool:
-        """Whether the peer has closed it, or means to, since the last call."""
+        """Whether the peer has closed it, or means to, or has not ceased to send since the last call."""
         try:
-            while self._poll.poll(0):
+            for _ in range(_MAX_LATE_READS):
+                if not self._poll.poll(0):
+                    return self.session.closing
                 self._receive()
         except ConnectionLost:
-            return True
-        return self.session.closing
+            pass
+        return True
 
     def greet(self, deadline: float) -> None:
         """Waits until it is known whom we talk to."""
-        while not self.session.greeted:
-            self._send()
-            if not self._wait(deadline):
-                self.broken = True
-                raise ConnectFailed("the peer did not answer the greeting in time: is it starting, or stuck?")
-            self._receive()
-            if self.session.refusal is not None:
-                raise self.session.refusal
+        try:
+            while not self.session.greeted:
+                self._send()
+                if not self._wait(deadline):
+                    self.broken = True
+                    raise ConnectFailed(
+                        "the peer did not answer the greeting in time: is it starting, or stuck?"
+                    )
+                self._receive()
+                if self.session.refusal is not None:
+                    raise self.session.refusal
+        except ConnectionLost as failure:  # no call has been sent
+            raise ConnectionLost(failure.message, sent=False) from None
 
     def run(self, calls: list[tuple[str, Any]], deadline: float, notify: bool) -> list[Outcome]:
         outcomes: list[Outcome | None] = [None] * len(calls)
         places: dict[int, int] = {}
+        starts: dict[int, int] = {}  # where the frame of a call begins, by its place
         todo = iter(enumerate(calls))
         more = True
         try:
             while True:
                 while more and len(places) < WINDOW and len(self._outgoing) < _OUTGOING:
+                    remaining = deadline - time.monotonic()
+                    if remaining <= 0:
+                        break
                     place, (method, payload) = next(todo, (-1, ("", None)))
                     if place < 0:
                         more = False
                         break
                     try:
-                        remaining = deadline - time.monotonic()
                         sequence, frame = self.session.call(method, payload, remaining, notify)
                     except GoTaskError as error:
                         outcomes[place] = Outcome(0, error=error)
                         continue
                     places[sequence] = place
-                    self._outgoing += frame
+                    starts[place] = self._appended
+                    self._append(frame)
                 if not places and not more:
                     break
                 self._send()
                 if not self._wait(deadline):
-                    self._give_up(places)
-                    break
+                    return self._late(outcomes, places, starts)
                 for outcome in self._receive():
                     outcomes[places.pop(outcome.sequence)] = outcome
-        except ConnectionLost as lost:
+        except ConnectionLost as failure:
             self.broken = True
-            return [outcome or Outcome(0, error=lost) for outcome in outcomes]
-        late = DeadlineExceeded("no answer in time; the call may have run")
-        return [outcome or Outcome(0, error=late) for outcome in outcomes]
+            return [
+                outcome or lost(0, failure.message, not self.session.ended and self._is_sent(place, starts))
+                for place, outcome in enumerate(outcomes)
+            ]
+        assert None not in outcomes
+        return [outcome for outcome in outcomes if outcome is not None]
 
-    def _give_up(self, places: dict[int, int]) -> None:
+    def _late(
+        self, outcomes: list[Outcome | None], places: dict[int, int], starts: dict[int, int]
+    ) -> list[Outcome]:
+        """The outcomes once the time is over."""
+        sent = [self._is_sent(place, starts) for place in range(len(outcomes))]
         if self._outgoing:  # half a frame may be out: nothing can follow it
             self.broken = True
-            return
-        for sequence in places:
-            self._outgoing += self.session.abandon(sequence)
-        self._send()
-        self.broken = bool(self._outgoing)
+        else:
+            for sequence in places:
+                self._append(self.session.abandon(sequence))
+            self._send()
+            self.broken = bool(self._outgoing)
+        late = DeadlineExceeded("no answer in time; the call may have run")
+        unsent = DeadlineExceeded("the time was over before the call was sent; it has not run")
+        return [
+            outcome or Outcome(0, error=late if sent[place] else unsent)
+            for place, outcome in enumerate(outcomes)
+        ]
+
+    def _is_sent(self, place: int, starts: dict[int, int]) -> bool:
+        """Whether the peer may have seen anything of a call."""
+        return starts.get(place, self._appended) < self._written
+
+    def _append(self, frame: bytes) -> None:
+        self._outgoing += frame
+        self._appended += len(frame)
 
     def _send(self) -> None:
         """As much as the kernel takes now."""
-        self._outgoing += self.session.replies()
+        if len(self._outgoing) < _CHUNK:  # else the session keeps them, up to a bound of its own
+            self._append(self.session.replies())
         try:
             while self._outgoing:
                 with memoryview(self._outgoing) as view:
                     sent = self.socket.send(view[:_OUTGOING])
                 del self._outgoing[:sent]
+                self._written += sent
         except _NOT_NOW:
             pass
         except OSError as error:
-            raise ConnectionLost(f"the connection broke while sending: {error}") from None
+            raise ConnectionLost(f"the connection broke while sending: {error}", sent=False) from None
 
     def _wait(self, deadline: float) -> bool:
         """Until there is something to read, or room for what is to be written; False: too late."""
@@ -254,44 +365,87 @@ class _Link:
         except _NOT_NOW:
             return []
         except OSError as error:
-            reason = f"the connection broke while an answer was awaited: {error}"
-            raise ConnectionLost(reason, sent=not self.session.ended) from None
+            raise ConnectionLost(f"the connection broke while an answer was awaited: {error}") from None
+        if outcomes:
+            return outcomes  # they were whole; what is wrong behind them shows the next time
         if self.session.error is not None:
-            raise ConnectionLost(f"the peer sent garbage: {self.session.error.message}")
+            raise ConnectionLost(f"the peer does not keep to the protocol: {self.session.error.message}")
         if not count:
-            reason = "the peer closed the connection before its answer"
-            raise ConnectionLost(reason, sent=not self.session.ended)
+            raise ConnectionLost("the peer closed the connection before its answer")
         return outcomes
 
 
 def _connect(address: Address, tls: Encryption | None, deadline: float) -> socket.socket:
-    timeout = max(deadline - time.monotonic(), 0.001)
+    """A connected socket that does not block. Raises ConnectFailed."""
+    connected: socket.socket | None = None
     try:
         if isinstance(address, TcpAddress):
-            connected = socket.create_connection((address.host, address.port), timeout)
+            connected = _connect_tcp(address, deadline)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:
                 connected = _encrypt(connected, tls, deadline)
         else:
             connected = socket.socket(socket.AF_UNIX)
-            connected.settimeout(timeout)
-            try:
-                connected.connect(address.path)
-            except BaseException:
-                connected.close()
-                raise
+            connected.settimeout(_left(deadline))
+            connected.connect(address.path)
+        connected.setblocking(False)
     except OSError as error:
-        raise ConnectFailed(
-            f"cannot connect to {address}: {error.strerror or error}: is the worker running?"
-        ) from None
-    connected.setblocking(False)
+        if connected is not None:
+            connected.close()
+        reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or error
+        raise ConnectFailed(f"cannot connect to {address}: {reason}: is the worker running?") from None
+    except BaseException:
+        if connected is not None:
+            connected.close()
+        raise
     return connected
 
 
+def _connect_tcp(address: TcpAddress, deadline: float) -> socket.socket:
+    """The first of the host's addresses that answers; all of them have one deadline."""
+    failure: OSError = TimeoutError()
+    for family, kind, protocol, _, target in socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM
+    ):
+        connected = socket.socket(family, kind, protocol)
+        try:
+            connected.settimeout(_left(deadline))
+            connected.connect(target)
+            return connected
+        except OSError as error:
+            connected.close()
+            failure = error
+        except BaseException:
+            connected.close()
+            raise
+    raise failure
+
+
 def _encrypt(connected: socket.socket, tls: Encryption, deadline: float) -> socket.socket:
+    connected.setblocking(False)
+    encrypted = tls.context.wrap_socket(
+        connected, server_hostname=tls.peer_name, do_handshake_on_connect=False
+    )
     try:
-        connected.settimeout(max(deadline - time.monotonic(), 0.001))
-        return tls.context.wrap_socket(connected, server_hostname=tls.peer_name)
+        while True:
+            poll = select.poll()
+            try:
+                encrypted.do_handshake()
+                return encrypted
+            except SSLWantReadError:
+                poll.register(encrypted, select.POLLIN)
+            except SSLWantWriteError:
+                poll.register(encrypted, select.POLLOUT)
+            if not poll.poll(_left(deadline) * 1000):
+                raise TimeoutError
     except BaseException:
-        connected.close()
+        encrypted.close()
         raise
+
+
+def _left(deadline: float) -> float:
+    """Seconds, never so few that they stand for something else. Raises TimeoutError where there are none."""
+    remaining = deadline - time.monotonic()
+    if remaining <= 0:
+        raise TimeoutError
+    return max(remaining, 0.001)

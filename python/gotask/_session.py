@@ -11,6 +11,8 @@ from . import _protocol as wire
 from ._arguments import Args
 from ._codec import decode, encode
 from ._errors import (
+    MAX_BODY,
+    ConnectionLost,
     DecodeFailed,
     EncodeFailed,
     GoTaskError,
@@ -19,6 +21,7 @@ from ._errors import (
     ProtocolError,
     NotAuthorized,
     RemoteError,
+    Unavailable,
     from_body,
 )
 from ._key import BROKER, CALLER, NONCE_SIZE, Key, parse_nonce
@@ -31,13 +34,22 @@ _AUTHENTICATE = b"GoTask.Authenticate"
 _HELLO_SEQUENCE = 1
 _MAX_REMAINING = 2**32 - 1
 
+# How often a call that has certainly not run is made again: its connection may turn out to be dead, and the next one may end.
+RESENDS = 2
+
+# Bytes. What a peer says of itself; a ping's payload, as docs/protocol.md has it; answers to pings that wait to be written.
+_MAX_HELLO = 4096
+_MAX_PING = 256
+_MAX_PONGS = 256 * 1024
+
 
 class Outcome(NamedTuple):
-    """What became of a call: its value, or its error."""
+    """What became of a call: its value, or its error. `again`: it has certainly not run, and may be made on another connection."""
 
     sequence: int
     value: Any = None
     error: GoTaskError | None = None
+    again: bool = False
 
     def result(self) -> Any:
         if self.error is not None:
@@ -62,7 +74,11 @@ class Session:
         self._decoder = wire.Decoder(max_payload)
         self._sequence = _HELLO_SEQUENCE
         self._pending: set[int] = set()
-        self._replies: list[bytes] = []
+        self._error: ProtocolError | None = None
+        self._limit = _MAX_REMAINING
+        self._pongs: list[bytes] = []
+        self._pongs_size = 0
+        self._authentication = b""
         self._key = key
         self._nonce = os.urandom(NONCE_SIZE)
         self._peer_nonce: bytes | None = None
@@ -82,8 +98,8 @@ class Session:
 
     @property
     def error(self) -> ProtocolError | None:
-        """Set once the stream is beyond repair: close the connection."""
-        return self._decoder.error
+        """Set once the stream is beyond repair, or the peer does what it must not: close the connection."""
+        return self._error or self._decoder.error
 
     @property
     def outstanding(self) -> int:
@@ -114,9 +130,10 @@ class Session:
             raise EncodeFailed("Args are understood by GoTask alone, and the peer is another Goridge server")
         body = b"" if payload is None else encode(self._codec, payload, "payload", EncodeFailed)
         size = len(name) + len(body)
-        limit = int(self.peer.get("max_payload", _MAX_REMAINING))
-        if size > limit:
-            raise PayloadTooLarge(f"the call of {method} has {size} bytes, above the peer's limit of {limit}")
+        if size > self._limit:
+            raise PayloadTooLarge(
+                f"the call of {method} has {size} bytes, above the peer's limit of {self._limit}"
+            )
         sequence = self._next()
         options: tuple[int, ...] = (sequence, len(name))
         if self.peer and (flags or remaining is not None):
@@ -145,9 +162,13 @@ class Session:
         return self._outcomes(self._decoder.received(count))
 
     def replies(self) -> bytes:
-        """What the peer's own questions are to be answered with."""
-        data = b"".join(self._replies)
-        self._replies.clear()
+        """What the peer's own questions are to be answered with. Call it only while what was sent before has been written:
+        a peer whose answers wait beyond a bound is in error.
+        """
+        data = b"".join((self._authentication, *self._pongs))
+        self._authentication = b""
+        self._pongs.clear()
+        self._pongs_size = 0
         return data
 
     def _next(self) -> int:
@@ -157,46 +178,64 @@ class Session:
                 return self._sequence
 
     def _outcomes(self, events: list[wire.Event]) -> list[Outcome]:
-        outcomes = []
-        for event in events:
-            sequence = event.options[0] if event.options else 0
-            if isinstance(event, wire.Oversized):
-                if sequence in self._pending:
-                    self._pending.discard(sequence)
-                    error = PayloadTooLarge(f"the reply has {event.length} bytes, above this client's limit")
-                    outcomes.append(Outcome(sequence, error=error))
-            elif event.flags & wire.CONTROL or event.stream & wire.PING:
-                self._control(event)
-            elif sequence == _HELLO_SEQUENCE and not self.greeted:
-                self._meet(event)
-            elif sequence in self._pending:  # else a late reply, of a call that nobody waits for
-                self._pending.discard(sequence)
-                outcomes.append(self._outcome(sequence, event))
+        outcomes: list[Outcome] = []
+        try:
+            for event in events:
+                if self._error is None:
+                    self._take(event, outcomes)
+        except ProtocolError as error:
+            self._error = error.with_traceback(None)
         return outcomes
 
-    def _control(self, frame: wire.Frame) -> None:
-        if frame.stream & wire.PING:
-            self._replies.append(wire.encode(frame.flags, frame.options, frame.payload, wire.PONG))
-        elif frame.stream & wire.STOP and frame.options == (0,):
+    def _take(self, event: wire.Event, outcomes: list[Outcome]) -> None:
+        sequence = event.options[0] if event.options else 0
+        if event.flags & wire.CONTROL or event.stream & wire.PING:
+            self._control(event)
+        elif sequence == _HELLO_SEQUENCE and not self.greeted:
+            self._meet(event)
+        elif sequence in self._pending:  # else a late reply, of a call that nobody waits for
+            outcome = self._outcome(sequence, event)
+            self._pending.discard(sequence)
+            outcomes.append(outcome)
+
+    def _control(self, event: wire.Event) -> None:
+        if event.stream & wire.PING:
+            if isinstance(event, wire.Oversized) or len(event.raw) - event.start > _MAX_PING:
+                raise ProtocolError(f"a ping with more than {_MAX_PING} bytes")
+            self._pongs.append(wire.encode(event.flags, event.options, event.payload, wire.PONG))
+            self._pongs_size += len(self._pongs[-1])
+            if self._pongs_size > _MAX_PONGS:
+                raise ProtocolError("pings without end, whose answers it does not read")
+        elif event.stream & wire.STOP and event.options == (0,):
             self.ended = self.closing
             self.closing = True
 
-    def _meet(self, frame: wire.Frame) -> None:
-        if frame.flags & wire.ERROR:
-            error = from_body(bytes(_body(frame)))
+    def _meet(self, event: wire.Event) -> None:
+        size = event.length if isinstance(event, wire.Oversized) else len(event.raw) - event.start
+        if isinstance(event, wire.Oversized) or size > _MAX_HELLO:
+            raise ProtocolError(f"an answer of {size} bytes to the greeting, which has {_MAX_HELLO} at most")
+        body = bytes(_body(event))
+        if event.flags & wire.ERROR:
+            error = from_body(body)
             if isinstance(error, NotAuthorized):
                 self.refusal = error
         try:
-            said = json.loads(bytes(_body(frame)))
+            said = json.loads(body)
         except (ValueError, RecursionError):
             said = None
-        said = {} if frame.flags & wire.ERROR or not isinstance(said, dict) else said
+        said = {} if event.flags & wire.ERROR or not isinstance(said, dict) else said
         if self._key is not None and self.refusal is None:
             self._prove(self._key, said)
-            return
+        else:
+            self._met(said)
+
+    def _met(self, said: Mapping[str, Any]) -> None:
         self.greeted = True
-        if isinstance(said.get("protocol"), int):
+        protocol, limit = said.get("protocol"), said.get("max_payload")
+        # A server that gives back what it was told is none of ours: what it says lacks a limit.
+        if type(protocol) is int and protocol >= 1 and type(limit) is int:
             self.peer = said
+            self._limit = max(limit, 1)
 
     def _prove(self, key: Key, said: dict[str, Any]) -> None:
         """Answers the peer's nonce with our proof, and looks at the peer's own, which comes in return."""
@@ -210,25 +249,33 @@ class Session:
                 return
             self._hello = said
             proof = key.proof(CALLER, self._nonce, self._peer_nonce)
-            self._replies.append(_greeting(_AUTHENTICATE, {"proof": proof}))
+            self._authentication = _greeting(_AUTHENTICATE, {"proof": proof})
         elif key.verify(said.get("proof"), BROKER, self._nonce, self._peer_nonce):
-            self.greeted = True
-            self.peer = self._hello
+            self._met(self._hello)
         else:
             self.refusal = NotAuthorized("the peer does not have our shared key: nothing was sent to it")
 
-    def _outcome(self, sequence: int, frame: wire.Frame) -> Outcome:
-        body = _body(frame)
-        if frame.flags & wire.ERROR:
-            text = bytes(body)
-            error = self.refusal or (
-                from_body(text) if self.peer else RemoteError(text.decode("utf-8", "replace"))
+    def _outcome(self, sequence: int, event: wire.Event) -> Outcome:
+        if isinstance(event, wire.Oversized):
+            error: GoTaskError = PayloadTooLarge(
+                f"the reply has {event.length} bytes, above this client's limit (max_payload); the method has run"
             )
             return Outcome(sequence, error=error)
+        body = _body(event)
+        if event.flags & wire.ERROR:
+            text = bytes(body)
+            plain = RemoteError(text[:MAX_BODY].decode("utf-8", "replace"))
+            error = self.refusal or (from_body(text) if self.peer else plain)
+            return Outcome(sequence, error=error, again=self.closing and isinstance(error, Unavailable))
         try:
-            return Outcome(sequence, decode(frame.flags & wire.CODECS, body, DecodeFailed))
+            return Outcome(sequence, decode(event.flags & wire.CODECS, body, DecodeFailed))
         except DecodeFailed as failure:
             return Outcome(sequence, error=failure)
+
+
+def lost(sequence: int, reason: str, sent: bool) -> Outcome:
+    """The outcome of a call whose connection has ended."""
+    return Outcome(sequence, error=ConnectionLost(reason, sent), again=not sent)
 
 
 def _greeting(method: bytes, body: dict[str, Any]) -> bytes:
@@ -236,7 +283,9 @@ def _greeting(method: bytes, body: dict[str, Any]) -> bytes:
 
 
 def _body(frame: wire.Frame) -> memoryview:
-    length = frame.options[1] if len(frame.options) > 1 else 0
+    length = frame.options[1] if len(frame.options) > 1 else -1
+    if not 0 <= length <= len(frame.raw) - frame.start:
+        raise ProtocolError("a reply that is shorter than the method's name in it")
     return memoryview(frame.raw)[frame.start + length :]
 
 

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
+import gc
 import json
 import os
+import pickle
+import pprint
+import select
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,24 +39,48 @@ from gotask._errors import (
     MethodNotFound,
     PayloadTooLarge,
     RemoteError,
+    Unavailable,
 )
 from gotask._session import Session
+from gotask._tls import Tls
 
-HELLO = {"protocol": 1, "peer": "python", "version": "0", "max_payload": 100_000_000, "pid": 1}
+from .certificates import Certificates
+from .peer import PACKAGE
+
+HELLO: dict[str, Any] = {
+    "protocol": 1,
+    "peer": "python",
+    "version": "0",
+    "max_payload": 100_000_000,
+    "pid": 1,
+}
 
 
 class Peer:
-    """Answers Hello (unless it is plain), `echo`, `fail`, `never`, `garbage`, `last` …; else hangs up."""
+    """Answers Hello (unless it is plain), `echo`, `fail`, `never`, `garbage`, `last` …; else hangs up.
 
-    def __init__(self, path: Path, plain: bool = False, hello: dict[str, Any] = HELLO) -> None:
-        self.address = f"unix://{path}"
+    `held` is answered once `release` is set; what begins with `first-` is an echo on every connection but the first.
+    """
+
+    def __init__(
+        self, path: Path | None, plain: bool = False, hello: Any = HELLO, tls: Tls | None = None
+    ) -> None:
         self.plain = plain
         self.hello = hello
         self.frames: list[wire.Frame] = []
         self.connections = 0
         self.seen = threading.Condition()
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
+        self.release = threading.Event()
+        self.ended = threading.Semaphore(0)  # once for each connection that has ended
+        self._context = tls.server_context() if tls is not None else None
+        if path is not None:
+            self._listener = socket.socket(socket.AF_UNIX)
+            self._listener.bind(str(path))
+            self.address = f"unix://{path}"
+        else:
+            self._listener = socket.socket()
+            self._listener.bind(("127.0.0.1", 0))
+            self.address = f"{'tls' if tls else 'tcp'}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -64,11 +96,17 @@ class Peer:
             while True:
                 connection, _ = self._listener.accept()
                 self.connections += 1
-                threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+                arguments = [connection, self.connections]
+                threading.Thread(target=self._serve, args=arguments, daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, number: int) -> None:
         decoder = wire.Decoder()
-        with connection, contextlib.suppress(OSError):
+        if self._context is not None:
+            connection = self._context.wrap_socket(connection, server_side=True)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.ended.release)
+            stack.enter_context(connection)
+            stack.enter_context(contextlib.suppress(OSError))
             while data := connection.recv(65536):
                 for event in decoder.feed(data):
                     assert isinstance(event, wire.Frame)
@@ -77,12 +115,17 @@ class Peer:
                         self.seen.notify_all()
                     if event.flags & wire.CONTROL:
                         continue
-                    answer = self._answer(event)
+                    answer = self._answer(event, number)
                     if answer is None:
                         return
                     connection.sendall(answer)
+                    if event.payload.startswith(b"pings"):
+                        while True:
+                            connection.sendall(wire.encode(wire.CONTROL, (7,), b"", wire.PING) * 1000)
+                    if event.payload.startswith(b"first-untaken") and number == 1:
+                        return
 
-    def _answer(self, frame: wire.Frame) -> bytes | None:
+    def _answer(self, frame: wire.Frame, number: int) -> bytes | None:
         length = frame.options[1]
         name, body = frame.payload[:length], frame.payload[length:]
 
@@ -92,9 +135,34 @@ class Peer:
         if name == b"GoTask.Hello":
             if self.plain:
                 return reply(wire.JSON | wire.ERROR, b"no such method")
-            return reply(wire.JSON, json.dumps(self.hello).encode())
-        if name == b"echo":
+            raw = self.hello if isinstance(self.hello, bytes) else json.dumps(self.hello).encode()
+            return reply(wire.JSON, raw)
+        if name == b"held":
+            assert self.release.wait(10)
+        away = wire.encode(wire.CONTROL, (0,), b"", wire.STOP)
+        unavailable = reply(wire.JSON | wire.ERROR, Unavailable("it ends").body())
+        if name == b"first-moved" and number == 1 or name == b"moved":
+            return away + unavailable
+        if name == b"first-untaken" and number == 1:
+            return away + away
+        if name == b"first-lost" and number == 1:
+            return None
+        if name in (b"echo", b"held") or name.startswith(b"first-"):
             return reply(frame.flags, body)
+        if name == b"unavailable":
+            return unavailable
+        if name == b"long-name":
+            return wire.encode(frame.flags, (frame.options[0], 5000), name + body)
+        if name == b"one-option":
+            return wire.encode(frame.flags, frame.options[:1], name + body)
+        if name == b"big-ping":
+            return wire.encode(wire.CONTROL, (7,), bytes(300), wire.PING)
+        if name == b"pings":
+            return b""
+        if name == b"big-error":
+            return reply(
+                wire.JSON | wire.ERROR, b'{"code": "cancelled", "message": "' + b"x" * 2_000_000 + b'"}'
+            )
         if name == b"fail":
             structured = (
                 b"no such method" if self.plain else MethodNotFound("gone", {"nearest": ["a"]}).body()
@@ -352,6 +420,386 @@ def test_a_forked_child_opens_its_own(peer: Peer) -> None:
         assert os.waitpid(child, 0)[1] == 0
         assert client.call("echo", "parent") == "parent"
     assert peer.connections == 2
+
+
+# -- made again --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["first-moved", "first-untaken"])
+def test_what_has_certainly_not_run_is_made_again(peer: Peer, client_class: Any, method: str) -> None:
+    with client_class(peer.address) as client:
+        assert client.call(method, 1) == 1
+    assert peer.connections == 2
+
+
+def test_of_many_only_what_has_not_run_is_made_again(peer: Peer, client_class: Any) -> None:
+    with client_class(peer.address) as client:
+        calls = [("echo", n) for n in range(50)] + [("first-moved", 50), ("fail", None)]
+        results = client.call_many(calls, return_errors=True)
+        assert results[:51] == list(range(51)) and isinstance(results[51], MethodNotFound)
+    assert peer.connections == 2
+    names = [frame.payload[: frame.options[1]] for frame in peer.frames if not frame.flags & wire.CONTROL]
+    assert names.count(b"echo") == 50 and names.count(b"first-moved") == 2 and names.count(b"fail") == 1
+
+
+def test_what_may_have_run_is_not_made_again(peer: Peer, client_class: Any) -> None:
+    with client_class(peer.address) as client:
+        with pytest.raises(ConnectionLost) as caught:
+            client.call("first-lost", 1)
+        assert caught.value.sent
+    assert peer.connections == 1
+
+
+def test_a_refusal_of_a_broker_that_stays_is_told_at_once(peer: Peer, client_class: Any) -> None:
+    with client_class(peer.address) as client:
+        with pytest.raises(Unavailable, match="it ends"):
+            client.call("unavailable")
+    assert [frame.payload for frame in peer.frames].count(b"unavailable") == 1
+
+
+def test_a_call_is_made_again_only_so_often(peer: Peer, client_class: Any) -> None:
+    with client_class(peer.address) as client:
+        with pytest.raises(Unavailable, match="it ends"):
+            client.call("moved")
+    assert peer.connections == 3
+
+
+def test_a_refusal_is_told_where_nobody_listens_any_more(peer: Peer, client_class: Any) -> None:
+    with client_class(peer.address) as client:
+        assert client.call("echo", 1) == 1
+        os.unlink(peer.address.removeprefix("unix://"))
+        with pytest.raises(Unavailable, match="it ends"):
+            client.call("first-moved", 1)
+
+
+@pytest.mark.parametrize("network", [False, True])
+def test_a_connection_that_ended_before_the_call_is_replaced(
+    tmp_path: Path, client_class: Any, network: bool
+) -> None:
+    peer = Peer(None if network else tmp_path / "s")
+    with client_class(peer.address) as client:
+        assert client.call("echo", 1) == 1
+        hang_up_unseen(client)  # asyncio's loop does not run between the calls
+        assert client.call("echo", 2) == 2
+    peer.close()
+
+
+def hang_up_unseen(client: Any) -> None:
+    """The client's peer shuts its connection down, and the client's loop has not seen it yet."""
+    if isinstance(client, Client):
+        assert client._link is not None
+        connected: Any = client._link.socket
+    else:
+        connected = client._client._link.transport.get_extra_info("socket")
+    poll = select.poll()
+    poll.register(connected, select.POLLRDHUP)
+    connected.shutdown(socket.SHUT_WR)  # so that the peer reads the end, and closes
+    assert poll.poll(5000)
+
+
+# -- time --------------------------------------------------------------------------------------------------------------
+
+
+def test_waiting_for_another_threads_call_is_part_of_the_time(peer: Peer) -> None:
+    with Client(peer.address) as client:
+        results: list[Any] = []
+        other = threading.Thread(target=lambda: results.append(client.call("held", 1)))
+        other.start()
+        peer.wait_for(lambda frame: frame.payload.startswith(b"held"))
+        with pytest.raises(DeadlineExceeded, match="another thread's call .* has not run"):
+            client.call("echo", timeout=0.05)
+        (error,) = client.call_many([("echo", 1)], timeout=0.05, return_errors=True)
+        assert isinstance(error, DeadlineExceeded) and other.is_alive()
+        peer.release.set()
+        other.join(10)
+        assert results == [1]
+    assert not any(frame.payload.startswith(b"echo") for frame in peer.frames)
+
+
+def test_a_connection_that_others_wait_for_holds_up_nobody_beyond_his_time() -> None:
+    async def main(address: str) -> None:
+        async with AsyncClient(address, connect_timeout=30.0) as client:
+            patient = asyncio.create_task(client.call("echo"))
+            await asyncio.sleep(0)
+            with pytest.raises(ConnectFailed, match="in time"):
+                await client.call("echo", timeout=0.05)
+            assert not patient.done()
+            patient.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await patient
+        assert len(asyncio.all_tasks()) == 1  # nothing is left behind
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        asyncio.run(main(f"tcp://127.0.0.1:{silent.getsockname()[1]}"))
+
+
+def test_who_gives_up_on_a_greeting_takes_nobodys_connection_along(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "s"))
+        silent.listen()
+
+        async def main() -> None:
+            async with AsyncClient(f"unix://{tmp_path}/s", connect_timeout=30.0) as client:
+                patient = asyncio.create_task(client.call("echo"))
+                await asyncio.sleep(0)
+                with pytest.raises(ConnectFailed, match="greeting"):
+                    await client.notify("echo", timeout=0.05)
+                assert not patient.done()
+                patient.cancel()
+
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_call_without_time_is_not_sent(peer: Peer, client_class: Any, timeout: float) -> None:
+    with client_class(peer.address) as client:
+        assert client.call("echo", 1) == 1
+        with pytest.raises(DeadlineExceeded, match="has not run"):
+            client.call("echo", 2, timeout=timeout)
+        assert client.call("echo", 3, timeout=float("inf")) == 3
+    assert not any(frame.payload == b"echo\2" for frame in peer.frames)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+def test_a_peer_that_only_accepts(client_class: Any, scheme: str) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with client_class(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}", timeout=0.05) as client:
+            with pytest.raises(ConnectFailed, match="in time"):
+                client.call("echo")
+
+
+def test_a_call_in_a_signal_handler_has_a_connection_of_its_own(peer: Peer) -> None:
+    with Client(peer.address) as client:
+        assert client.call("echo", 0) == 0
+        within: list[Any] = []
+
+        def handle(*_: object) -> None:
+            within.append(client.call("echo", "within"))
+            peer.release.set()
+
+        before = signal.signal(signal.SIGUSR1, handle)
+        try:
+
+            def interrupt() -> None:
+                peer.wait_for(lambda frame: frame.payload.startswith(b"held"))
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+            threading.Thread(target=interrupt).start()
+            assert client.call("held", "outer", timeout=5) == "outer"
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert within == ["within"]
+        assert client.call("echo", 3) == 3
+    assert peer.connections == 2
+
+
+# -- fork --------------------------------------------------------------------------------------------------------------
+
+FORKING = """
+import asyncio, os, sys
+from gotask import AsyncClient, Client, Tls
+
+kind, address, ca, use = sys.argv[1:]
+options = {"tls": Tls(ca)} if ca else {}
+client = {"Client": Client, "AsyncClient": AsyncClient}[kind](address, timeout=5.0, **options)
+
+
+async def run(function, *arguments):
+    return await function(*arguments)
+
+
+if kind == "Client":
+    call, close = client.call, client.close
+else:
+    loop = asyncio.new_event_loop()
+    call = lambda *arguments: loop.run_until_complete(client.call(*arguments))
+    close = lambda: loop.run_until_complete(client.close())
+assert call("echo", 1) == 1
+child = os.fork()
+if child == 0:
+    if kind == "AsyncClient":
+        loop = asyncio.new_event_loop()
+    if use == "call":
+        assert call("echo", "child") == "child"
+        close()
+    elif use == "close":
+        close()
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert call("echo", "parent") == "parent"
+close()
+"""
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
+@pytest.mark.parametrize("use", ["call", "close", "nothing"])
+@pytest.mark.parametrize("scheme", ["unix", "tcp", "tls"])
+def test_a_child_lets_go_of_its_parents_connection_without_a_byte(
+    tmp_path: Path, certificates: Certificates, kind: str, use: str, scheme: str
+) -> None:
+    tls = Tls(certificate=certificates.broker, key=certificates.broker_key) if scheme == "tls" else None
+    peer = Peer(tmp_path / "s" if scheme == "unix" else None, tls=tls)
+    ca = certificates.ca if tls is not None else ""
+    command = [sys.executable, "-c", FORKING, kind, peer.address, ca, use]
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
+    assert ended.returncode == 0, ended.stderr
+    assert peer.connections == (2 if use == "call" else 1)
+    peer.close()
+
+
+def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have(peer: Peer) -> None:
+    with Client(peer.address) as client:
+        other = threading.Thread(target=client.call, args=["held"])
+        other.start()
+        peer.wait_for(lambda frame: frame.payload.startswith(b"held"))
+        child = os.fork()
+        if child == 0:
+            try:
+                os._exit(0 if client.call("echo", "child", timeout=5.0) == "child" else 1)
+            finally:
+                os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        peer.release.set()
+        other.join(10)
+
+
+# The first loop was closed before the client.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_client_outlives_its_loop(peer: Peer) -> None:
+    client = AsyncClient(peer.address)
+    assert asyncio.run(client.call("echo", 1)) == 1
+    assert asyncio.run(client.call("echo", 2)) == 2
+    asyncio.run(client.close())
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    first.run_until_complete(client.call("echo", 3))
+    with pytest.raises(RuntimeError, match="one for each loop"):
+        second.run_until_complete(client.call("echo", 4))
+    first.run_until_complete(client.close())
+    first.close()
+    second.close()
+    gc.collect()
+
+
+# -- peers that mean harm ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("long-name", "shorter than the method's name"),
+        ("one-option", "shorter than the method's name"),
+        ("big-ping", "a ping with more than 256 bytes"),
+        ("pings", "pings without end"),
+    ],
+)
+def test_what_is_malformed_is_said_and_ends_the_connection(
+    peer: Peer, client_class: Any, method: str, words: str
+) -> None:
+    with client_class(peer.address, timeout=10.0) as client:
+        assert client.call("echo", 1) == 1
+        with pytest.raises(ConnectionLost, match=words):
+            client.call(method, 1)
+        assert peer.ended.acquire(timeout=5)
+        assert client.call("echo", 2) == 2
+    assert peer.connections == 2
+
+
+@pytest.mark.parametrize("size", [5_000, 28_000_000, 70_000_000])
+def test_a_large_answer_to_the_greeting_is_refused(tmp_path: Path, client_class: Any, size: int) -> None:
+    peer = Peer(tmp_path / "s", hello=json.dumps(HELLO).encode() + b" " * size)
+    with client_class(peer.address, timeout=10.0) as client:
+        with pytest.raises(ConnectionLost, match="to the greeting, which has 4096 at most"):
+            client.call("echo", 1)
+    peer.close()
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        {**HELLO, "max_payload": "64"},
+        {**HELLO, "max_payload": None},
+        {**HELLO, "max_payload": True},
+        {**HELLO, "protocol": 0},
+        {**HELLO, "protocol": "1"},
+        {"protocol": 1, "peer": "python", "version": "0.1.0"},  # what this client says of itself
+        [],
+        b"\xff",
+        b"[" * 4000,
+    ],
+)
+def test_an_answer_to_the_greeting_that_is_none_is_a_plain_peers(
+    tmp_path: Path, client_class: Any, hello: Any
+) -> None:
+    peer = Peer(tmp_path / "s", hello=hello)
+    with client_class(peer.address, timeout=10.0) as client:
+        assert client.call("echo", 1) == 1
+        assert client.call("echo", 2) == 2
+    assert all(len(frame.options) == 2 for frame in peer.frames)
+    peer.close()
+
+
+def test_a_large_error_is_cut(peer: Peer, client_class: Any) -> None:
+    with client_class(peer.address) as client:
+        assert client.call("echo", 1) == 1
+        with pytest.raises(RemoteError) as caught:
+            client.call("big-error")
+        assert len(str(caught.value)) < 70_000
+        assert client.call("echo", 2) == 2
+
+
+def test_answers_to_pings_that_can_not_be_written_are_bounded() -> None:
+    session = Session()
+    ping = wire.encode(wire.CONTROL, (7,), bytes(256), wire.PING)
+    for _ in range(10_000):
+        session.feed(ping)
+        if session.error is not None:
+            break
+    assert session.error is not None and len(session.replies()) < 300_000
+    reading = Session()
+    for _ in range(10_000):
+        reading.feed(ping)
+        assert len(reading.replies()) == len(ping)
+    assert reading.error is None
+
+
+def test_what_was_answered_before_the_damage_is_delivered() -> None:
+    session = Session()
+    session.feed(wire.encode(wire.JSON, (1, 12), b"GoTask.Hello" + json.dumps(HELLO).encode()))
+    (first, _), (second, _) = session.call("a", None), session.call("b", None)
+    good, bad = wire.encode(wire.MSGPACK, (first, 1), b"a\1"), wire.encode(wire.MSGPACK, (second, 9), b"b\2")
+    assert [outcome.result() for outcome in session.feed(good + bad + good)] == [1]
+    assert session.error is not None and session.feed(good) == []
+
+
+def test_nothing_that_is_shown_has_the_key() -> None:
+    secret = "0123456789abcdef-secret"
+    clients: list[Any] = [
+        Client("tcp://127.0.0.1:1", key=secret),
+        AsyncClient("tcp://127.0.0.1:1", key=secret),
+    ]
+    for client in clients:
+        for shown in (
+            repr(client),
+            str(client),
+            repr(vars(client)),
+            pprint.pformat(vars(client)),
+            f"{client!r}",
+        ):
+            assert "secret" not in shown
+        with pytest.raises(TypeError, match="not to be written"):
+            pickle.dumps(client._key)
+        with pytest.raises(TypeError, match="not to be written"):
+            copy.deepcopy(client._key)
 
 
 def test_a_cancelled_task_cancels_its_call(peer: Peer) -> None:
