@@ -34,7 +34,8 @@ interface GoTask
     public function call(string $method, mixed $payload = null, ?float $timeout = null): mixed;
 
     /**
-     * Starts a call; it has been sent when this returns. Its result, or what went wrong on the way, is told by the future.
+     * Starts a call, and does not wait for its answer. What the peer does not take at once is sent while somebody waits for an answer.
+     * The result, or what went wrong on the way, is told by the future.
      *
      * The timeout counts from now, not from when the future is awaited.
      *
@@ -48,7 +49,8 @@ interface GoTask
      *
      *     [$hi, $bye] = $task->parallel([['App.Hi', 'Jo'], ['App.Bye', 'Jo']]);
      *
-     * The calls are sent in their order, and gathered into few writes. They end in any order, also when some fail.
+     * The calls begin in their order, and are gathered into few writes; over several addresses or connections they arrive in any order.
+     * They end in any order, also when some fail.
      *
      * @template TKey of array-key
      * @param iterable<TKey, array{0: string, 1?: mixed}> $calls pairs of method and payload; read as places become free
