@@ -117,12 +117,15 @@ final class ChildProcess
         $timeout = max(0.0, $timeout);
         // A signal's arrival ends the wait early with a warning, which is as good as a timeout.
         $ready = @stream_select($read, $write, $except, (int) $timeout, (int) (fmod($timeout, 1.0) * 1e6));
-        if ($ready === false) {
-            // Or these streams can't be waited for here: Swoole's, where its hooks are off. Then it must not spin.
-            usleep((int) (min($timeout, 0.005) * 1e6));
-        }
-        if ($ready === false || $ready === 0) {
+        if ($ready === 0) {
             return ['', ''];
+        }
+        if ($ready === false) {
+            // Or these streams can't be waited for here. Then it must not spin.
+            usleep((int) (min($timeout, 0.005) * 1e6));
+            if (! $this->isReadable()) {
+                return ['', ''];
+            }
         }
 
         return [$this->take(1), $this->take(2)];
@@ -191,6 +194,18 @@ final class ChildProcess
             $status['signaled'] => new ExitStatus(null, $status['termsig']),
             default => new ExitStatus($status['exitcode'] < 0 ? null : $status['exitcode']),
         };
+    }
+
+    /** Whether reading without waiting is possible: of a descriptor above 1023, which PHP can't select, but of no stream of Swoole's where its hooks are off. */
+    private function isReadable(): bool
+    {
+        foreach ([1, 2] as $number) {
+            if (isset($this->pipes[$number]) && stream_get_meta_data($this->pipes[$number])['stream_type'] !== 'STDIO') {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private function take(int $number): string

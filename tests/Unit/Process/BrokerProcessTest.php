@@ -15,6 +15,8 @@ use Reasno\GoTask\Process\ChildProcess;
 use Reasno\GoTask\Process\WorkerProcess;
 use Reasno\GoTask\Process\WorkerState;
 
+use function dirname;
+
 /**
  * Against a shell script in the broker's place.
  */
@@ -76,6 +78,24 @@ final class BrokerProcessTest extends TestCase
             unlink($python);
         }
         self::assertSame(9, $worker->exit()?->signal);
+    }
+
+    public function testAProcessWithThousandsOfDescriptorsReadsItAllTheSame(): void
+    {
+        $code = 'require $argv[1] . "/vendor/autoload.php"; $files = [];
+            for ($i = 0; $i < 1100; $i++) { $files[] = fopen("/dev/null", "r"); }
+            $child = Reasno\GoTask\Process\ChildProcess::start(["echo", "read"]);
+            for ($until = microtime(true) + 5, $said = ""; $said === "" && microtime(true) < $until;) { $said .= $child->read(0.1)[0]; }
+            echo end($files) ? $said : "no descriptors";';
+        $child = ChildProcess::start(['sh', '-c', 'ulimit -n 2048 && exec "$@"', 'sh', PHP_BINARY, '-r', $code, dirname(__DIR__, 3)]);
+        $output = '';
+        self::until(static function () use ($child, &$output): bool {
+            $output .= implode('', $child->read(0.1));
+
+            return ! $child->isRunning();
+        });
+
+        self::assertSame("read\n", $output . implode('', $child->read(0.0)));
     }
 
     /**
