@@ -46,8 +46,9 @@ final class ServerTest extends HyperfTestCase
         $this->json('/hi?name=Jo');
         $connections = [];
         for ($i = 0; $i < 3; $i++) {
-            $connections[] = $connection = stream_socket_client("tcp://127.0.0.1:{$this->app->port}");
+            $connection = stream_socket_client("tcp://127.0.0.1:{$this->app->port}");
             self::assertIsResource($connection);
+            $connections[] = $connection;
             fwrite($connection, "GET /hi?name=n{$i} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         }
         Wait::until(fn (): bool => substr_count($this->app->log(), 'begun') === 4, 5.0, $this->app->log(...));
