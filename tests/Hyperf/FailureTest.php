@@ -92,6 +92,31 @@ final class FailureTest extends HyperfTestCase
         self::assertStringContainsString('the app has changed', $this->app->log());
     }
 
+    public function testARuntimeFolderThatIsRemovedCostsNoRequest(): void
+    {
+        $this->app->publish();
+        $this->app->start();
+        $this->json('/hi?name=Jo');
+        exec('rm -rf ' . escapeshellarg("{$this->app->directory}/runtime"));
+
+        $socket = "{$this->app->directory}/runtime/gotask/default.sock";
+        Wait::until(function () use ($socket): bool {
+            self::assertSame(['hello' => 'Jo'], $this->json('/hi?name=Jo'));
+
+            return file_exists($socket);
+        }, 5.0, $this->app->log(...));
+        // Who looks for it anew finds it, and its supervisor.
+        self::assertSame([0, '{"hello":"Jo"}'], $this->app->console('gotask:call', 'App.Hi', '"Jo"', '--json'));
+        $reload = [3, ''];
+        Wait::until(function () use (&$reload): bool {
+            $reload = $this->app->console('gotask:reload');
+
+            return $reload[0] === 0;
+        }, 5.0, static function () use (&$reload): string {
+            return $reload[1];
+        });
+    }
+
     public function testAPhpThatSeesTheProjectAlone(): void
     {
         $this->app->publish();
