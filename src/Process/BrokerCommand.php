@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Process;
 use InvalidArgumentException;
 
 use function dirname;
+use function is_string;
 
 /**
  * The command line and environment of a broker under PHP's supervision.
@@ -15,6 +16,9 @@ use function dirname;
  */
 final class BrokerCommand
 {
+    /** The working directory at the first start, since a name can't be told from the link's next target later. */
+    private static ?string $startedIn = null;
+
     /**
      * @param list<string> $addresses none: the broker's own default
      * @param null|int $workers null: the broker's own default
@@ -59,17 +63,41 @@ final class BrokerCommand
     }
 
     /**
+     * Where the broker runs: by the name that this process was started in it by, so that a link in it is followed anew by each start.
+     *
+     * @return null|string null: where this process is
+     */
+    public static function directory(?string $configured): ?string
+    {
+        self::$startedIn ??= self::startedIn();
+        $directory = $configured ?? self::$startedIn;
+
+        return $configured !== null || @is_dir($directory) ? $directory : null;
+    }
+
+    /**
+     * @param null|string $directory as of directory(). The broker keeps the name with its links, which getcwd() resolves
      * @return null|array<string, string> null: exactly this process's own
      */
-    public function environment(): ?array
+    public function environment(?string $directory = null): ?array
     {
-        return $this->environment === [] ? null : $this->environment + getenv();
+        $added = $directory === null || $directory[0] !== '/' ? [] : ['PWD' => $directory];
+
+        return $this->environment + $added === [] ? null : $this->environment + $added + getenv();
     }
 
     /** The Python side, run from where Composer put it. */
     public static function script(): string
     {
         return dirname(__DIR__, 2) . '/python/gotask/__main__.py';
+    }
+
+    private static function startedIn(): string
+    {
+        $here = (string) getcwd();
+        $named = getenv('PWD');
+
+        return is_string($named) && $named !== '' && $named[0] === '/' && @realpath($named) === $here ? $named : $here;
     }
 
     private static function seconds(float $seconds): string

@@ -331,11 +331,12 @@ final class WorkerProcess implements Supervised
             return WorkerState::Ended;
         }
         $command = $this->command();
+        $directory = BrokerCommand::directory($this->workingDirectory);
         try {
             $this->broker = new BrokerProcess(
                 $command->arguments($python),
-                $this->workingDirectory,
-                $command->environment(),
+                $directory,
+                $command->environment($directory),
                 $this->startTimeout,
                 $this->shutdownTimeout,
                 $this->logger,

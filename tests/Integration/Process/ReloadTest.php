@@ -13,6 +13,8 @@ use Reasno\GoTask\Process\BrokerProcess;
 use Reasno\GoTask\Process\Generation;
 use Reasno\GoTask\Process\WorkerProcess;
 
+use function bin2hex;
+use function dirname;
 use function is_array;
 
 /**
@@ -52,6 +54,29 @@ final class ReloadTest extends TestCase
         self::assertSame(2, $worker->reload());
         foreach (['App.version', 'App.inline', 'Own.version'] as $method) {
             self::assertSame('2', $task->call($method));
+        }
+    }
+
+    public function testTheReleaseThatALinkLeadsToNowRuns(): void
+    {
+        $folder = dirname($this->version) . '/gotask-releases-' . bin2hex(random_bytes(6));
+        foreach (['1', '2'] as $release) {
+            mkdir("{$folder}/{$release}", recursive: true);
+            file_put_contents("{$folder}/{$release}/app.py", "import gotask\n\n@gotask.register\ndef version(): return '{$release}'\n");
+        }
+        symlink("{$folder}/1", "{$folder}/current");
+
+        try {
+            $this->worker = new WorkerProcess('app.py', workers: 1, workingDirectory: "{$folder}/current");
+            $this->worker->start();
+            $task = new Client($this->worker->address());
+            self::assertSame('1', $task->call('version'));
+            symlink("{$folder}/2", "{$folder}/new");
+            rename("{$folder}/new", "{$folder}/current");
+            $this->worker->reload();
+            self::assertSame('2', $task->call('version'));
+        } finally {
+            exec('rm -rf ' . escapeshellarg($folder));
         }
     }
 
