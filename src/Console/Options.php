@@ -8,7 +8,9 @@ use InvalidArgumentException;
 use Symfony\Component\Console\Input\InputInterface;
 
 use function is_array;
+use function is_finite;
 use function is_string;
+use function strlen;
 
 /**
  * A command's options and arguments with their types, and with GOTASK_* variables for those that are not given.
@@ -48,7 +50,8 @@ final class Options
     public function integer(string $name): ?int
     {
         $text = $this->text($name);
-        if ($text !== null && ! ctype_digit($text)) {
+        // More digits than these do not fit an integer, and would become another number.
+        if ($text !== null && (! ctype_digit($text) || strlen(ltrim($text, '0')) > 18)) {
             throw new InvalidArgumentException("--{$name} takes a whole number, not '{$text}'");
         }
 
@@ -62,11 +65,15 @@ final class Options
     public function seconds(string $name): ?float
     {
         $variable = 'GOTASK_' . strtoupper(strtr($name, '-', '_'));
-        $text = $this->text($name) ?? (getenv($variable) ?: null);
-        if ($text !== null && (! is_numeric($text) || (float) $text <= 0.0)) {
-            throw new InvalidArgumentException("--{$name} takes a number of seconds above 0, not '{$text}'");
+        $given = $this->text($name);
+        $text = $given ?? (string) getenv($variable);
+        if ($given === null && $text === '') {
+            return null;
+        }
+        if (! is_numeric($text) || (float) $text <= 0.0 || ! is_finite((float) $text)) {
+            throw new InvalidArgumentException(($given === null ? $variable : "--{$name}") . " takes a number of seconds above 0, not '{$text}'");
         }
 
-        return $text === null ? null : (float) $text;
+        return (float) $text;
     }
 }

@@ -28,6 +28,8 @@ final class Files
     /** More than the longest status, in bytes. */
     private const MAX_SIZE = 1_048_576;
 
+    private static ?int $user = null;
+
     /**
      * @template T
      * @param Closure(): T $look
@@ -46,11 +48,16 @@ final class Files
     /** The user that this process acts as. */
     public static function user(): int
     {
-        return match (true) {
-            function_exists('posix_geteuid') => posix_geteuid(),
-            function_exists('getmyuid') => (int) getmyuid(),
-            default => -1,
-        };
+        if (function_exists('posix_geteuid')) {
+            return posix_geteuid();
+        }
+        if (self::$user === null) {
+            // getmyuid() is the owner of the script.
+            $file = self::attempt(static fn () => tmpfile());
+            self::$user = is_resource($file) ? fstat($file)['uid'] ?? -1 : -1;
+        }
+
+        return self::$user;
     }
 
     /**
