@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 # A traceback or a message is cut to this many characters, in its middle: the ends say the most.
 MAX_TEXT = 64 * 1024
 
+# Frames of a traceback, the innermost ones: each takes half a kilobyte while it is written.
+MAX_FRAMES = 2000
+
 # An exception's own `data` above this many bytes of JSON goes as the beginning of its repr.
 MAX_DATA = 256 * 1024
 MAX_REPR = 1024
@@ -333,28 +336,29 @@ def _relative(file: str) -> str:
 def traceback_text(error: BaseException) -> str:
     """Its traceback as Python prints it, less the frames of GoTask and the import system it begins with. Never raises."""
     try:
-        trace = TracebackException(type(error), error, error.__traceback__, compact=True)
-        _strip(trace, set())
+        trace = TracebackException(type(error), error, error.__traceback__, limit=-MAX_FRAMES, compact=True)
+        _strip(trace)
         return _shorten("".join(trace.format()))
     except BaseException:  # source files that vanish, attributes that raise, a stack without room
         return f"{class_name(type(error))}: {_message(error)}\n"
 
 
-def _strip(trace: TracebackException | None, seen: set[int]) -> None:
-    if trace is None or id(trace) in seen:
-        return
-    seen.add(id(trace))
-    own = 0
-    for frame in trace.stack:
-        if not frame.filename.startswith(_OURS):
-            break
-        own += 1
-    if own < len(trace.stack):
-        del trace.stack[:own]
-    _strip(trace.__cause__, seen)
-    _strip(trace.__context__, seen)
-    for member in getattr(trace, "exceptions", None) or ():
-        _strip(member, seen)
+def _strip(trace: TracebackException) -> None:
+    left: list[TracebackException | None] = [trace]
+    seen = set()
+    while left:  # not recursive: a loop that catches and raises makes long chains
+        each = left.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        own = 0
+        for frame in each.stack:
+            if not frame.filename.startswith(_OURS):
+                break
+            own += 1
+        if own < len(each.stack):
+            del each.stack[:own]
+        left += (each.__cause__, each.__context__, *(getattr(each, "exceptions", None) or ()))
 
 
 def failure_text(error: BaseException) -> str:

@@ -21,6 +21,7 @@ _CO_VARARGS, _CO_VARKEYWORDS, _CO_GENERATOR, _CO_COROUTINE = 0x04, 0x08, 0x20, 0
 _CO_ASYNC_GENERATOR = 0x200
 
 _MAX_DEFAULT = 60
+_MAX_ANNOTATION = 1000
 _NONE = type(None)
 
 
@@ -312,12 +313,16 @@ def _annotation(annotation: Any) -> str:
     if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
         module = annotation.__module__
         return annotation.__qualname__ if module == "builtins" else f"{module}.{annotation.__qualname__}"
-    return repr(annotation).replace("typing.", "")
+    return _shown(annotation, _MAX_ANNOTATION).replace("typing.", "")
 
 
 def _default(default: object) -> str:
+    return _shown(default, _MAX_DEFAULT)
+
+
+def _shown(value: object, most: int) -> str:
     try:
-        text = repr(default)
+        text = repr(value)
     except Exception:
         return "…"
-    return text if len(text) <= _MAX_DEFAULT else text[: _MAX_DEFAULT - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"

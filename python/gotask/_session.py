@@ -44,7 +44,7 @@ _MAX_PONGS = 256 * 1024
 
 
 class Outcome(NamedTuple):
-    """What became of a call: its value, or its error. `again`: it has certainly not run, and may be made on another connection."""
+    """What became of a call: its value, or its error. `again`: it has certainly not run, so it may be made once more."""
 
     sequence: int
     value: Any = None

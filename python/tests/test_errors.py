@@ -131,6 +131,27 @@ def test_recursion_ends_in_a_bounded_traceback() -> None:
     assert len(error_body(caught.value)) < 200_000
 
 
+def test_a_long_chain_and_many_frames_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    error: BaseException = ValueError("first")
+    for number in range(5000):
+        after = raised(ValueError(number))
+        after.__context__ = error
+        error = after
+    text = traceback_text(error)
+    assert "in raised\n" in text and text.rstrip().endswith("ValueError: 4999")
+
+    def deep(count: int) -> None:
+        deeper(count)
+
+    def deeper(count: int) -> None:
+        deep(count - 1) if count else 1 / 0
+
+    monkeypatch.setattr(_errors, "MAX_FRAMES", 20)
+    with pytest.raises(ZeroDivisionError) as caught:
+        deep(100)
+    assert traceback_text(caught.value).count("  File ") == 20
+
+
 def test_the_traceback_begins_with_the_methods_frame() -> None:
     code = compile("def run(call):\n    call()\n", _errors._PACKAGE + "_runner.py", "exec")
     space: dict[str, Any] = {}

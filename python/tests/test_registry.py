@@ -355,3 +355,23 @@ def test_resolving_anything_is_safe(name: str) -> None:
         pass
     else:
         assert fold(found.name) == fold(name)
+
+
+def test_an_annotation_that_can_not_be_shown() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    class Long:
+        def __repr__(self) -> str:
+            return "x" * 100_000
+
+    def method(a: Any, b: Any) -> None:
+        pass
+
+    method.__annotations__.update(a=Odd(), b=Long())
+    registry = Registry()
+    registry.register(method, "m")
+    assert (
+        registry.find("m").signature.startswith("m(a: …, b: xxx") and len(registry.find("m").signature) < 2000
+    )
