@@ -79,16 +79,19 @@ final class ReloadTest extends HyperfTestCase
         $this->app->link = $link = "{$this->app->directory}/current";
         mkdir("{$next}/gotask", 0o777, true);
         $code = (string) file_get_contents("{$this->app->directory}/gotask/app.py");
-        $this->app->write('gotask/app.py', str_replace('"hello": name', '"release": "1"', $code));
-        $this->app->write('next/gotask/app.py', str_replace('"hello": name', '"release": "2"', $code));
+        foreach (['' => '1', 'next/' => '2'] as $folder => $release) {
+            // And what it opens by a relative path.
+            $this->app->write("{$folder}gotask/app.py", str_replace('"hello": name', "\"code\": \"{$release}\", \"file\": open(\"release.txt\").read()", $code));
+            $this->app->write("{$folder}release.txt", $release);
+        }
         symlink($this->app->directory, $link);
         $this->app->start();
-        self::assertSame(['release' => '1'], $this->json('/hi?name=Jo'));
+        self::assertSame(['code' => '1', 'file' => '1'], $this->json('/hi?name=Jo'));
 
         symlink($next, "{$link}.new");
         rename("{$link}.new", $link);
         $this->app->signal(SIGUSR1);
-        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[1] === '{"release":"2"}', 5.0, $this->app->log(...));
+        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[1] === '{"code":"2","file":"2"}', 5.0, $this->app->log(...));
         self::assertLessThan(3.0, $this->app->stop());
         self::assertSame([], $this->app->processes());
     }
