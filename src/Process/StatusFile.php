@@ -52,6 +52,8 @@ final class StatusFile
 
     /**
      * @return null|WorkerStatus null: nobody looks after this worker, as far as can be seen from here
+     *
+     * @phpstan-impure
      */
     public function read(): ?WorkerStatus
     {

@@ -57,6 +57,7 @@ final class ServerTest extends HyperfTestCase
         }
 
         foreach ($connections as $i => $connection) {
+            self::assertIsResource($connection);
             self::assertStringEndsWith("{\"hello\":\"n{$i}\"}", (string) stream_get_contents($connection), $this->app->log());
         }
         $this->app->wait();
