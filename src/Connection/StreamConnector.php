@@ -7,12 +7,19 @@ namespace Reasno\GoTask\Connection;
 use Closure;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Tls;
 
 use function array_filter;
+use function clearstatcache;
+use function dirname;
 use function error_clear_last;
 use function error_get_last;
 use function function_exists;
+use function posix_geteuid;
+use function restore_error_handler;
+use function set_error_handler;
+use function stat;
 use function stream_context_create;
 use function stream_set_blocking;
 use function stream_socket_client;
@@ -31,11 +38,15 @@ use const STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
  */
 final class StreamConnector
 {
+    /** The bit of a file's mode. */
+    private const EVERYBODY_WRITES = 0o002;
+
     /**
      * @param float $timeout seconds
      * @param bool $wait false: a TCP connection may still be being opened when this returns, until the stream is writable
      * @return resource
      * @throws ConnectFailed
+     * @throws NotAuthorized see checkOwner()
      */
     public static function connect(Address $address, Tls $tls, float $timeout, bool $wait = true): mixed
     {
@@ -56,8 +67,41 @@ final class StreamConnector
         if ($stream === false) {
             throw self::failed($address, (string) $message);
         }
+        self::checkOwner($address);
 
         return $stream;
+    }
+
+    /**
+     * Refuses a Unix socket that anybody may have put there: another user's, in a folder that everybody can write to. Asked before
+     * anything is sent.
+     *
+     * @throws NotAuthorized
+     */
+    public static function checkOwner(Address $address): void
+    {
+        if (! $address->isUnix() || ! function_exists('posix_geteuid')) {
+            return;
+        }
+        clearstatcache(true, $address->host);
+        $folder = dirname($address->host);
+        // What open_basedir hides can't be looked at, and is no error.
+        set_error_handler(static fn (): bool => true);
+
+        try {
+            $owner = stat($address->host)['uid'] ?? 0;
+            $mode = stat($folder)['mode'] ?? 0;
+        } finally {
+            restore_error_handler();
+        }
+        if ($owner === 0 || $owner === posix_geteuid() || ($mode & self::EVERYBODY_WRITES) === 0) {
+            return;
+        }
+
+        throw new NotAuthorized(
+            "The socket {$address->host} belongs to user {$owner}, not to this one or root, and everybody can write to {$folder}: anybody may be"
+            . ' listening there. Nothing was sent. Let the worker listen in a folder that only its user can write to (chmod o-w), or run it as this user.',
+        );
     }
 
     /**

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Connection;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Tls;
 
 use function fclose;
@@ -45,7 +46,7 @@ final class StreamProbe implements Probe
         try {
             $this->stream = StreamConnector::connect($address, $tls, $timeout, wait: false);
             stream_set_blocking($this->stream, false);
-        } catch (ConnectFailed) {
+        } catch (ConnectFailed|NotAuthorized) {
             $this->answered = false;
         }
     }

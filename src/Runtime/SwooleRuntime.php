@@ -14,6 +14,7 @@ use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\StreamConnector;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Tls;
 use Swoole\Coroutine;
 use Swoole\Coroutine\Socket;
@@ -63,7 +64,7 @@ final class SwooleRuntime implements Runtime
         return new SwooleProbe(static function () use ($address, $tls, $timeout): bool {
             try {
                 $socket = self::open($address, $tls, $timeout);
-            } catch (ConnectFailed) {
+            } catch (ConnectFailed|NotAuthorized) {
                 return false;
             }
             $answer = $socket->send(Handshake::question(), $timeout) > 0 ? $socket->recv(1, $timeout) : '';
@@ -99,6 +100,7 @@ final class SwooleRuntime implements Runtime
         if (! $socket->connect($host, $address->port ?? 0, $timeout)) {
             throw StreamConnector::failed($address, (string) $socket->errMsg);
         }
+        StreamConnector::checkOwner($address);
         if (! $address->isUnix()) {
             $socket->setOption(SOL_TCP, self::TCP_NODELAY, 1);
         }

@@ -16,6 +16,7 @@ use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\EncodeFailed;
 use Reasno\GoTask\Exception\InvalidRequest;
 use Reasno\GoTask\Exception\MethodNotFound;
+use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Exception\Overloaded;
 use Reasno\GoTask\Exception\ParallelFailed;
 use Reasno\GoTask\Exception\PayloadTooLarge;
@@ -33,6 +34,8 @@ use function array_keys;
 use function array_map;
 use function array_values;
 use function bin2hex;
+use function chmod;
+use function chown;
 use function fopen;
 use function gc_collect_cycles;
 use function hrtime;
@@ -40,8 +43,11 @@ use function ini_get;
 use function ini_set;
 use function is_array;
 use function memory_get_usage;
+use function mkdir;
+use function posix_geteuid;
 use function random_bytes;
 use function range;
+use function rmdir;
 use function str_repeat;
 use function sys_get_temp_dir;
 use function usleep;
@@ -363,6 +369,41 @@ abstract class ClientContract extends RuntimeTestCase
             $this->peer = new Peer('', $this->peer->address);
             self::assertSame('back', $client->call('Echo', 'back'));
         });
+    }
+
+    public function testASocketThatAnybodyMayHavePutThereIsNotUsed(): void
+    {
+        if (posix_geteuid() !== 0) {
+            self::markTestSkipped('Only root can give a socket to another user.');
+        }
+        $folder = sys_get_temp_dir() . '/gotask-' . bin2hex(random_bytes(6));
+        mkdir($folder);
+        $this->peer->stop();
+        $this->peer = new Peer('', "unix://{$folder}/x.sock");
+        chown("{$folder}/x.sock", 12_345);
+
+        try {
+            $this->within(function (Client $client) use ($folder): void {
+                chmod($folder, 0o1777);
+
+                try {
+                    $client->call('Echo', 'a secret');
+                    self::fail('It was sent.');
+                } catch (NotAuthorized $refused) {
+                    self::assertStringContainsString('user 12345', $refused->getMessage());
+                    self::assertStringContainsString($folder, $refused->getMessage());
+                }
+                chmod($folder, 0o755);
+                self::assertSame(0, $client->call('Calls:Echo'));
+                chmod($folder, 0o1777);
+                chown("{$folder}/x.sock", 0);
+                $client->close();
+                self::assertSame('fine', $client->call('Echo', 'fine'));
+            });
+        } finally {
+            $this->peer->stop();
+            rmdir($folder);
+        }
     }
 
     public function testAConnectionThatDiedUnnoticedCostsNoCall(): void
