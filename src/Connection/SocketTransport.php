@@ -10,6 +10,7 @@ use Socket;
 use function intdiv;
 use function is_string;
 use function max;
+use function min;
 use function socket_clear_error;
 use function socket_close;
 use function socket_export_stream;
@@ -23,6 +24,7 @@ use function socket_strerror;
 use function strlen;
 
 use const MSG_DONTWAIT;
+use const MSG_PEEK;
 use const MSG_WAITALL;
 use const SO_RCVTIMEO;
 use const SOCKET_EAGAIN;
@@ -87,6 +89,12 @@ final class SocketTransport implements Transport
         $excepts = null;
         $micros = intdiv($wait + 999, 1000);
         $ready = @socket_select($reads, $writes, $excepts, intdiv($micros, 1_000_000), $micros % 1_000_000);
+        if ($ready === false && Select::failed(fn () => socket_select($reads, $writes, $excepts, 0)) === null) {
+            $this->setTimeout(min($wait, Select::PAUSE));
+
+            // 0 is the end, which is read next.
+            return @socket_recv($this->socket, $byte, 1, MSG_PEEK) !== false;
+        }
 
         return $ready !== false && $ready > 0 && $reads !== [];
     }

@@ -15,7 +15,6 @@ use function fread;
 use function fwrite;
 use function hrtime;
 use function is_resource;
-use function stream_select;
 use function stream_set_blocking;
 use function stream_socket_get_name;
 use function strlen;
@@ -73,12 +72,13 @@ final class StreamProbe implements Probe
             return false;
         }
         if (! $this->asked) {
-            [$reads, $writes, $excepts] = [null, [$this->stream], null];
-            if (@stream_select($reads, $writes, $excepts, 0) !== 1) {
+            [$reads, $writes] = [[], [$this->stream]];
+            $ready = Select::streams($reads, $writes, 0);
+            if ($ready === 0) {
                 return null;
             }
             if (stream_socket_get_name($this->stream, true) === false) {
-                return false;
+                return $ready === null ? null : false;
             }
             $isReady = ! $this->address->tls ?: StreamConnector::shakeHands($this->stream);
             if ($isReady !== true) {

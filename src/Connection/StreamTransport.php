@@ -12,10 +12,11 @@ use function fread;
 use function fwrite;
 use function intdiv;
 use function is_resource;
+use function max;
 use function min;
-use function stream_select;
 use function stream_set_blocking;
 use function stream_set_read_buffer;
+use function stream_set_timeout;
 use function stream_set_write_buffer;
 use function strlen;
 
@@ -29,7 +30,16 @@ final class StreamTransport implements Transport
     /** Bytes read at a time: PHP allocates what it asks for, and a socket buffer holds no more. */
     private const MOST = 262_144;
 
+    /** Bytes. */
+    private const READ_AHEAD = 65_536;
+
+    /** ns after which a read that waits by itself lets a signal's handler run. */
+    private const PATIENCE = 50_000_000;
+
     private string $error = 'the peer closed it';
+
+    /** What had to be read to find that there is something to read. */
+    private string $ahead = '';
 
     /**
      * @param resource $stream
@@ -55,8 +65,18 @@ final class StreamTransport implements Transport
 
     public function read(int $length, int $wait): ?string
     {
-        if ($wait > 0 && ! $this->select(true, false, $wait)) {
-            return '';
+        if ($this->ahead !== '') {
+            [$bytes, $this->ahead] = [$this->ahead, ''];
+
+            return $bytes;
+        }
+        if ($wait > 0) {
+            if (! $this->select(false, $wait, $length)) {
+                return '';
+            }
+            if ($this->ahead !== '') {
+                return $this->read($length, 0);
+            }
         }
         $bytes = @fread($this->stream, min($length, self::MOST));
         if ($bytes !== false && $bytes !== '') {
@@ -68,7 +88,7 @@ final class StreamTransport implements Transport
 
     public function poll(int $wait): bool
     {
-        return $this->select(true, true, $wait);
+        return $this->select(true, $wait);
     }
 
     public function stream(): mixed
@@ -89,19 +109,34 @@ final class StreamTransport implements Transport
     }
 
     /**
-     * @return bool whether there is something to read
+     * @param int<1, max> $length bytes that are to be read
+     * @return bool whether there is something to read, or the end
+     * @phpstan-impure
      */
-    private function select(bool $read, bool $write, int $wait): bool
+    private function select(bool $write, int $wait, int $length = self::READ_AHEAD): bool
     {
-        $reads = $read ? [$this->stream] : [];
+        $reads = [$this->stream];
         $writes = $write ? [$this->stream] : [];
-        $excepts = null;
-        // Rounded up: to wake a moment before the deadline would only mean to wait once more.
-        $micros = intdiv($wait + 999, 1000);
-        // False and a warning when a signal came: its handler runs, and the caller looks at the clock.
-        $ready = @stream_select($reads, $writes, $excepts, intdiv($micros, 1_000_000), $micros % 1_000_000);
+        $ready = Select::streams($reads, $writes, $wait);
 
-        return $ready !== false && $ready > 0 && $reads !== [];
+        return $ready === null ? $this->readAhead(min($length, self::MOST), min($wait, $write ? Select::PAUSE : self::PATIENCE)) : $ready > 0 && $reads !== [];
+    }
+
+    /**
+     * Waits as a stream that blocks does, by poll(2), which knows descriptors of any number.
+     *
+     * @param int<1, max> $length bytes
+     * @return bool whether there is something to read, or the end
+     */
+    private function readAhead(int $length, int $wait): bool
+    {
+        $micros = max(1, intdiv($wait, 1000));
+        stream_set_blocking($this->stream, true);
+        stream_set_timeout($this->stream, intdiv($micros, 1_000_000), $micros % 1_000_000);
+        $this->ahead = (string) @fread($this->stream, $length);
+        stream_set_blocking($this->stream, false);
+
+        return $this->ahead !== '' || feof($this->stream);
     }
 
     /**

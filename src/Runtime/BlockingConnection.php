@@ -10,6 +10,7 @@ use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Outcome;
 use Reasno\GoTask\Connection\Pending;
+use Reasno\GoTask\Connection\Select;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\Transport;
 use Reasno\GoTask\Exception\ProtocolError;
@@ -21,8 +22,8 @@ use function intdiv;
 use function max;
 use function min;
 use function spl_object_id;
-use function stream_select;
 use function strlen;
+use function usleep;
 
 use const PHP_INT_MAX;
 
@@ -257,11 +258,13 @@ final class BlockingConnection extends Connection
                 $writes[$key] = $reads[$key];
             }
         }
-        $excepts = null;
-        $micros = intdiv($earliest - $now + 999, 1000);
-        if ($reads === [] || @stream_select($reads, $writes, $excepts, intdiv($micros, 1_000_000), $micros % 1_000_000) === false) {
-            // A signal came: its handler runs, and the caller looks at the clock.
+        if ($reads === []) {
             return;
+        }
+        [$read, $written] = [$reads, $writes];
+        if (Select::streams($reads, $writes, $earliest - $now) === null) {
+            [$reads, $writes] = [$read, $written];
+            usleep(intdiv(Select::PAUSE, 1000));
         }
         foreach ($connections as $key => $connection) {
             if (isset($reads[$key])) {

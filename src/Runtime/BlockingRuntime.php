@@ -10,6 +10,7 @@ use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Latch;
 use Reasno\GoTask\Connection\Probe;
+use Reasno\GoTask\Connection\Select;
 use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Connection\SocketTransport;
 use Reasno\GoTask\Connection\StreamConnector;
@@ -20,9 +21,7 @@ use Reasno\GoTask\Tls;
 use function extension_loaded;
 use function hrtime;
 use function intdiv;
-use function max;
 use function socket_import_stream;
-use function stream_select;
 use function usleep;
 
 /**
@@ -48,11 +47,13 @@ final class BlockingRuntime implements Runtime
         if ($address->tls) {
             $until = hrtime(true) + (int) ($timeout * 1e9);
             StreamConnector::encrypt($stream, $address, static function (mixed $stream) use ($until): bool {
-                $reads = [$stream];
-                $none = null;
-                $micros = intdiv((int) max(0, $until - hrtime(true)), 1000);
+                [$reads, $writes] = [[$stream], []];
+                $wait = $until - hrtime(true);
+                if ($wait > 0 && Select::streams($reads, $writes, $wait) === null) {
+                    usleep(intdiv(Select::PAUSE, 1000));
+                }
 
-                return $micros > 0 && @stream_select($reads, $none, $none, intdiv($micros, 1_000_000), $micros % 1_000_000) !== 0;
+                return $until > hrtime(true);
             });
 
             return new BlockingConnection($session, $address, new StreamTransport($stream));

@@ -83,6 +83,7 @@ final class SwooleRuntime implements Runtime
 
     /**
      * @throws ConnectFailed
+     * @throws NotAuthorized
      */
     private static function open(Address $address, Tls $tls, float $timeout): Socket
     {

@@ -11,6 +11,7 @@ use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Process\WorkerProcess;
+use Reasno\GoTask\Tests\Unit\Connection\HighDescriptorsTest;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Tls;
 
@@ -250,6 +251,7 @@ abstract class AccessContract extends RuntimeTestCase
     private function within(string $kind, Closure $body): void
     {
         $worker = self::$workers[$kind] ??= self::start($kind);
+        HighDescriptorsTest::take();
         $this->runIn(static fn () => $body($worker->address()));
     }
 

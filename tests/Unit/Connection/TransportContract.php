@@ -28,6 +28,7 @@ abstract class TransportContract extends TestCase
 
     protected function setUp(): void
     {
+        HighDescriptorsTest::take();
         $pair = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
         self::assertIsArray($pair);
         $this->transport = $this->transport($pair[0]);
