@@ -394,12 +394,12 @@ class Connection(asyncio.Protocol):
 
     def _control(self, frame: Frame, segment: Segment | None) -> None:
         if frame.stream & PING:
-            payload = frame.payload
-            if len(payload) > MAX_PING:
+            size = len(frame.raw) - frame.start
+            if size > MAX_PING:
                 if segment is not None:
                     segment.close()
-                raise ProtocolError(f"a ping of {len(payload)} bytes: at most {MAX_PING} are allowed")
-            self._send(encode(CONTROL, frame.options, payload, PONG))
+                raise ProtocolError(f"a ping of {size} bytes: at most {MAX_PING} are allowed")
+            self._send(encode(CONTROL, frame.options, frame.payload, PONG))
         elif frame.stream & STOP and frame.options:
             call = self._calls.pop(frame.options[0], None)
             if call is not None:

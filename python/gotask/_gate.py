@@ -218,7 +218,7 @@ class Gate(asyncio.Protocol):
         if self._refusal is None or method != _HELLO or self._told:
             if self._refusal is None:
                 self._broker.log.often(_TURNED_AWAY, f"{error.message} ({self._peer})")
-            self._broker.lobby.turned_away(self)
+            # It waits in the lobby still, and is the next to go if others come.
             self._transport.close()
             self._broker.loop.call_later(LINGER, self._transport.abort)
         self._told = True

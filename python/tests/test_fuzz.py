@@ -10,7 +10,14 @@ from .fuzz import PARTS
 
 @pytest.mark.parametrize(
     ("part", "cases"),
-    [("frames", 3000), ("broker", 1000), ("client", 300), ("async client", 300), ("PHP client", 300)],
+    [
+        ("frames", 3000),
+        ("broker", 1000),
+        ("gate", 300),
+        ("client", 300),
+        ("async client", 300),
+        ("PHP client", 300),
+    ],
 )
 def test_nothing_crashes_hangs_or_is_seen_in_two_ways(part: str, cases: int) -> None:
     if part == "PHP client" and php() is None:
