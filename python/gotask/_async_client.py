@@ -7,7 +7,7 @@ import os
 import select
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from . import _protocol as wire
 from ._address import Address, TcpAddress, parse_address
@@ -284,8 +284,7 @@ class _Link(asyncio.BufferedProtocol):
                 self._send(self.session.abandon(sequence))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none
         # Where there is no POLLRDHUP, the end of both directions is seen, or an error.
         self._hangup.register(transport.get_extra_info("socket"), getattr(select, "POLLRDHUP", 0))
 

@@ -199,8 +199,11 @@ class Blocking:
     """The asyncio client with the sync one's face, so that one set of tests is for both."""
 
     def __init__(self, address: str, **options: Any) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = self.new_loop()
         self._client = self._loop.run_until_complete(self._make(address, options))
+
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.new_event_loop()
 
     async def _make(self, address: str, options: dict[str, Any]) -> AsyncClient:
         return AsyncClient(address, **options)
@@ -222,7 +225,13 @@ class Blocking:
         self._loop.close()
 
 
-@pytest.fixture(params=[Client, Blocking])
+class OnUvloop(Blocking):
+    def new_loop(self) -> asyncio.AbstractEventLoop:
+        loop: asyncio.AbstractEventLoop = pytest.importorskip("uvloop").new_event_loop()
+        return loop
+
+
+@pytest.fixture(params=[Client, Blocking, OnUvloop])
 def client_class(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -488,13 +497,14 @@ def hang_up_unseen(client: Any) -> None:
     """The client's peer shuts its connection down, and the client's loop has not seen it yet."""
     if isinstance(client, Client):
         assert client._link is not None
-        connected: Any = client._link.socket
+        descriptor = client._link.socket.fileno()
     else:
-        connected = client._client._link.transport.get_extra_info("socket")
+        descriptor = client._client._link.transport.get_extra_info("socket").fileno()
     poll = select.poll()
-    poll.register(connected, select.POLLRDHUP)
-    connected.shutdown(socket.SHUT_WR)  # so that the peer reads the end, and closes
-    assert poll.poll(5000)
+    poll.register(descriptor, select.POLLRDHUP)
+    with socket.socket(fileno=os.dup(descriptor)) as connected:
+        connected.shutdown(socket.SHUT_WR)  # so that the peer reads the end, and closes
+        assert poll.poll(5000)
 
 
 # -- time --------------------------------------------------------------------------------------------------------------
