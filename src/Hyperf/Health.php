@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Hyperf;
 
+use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Hyperf\Config\Workers;
 
@@ -30,7 +32,10 @@ class Health
 
             return null;
         } catch (GoTaskException $failure) {
-            return $failure->getMessage();
+            // How the worker is matters here, not that the question was not sent.
+            $cause = $failure->getPrevious();
+
+            return ($failure instanceof DeadlineExceeded && $cause instanceof ConnectFailed ? $cause : $failure)->getMessage();
         }
     }
 

@@ -6,7 +6,8 @@ use function Hyperf\Support\env;
 
 /*
  * The Python workers, by their names. "default" is the one that is injected as GoTask; GoTaskFactory and #[Worker('name')] give
- * the others. A key that is left out has the value that is shown here; one that is unknown is an error when the server starts.
+ * the others. A key that is left out has the value that is shown here, and so has an empty variable; a key that is unknown is an
+ * error when the server starts.
  */
 return [
     'default' => [
@@ -102,7 +103,8 @@ return [
             'level' => env('GOTASK_LOG_LEVEL', 'info'),
         ],
 
-        // Console commands and tests: attach to the running worker, or start a private one for their time.
+        // Console commands and tests: attach to the running worker, or start a private one for their time. The variable holds for every
+        // worker that has no such key.
         'console' => env('GOTASK_CONSOLE', 'attach'),
     ],
 ];
