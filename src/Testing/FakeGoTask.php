@@ -28,6 +28,7 @@ use Reasno\GoTask\Goridge\MessagePackCodec;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Service;
+use ReflectionFunction;
 use Throwable;
 use ValueError;
 
@@ -61,11 +62,11 @@ use function strtolower;
  *     $this->assertSame(['hello' => 'Jo'], $task->call('App.Hi', 'Jo'));
  *     $task->assertCalled('App.Hi', 'Jo');
  *
- * A handler is a closure that is given the payload (for an Args its arguments), an exception that the call fails with, or
- * a value that is the result. Names are folded as the worker folds them: `App.SayHello` is `App.say_hello`. Payloads and results
- * pass through the codec, so that what could not be sent fails here too, and what changes on the way (an object into an array,
- * say) changes here. Anything that a closure throws arrives as a RemoteError, unless it is one of this package's exceptions, or
- * an assertion of PHPUnit's that failed.
+ * A handler is a closure that is given the payload (spread where it requires several arguments; for an Args exactly those), an
+ * exception that the call fails with, or a value that is the result. Names are folded as the worker folds them: `App.SayHello` is
+ * `App.say_hello`. Payloads and results pass through the codec, so that what could not be sent fails here too, and what changes
+ * on the way (an object into an array, say) changes here. Anything that a closure throws arrives as a RemoteError, unless it is
+ * one of this package's exceptions, or an assertion of PHPUnit's that failed.
  *
  * A handler runs when its call is made, also for callAsync() and notify(), awaited or not.
  */
@@ -236,6 +237,12 @@ final class FakeGoTask implements GoTask
         if ($payload instanceof Args) {
             /** @var array{list<mixed>, array<string, mixed>} $passed */
             return [...$passed[0], ...$passed[1]];
+        }
+
+        $handler = $this->handlers[self::fold($method)][1] ?? null;
+        // As in Python: where more than one is required, a list is spread over them, or a map by their names.
+        if (is_array($passed) && $handler instanceof Closure && (new ReflectionFunction($handler))->getNumberOfRequiredParameters() > 1) {
+            return $passed;
         }
 
         return $payload === null ? [] : [$passed];

@@ -25,6 +25,7 @@ use Reasno\GoTask\Testing\FakeGoTask;
 use ReflectionMethod;
 use ValueError;
 
+use function count;
 use function fopen;
 use function strrev;
 
@@ -221,6 +222,18 @@ final class FakeGoTaskTest extends TestCase
         self::assertSame([1, 2, 3], $ran);
         $this->expectException(RemoteError::class);
         $failing->await();
+    }
+
+    public function testAPayloadIsSpreadWhereSeveralArgumentsAreRequired(): void
+    {
+        $task = new FakeGoTask([
+            'Minus' => static fn (int $a, int $b): int => $a - $b,
+            'Whole' => static fn (array $pair, int $more = 0): int => count($pair) + $more,
+        ]);
+        self::assertSame([2, 2, 2], [$task->call('Minus', [5, 3]), $task->call('Minus', ['b' => 3, 'a' => 5]), $task->call('Whole', [5, 3])]);
+        $task->assertCalled('Minus', [5, 3]);
+        $this->expectException(RemoteError::class);
+        $task->call('Minus', new Args([5, 3]));
     }
 
     public function testAnAssertionThatFailsInAHandlerFailsTheTest(): void
