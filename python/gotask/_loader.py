@@ -52,6 +52,31 @@ def load(app: str) -> None:
     _check_package()
 
 
+def import_own(name: str, app: str) -> ModuleType:
+    """Imports a module of this package that needs others of the standard library, once the app has been loaded.
+
+    What the app's folder has of their names stays the app's: it is out of the way for this import alone.
+    """
+    from importlib import import_module
+
+    folder = os.path.dirname(app) if is_file(app) else os.getcwd()
+    path = sys.path[:]
+    hidden = {
+        name: module
+        for name, module in tuple(sys.modules.items())
+        if name.partition(".")[0] in sys.stdlib_module_names
+        and _is_below(folder, getattr(module, "__file__", None))
+    }
+    for found in hidden:
+        del sys.modules[found]
+    sys.path[:] = [entry for entry in path if entry not in (folder, "")]
+    try:
+        return import_module(name)
+    finally:
+        sys.path[:] = path
+        sys.modules.update(hidden)
+
+
 def forget(app: str) -> dict[str, ModuleType]:
     """Takes the app's own modules, those below its folder, out of sys.modules, so that load() imports them as they are now.
 

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
+
+_new_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+try:
+    import uvloop
+
+    _new_loop = uvloop.new_event_loop
+except ImportError:
+    pass
+
+# Seconds that tasks which a service left running get to end, once they have been cancelled.
+TASK_GRACE = 3.0
 
 
 def run_in_loop(main: Coroutine[Any, Any, int]) -> int:
-    """What asyncio.run does, with the loop of our choice; asyncio.Runner comes only with Python 3.11."""
+    """What asyncio.run does, with the loop of our choice, and bounded; asyncio.Runner comes only with Python 3.11."""
     loop = _new_loop()
     try:
         asyncio.set_event_loop(loop)
         return loop.run_until_complete(main)
     finally:
-        asyncio.set_event_loop(None)
+        loop.run_until_complete(_cancel_tasks(loop))
         loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
         loop.close()
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
+async def _cancel_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if not tasks:
+        return
+    ended, _ = await asyncio.wait(tasks, timeout=TASK_GRACE)
+    for task in ended:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            message = "a task that was cancelled at the end has failed"
+            loop.call_exception_handler({"message": message, "exception": error, "task": task})

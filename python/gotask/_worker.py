@@ -14,7 +14,7 @@ from ._entry import receive
 from ._errors import failure_text
 from ._forward import forward_logging
 from ._linux import die_with_group, die_with_parent
-from ._loader import load
+from ._loader import import_own, load
 from ._records import ASYNC, FAILED, READY, SYNC
 from ._registry import default_registry
 from ._runner import Runner
@@ -68,9 +68,13 @@ def main() -> int:
     runner = Runner(default_registry, max_payload)
     worker = Worker(channel, slots, revoked[SYNC], runner)
     if default_registry.needs_loop(group):
-        from ._worker_async import serve
-
-        return serve(channel, slots, revoked[ASYNC], runner, worker, lanes, concurrency, group, grace / 1e6)
+        try:
+            serve = import_own("gotask._worker_async", app).serve
+        except BaseException as error:
+            return report_failure(channel, error)
+        return int(
+            serve(channel, slots, revoked[ASYNC], runner, worker, lanes, concurrency, group, grace / 1e6)
+        )
     _interrupts.listen(slots, lanes[SYNC])
     return _serve(channel, worker, lanes[SYNC], group)
 

@@ -424,3 +424,47 @@ def test_a_thread_that_a_method_left_running_does_not_hold_up_the_end(tmp_path: 
     broker.process.wait(20)  # the thread sleeps for a minute
     assert broker.stderr() == "at exit\n"
     broker.end()
+
+
+TASKS = """
+import asyncio, gotask
+
+async def work(path, swallows):
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.01)
+            with open(path, "a") as file:
+                file.write("cancelled\\n")
+            if not swallows:
+                raise
+
+@gotask.service
+class App:
+    async def open(self):
+        self.tasks = []
+
+    async def begin(self, path, swallows):
+        self.tasks.append(asyncio.create_task(work(path, swallows)))
+        await asyncio.sleep(0)
+
+    async def close(self):
+        print("closed, its tasks", "run" if not any(task.done() for task in self.tasks) else "are gone", flush=True)
+"""
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+def test_tasks_that_a_service_left_running_are_cancelled_at_the_end(tmp_path: Path, swallows: bool) -> None:
+    (tmp_path / "app.py").write_text(TASKS)
+    broker = BrokerProcess(tmp_path / "app.py", address=f"unix://{tmp_path}/b.sock")
+    broker.wait_for("ready")
+    peer = Peer(f"unix://{tmp_path}/b.sock")
+    peer.call("App.begin", [str(tmp_path / "log"), swallows])
+    began = time.monotonic()
+    broker.process.send_signal(signal.SIGTERM)
+    broker.process.wait(20)
+    assert time.monotonic() - began < 10
+    assert (tmp_path / "log").read_text() == "cancelled\n"
+    assert broker.stderr() == "closed, its tasks run\n"
+    broker.end()
