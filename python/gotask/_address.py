@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from ._errors import NotAuthorized
+
 DEFAULT = "unix://runtime/gotask/default.sock"
 
 # sockaddr_un has 108 bytes with the terminating zero, and Swoole refuses 107.
@@ -29,6 +31,27 @@ class TcpAddress(NamedTuple):
 
 
 Address = UnixAddress | TcpAddress
+
+
+def check_owner(address: Address) -> None:
+    """Refuses a Unix socket that anybody may have put there: another user's, in a folder that everybody can write to.
+
+    Raises NotAuthorized. A caller asks before it sends anything.
+    """
+    if not isinstance(address, UnixAddress):
+        return
+    folder = os.path.dirname(address.path)
+    try:
+        owner = os.stat(address.path).st_uid
+        mode = os.stat(folder).st_mode
+    except OSError:
+        return  # it was removed meanwhile
+    if owner not in (0, os.geteuid()) and mode & 0o002:
+        raise NotAuthorized(
+            f"the socket {address.path} belongs to user {owner}, not to this one or root, and everybody can write to {folder}:"
+            " anybody may be listening there. Nothing was sent. Let the worker listen in a folder that only its user can write"
+            " to (chmod o-w), or run it as this user"
+        )
 
 
 def parse_address(text: str) -> Address:

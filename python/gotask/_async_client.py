@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, cast
 
 from . import _protocol as wire
-from ._address import Address, TcpAddress, parse_address
+from ._address import Address, TcpAddress, check_owner, parse_address
 from ._errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError, Unavailable
 from ._key import Key
 from ._session import RESENDS, Outcome, Session
@@ -376,6 +376,11 @@ async def _connect(address: Address, tls: Encryption | None, session: Session, l
             _, link = await asyncio.wait_for(connecting, timeout)
         else:
             _, link = await asyncio.wait_for(loop.create_unix_connection(make, address.path), timeout)
+            try:
+                check_owner(address)
+            except BaseException:
+                link.transport.abort()
+                raise
     except (asyncio.TimeoutError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
         raise ConnectFailed(f"cannot connect to {address}: {reason}: is the worker running?") from None

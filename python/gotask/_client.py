@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from . import _protocol as wire
-from ._address import Address, TcpAddress, UnixAddress, parse_address
+from ._address import Address, TcpAddress, UnixAddress, check_owner, parse_address
 from ._arguments import Args
 from ._key import Key
 from ._errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError
@@ -376,7 +376,7 @@ class _Link:
 
 
 def _connect(address: Address, tls: Encryption | None, deadline: float) -> socket.socket:
-    """A connected socket that does not block. Raises ConnectFailed."""
+    """A connected socket that does not block. Raises ConnectFailed and NotAuthorized."""
     connected: socket.socket | None = None
     try:
         if isinstance(address, TcpAddress):
@@ -388,6 +388,7 @@ def _connect(address: Address, tls: Encryption | None, deadline: float) -> socke
             connected = socket.socket(socket.AF_UNIX)
             connected.settimeout(_left(deadline))
             connected.connect(address.path)
+            check_owner(address)
         connected.setblocking(False)
     except OSError as error:
         if connected is not None:

@@ -38,7 +38,7 @@ _MAX_REMAINING = 2**32 - 1
 RESENDS = 2
 
 # Bytes. What a peer says of itself; a ping's payload, as docs/protocol.md has it; answers to pings that wait to be written.
-_MAX_HELLO = 4096
+_MAX_HELLO = 64 * 1024
 _MAX_PING = 256
 _MAX_PONGS = 256 * 1024
 

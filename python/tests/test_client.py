@@ -37,6 +37,7 @@ from gotask._errors import (
     GoTaskError,
     InvalidRequest,
     MethodNotFound,
+    NotAuthorized,
     PayloadTooLarge,
     RemoteError,
     Unavailable,
@@ -724,11 +725,11 @@ def test_what_is_malformed_is_said_and_ends_the_connection(
     assert peer.connections == 2
 
 
-@pytest.mark.parametrize("size", [5_000, 28_000_000, 70_000_000])
+@pytest.mark.parametrize("size", [66_000, 28_000_000, 70_000_000])
 def test_a_large_answer_to_the_greeting_is_refused(tmp_path: Path, client_class: Any, size: int) -> None:
     peer = Peer(tmp_path / "s", hello=json.dumps(HELLO).encode() + b" " * size)
     with client_class(peer.address, timeout=10.0) as client:
-        with pytest.raises(ConnectionLost, match="to the greeting, which has 4096 at most"):
+        with pytest.raises(ConnectionLost, match="to the greeting, which has 65536 at most"):
             client.call("echo", 1)
     peer.close()
 
@@ -789,6 +790,28 @@ def test_what_was_answered_before_the_damage_is_delivered() -> None:
     good, bad = wire.encode(wire.MSGPACK, (first, 1), b"a\1"), wire.encode(wire.MSGPACK, (second, 9), b"b\2")
     assert [outcome.result() for outcome in session.feed(good + bad + good)] == [1]
     assert session.error is not None and session.feed(good) == []
+
+
+@pytest.mark.parametrize(("mode", "refused"), [(0o777, True), (0o1777, True), (0o775, False), (0o700, False)])
+def test_another_users_socket_in_a_folder_of_everybodys_is_refused(
+    tmp_path: Path, client_class: Any, monkeypatch: pytest.MonkeyPatch, mode: int, refused: bool
+) -> None:
+    folder = tmp_path / "d"
+    folder.mkdir()
+    peer = Peer(folder / "s")
+    if os.geteuid() == 0:
+        os.chown(folder / "s", 4711, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    folder.chmod(mode)
+    with client_class(peer.address) as client:
+        if refused:
+            with pytest.raises(NotAuthorized, match="anybody may be listening there"):
+                client.call("echo", 1)
+            assert peer.frames == []
+        else:
+            assert client.call("echo", 1) == 1
+    peer.close()
 
 
 def test_nothing_that_is_shown_has_the_key() -> None:
