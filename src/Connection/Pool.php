@@ -77,7 +77,8 @@ final class Pool implements Connections
             $this->abandon();
         }
         $connection = $this->connections[0] ?? null;
-        if ($connection === null || ! $connection->isFine($now)) {
+        // A forked child that could not let go of a TLS connection may have ended it, see Descriptor: better to find that now.
+        if ($connection === null || ! $connection->isFine($now) || $this->address->tls && $connection->isIdle() && ! $connection->probe()) {
             $connection = $this->find($deadline, $now, $method, $limit, $waits);
         }
         $connection->lastUsed = $now;

@@ -8,12 +8,14 @@ use function error_clear_last;
 use function error_get_last;
 use function fclose;
 use function feof;
+use function getmypid;
 use function fread;
 use function fwrite;
 use function intdiv;
 use function is_resource;
 use function max;
 use function min;
+use function stream_get_meta_data;
 use function stream_set_blocking;
 use function stream_set_read_buffer;
 use function stream_set_timeout;
@@ -36,6 +38,13 @@ final class StreamTransport implements Transport
     /** ns after which a read that waits by itself lets a signal's handler run. */
     private const PATIENCE = 50_000_000;
 
+    /** @var list<resource> TLS of the process that this one was forked from, where it can't be let go of */
+    private static array $kept = []; // @phpstan-ignore property.onlyWritten (to be in it keeps a stream open)
+
+    private readonly int $pid;
+
+    private readonly bool $isEncrypted;
+
     private string $error = 'the peer closed it';
 
     /** What had to be read to find that there is something to read. */
@@ -50,6 +59,22 @@ final class StreamTransport implements Transport
         // The decoder buffers: a second buffer before it would only copy, and hide from select() what it holds.
         stream_set_read_buffer($stream, 0);
         stream_set_write_buffer($stream, 0);
+        $this->pid = (int) getmypid();
+        $this->isEncrypted = isset(stream_get_meta_data($stream)['crypto']);
+        if ($this->isEncrypted) {
+            Inherited::watch($this, static function () use ($stream): void {
+                if (is_resource($stream)) {
+                    Descriptor::detachStream($stream);
+                }
+            });
+        }
+    }
+
+    public function __destruct()
+    {
+        if ($this->isEncrypted && $this->pid !== getmypid()) {
+            $this->close();
+        }
     }
 
     public function write(string $bytes): int
@@ -103,9 +128,16 @@ final class StreamTransport implements Transport
 
     public function close(): void
     {
-        if (is_resource($this->stream)) {
-            fclose($this->stream);
+        if (! is_resource($this->stream)) {
+            return;
         }
+        if ($this->isEncrypted && $this->pid !== getmypid() && ! Descriptor::detachStream($this->stream)) {
+            // It belongs to the process that this one was forked from, which PHP is to disturb as late as possible.
+            self::$kept[] = $this->stream;
+
+            return;
+        }
+        fclose($this->stream);
     }
 
     /**

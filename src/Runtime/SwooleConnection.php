@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Runtime;
 
 use LogicException;
+use Reasno\GoTask\Connection\Descriptor;
 use Reasno\GoTask\Connection\Outcome;
 use Reasno\GoTask\Connection\Pending;
 use Reasno\GoTask\Exception\ProtocolError;
@@ -12,6 +13,7 @@ use Swoole\Coroutine;
 use Swoole\Coroutine\Socket;
 use Throwable;
 
+use function getmypid;
 use function hrtime;
 
 use const SOCKET_ECANCELED;
@@ -26,6 +28,13 @@ use const SOCKET_ETIMEDOUT;
  */
 final class SwooleConnection extends SwooleWaking
 {
+    public function __destruct()
+    {
+        if ($this->address->tls && $this->pid !== getmypid()) {
+            $this->forget();
+        }
+    }
+
     public function await(Pending $call): void
     {
         if ($call->outcome === Outcome::Waiting) {
@@ -102,8 +111,18 @@ final class SwooleConnection extends SwooleWaking
         $this->wake();
     }
 
+    protected function detach(): void
+    {
+        if ($this->socket !== null) {
+            Descriptor::detach($this->socket->fd);
+        }
+    }
+
     protected function forget(): void
     {
+        if ($this->address->tls && $this->pid !== getmypid()) {
+            $this->detach();
+        }
         // Not close(), which calls shutdown(2) and so ends the parent's connection.
         $this->socket = null;
     }

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Runtime;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
+use Reasno\GoTask\Connection\Inherited;
 use Reasno\GoTask\Connection\Pending;
 use Reasno\GoTask\Connection\Session;
 use Swoole\Coroutine;
@@ -13,6 +14,7 @@ use Swoole\Coroutine\CanceledException;
 use Swoole\Coroutine\Socket;
 use Swoole\Coroutine\TimeoutException;
 use Throwable;
+use WeakReference;
 
 use function hrtime;
 use function strlen;
@@ -57,7 +59,18 @@ abstract class SwooleWriting extends Connection
     {
         parent::__construct($session, $address);
         $this->socket = $socket;
+        if ($address->tls) {
+            $weak = WeakReference::create($this);
+            Inherited::watch($this, static function () use ($weak): void {
+                $weak->get()?->detach();
+            });
+        }
     }
+
+    /**
+     * Lets go of the socket's descriptor, in a child that has inherited it.
+     */
+    abstract protected function detach(): void;
 
     public function flush(): void
     {

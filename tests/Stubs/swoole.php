@@ -107,6 +107,8 @@ namespace Swoole\Coroutine {
 
     class Socket
     {
+        public int $fd = -1;
+
         public int $errCode = 0;
 
         public string $errMsg = '';
