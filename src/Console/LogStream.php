@@ -76,7 +76,11 @@ final class LogStream
         $offset = 0;
         while ($offset < strlen($this->waiting) && $this->isWritable((int) max(0, $until - hrtime(true)))) {
             $written = @fwrite($this->stream, substr($this->waiting, $offset, $this->piece));
-            if ($written === false || $written === 0) {
+            if ($written === 0) {
+                // Another process was quicker.
+                break;
+            }
+            if ($written === false) {
                 // The reader is gone.
                 $this->dropped += substr_count($this->waiting, "\n", $offset);
                 $offset = strlen($this->waiting);

@@ -70,6 +70,20 @@ final class ServeTest extends TestCase
         self::assertFileDoesNotExist((string) UnixSocket::path($this->address));
     }
 
+    public function testAnEmptyVariableIsOneThatIsNotSet(): void
+    {
+        $names = ['KEY', 'KEY_FILE', 'WORKERS', 'START_TIMEOUT', 'SHUTDOWN_TIMEOUT', 'ADDRESS', 'TLS_CA', 'MAX_PAYLOAD', 'LOG_LEVEL', 'WATCH'];
+        $this->serve = ChildProcess::start(
+            [PHP_BINARY, __DIR__ . '/../../../bin/gotask', 'serve', self::file('app.py'), '--address', $this->address],
+            null,
+            array_fill_keys(array_map(static fn (string $name): string => "GOTASK_{$name}", $names), '') + getenv(),
+        );
+        $this->await('ready at');
+        $this->serve?->signal(SIGTERM);
+
+        self::assertSame(0, $this->exitCode());
+    }
+
     public function testASignalIsHeededAlsoWhereNobodyReadsTheLog(): void
     {
         $this->serve('app.py');
