@@ -24,12 +24,12 @@ class CallCommand extends ClientCommand
         parent::configure();
         $this->setName('call')
             ->setDescription('Call a method and show its result')
-            ->addArgument('method', InputArgument::REQUIRED, 'such as App.Hi; `gotask methods` lists them')
+            ->addArgument('method', InputArgument::REQUIRED, 'such as App.Hi; the command methods lists them')
             ->addArgument('payload', InputArgument::OPTIONAL, 'JSON; - reads it from standard input; nothing is null')
             ->setHelp(<<<'HELP'
-                  <info>gotask call App.Hi '"Reasno"'</info>
-                  <info>gotask call App.Add '[1, 2]'</info>           a list fills the parameters of a method with several
-                  <info>gotask call App.Report '{"year": 2026}'</info> and a map does by name
+                  <info>%command.full_name% App.Hi '"Reasno"'</info>
+                  <info>%command.full_name% App.Add '[1, 2]'</info>           a list fills the parameters of a method with several
+                  <info>%command.full_name% App.Report '{"year": 2026}'</info> and a map does by name
 
                 A result that is plain bytes is written as it is where standard output is no terminal.
 

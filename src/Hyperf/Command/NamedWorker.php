@@ -30,7 +30,12 @@ trait NamedWorker
     {
         parent::configure();
         $this->setName("gotask:{$this->getName()}");
-        $this->addOption('worker', 'w', InputOption::VALUE_REQUIRED, "a name in config/autoload/gotask.php [default: {$this->defaultWorker()}]");
+        // The defaults are other ones here.
+        $options = $this->getDefinition()->getOptions();
+        $options['address'] = new InputOption('address', 'a', InputOption::VALUE_REQUIRED, "unix:///path.sock or tcp://host:port [default: the worker's own]");
+        $options['timeout'] = new InputOption('timeout', 't', InputOption::VALUE_REQUIRED, "seconds to wait for an answer [default: \$GOTASK_TIMEOUT or the worker's timeout]");
+        $options['worker'] = new InputOption('worker', 'w', InputOption::VALUE_REQUIRED, "a name in config/autoload/gotask.php [default: {$this->defaultWorker()}]");
+        $this->getDefinition()->setOptions($options);
     }
 
     protected function defaultWorker(): string
