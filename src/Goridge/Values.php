@@ -117,8 +117,8 @@ final class Values
                 throw new EncodeFailed(
                     sprintf(
                         "can't be encoded: %s::jsonSerialize() threw %s: %s",
-                        $object::class,
-                        $cause::class,
+                        get_debug_type($object),
+                        get_debug_type($cause),
                         $cause->getMessage(),
                     ),
                     $cause,
@@ -163,7 +163,7 @@ final class Values
                 if (is_string($name) && str_starts_with($name, "\0")) {
                     throw new EncodeFailed(sprintf(
                         'is an object of class %s, whose property %s is not public: let it implement JsonSerializable, or send an array.',
-                        $object::class,
+                        get_debug_type($object),
                         substr((string) strrchr($name, "\0"), 1),
                     ));
                 }

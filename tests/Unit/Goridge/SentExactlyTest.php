@@ -88,7 +88,7 @@ final class SentExactlyTest extends TestCase
 
             protected int $hidden = 2;
         };
-        self::assertRefused($codec, [$object], 'whose property hidden is not public: let it implement JsonSerializable, or send an array.');
+        self::assertRefused($codec, [$object], 'is an object of class stdClass@anonymous, whose property hidden is not public: let it implement JsonSerializable, or send an array.');
     }
 
     #[DataProvider('codecs')]
