@@ -291,10 +291,8 @@ namespace Hyperf\Support {
     }
 }
 
-namespace Swow\Psr7\Message {
-    use Psr\Http\Message\ResponseInterface;
-
-    interface ResponsePlusInterface extends ResponseInterface
+namespace Psr\Http\Message {
+    interface ResponseInterface
     {
         public function withStatus(int $code): static;
 
@@ -304,8 +302,10 @@ namespace Swow\Psr7\Message {
     }
 }
 
-namespace Psr\Http\Message {
-    interface ResponseInterface
+namespace Swow\Psr7\Message {
+    use Psr\Http\Message\ResponseInterface;
+
+    interface ResponsePlusInterface extends ResponseInterface
     {
     }
 }
