@@ -127,5 +127,5 @@ class Losses:
 
     def _fail(self, call: Call, error: GoTaskError) -> None:
         if call.notify and not call.over:
-            self._broker.log.error(f"a notification was lost: {error.message}")
+            self._broker.log.error(f"the notification {call.name} was lost: {error.message}")
         call.owner.fail(call, error)
