@@ -63,7 +63,7 @@ final class Application
         );
         assert(is_resource($server));
         $this->server = $server;
-        Wait::until(fn (): bool => $this->get('/bare')[0] === 200, 10.0, fn (): string => "the server does not start:\n{$this->log()}");
+        Wait::until(fn (): bool => $this->get('/bare')[0] === 200, 30.0, fn (): string => "the server does not start:\n{$this->log()}");
     }
 
     /**
@@ -87,7 +87,7 @@ final class Application
     public function wait(): void
     {
         if (is_resource($this->server)) {
-            Wait::until(fn (): bool => ! proc_get_status($this->server ?? throw new RuntimeException())['running'], 15.0, fn (): string => "the server does not end:\n{$this->log()}");
+            Wait::until(fn (): bool => ! proc_get_status($this->server ?? throw new RuntimeException())['running'], 30.0, fn (): string => "the server does not end:\n{$this->log()}");
             proc_close($this->server);
         }
         $this->server = null;

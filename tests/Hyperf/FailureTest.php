@@ -32,7 +32,7 @@ final class FailureTest extends HyperfTestCase
         self::assertStringContainsString('SyntaxError', $first['message']);
         $start = microtime(true);
         self::assertSame($first, $this->json('/reason'));
-        self::assertLessThan(0.2, microtime(true) - $start);
+        self::assertLessThan(2.0, microtime(true) - $start);
         self::assertSame(['hello' => 'bare'], $this->json('/bare'));
 
         usleep(3_000_000);
@@ -75,9 +75,9 @@ final class FailureTest extends HyperfTestCase
         self::assertStringContainsString($reason, (string) json_encode($this->json('/reason'), JSON_UNESCAPED_SLASHES));
         self::assertSame(['hello' => 'bare'], $this->json('/bare'));
         // Callers may learn it a moment before it is logged; and it is logged once, however often it is tried.
-        Wait::until(fn (): bool => str_contains($this->app->log(), $reason), 5.0);
+        Wait::until(fn (): bool => str_contains($this->app->log(), $reason), 20.0);
         self::assertSame(1, substr_count($this->app->log(), $reason));
-        self::assertLessThan(2.0, $this->app->stop());
+        self::assertLessThan(5.0, $this->app->stop());
     }
 
     public function testAWatchedAppThatDidNotImportIsBackWhenItIsMended(): void
@@ -88,7 +88,7 @@ final class FailureTest extends HyperfTestCase
         self::assertSame(WorkerStartFailed::class, $this->json('/reason')['class']);
 
         $this->edit('gotask/app.py', 'class App(:', 'class App:');
-        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[0] === 200, 5.0, $this->app->log(...));
+        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[0] === 200, 20.0, $this->app->log(...));
         self::assertStringContainsString('the app has changed', $this->app->log());
     }
 
@@ -104,7 +104,7 @@ final class FailureTest extends HyperfTestCase
             self::assertSame(['hello' => 'Jo'], $this->json('/hi?name=Jo'));
 
             return file_exists($socket);
-        }, 5.0, $this->app->log(...));
+        }, 20.0, $this->app->log(...));
         // Who looks for it anew finds it, and its supervisor.
         self::assertSame([0, '{"hello":"Jo"}'], $this->app->console('gotask:call', 'App.Hi', '"Jo"', '--json'));
         $reload = [3, ''];
@@ -112,7 +112,7 @@ final class FailureTest extends HyperfTestCase
             $reload = $this->app->console('gotask:reload');
 
             return $reload[0] === 0;
-        }, 5.0, static function () use (&$reload): string {
+        }, 20.0, static function () use (&$reload): string {
             return $reload[1];
         });
     }
@@ -145,7 +145,7 @@ final class FailureTest extends HyperfTestCase
         self::assertSame(WorkerStartFailed::class, $reason['class']);
         self::assertIsString($reason['message']);
         self::assertStringContainsString($advice, $reason['message']);
-        Wait::until(fn (): bool => str_contains($this->app->log(), $advice), 5.0);
+        Wait::until(fn (): bool => str_contains($this->app->log(), $advice), 20.0);
         self::assertSame(1, substr_count($this->app->log(), $advice));
         [$code, $output] = $this->app->run('-d', $forbidden, 'bin/hyperf.php', 'gotask:doctor');
         self::assertSame(1, $code);
@@ -174,8 +174,8 @@ final class FailureTest extends HyperfTestCase
         $pid = $this->app->find($victim);
         self::assertGreaterThan(0, $pid);
         posix_kill($pid, SIGKILL);
-        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[0] === 200 && ! in_array($this->app->find($victim), [0, $pid], true), 2.0, $this->app->log(...));
-        self::assertLessThan(2.0, $this->app->stop());
+        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[0] === 200 && ! in_array($this->app->find($victim), [0, $pid], true), 20.0, $this->app->log(...));
+        self::assertLessThan(5.0, $this->app->stop());
         self::assertSame([], $this->app->processes());
     }
 
@@ -185,7 +185,7 @@ final class FailureTest extends HyperfTestCase
         $this->app->start();
         $this->json('/hi?name=Jo');
         posix_kill($this->app->find('gotask/app.py --managed'), SIGKILL);
-        Wait::until(fn (): bool => str_ends_with($this->events(), "WorkerDied\nWorkerStarting\nWorkerReady\n"), 3.0, $this->events(...));
+        Wait::until(fn (): bool => str_ends_with($this->events(), "WorkerDied\nWorkerStarting\nWorkerReady\n"), 20.0, $this->events(...));
     }
 
     public function testNothingIsLeftOfAServerThatIsKilled(): void
@@ -195,7 +195,7 @@ final class FailureTest extends HyperfTestCase
         $this->json('/hi?name=Jo');
         $this->app->signal(SIGKILL);
 
-        Wait::until(fn (): bool => $this->app->processes() === [], 3.0, fn (): string => implode("\n", $this->app->processes()));
+        Wait::until(fn (): bool => $this->app->processes() === [], 20.0, fn (): string => implode("\n", $this->app->processes()));
         self::assertSame([], glob("{$this->app->directory}/runtime/gotask/*.sock"));
     }
 

@@ -67,7 +67,7 @@ final class ReloadTest extends HyperfTestCase
         $this->edit('gotask/app.py', '"hello"', '"hallo"');
         $this->app->signal(SIGUSR1);
         foreach (['default', 'ml'] as $worker) {
-            Wait::until(fn (): bool => $this->app->get("/hi?name=Jo&worker={$worker}")[1] === '{"hallo":"Jo"}', 5.0, fn (): string => "{$worker}:\n{$this->app->log()}");
+            Wait::until(fn (): bool => $this->app->get("/hi?name=Jo&worker={$worker}")[1] === '{"hallo":"Jo"}', 20.0, fn (): string => "{$worker}:\n{$this->app->log()}");
         }
         self::assertStringContainsString("BeforeReload {$callback}\n", (string) file_get_contents("{$this->app->directory}/events.txt"));
     }
@@ -91,8 +91,8 @@ final class ReloadTest extends HyperfTestCase
         symlink($next, "{$link}.new");
         rename("{$link}.new", $link);
         $this->app->signal(SIGUSR1);
-        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[1] === '{"code":"2","file":"2"}', 5.0, $this->app->log(...));
-        self::assertLessThan(3.0, $this->app->stop());
+        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[1] === '{"code":"2","file":"2"}', 20.0, $this->app->log(...));
+        self::assertLessThan(5.0, $this->app->stop());
         self::assertSame([], $this->app->processes());
     }
 

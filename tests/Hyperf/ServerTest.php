@@ -31,7 +31,7 @@ final class ServerTest extends HyperfTestCase
         self::assertGreaterThan(0, $this->app->find('gotask-default'));
         self::assertGreaterThan(0, $this->app->find('gotask/app.py --managed'));
 
-        self::assertLessThan(2.0, $this->app->stop());
+        self::assertLessThan(5.0, $this->app->stop());
         self::assertSame([], $this->app->processes());
         self::assertSame([], glob("{$this->app->directory}/runtime/gotask/*"));
         $this->assertCleanLog();
@@ -51,7 +51,7 @@ final class ServerTest extends HyperfTestCase
             $connections[] = $connection;
             fwrite($connection, "GET /hi?name=n{$i} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         }
-        Wait::until(fn (): bool => substr_count($this->app->log(), 'begun') === 4, 5.0, $this->app->log(...));
+        Wait::until(fn (): bool => substr_count($this->app->log(), 'begun') === 4, 20.0, $this->app->log(...));
         foreach (array_keys($this->app->processes()) as $pid) {
             posix_kill($pid, SIGTERM);
         }
@@ -61,7 +61,7 @@ final class ServerTest extends HyperfTestCase
             self::assertStringEndsWith("{\"hello\":\"n{$i}\"}", (string) stream_get_contents($connection), $this->app->log());
         }
         $this->app->wait();
-        Wait::until(fn (): bool => $this->app->processes() === [], 3.0, fn (): string => implode("\n", $this->app->processes()));
+        Wait::until(fn (): bool => $this->app->processes() === [], 20.0, fn (): string => implode("\n", $this->app->processes()));
     }
 
     public function testAServerOfCoroutines(): void
@@ -71,7 +71,7 @@ final class ServerTest extends HyperfTestCase
         self::assertSame(['hello' => 'Jo'], $this->json('/hi?name=Jo'));
 
         $this->app->stop();
-        Wait::until(fn (): bool => $this->app->processes() === [], 2.0);
+        Wait::until(fn (): bool => $this->app->processes() === [], 20.0);
     }
 
     public function testManyWorkersByTheirNames(): void
@@ -84,7 +84,7 @@ final class ServerTest extends HyperfTestCase
             ['attribute' => "unix://{$this->app->directory}/runtime/gotask/ml.sock", 'factory' => true, 'default' => true, 'health' => ['ml' => null, 'default' => null]],
             $this->json('/workers'),
         );
-        self::assertLessThan(2.0, $this->app->stop());
+        self::assertLessThan(5.0, $this->app->stop());
         $this->assertCleanLog();
     }
 
@@ -96,7 +96,7 @@ final class ServerTest extends HyperfTestCase
 
         $this->edit('gotask/app.py', '"hello"', '"hallo"');
         $this->app->signal(SIGUSR1);
-        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[1] === '{"hallo":"Jo"}', 5.0);
+        Wait::until(fn (): bool => $this->app->get('/hi?name=Jo')[1] === '{"hallo":"Jo"}', 20.0);
     }
 
     #[TestWith([self::BASE])]
@@ -118,7 +118,7 @@ final class ServerTest extends HyperfTestCase
         $this->json('/hi?name=Jo');
 
         $log = fn (): string => (string) file_get_contents("{$this->app->directory}/runtime/logs/hyperf.log");
-        Wait::until(static fn (): bool => str_contains($log(), 'greeted'), 2.0);
+        Wait::until(static fn (): bool => str_contains($log(), 'greeted'), 20.0);
         self::assertMatchesRegularExpression('/gotask\.WARNING: greeted Jo \{.*"guests":2.*"logger":"app.greeter"/', $log());
     }
 }
