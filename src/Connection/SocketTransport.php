@@ -22,6 +22,7 @@ use function socket_set_block;
 use function socket_set_option;
 use function socket_strerror;
 use function strlen;
+use function substr;
 
 use const MSG_DONTWAIT;
 use const MSG_PEEK;
@@ -41,6 +42,9 @@ final class SocketTransport implements Transport
 {
     /** Bytes; a read of more waits until they are all there. */
     private const WHOLE = 262_144;
+
+    /** Bytes; what a smaller read reserves is not kept for long. */
+    private const SMALL = 65_536;
 
     private string $error = 'the peer closed it';
 
@@ -80,7 +84,12 @@ final class SocketTransport implements Transport
             return $this->isTransient() ? '' : null;
         }
 
-        return $read === 0 || ! is_string($bytes) ? null : $bytes;
+        if ($read === 0 || ! is_string($bytes)) {
+            return null;
+        }
+
+        // ext-sockets keeps all that it has reserved for a read, however little came, such as until a signal did: a copy takes what it needs.
+        return 2 * $read < $length && $length > self::SMALL ? substr($bytes, 0, $read - 1) . $bytes[$read - 1] : $bytes;
     }
 
     public function poll(int $wait): bool

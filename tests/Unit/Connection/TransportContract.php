@@ -11,6 +11,7 @@ use function fclose;
 use function fread;
 use function fwrite;
 use function hrtime;
+use function memory_get_usage;
 use function str_repeat;
 use function stream_set_blocking;
 use function stream_socket_pair;
@@ -44,6 +45,16 @@ abstract class TransportContract extends TestCase
         fwrite($this->other, 'you there');
         self::assertSame('you', $this->transport->read(3, 1_000_000_000));
         self::assertSame(' there', $this->transport->read(100, 0));
+    }
+
+    public function testWhatALargeReadBringsTakesNoMoreThanItHas(): void
+    {
+        // What comes of 24 MiB until the time is over, or a signal comes.
+        fwrite($this->other, str_repeat('x', 100_000));
+        $before = memory_get_usage();
+        $bytes = $this->transport->read(24 * 1_048_576, 20_000_000);
+        self::assertSame(str_repeat('x', 100_000), $bytes);
+        self::assertLessThan(1_000_000, memory_get_usage() - $before);
     }
 
     public function testAWriteTakesWhatFitsAndDoesNotWait(): void
