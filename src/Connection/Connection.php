@@ -70,7 +70,7 @@ abstract class Connection
     protected int $reader = 0;
 
     /** @var list<Closure(): void> what was asked for in the middle of a change */
-    private array $postponed = [];
+    protected array $postponed = [];
 
     public function __construct(public readonly Session $session, public readonly Address $address)
     {
@@ -107,7 +107,10 @@ abstract class Connection
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
         }
-        $this->leave();
+        $this->entered = false;
+        if ($this->postponed !== []) {
+            $this->leave();
+        }
         if ($isLarge) {
             $this->flush();
         }

@@ -13,6 +13,7 @@ use function bin2hex;
 use function count;
 use function crc32;
 use function implode;
+use function intdiv;
 use function min;
 use function ord;
 use function pack;
@@ -61,6 +62,9 @@ final class FrameDecoder
     /** Bytes missing of the payload that is being gathered. */
     private int $missing = 0;
 
+    /** The same of all decoders together: what has been promised a place and does not show in the memory that is used. */
+    private static int $promised = 0;
+
     /** Bytes of an oversized payload that are still to be thrown away. */
     private int $skip = 0;
 
@@ -93,6 +97,11 @@ final class FrameDecoder
         private readonly ?Closure $canHold = null,
         private readonly bool $cuts = false,
     ) {
+    }
+
+    public function __destruct()
+    {
+        self::$promised -= $this->missing;
     }
 
     /**
@@ -157,6 +166,7 @@ final class FrameDecoder
         if ($available < $length) {
             $this->partial = [$flags, $options, $stream, $length];
             $this->missing = $length;
+            self::$promised += $length;
             $this->gather(substr($this->buffer, $this->offset));
             $this->buffer = '';
             $this->offset = 0;
@@ -244,7 +254,8 @@ final class FrameDecoder
 
     private function canHold(int $length): bool
     {
-        return $this->canHold === null || ($this->canHold)($length);
+        // It is asked about a payload, of which there may be three copies; of the others there is the one that is to come.
+        return $this->canHold === null || ($this->canHold)($length + intdiv(self::$promised, 3));
     }
 
     private function skip(int $length, int $available): void
@@ -265,6 +276,7 @@ final class FrameDecoder
             $bytes = substr($bytes, 0, $this->missing);
         }
         $this->missing -= strlen($bytes);
+        self::$promised -= strlen($bytes);
         // Appending to one string would copy all of it again and again; tiny pieces would cost more than they hold.
         if (strlen($bytes) < self::LARGE) {
             $this->lastPiece .= $bytes;

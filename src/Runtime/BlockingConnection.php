@@ -186,7 +186,10 @@ final class BlockingConnection extends Connection
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
         }
-        $this->leave();
+        $this->entered = false;
+        if ($this->postponed !== []) {
+            $this->leave();
+        }
     }
 
     private function waitAndReceive(): void

@@ -22,6 +22,27 @@ use function strlen;
 #[CoversClass(OversizedFrame::class)]
 final class FrameDecoderTest extends TestCase
 {
+    public function testWhatIsStillToComeElsewhereHasItsPlaceInTheMemory(): void
+    {
+        $asked = [];
+        $canHold = static function (int $length) use (&$asked): bool {
+            $asked[] = $length;
+
+            return true;
+        };
+        $frame = Frame::encode(0, [1, 0], str_repeat('x', 300_000));
+        $first = new FrameDecoder(canHold: $canHold);
+        $first->feed(substr($frame, 0, 20));
+        self::assertNull($first->next());
+        $second = new FrameDecoder(canHold: $canHold);
+        $second->feed($frame);
+        self::assertNotNull($second->next());
+        unset($first);
+        $second->feed($frame);
+        self::assertNotNull($second->next());
+        self::assertSame([300_000, 400_000, 300_000], $asked);
+    }
+
     private const LIMIT = 200_000;
 
     public function testManyFramesInOnePieceComeInTheirOrder(): void
