@@ -113,9 +113,11 @@ def run() -> NoReturn:
     import os
     import sys
 
-    from ._loader import MAIN
+    from . import _loader
     from ._place import working_directory
 
+    if _loader.hosts_app:
+        raise RuntimeError(_loader.missing_guard(sys._getframe(1)))
     program = getattr(sys.modules["__main__"], "__file__", None)
     if program is None:
         raise RuntimeError("gotask.run() needs a program in a file: write one, or use python -m gotask APP")
@@ -124,4 +126,4 @@ def run() -> NoReturn:
     program, here = os.path.abspath(program), os.getcwd() + os.sep
     if program.startswith(here):
         program = os.path.join(working_directory(os.environ), program[len(here) :])
-    os.execv(sys.executable, [sys.executable, MAIN, program, *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, _loader.MAIN, program, *sys.argv[1:]])

@@ -5,8 +5,10 @@ import sys
 
 if __name__ == "__main__":
     if not __package__:
-        # Python has put this file's folder in front; what must be importable is the package that it is.
-        sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+        # Python has put this file's folder in front, unless it was told not to (PYTHONSAFEPATH, -P, -I); what must be
+        # importable is the package that it is.
+        has_folder = not (sys.flags.isolated or getattr(sys.flags, "safe_path", False))
+        sys.path[: int(has_folder)] = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
     from gotask import _signals
 
     if sys.argv[1:2] == ["--worker"]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from . import _access, _address, _key, _options
+from . import _access, _address, _key, _options, _processors
 from ._access import Access
 from ._address import Address, TcpAddress, parse_address
 from ._place import working_directory
@@ -136,18 +135,13 @@ def _level(text: str) -> str:
     return text
 
 
-def default_workers() -> int:
-    """As many as processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 _OPTIONS = (
     _Option(
         "workers",
         _whole(0, 1024),
         "",
         "N",
-        "worker processes (default: the number of processors); 0 runs everything in the broker, without isolation",
+        "worker processes (default: the processors that it may use); 0 runs everything in the broker, without isolation",
     ),
     _Option("concurrency", _whole(1, 500), "100", "N", "async calls that one worker runs at a time"),
     _Option(
@@ -273,7 +267,7 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
         if flag is not None:
             return flag
         name = "GOTASK_" + option.flag.upper().replace("-", "_")
-        text = environment.get(name, "") or option.default
+        text = environment.get(name, "").strip() or option.default
         if not text:
             return None
         try:
@@ -283,7 +277,7 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
 
     addresses = given.address
     if addresses is None:
-        texts = environment.get("GOTASK_ADDRESS", "") or _address.DEFAULT
+        texts = environment.get("GOTASK_ADDRESS", "").strip(" ,") or _address.DEFAULT
         try:
             addresses = [_address_option(text.strip()) for text in texts.split(",")]
         except argparse.ArgumentTypeError as error:
@@ -292,14 +286,14 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
         parser.error("an address is given twice")
     values = {option.flag.replace("-", "_"): value(option) for option in _OPTIONS}
     if values["workers"] is None:
-        values["workers"] = default_workers()
+        values["workers"] = _processors.available()
     if values["min_workers"] is None:
         values["min_workers"] = values["workers"]
     elif values["min_workers"] > values["workers"]:
         names = _options.option("--min-workers"), _options.option("--workers")
         parser.error(f"{names[0]} is {values['min_workers']}, more than {names[1]}: {values['workers']}")
     try:
-        watch = given.watch or _switch(environment.get("GOTASK_WATCH", ""))
+        watch = given.watch or _switch(environment.get("GOTASK_WATCH", "").strip())
     except argparse.ArgumentTypeError as error:
         parser.error(f"GOTASK_WATCH: {error}")
     values["secret"] = values["secret"] or ()

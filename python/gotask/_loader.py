@@ -7,7 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
+    from types import FrameType, ModuleType
 
 # EX_NOINPUT of sysexits.h.
 EX_NO_APP = 66
@@ -15,6 +15,10 @@ EX_NO_APP = 66
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 MAIN = os.path.join(_PACKAGE, "__main__.py")
 _NAME = __name__.partition(".")[0]
+
+
+# Whether this process is a broker or a worker that has begun to load an app.
+hosts_app = False
 
 
 class AppNotFound(Exception):
@@ -43,6 +47,8 @@ def load(app: str) -> None:
     A file is imported under its own name without the ending, never as `__main__`, with its folder first in
     sys.path, as Python does for a script.
     """
+    global hosts_app
+    hosts_app = True
     check(app)
     _check_package()
     if is_file(app):
@@ -50,6 +56,19 @@ def load(app: str) -> None:
     else:
         _load_module(app)
     _check_package()
+
+
+def missing_guard(frame: FrameType | None) -> str:
+    """What to say where gotask.run() is called in a process that loads the app: `frame` is the caller's."""
+    line = frame
+    while line is not None and line.f_code.co_name != "<module>":
+        line = line.f_back
+    line = line or frame
+    at = f"{line.f_code.co_filename}:{line.f_lineno}" if line is not None else "it"
+    return (
+        f"{at} runs gotask.run() while a worker imports the app:"
+        ' put it below `if __name__ == "__main__":`, which is not true there'
+    )
 
 
 def import_own(name: str, app: str) -> ModuleType:

@@ -468,3 +468,65 @@ def test_tasks_that_a_service_left_running_are_cancelled_at_the_end(tmp_path: Pa
     assert (tmp_path / "log").read_text() == "cancelled\n"
     assert broker.stderr() == "closed, its tasks run\n"
     broker.end()
+
+
+@pytest.mark.parametrize("in_function", [False, True])
+def test_a_program_that_runs_itself_without_a_guard_is_told_the_line(
+    tmp_path: Path, in_function: bool
+) -> None:
+    lines = ["import gotask", "gotask.register(print)", "def main(): gotask.run()", ""]
+    lines[3] = "main()" if in_function else "gotask.run()"
+    app = tmp_path / "app.py"
+    app.write_text("\n".join(lines) + "\n")
+    ended = subprocess.run(
+        [sys.executable, str(app), "--workers", "1", "--address", f"unix://{tmp_path}/b.sock"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+    )
+    assert ended.returncode == 70
+    assert f"{app}:4 runs gotask.run()" in ended.stderr and '`if __name__ == "__main__":`' in ended.stderr
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python has no PYTHONSAFEPATH")
+@pytest.mark.parametrize("app", ["app.py", "app"])
+@pytest.mark.parametrize("method", [[], ["-m", "gotask"]], ids=["file", "-m"])
+def test_the_app_s_modules_are_found_with_a_safe_path(tmp_path: Path, app: str, method: list[str]) -> None:
+    (tmp_path / "app.py").write_text(
+        "import gotask, helper, library\n@gotask.register\ndef hi(): return helper.HI\n"
+    )
+    (tmp_path / "helper.py").write_text("HI = 'hi'\n")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "library.py").touch()
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            *(method or [str(MAIN)]),
+            app,
+            "--workers",
+            "1",
+            "--address",
+            f"unix://{tmp_path}/b.sock",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}/lib:{PACKAGE}", "PYTHONSAFEPATH": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert "ready at unix://" in line, line + process.stderr.read()
+    assert Peer(f"unix://{tmp_path}/b.sock").call("hi") == "hi"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    process.stderr.close()
+
+
+def test_empty_variables_count_as_not_set(tmp_path: Path) -> None:
+    names = [name for name in run("--help").stdout.replace(",", " ").split() if name.startswith("--")]
+    env = {"GOTASK_" + name[2:].upper().replace("-", "_"): " " for name in names} | {"GOTASK_KEY": ""}
+    del env["GOTASK_ADDRESS"]
+    broker = BrokerProcess(APPS / "sync_only.py", address=f"unix://{tmp_path}/b.sock", env=env)
+    broker.wait_for("ready")
+    assert broker.end() == 0

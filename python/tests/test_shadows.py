@@ -34,7 +34,7 @@ async def waits():
 """
 
 NAMES = """uuid decimal difflib inspect queue ssl selectors subprocess concurrent asyncio random numbers secrets
-    calendar locale gettext shutil pprint string textwrap ast dis opcode statistics fractions types_ errors codec gotask_""".split()
+    calendar locale gettext shutil pprint string textwrap ast dis opcode statistics fractions errors codec""".split()
 
 
 @pytest.mark.parametrize("module", ["uuid", "inspect", "queue", "errors"])
