@@ -102,6 +102,11 @@ class Broker:
         """Whether every call taken has been answered."""
         return not self.generations.queued and not self.generations.running
 
+    @property
+    def is_read_from(self) -> bool:
+        """Whether a caller has still answers to read."""
+        return any(connection.is_unread for connection in self._connections)
+
     def close(self) -> None:
         """Closes connections after what they still have to write."""
         for connection in tuple(self._connections):

@@ -202,6 +202,12 @@ class Connection(asyncio.Protocol):
         name = self._transport.get_extra_info("peername")
         return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix socket"
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether the peer has still something to read that is not in the kernel yet."""
+        transport = self._transport
+        return transport is not None and (self._outbox.size > 0 or transport.get_write_buffer_size() > 0)
+
     def regulate(self) -> None:
         """Reads only while the broker is ready, not too much of this caller waits, it reads its answers, and what came has been
         handled. A large payload that has room is read to its end."""

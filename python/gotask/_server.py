@@ -118,7 +118,9 @@ class _Server:
         broker.generations.end()
         if not self._serving.is_set():
             broker.generations.kill()  # no worker has run anything yet
-        while broker.generations.workers and loop.time() < until and not self._now.is_set():
+        while (broker.generations.workers or broker.is_read_from) and loop.time() < until:
+            if self._now.is_set():
+                return
             await asyncio.sleep(_DRAIN_CHECK)
 
     async def _wait_for_workers(self, broker: Broker) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from .chaos.faults import GROUPS, Group
+from .chaos.pairs import KINDS, Kind, play
 from .faults import Skipped, run
 
 
@@ -18,3 +19,8 @@ def test_no_call_is_lost_and_nothing_is_left(group: Group, tmp_path: Path) -> No
         pytest.skip(str(reason))
     assert {row.fault: row.problems for row in rows if row.problems} == {}
     assert all(row.calls for row in rows)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
+def test_whatever_happens_in_whichever_state_of_a_call(kind: Kind, tmp_path: Path) -> None:
+    assert play(tmp_path, kind) == {}

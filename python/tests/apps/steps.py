@@ -1,7 +1,7 @@
 """What the fault suite calls. Each call leaves its token in a journal; a worker dies at the step that a file asks for.
 
 GOTASK_CHAOS names a folder. `step-LANE-NAME` in it (see chaos/calls.py) makes the first worker that comes to that step in a
-call of that lane end by SIGKILL.
+call of that lane end by SIGKILL; `hold-LANE-NAME` makes each wait there until that file is gone, which `.held` beside it tells.
 """
 
 from __future__ import annotations
@@ -24,9 +24,19 @@ _journal = os.open(f"{FOLDER}/journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND |
 
 
 def step(lane: str, name: str) -> None:
-    """Ends this worker if it is to die here."""
+    """Ends this worker if it is to die here, or waits if it is to."""
     if wanted(lane, name):
         die()
+    while is_held(lane, name):
+        time.sleep(0.002)
+
+
+def is_held(lane: str, name: str) -> bool:
+    hold = f"{FOLDER}/hold-{lane}-{name}"
+    if not os.path.exists(hold):
+        return False
+    open(f"{hold}.held", "w").close()
+    return True
 
 
 def wanted(lane: str, name: str) -> bool:
@@ -91,7 +101,10 @@ answering("gather", lambda *rest: SYNC)
 
 def begin(lane: str, token: str) -> None:
     os.write(_journal, token.encode() + b"\n")
-    step(lane, "running")
+    if lane != "async":
+        step(lane, "running")
+    elif wanted(lane, "running"):
+        die()
 
 
 @gotask.service
@@ -101,6 +114,10 @@ class Sync:
         if seconds:
             time.sleep(seconds)
         return answer(token, body, times)
+
+    @gotask.method(idempotent=True)
+    def again(self, token: str, seconds: float, body: bytes, times: int) -> list[Any]:
+        return self.work(token, seconds, body, times)
 
     def hold(self, seconds: float) -> int:
         """Keeps a worker to itself for so long, and says which."""
@@ -130,9 +147,15 @@ class Sync:
 class Async:
     async def work(self, token: str, seconds: float, body: bytes, times: int) -> list[Any]:
         begin("async", token)
+        while is_held("async", "running"):
+            await asyncio.sleep(0.002)
         if seconds:
             await asyncio.sleep(seconds)
         return answer(token, body, times)
+
+    @gotask.method(idempotent=True)
+    async def again(self, token: str, seconds: float, body: bytes, times: int) -> list[Any]:
+        return await self.work(token, seconds, body, times)
 
 
 @gotask.service(workers=1)

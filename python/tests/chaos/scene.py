@@ -25,7 +25,7 @@ WORKERS = 2
 OWN_WORKERS = 1
 
 #: Seconds of load before a fault and after its recovery.
-LEAD = 0.3
+LEAD = 0.15
 
 #: Seconds that calls may take: of the clients that a fault must not concern, and of those behind the proxy.
 PATIENT = 30.0
