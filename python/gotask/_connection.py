@@ -84,6 +84,7 @@ class Connection(asyncio.Protocol):
         self._calls: dict[int, Call] = {}  # by sequence
         self._out: list[bytes] = []  # gathered, to be written at the next flush
         self._outbox = Outbox()
+        self._drains_on = False  # as soon as the loop comes round
         self._held = False  # its calls are not started for now
         self._writable = True
         self._reading = True
@@ -189,6 +190,9 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable = True
+        self._write_on()
+
+    def _write_on(self) -> None:
         self._drain()
         self.regulate()
         self._broker.flush()
@@ -483,7 +487,14 @@ class Connection(asyncio.Protocol):
 
     def _drain(self) -> None:
         """Gives the transport as much as it takes: a large reply in pieces, so that little of it is ever copied."""
+        if self._drains_on:
+            return
+        began = time.monotonic()
         while self._outbox.size and self._writable and self._transport is not None:
+            if time.monotonic() - began > TURN:  # the peer reads as quickly as this is written
+                self._drains_on = True
+                self._broker.loop.call_soon(self._drain_on)
+                return
             piece = self._outbox.take()
             self._broker.unread -= len(piece)
             self._transport.write(piece)
@@ -494,3 +505,7 @@ class Connection(asyncio.Protocol):
             self._broker.generations.release(self)
         if self._closing and not self._outbox.size and self._transport is not None:
             self._transport.close()
+
+    def _drain_on(self) -> None:
+        self._drains_on = False
+        self._write_on()

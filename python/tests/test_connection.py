@@ -34,12 +34,14 @@ class Transport(asyncio.Transport):
         self.paused = False
         self.closed = False
         self.written = 0
+        self.counts_only = False
         self.replies: list[wire.Frame] = []
         self._decoder = wire.Decoder()
 
     def write(self, data: Any) -> None:
         self.written += len(data)
-        self.replies += [event for event in self._decoder.feed(data) if isinstance(event, wire.Frame)]
+        if not self.counts_only:
+            self.replies += [event for event in self._decoder.feed(data) if isinstance(event, wire.Frame)]
         if not self.reads:
             self.connection.pause_writing()
 
@@ -133,6 +135,21 @@ def test_answers_that_are_asked_for_in_one_piece_and_not_read_are_bounded(
     while transport.written < 5000 * reply:
         turn(loop)
     assert broker.unread == 0 and not transport.paused
+
+
+def test_a_peer_that_reads_as_quickly_as_is_written_gives_others_their_turn(
+    broker: Broker, loop: asyncio.AbstractEventLoop
+) -> None:
+    connection, transport = connect(broker)
+    size = 256 * MIB
+    reply = bytearray(wire.encode_header(wire.RAW, (1, 1), size)) + bytearray(size)
+    transport.counts_only = True
+    assert connection.answer(outstanding(connection, 1), memoryview(reply), Segment(1))
+    assert 0 < transport.written < len(reply)
+    connection.answer(outstanding(connection, 2), wire.encode(wire.RAW, (2, 1), b"m"))
+    while transport.written < len(reply) + 21:
+        turn(loop)
+    assert broker.unread == 0
 
 
 def test_a_ping_is_given_back_as_it_is(broker: Broker) -> None:
