@@ -49,7 +49,8 @@ interface GoTask
      *
      *     [$hi, $bye] = $task->parallel([['App.Hi', 'Jo'], ['App.Bye', 'Jo']]);
      *
-     * The calls begin in their order, and are gathered into few writes; over several addresses or connections they arrive in any order.
+     * The calls begin in their order, and those of an array are gathered into few writes; one that a generator gives is sent before it is
+     * asked for the next. Where no connection can be opened, that fails at once all that would have been sent meanwhile. Over several addresses or connections they arrive in any order.
      * They end in any order, also when some fail.
      *
      * @template TKey of array-key
