@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Connection;
 use FFI;
 use Throwable;
 
+use function basename;
 use function class_exists;
 use function fstat;
 use function function_exists;
@@ -30,6 +31,9 @@ final class Descriptor
      */
     public static function detachStream(mixed $stream): bool
     {
+        if (! function_exists('readlink') || ! function_exists('glob')) {
+            return false;
+        }
         $inode = fstat($stream)['ino'] ?? 0;
         $detached = false;
         foreach ($inode === 0 ? [] : (glob('/proc/self/fd/*') ?: []) as $path) {

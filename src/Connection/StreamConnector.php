@@ -80,7 +80,7 @@ final class StreamConnector
      */
     public static function checkOwner(Address $address): void
     {
-        if (! $address->isUnix() || ! function_exists('posix_geteuid')) {
+        if (! $address->isUnix() || ! function_exists('posix_geteuid') || ! function_exists('stat')) {
             return;
         }
         clearstatcache(true, $address->host);
