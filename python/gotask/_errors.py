@@ -356,14 +356,16 @@ def _strip(trace: TracebackException) -> None:
             if not frame.filename.startswith(_OURS):
                 break
             own += 1
-        if own < len(each.stack):
+        if own < len(each.stack) or getattr(
+            each, "filename", None
+        ):  # a SyntaxError says by itself where it is
             del each.stack[:own]
         left += (each.__cause__, each.__context__, *(getattr(each, "exceptions", None) or ()))
 
 
 def failure_text(error: BaseException) -> str:
     """Why an application can't be loaded. Never raises."""
-    return traceback_text(error).rstrip() + _interpreter(error)
+    return traceback_text(error).strip() + _interpreter(error)
 
 
 def _interpreter(error: BaseException) -> str:

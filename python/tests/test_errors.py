@@ -131,6 +131,19 @@ def test_recursion_ends_in_a_bounded_traceback() -> None:
     assert len(error_body(caught.value)) < 200_000
 
 
+def test_a_file_that_is_no_python_is_named_without_the_frames_that_load_it() -> None:
+    code = compile("def load(text): compile(text, 'app.py', 'exec')", _errors.__file__, "exec")
+    ours: dict[str, Any] = {}
+    exec(code, ours)
+    with pytest.raises(SyntaxError) as caught:
+        ours["load"]("class App(:")
+    caught.value.__traceback__ = caught.value.__traceback__ and caught.value.__traceback__.tb_next
+
+    text = traceback_text(caught.value)
+    assert _errors.__file__ not in text
+    assert text.startswith('  File "app.py", line 1\n    class App(:\n')
+
+
 def test_a_long_chain_and_many_frames_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     error: BaseException = ValueError("first")
     for number in range(5000):
