@@ -56,6 +56,7 @@ class AsyncClient:
         self._link: _Link | None = None
         self._opening: asyncio.Task[_Link] | None = None
         self._waiting = 0  # callers, for the connection that is being opened
+        self._closings = 0  # calls that were made before one are not made again
 
     async def call(self, method: str, payload: Any = None, timeout: float | None = None) -> Any:
         """The method's result. Raises a GoTaskError: what the method raised is a RemoteError."""
@@ -81,6 +82,7 @@ class AsyncClient:
     async def close(self) -> None:
         """Closes the connection; what still waits fails with ConnectionLost. The next call opens another."""
         self._leave_parent()
+        self._closings += 1
         opening, self._opening = self._opening, None
         link, self._link = self._link, None
         if opening is not None:
@@ -115,6 +117,7 @@ class AsyncClient:
         loop = asyncio.get_running_loop()
         seconds = self._timeout if timeout is None else timeout
         deadline = loop.time() + (seconds if seconds > 0 else 0.0)  # not a number counts as no time
+        closings = self._closings
         refused: Unavailable | None = None
         for attempt in range(RESENDS + 1):
             link = None
@@ -125,7 +128,9 @@ class AsyncClient:
                 sequence, frame = link.session.call(method, payload, deadline - loop.time(), notify)
                 return await link.exchange(sequence, frame, deadline)
             except ConnectionLost as lost:
-                if lost.sent or attempt == RESENDS or loop.time() >= deadline:
+                if lost.sent or closings != self._closings:
+                    raise
+                if attempt == RESENDS or loop.time() >= deadline:
                     raise
             except Unavailable as error:
                 if link is None or not link.session.closing or attempt == RESENDS or loop.time() >= deadline:

@@ -869,6 +869,22 @@ def test_closing_fails_what_waits(peer: Peer) -> None:
     asyncio.run(main())
 
 
+def test_closing_fails_what_waits_for_a_connection() -> None:
+    async def main(address: str) -> None:
+        client = AsyncClient(address, connect_timeout=30.0)
+        task = asyncio.create_task(client.call("echo"))
+        await asyncio.sleep(0)
+        await client.close()
+        with pytest.raises(ConnectionLost, match="was closed while") as caught:
+            await task
+        assert not caught.value.sent and len(asyncio.all_tasks()) == 1
+
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        asyncio.run(main(f"tcp://127.0.0.1:{silent.getsockname()[1]}"))
+
+
 @given(st.lists(st.integers(), min_size=1, max_size=20), st.randoms(), st.integers(1, 40))
 def test_every_answer_is_its_own_callers(values: list[int], random: Any, piece: int) -> None:
     session = Session()
