@@ -43,6 +43,16 @@ class Log:
         if self._managed:
             self._records.attach(loop)
 
+    @property
+    def output(self) -> Outlet:
+        """Where raw() writes."""
+        return self._stderr
+
+    @property
+    def records(self) -> Outlet:
+        """Where records are written."""
+        return self._records
+
     def raw(self, data: bytes) -> None:
         """What a worker wrote to its standard error, but for what a terminal would obey."""
         self._stderr.write(_CONTROL.sub(lambda found: f"\\x{found[0][-1]:02x}".encode(), data))

@@ -39,6 +39,22 @@ class Outlet:
         self._watching = False
         self._dropped = 0  # pieces
         self._dropped_bytes = 0
+        self._taken = 0  # bytes that the reader took
+        self._given_up_at = -1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for the reader that its sources should wait, too. Not while the reader is given up."""
+        return self._size > MAX_BACKLOG // 2 and self._taken != self._given_up_at
+
+    @property
+    def taken(self) -> int:
+        """Bytes that the reader took so far."""
+        return self._taken
+
+    def give_up(self) -> None:
+        """The reader is not waited for until it takes something."""
+        self._given_up_at = self._taken
 
     def attach(self, loop: AbstractEventLoop) -> None:
         """From now on it does not wait for the reader."""
@@ -119,6 +135,7 @@ class Outlet:
                 else:
                     written = os.write(self._fd, piece)
                 piece = piece[written:]
+                self._taken += written
         except (BlockingIOError, InterruptedError):
             return piece
         except OSError:

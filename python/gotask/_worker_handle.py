@@ -35,10 +35,13 @@ from ._signals import TO_ALL
 from ._slots import NONE, UNKNOWN, Slots
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._group import WorkerGroup
     from ._lane import Lane
     from ._log import Log
     from ._oom import OomCounter
+    from ._outlet import Outlet
 
 # Bytes read from a worker at a time.
 _READ: Final = 65536
@@ -58,6 +61,10 @@ _STOP_TIME: Final = 0.002
 
 # Reads of a dead worker's output: more than a pipe holds, and an end of it where another process still writes there.
 _LAST_READS: Final = 32
+
+# Seconds that a worker's output waits for a reader of the log that takes nothing.
+READER_TIME: Final = 0.5
+_READER_CHECK: Final = 0.01
 
 # Seconds between two looks at a worker whose channel has ended.
 _END_CHECK: Final = 0.1
@@ -159,8 +166,8 @@ class WorkerHandle:
         self._loop = loop
         self._log = log
         loop.add_reader(self._channel, self._readable)
-        loop.add_reader(self._log_socket, self._log_readable)
-        loop.add_reader(self._stderr, self._stderr_readable)
+        loop.add_reader(self._log_socket, self._take_log)
+        loop.add_reader(self._stderr, self._take_output)
 
     # -- what it is asked ---------------------------------------------------------------------------------------------
 
@@ -329,6 +336,40 @@ class WorkerHandle:
             else:
                 group.record(self, kind, data[start:offset])
         return data[offset:] if offset < end else b""
+
+    def _take_log(self) -> None:
+        if not self._must_wait(self._log.records, self._log_socket.fileno(), self._take_log):
+            self._log_readable()
+
+    def _take_output(self) -> None:
+        if not self._must_wait(self._log.output, self._stderr, self._take_output):
+            self._stderr_readable()
+
+    def _must_wait(self, outlet: Outlet, source: int, take: Callable[[], None]) -> bool:
+        """Leaves what the worker writes where it is while the reader of the log is behind: so the worker waits, as it would at
+        any pipe, and nothing is lost. A reader that takes nothing for READER_TIME is not waited for: it would hold up calls.
+        """
+        if not outlet.is_full:
+            return False
+        self._loop.remove_reader(source)
+        until = time.monotonic() + READER_TIME
+        self._loop.call_later(_READER_CHECK, self._take_again, outlet, source, take, outlet.taken, until)
+        return True
+
+    def _take_again(
+        self, outlet: Outlet, source: int, take: Callable[[], None], taken: int, until: float
+    ) -> None:
+        if self.state == "dead":
+            return
+        now = time.monotonic()
+        if outlet.is_full and outlet.taken == taken and now >= until:
+            outlet.give_up()
+        if not outlet.is_full:
+            self._loop.add_reader(source, take)
+            return
+        if outlet.taken != taken:
+            taken, until = outlet.taken, now + READER_TIME
+        self._loop.call_later(_READER_CHECK, self._take_again, outlet, source, take, taken, until)
 
     def _log_readable(self) -> bool:
         """Passes on a log record that it sent. False: there was none."""

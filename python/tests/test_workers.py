@@ -6,6 +6,8 @@ import os
 import random
 import select
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 
 from gotask import _protocol as wire
 
-from .peer import APPS, BrokerProcess, Peer, alive
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, alive
 
 
 @pytest.fixture
@@ -284,3 +286,36 @@ def test_workers_log_from_the_level_that_is_set(tmp_path: Path, level: str, lowe
     said = [record["level"] for record in broker.records if "said" in record.get("message", "")]
     assert said[0] == lowest
     assert broker.end() == 0
+
+
+@pytest.mark.parametrize("managed", [True, False], ids=["managed", "alone"])
+def test_nothing_that_is_printed_is_lost_to_a_reader_that_reads(tmp_path: Path, managed: bool) -> None:
+    app = tmp_path / "printing.py"
+    app.write_text(
+        "import gotask, logging\n"
+        "@gotask.register\n"
+        "def write(count):\n"
+        "    for index in range(count): print('line', index, 'x' * 200)\n"
+        "    for index in range(count // 4): logging.info('record %d %s', index, 'x' * 200)\n"
+    )
+    command = [sys.executable, str(PACKAGE / "gotask" / "__main__.py"), str(app), "--workers", "1"]
+    command += ["--address", f"unix://{tmp_path}/b.sock"] + ["--managed"] * managed
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin and process.stdout and process.stderr
+    first = process.stdout.readline() + process.stdout.readline() if managed else process.stderr.readline()
+    assert b"ready" in first
+    peer = Peer(f"unix://{tmp_path}/b.sock")
+    call = peer.send("write", 40_000)
+    time.sleep(0.3)  # it is behind
+    seen = {process.stdout: b"", process.stderr: b""}
+    until = time.monotonic() + 30
+    while True:
+        for pipe in select.select([process.stdout, process.stderr], [], [], 0.5)[0]:
+            seen[pipe] += os.read(pipe.fileno(), 1 << 20)
+        records = seen[process.stdout if managed else process.stderr].count(b"record ")
+        if seen[process.stderr].count(b"line ") == 40_000 and records == 10_000:
+            break
+        assert time.monotonic() < until, (seen[process.stderr].count(b"line "), records)
+    assert peer.result(call) is None
+    process.terminate()
+    process.communicate(timeout=10)
