@@ -79,7 +79,7 @@ class Log:
             self._loop.call_later(OFTEN_SECONDS, self._tell, kind, level)
 
     def _tell(self, kind: str, level: str) -> None:
-        count, what = self._often.pop(kind)
+        count, what = self._often.pop(kind, (0, ""))  # none: the end has told it already
         if count > OFTEN:
             more = f"{count - OFTEN} more in the last {OFTEN_SECONDS:g} s, the last one: {what}"
             self.record({"level": level, "message": f"{kind}: {more}"})

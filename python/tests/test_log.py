@@ -106,6 +106,12 @@ def test_what_peers_can_cause_as_often_as_they_like_is_counted(capfd: pytest.Cap
     assert line.endswith(f"a peer was refused: {1000 - OFTEN} more in the last 10 s, the last one: peer 999")
     log.often("a peer was refused", "once more")
     assert "once more" in capfd.readouterr().err
+    for number in range(OFTEN + 5):
+        log.often("a peer was refused", f"peer {number}")
+    log.close()
+    assert "6 more" in capfd.readouterr().err
+    later[-1]()
+    assert capfd.readouterr().err == ""
 
 
 # -- a reader that does not read ----------------------------------------------------------------------------------------
