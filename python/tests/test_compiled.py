@@ -45,7 +45,7 @@ def copy(folder: Path) -> Path:
 def compile_in(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(home / "gotask/__main__.py"), "--compile"]
     return subprocess.run(
-        command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=300
+        command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=900
     )
 
 
