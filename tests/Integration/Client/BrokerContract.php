@@ -174,30 +174,39 @@ abstract class BrokerContract extends RuntimeTestCase
         $this->within(static function (Client $client) use ($method, $end): void {
             $path = (string) tempnam(sys_get_temp_dir(), 'gotask');
             $client->call('App.hi', 'x');
-            try {
-                $client->call($method, $path, 0.3);
-                self::fail('It ended by itself.');
-            } catch (DeadlineExceeded $exceeded) {
-                self::assertMatchesRegularExpression('~Fixtures/app\.py", line \d+, in (hang|linger)~', $exceeded->stack);
-                self::assertSame($exceeded->stack, $exceeded->getPrevious()?->getMessage());
-            }
+            $exceeded = self::told($client, $method, $path);
+            self::assertMatchesRegularExpression('~Fixtures/app\.py", line \d+, in (hang|linger)~', $exceeded->stack);
+            self::assertSame($exceeded->stack, $exceeded->getPrevious()?->getMessage());
             self::awaitContent($client, $path, $end);
             unlink($path);
         });
+    }
+
+    /**
+     * What the broker says of a call whose time is over. On a busy machine its caller has often ceased to wait by then; the next one may be told.
+     */
+    private static function told(Client $client, string $method, ?string $payload): DeadlineExceeded
+    {
+        for ($i = 1;; $i++) {
+            try {
+                $client->call($method, $payload, 0.3);
+                self::fail('It ended by itself.');
+            } catch (DeadlineExceeded $exceeded) {
+                if ($exceeded->stack !== '' || $i === 20) {
+                    return $exceeded;
+                }
+            }
+        }
     }
 
     public function testACallThatHeedsNothingCostsItsWorkerAndSaysWhereItWas(): void
     {
         $this->within(static function (Client $client): void {
             $client->call('App.hi', 'x');
-            try {
-                $client->call('App.spin', null, 0.3);
-                self::fail('It ended by itself.');
-            } catch (DeadlineExceeded $exceeded) {
-                self::assertStringContainsString('in spin', $exceeded->stack);
-                self::assertStringContainsString('its worker was killed', $exceeded->getMessage());
-                self::assertArrayHasKey('peak_memory', $exceeded->data);
-            }
+            $exceeded = self::told($client, 'App.spin', null);
+            self::assertStringContainsString('in spin', $exceeded->stack);
+            self::assertStringContainsString('its worker was killed', $exceeded->getMessage());
+            self::assertArrayHasKey('peak_memory', $exceeded->data);
             self::assertSame(['hello' => 'x'], $client->call('App.hi', 'x'));
         });
     }

@@ -22,6 +22,8 @@ use function strlen;
 #[CoversClass(OversizedFrame::class)]
 final class FrameDecoderTest extends TestCase
 {
+    private const LIMIT = 200_000;
+
     public function testWhatIsStillToComeElsewhereHasItsPlaceInTheMemory(): void
     {
         $asked = [];
@@ -42,8 +44,6 @@ final class FrameDecoderTest extends TestCase
         self::assertNotNull($second->next());
         self::assertSame([300_000, 400_000, 300_000], $asked);
     }
-
-    private const LIMIT = 200_000;
 
     public function testManyFramesInOnePieceComeInTheirOrder(): void
     {
