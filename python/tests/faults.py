@@ -15,6 +15,7 @@ from pathlib import Path
 
 from .chaos.clients import php
 from .chaos.faults import GROUPS, Group, mount, unmount
+from .chaos.pairs import KINDS, play
 from .chaos.scene import Row, Scene
 
 COLUMNS = ("fault", "calls", "errors", "wrong answers", "executed twice", "recovery")
@@ -82,8 +83,17 @@ def main() -> int:
                         print(f"    PROBLEM: {problem}", flush=True)
             except Skipped as reason:
                 print(f"skipped {group.name}: {reason}")
+    for kind in KINDS if not given.only else ():
+        with tempfile.TemporaryDirectory(prefix="gotask-faults-") as folder:
+            found = play(Path(folder), kind)
+        rows.append(
+            Row(f"each event in each state: {kind.name}", 0, Counter(), 0, 0, 0.0, list(found.values()))
+        )
+        print(f"{rows[-1].fault:72} {len(found)} with problems", flush=True)
+        for pair, problem in found.items():
+            print(f"    PROBLEM: {pair}: {problem}", flush=True)
     if given.markdown is not None:
-        given.markdown.write_text(markdown(rows))
+        given.markdown.write_text(markdown(row for row in rows if row.calls))
     failed = sum(bool(row.problems) for row in rows)
     print(f"{len(rows)} faults, {sum(row.calls for row in rows)} calls, {failed} with problems")
     return 1 if failed else 0
