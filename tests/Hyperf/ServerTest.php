@@ -37,7 +37,7 @@ final class ServerTest extends HyperfTestCase
         $this->assertCleanLog();
     }
 
-    /** What systemd does unless it is told otherwise. Swoole answers its own requests then in base mode alone. */
+    /** What systemd does unless it is told otherwise. In process mode Swoole answers no request once it is told to end. */
     public function testASignalToAllProcessesAtOnceCutsOffNoCall(): void
     {
         $this->app->publish();
