@@ -189,7 +189,7 @@ def test_a_large_async_call_whose_time_is_over_in_the_kernel_costs_those_that_ru
 ) -> None:
     stage = Stage(tmp_path, APP, True, "--concurrency", "2")
     peer = stage.peer()
-    running = [send(peer, "Async.run", name, seconds=20.0) for name in ("a", "b")]
+    running = [send(peer, "Async.run", name, seconds=60.0) for name in ("a", "b")]
     assert eventually(lambda: len(stage.journal) == 2)
     assert peer.result(send(peer, "Async.run", "late", bytes(LARGE), 100))["code"] == "deadline_exceeded"
     # So many that memory which is free is given back to the system.
