@@ -149,7 +149,8 @@ final class Dispatcher
     public function finish(Pending $call): mixed
     {
         $call->connection?->await($call);
-        if ($this->hasResult($call)) {
+        // hasResult(), without a call of it.
+        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0) {
             return $this->decode($call);
         }
         while ($this->again($call)) {

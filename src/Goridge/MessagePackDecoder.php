@@ -43,6 +43,9 @@ final class MessagePackDecoder
 
     private int $elements = 0;
 
+    /** Whether memory_limit may leave no room for what the body is decoded to; if not, the next two are not kept. */
+    private readonly bool $isTight;
+
     /** Bytes that may have been allocated since the memory was looked at, and that containers under way may still take. */
     private int $unchecked = 0;
 
@@ -51,6 +54,7 @@ final class MessagePackDecoder
     public function __construct(private readonly string $body)
     {
         $this->length = strlen($body);
+        $this->isTight = $this->length >= Values::SMALL && ! Memory::leaves(Values::LIST_SIZE * $this->length);
     }
 
     /**
@@ -124,7 +128,10 @@ final class MessagePackDecoder
      */
     private function list(int $count, int $depth): array
     {
-        $this->enter($count, $depth, Values::LIST_SIZE);
+        $this->enter($count, $depth);
+        if ($this->isTight) {
+            $this->grow($count, Values::LIST_SIZE);
+        }
         $values = [];
 
         try {
@@ -140,7 +147,9 @@ final class MessagePackDecoder
         } catch (DecodeFailed $failure) {
             throw $failure->within(count($values));
         }
-        $this->leave($count);
+        if ($this->isTight) {
+            $this->grown($count);
+        }
 
         return $values;
     }
@@ -150,7 +159,10 @@ final class MessagePackDecoder
      */
     private function map(int $count, int $depth): array
     {
-        $this->enter(2 * $count, $depth, Values::MAP_SIZE);
+        $this->enter(2 * $count, $depth);
+        if ($this->isTight) {
+            $this->grow(2 * $count, Values::MAP_SIZE);
+        }
         $values = [];
         $key = null;
 
@@ -163,7 +175,9 @@ final class MessagePackDecoder
         } catch (DecodeFailed $failure) {
             throw $key === null ? $failure : $failure->within($key);
         }
-        $this->leave(2 * $count);
+        if ($this->isTight) {
+            $this->grown(2 * $count);
+        }
 
         return $values;
     }
@@ -184,7 +198,7 @@ final class MessagePackDecoder
         };
     }
 
-    private function enter(int $elements, int $depth, int $size): void
+    private function enter(int $elements, int $depth): void
     {
         if ($depth >= Values::MAX_DEPTH) {
             throw new DecodeFailed('is nested more than ' . Values::MAX_DEPTH . ' deep.');
@@ -197,6 +211,13 @@ final class MessagePackDecoder
         if ($this->elements > Values::MAX_ELEMENTS) {
             throw new DecodeFailed('has more than ' . Values::MAX_ELEMENTS . ' elements: let Python return them in several results, or as bytes.');
         }
+    }
+
+    /**
+     * @param int $size bytes of a container of few elements
+     */
+    private function grow(int $elements, int $size): void
+    {
         $this->allocate($size + ($elements < self::MANY ? Values::ELEMENT_SIZE * $elements : 0));
         if ($elements >= self::MANY) {
             $this->growing += Values::ELEMENT_SIZE * $elements;
@@ -204,7 +225,7 @@ final class MessagePackDecoder
         }
     }
 
-    private function leave(int $elements): void
+    private function grown(int $elements): void
     {
         if ($elements >= self::MANY) {
             $this->growing -= Values::ELEMENT_SIZE * $elements;
@@ -261,7 +282,9 @@ final class MessagePackDecoder
             throw $this->truncated();
         }
         $this->offset = $offset + $length;
-        $this->allocate($length + Values::STRING_SIZE);
+        if ($this->isTight) {
+            $this->allocate($length + Values::STRING_SIZE);
+        }
 
         return substr($this->body, $offset, $length);
     }

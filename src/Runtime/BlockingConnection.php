@@ -75,7 +75,9 @@ final class BlockingConnection extends Connection
 
     public function await(Pending $call): void
     {
-        $this->refuseNested($call);
+        if ($this->entered) {
+            $this->refuseNested($call);
+        }
 
         try {
             while ($call->outcome === Outcome::Waiting) {
@@ -182,32 +184,27 @@ final class BlockingConnection extends Connection
         $this->entered = true;
 
         try {
-            $this->waitAndReceive();
+            $session = $this->session;
+            $now = hrtime(true);
+            $wait = $session->earliest - $now;
+            if ($wait <= 0) {
+                $this->receiveWhatIsThere();
+                $session->expire($now);
+                $this->write();
+            } elseif ($session->outbox->length === 0) {
+                $this->receive($wait);
+            } else {
+                if ($this->transport->poll($wait)) {
+                    $this->receive(0);
+                }
+                $this->write();
+            }
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
         }
         $this->entered = false;
         if ($this->postponed !== []) {
             $this->leave();
-        }
-    }
-
-    private function waitAndReceive(): void
-    {
-        $session = $this->session;
-        $now = hrtime(true);
-        $wait = $session->earliest - $now;
-        if ($wait <= 0) {
-            $this->receiveWhatIsThere();
-            $session->expire($now);
-            $this->write();
-        } elseif ($session->outbox->length === 0) {
-            $this->receive($wait);
-        } else {
-            if ($this->transport->poll($wait)) {
-                $this->receive(0);
-            }
-            $this->write();
         }
     }
 
