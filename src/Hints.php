@@ -17,7 +17,7 @@ final class Hints
     public function __construct(
         public readonly string $start = '',
         public readonly string $wait = 'connectTimeout of the client',
-        public readonly string $maxPayload = 'maxPayload of the client, --max-payload of the worker',
+        public readonly string $maxPayload = 'maxPayload of the client, GOTASK_MAX_PAYLOAD of the worker',
     ) {
     }
 }

@@ -24,6 +24,7 @@ use function count;
 use function getmypid;
 use function hrtime;
 use function min;
+use function str_contains;
 
 use const PHP_INT_MAX;
 
@@ -283,6 +284,11 @@ final class Pool implements Connections
     private function explain(string $what, ?WorkerStatus $status): ConnectFailed
     {
         $hints = $this->settings->hints;
+        if ($this->address->isUnix() && str_contains($what, 'Permission denied')) {
+            // Whether a worker runs there can't be seen from here.
+            return new ConnectFailed($what . ' The user of this process may not open the socket: run it as the user that the worker runs as,'
+                . ' or start the worker with GOTASK_SOCKET_GROUP, the name of a group that this user is in.');
+        }
 
         return new ConnectFailed($what . ' ' . match ($status?->availability) {
             Availability::Starting => 'The worker is still starting' . ($status->message === '' ? '' : ": {$status->message}")

@@ -61,7 +61,7 @@ final class OptionNames
                 ? 'It is started and ended with the server: `php bin/hyperf.php start` here, or GOTASK_CONSOLE=private for a worker of this command\'s own.'
                 : "It is deployed apart ({$own}.managed is false): start it where it belongs, with `vendor/bin/gotask serve` for instance.",
             wait: "{$own}.pool.connect_timeout",
-            maxPayload: "{$own}.limits.max_payload" . ($config->managed ? '' : ' here, --max-payload of the worker'),
+            maxPayload: "{$own}.limits.max_payload" . ($config->managed ? '' : ' here, GOTASK_MAX_PAYLOAD of the worker'),
         );
     }
 }

@@ -22,6 +22,8 @@ final class FakeRuntime implements Runtime
 {
     public bool $refuses = false;
 
+    public string $refusal = 'refuses';
+
     /** @var list<string> addresses that nobody listens at */
     public array $down = [];
 
@@ -65,7 +67,7 @@ final class FakeRuntime implements Runtime
             return $made;
         }
 
-        return $this->refuses || in_array((string) $address, $this->down, true) ? throw new ConnectFailed("{$address} refuses.") : new FakeConnection($session, $address);
+        return $this->refuses || in_array((string) $address, $this->down, true) ? throw new ConnectFailed("{$address} {$this->refusal}.") : new FakeConnection($session, $address);
     }
 
     public function latch(): ?Latch

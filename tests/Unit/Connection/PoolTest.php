@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Unit\Connection;
 
 use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Address;
@@ -191,6 +192,32 @@ final class PoolTest extends TestCase
             'still starting: it ended with exit code 1. Calls wait for it until 5 s are over (gotask.workers.default.pool.connect_timeout)',
         ];
         yield 'it should take calls' => [WorkerStatus::of(Availability::Ready, '', 0, 17), 'supervisor (process 17) says that it is ready'];
+    }
+
+    #[TestWith([false])]
+    #[TestWith([true])]
+    public function testWhoMayNotOpenTheSocketIsToldSoAndNotThatNobodyRunsThere(bool $isAnnounced): void
+    {
+        $address = Address::parse('unix://' . sys_get_temp_dir() . '/gotask-' . bin2hex(random_bytes(6)) . '.sock');
+        $file = new StatusFile((string) $address);
+        if ($isAnnounced) {
+            $file->write(WorkerStatus::of(Availability::Ready, '', 0, 17));
+        }
+        $runtime = new FakeRuntime();
+        $runtime->refuses = true;
+        $runtime->refusal = 'says: Permission denied';
+        $pool = new Pool($runtime, new Settings(5.0, 1, 1, 10.0, 1000, new NullLogger()), $address);
+
+        try {
+            $pool->acquire($this->now + 30 * self::SECOND, $this->now, 'A', $this->now + 10_000_000);
+            self::fail('It connected.');
+        } catch (ConnectFailed $failed) {
+            self::assertStringContainsString('Permission denied. The user of this process may not open the socket', $failed->getMessage());
+            self::assertStringContainsString('GOTASK_SOCKET_GROUP', $failed->getMessage());
+            self::assertStringNotContainsString('No worker runs', $failed->getMessage());
+        } finally {
+            $file->remove();
+        }
     }
 
     public function testAClosedPoolOpensAnew(): void
