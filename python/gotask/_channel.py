@@ -177,5 +177,5 @@ class Channel:
 
 
 def microseconds(seconds: float) -> int:
-    """As a record holds them."""
-    return min(int(seconds * 1e6), MAX_MICROSECONDS)
+    """As a record holds them. A method that sets Python's clocks (freezegun does) can make it seem less than none."""
+    return min(max(int(seconds * 1e6), 0), MAX_MICROSECONDS)

@@ -16,6 +16,7 @@ from ._slots import NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from ._slots import Slots
@@ -73,6 +74,25 @@ def _interrupt_sync(slots: Slots) -> None:
     if job is not None and running_sync.is_open and slots.is_unwanted(job.number):
         running_sync.is_open = False
         raise Interrupted("the caller waits no longer")
+
+
+# Python's own one makes an enum of what it finds, which takes ten times as long.
+_getsignal: Callable[[int], object] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+
+# What an alarm does by the services' own wish.
+_alarm = _getsignal(signal.SIGALRM)
+
+
+def keep_alarm() -> None:
+    """To be called once the services are open: an alarm that they have set may ring on."""
+    global _alarm
+    _alarm = _getsignal(signal.SIGALRM)
+
+
+def disarm() -> None:
+    """To be called after each sync method: an alarm that it has left behind with a handler is not to ring in a later call."""
+    if _getsignal(signal.SIGALRM) is not _alarm:  # no system call, unlike what follows
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def write_stacks(fd: int) -> None:

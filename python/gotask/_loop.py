@@ -23,7 +23,16 @@ def run_in_loop(main: Coroutine[Any, Any, int]) -> int:
     loop = _new_loop()
     try:
         asyncio.set_event_loop(loop)
-        return loop.run_until_complete(main)
+        task = loop.create_task(main)
+        while True:
+            try:
+                return loop.run_until_complete(task)
+            except (RuntimeError, SystemExit, KeyboardInterrupt) as error:
+                if task.done():
+                    raise
+                # Of a callback or a task that a method has left, or by loop.stop(): others' calls go on.
+                message = "code of the app stopped the event loop, which goes on"
+                loop.call_exception_handler({"message": message, "exception": error})
     finally:
         loop.run_until_complete(_cancel_tasks(loop))
         loop.run_until_complete(loop.shutdown_asyncgens())

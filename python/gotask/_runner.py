@@ -25,7 +25,7 @@ from ._errors import (
     traceback_text,
     where,
 )
-from ._interrupts import Interrupted
+from ._interrupts import Interrupted, disarm
 from ._memory import Segment
 from ._options import option
 from ._protocol import Buffer
@@ -170,6 +170,7 @@ class Runner:
                 result = run(invoke, payload)
             finally:
                 running_sync.is_open = False
+                disarm()
         except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
             return self.raised(job, error, issubclass(type(error), Interrupted))
         finally:

@@ -12,6 +12,7 @@ from ._broker import Broker
 from ._children import has_trackers
 from ._config import Config
 from ._entrance import Entrance
+from ._limits import is_limit, reason
 from ._linux import adopt_orphans, die_with_parent
 from ._listener import AddressUnusable, Listener
 from ._file_watch import FileWatch
@@ -20,6 +21,7 @@ from ._loop import run_in_loop
 
 # Exit codes, beside 0 (ended as asked) and 2 (usage): of sysexits.h where it has one.
 EX_APP_FAILED = 70
+EX_OS = 71
 EX_ADDRESS = 73
 
 # How often it is looked whether all is answered while it drains.
@@ -92,6 +94,11 @@ class _Server:
                 listener.close()
             if not self._now.is_set():
                 await self._drain(broker)
+        except OSError as error:
+            if not is_limit(error):
+                raise
+            self._log.event("failed", code=EX_OS, message=f"it can't run here: {reason(error)}")
+            self._exit_code = EX_OS
         finally:
             broker.generations.kill()
             await self._wait_for_workers(broker)

@@ -9,6 +9,7 @@ from asyncio import TimerHandle
 from typing import TYPE_CHECKING
 
 from ._errors import Unavailable
+from ._limits import reason
 from ._memory_watch import MemoryWatch
 from ._options import option
 from ._worker_handle import WorkerHandle
@@ -169,7 +170,7 @@ class Staff:
         try:
             worker = WorkerHandle(self._group, self._group.lanes)
         except OSError as error:
-            self._start_failed(f"no process could be started for it: {error}")
+            self._start_failed(f"no process could be started for it: {reason(error)}")
             return
         self.workers.append(worker)
         if self._config.max_calls:

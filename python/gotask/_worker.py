@@ -50,33 +50,44 @@ def main() -> int:
     _interrupts.write_stacks(stacks_fd)
     die_with_group(lifeline)
     # It is to watch over this process alone, so that it is quiet once that has ended.
-    os.register_at_fork(after_in_child=lambda: os.close(lifeline))
+    watched = [lifeline]
+
+    def let_go() -> None:
+        while watched:  # not again in a child of the child, where that number may be another file's
+            os.close(watched.pop())
+
+    os.register_at_fork(after_in_child=let_go)
     die_with_parent(parent, signal.SIGKILL)
     sys.argv = [app]
     # What a method prints goes to the log; a dying worker's last words are not to be lost in a buffer.
-    sys.stdout = open(1, "w", buffering=1, errors="backslashreplace", closefd=False)
+    # The broker reads UTF-8, whatever the locale says.
+    sys.stdout, sys.stderr = (
+        open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        for fd in (1, 2)
+    )
     slots = Slots(concurrency, fd=slots_fd)
     channel = Channel(channel_fd, descriptors_fd, log_fd, slots.gathered)
     _context.slots = slots
     lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
-    revoked = [Revocations(fd) for fd in revoked_fds]
-    forward_logging(channel)
-    try:
-        load(app)
-    except BaseException as error:
-        return report_failure(channel, error)
-    runner = Runner(default_registry, max_payload)
-    worker = Worker(channel, slots, revoked[SYNC], runner)
-    if default_registry.needs_loop(group):
+    with lanes[SYNC], lanes[ASYNC]:
+        revoked = [Revocations(fd) for fd in revoked_fds]
+        forward_logging(channel)
         try:
-            serve = import_own("gotask._worker_async", app).serve
+            load(app)
         except BaseException as error:
             return report_failure(channel, error)
-        return int(
-            serve(channel, slots, revoked[ASYNC], runner, worker, lanes, concurrency, group, grace / 1e6)
-        )
-    _interrupts.listen(slots, lanes[SYNC])
-    return _serve(channel, worker, lanes[SYNC], group)
+        runner = Runner(default_registry, max_payload)
+        worker = Worker(channel, slots, revoked[SYNC], runner)
+        if default_registry.needs_loop(group):
+            try:
+                serve = import_own("gotask._worker_async", app).serve
+            except BaseException as error:
+                return report_failure(channel, error)
+            return int(
+                serve(channel, slots, revoked[ASYNC], runner, worker, lanes, concurrency, group, grace / 1e6)
+            )
+        _interrupts.listen(slots, lanes[SYNC])
+        return _serve(channel, worker, lanes[SYNC], group)
 
 
 def _serve(channel: Channel, worker: Worker, lane: socket.socket, group: str) -> int:
@@ -85,6 +96,7 @@ def _serve(channel: Channel, worker: Worker, lane: socket.socket, group: str) ->
             opens()
     except BaseException as error:
         return report_failure(channel, error)
+    _interrupts.keep_alarm()
     report_ready(channel)
     # Until the lane ends: the broker has closed it, and all that was in it has been run.
     while True:

@@ -111,10 +111,15 @@ class AsyncWorker:
         self._ended = asyncio.Event()
         self._sync_lane, self._async_lane = sync_lane, async_lane
         _interrupts.listen_in_loop(self._slots)
+        _interrupts.keep_alarm()
         self._loop.add_reader(self._channel.fileno(), self._asked)
         ready()
         self._listen()
-        await self._ended.wait()
+        while not self._ended.is_set():
+            try:
+                await self._ended.wait()
+            except asyncio.CancelledError:
+                pass  # a method has cancelled all tasks of the loop, but this one ends with its lanes alone
 
     def _listen(self) -> None:
         """Watches the lanes that it may take a call from now."""
