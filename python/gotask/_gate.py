@@ -146,9 +146,14 @@ class Gate(asyncio.Protocol):
             uid=found.uid,
             process=found.pid,
         )
+        remedy = (
+            f"add {found.uid} to {option('--allow-uids')}"
+            if access.uids - {0, os.geteuid()}
+            else f"start the worker with {option('--socket-group')}, the name of a group that {found.uid} is in"
+        )
         self._refusal = NotAuthorized(
             f"the worker at {self._address} takes no calls from the user {found.uid}, but from {os.geteuid()}: run as that"
-            f" one, or start the worker with {option('--allow-uids')} {found.uid}"
+            f" one, or {remedy}"
         )
 
     def _answer(self, event: wire.Event, is_last: bool) -> None:

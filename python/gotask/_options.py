@@ -1,19 +1,28 @@
-"""How messages name the broker's options: by its flags, unless whoever starts the broker has other names for them."""
+"""How messages name the broker's options: as whoever starts the broker can set them."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
 from functools import cache
 
 # A JSON map of flags to names, for instance {"--max-payload": "gotask.default.limits.max_payload"}.
 VARIABLE = "GOTASK_OPTION_NAMES"
 
+_FLAGS_OF_PHP = {"--workers", "--start-timeout", "--shutdown-timeout"}
+_STARTED_BY_OTHERS = {"--managed", "--worker"}
+
 
 def option(flag: str) -> str:
     """The name under which the one who reads a message can set this option."""
-    name = _names().get(flag, flag)
-    return name if isinstance(name, str) else flag
+    name = _names().get(flag)
+    if isinstance(name, str):
+        return name
+    # PHP starts a managed broker and takes few of its flags: the variable holds for the others.
+    if flag in _FLAGS_OF_PHP or not _STARTED_BY_OTHERS & set(sys.argv):
+        return flag
+    return "GOTASK_" + flag[2:].replace("-", "_").upper()
 
 
 @cache

@@ -556,12 +556,24 @@ def open_folder() -> Iterator[Path]:
 
 
 @as_root
+def test_whoever_came_by_rights_that_somebody_changed_is_told_what_lets_a_user_in(open_folder: Path) -> None:
+    path = open_folder / "b.sock"
+    process = started(address=f"unix://{path}")
+    try:
+        path.chmod(0o666)
+        said = call_as(NOBODY, f"unix://{path}")
+        assert said.startswith("NotAuthorized") and "GOTASK_SOCKET_GROUP" in said and "ALLOW_UIDS" not in said
+    finally:
+        process.end()
+
+
+@as_root
 def test_a_user_who_is_not_listed_is_told_so(open_folder: Path) -> None:
     path = open_folder / "b.sock"
     process = started("--socket-mode", "0666", "--allow-uids", "12345", address=f"unix://{path}")
     try:
         said = call_as(NOBODY, f"unix://{path}")
-        assert said.startswith("NotAuthorized") and f"--allow-uids {NOBODY}" in said
+        assert said.startswith("NotAuthorized") and f"add {NOBODY} to GOTASK_ALLOW_UIDS" in said
         record = process.logged("a connection to")
         assert record["level"] == "warning" and f"user {NOBODY} of process" in record["message"]
         assert "hello" in call_as(12345, f"unix://{path}")

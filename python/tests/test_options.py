@@ -26,6 +26,12 @@ class OptionNamesTest(unittest.TestCase):
             self.named(json.dumps({"--max-payload": "limits.max_payload"})),
         )
 
+    def test_by_its_variable_where_php_starts_it_and_has_no_such_flag(self) -> None:
+        for flag in ("--managed", "--worker"):
+            with mock.patch("sys.argv", ["gotask", "app.py", flag]):
+                self.assertIn("(GOTASK_MAX_PAYLOAD of the worker)", self.named(""))
+                self.assertEqual("--start-timeout", _options.option("--start-timeout"))
+
     def test_nonsense_changes_nothing(self) -> None:
         for names in ("{", "[]", "7", '{"--max-payload": 7}'):
             self.assertIn("(--max-payload of the worker)", self.named(names))
