@@ -1,9 +1,22 @@
-"""`python -m gotask APP …`, or this file by its path: then the package need not be installed."""
+"""`python -m gotask APP`, or this file by its path: then the package need not be installed.
+
+This file alone can be read by every Python since 2.7: one that is too old has to say so.
+"""
 
 import os
 import sys
 
 if __name__ == "__main__":
+    if sys.version_info < (3, 10):
+        import json
+
+        version = ".".join(map(str, sys.version_info[:3]))
+        if "--managed" in sys.argv:
+            # PHP tries another interpreter then.
+            print(json.dumps({"event": "unsupported", "python": sys.executable, "version": version}))
+        else:
+            sys.stderr.write("gotask needs Python 3.10 or later; %s is %s\n" % (sys.executable, version))
+        sys.exit(69)
     if not __package__:
         # Python has put this file's folder in front, unless it was told not to (PYTHONSAFEPATH, -P, -I); what must be
         # importable is the package that it is.

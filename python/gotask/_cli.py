@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any
 
 from ._version import VERSION
 
-_OLDEST = (3, 10)
 _UNAVAILABLE = 69
 
 
@@ -43,26 +41,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _usable(managed: bool) -> bool:
-    """Whether this interpreter can run the broker; says on stdout (managed) or stderr what it lacks."""
-    version = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < _OLDEST:
-        event: dict[str, Any] = {"event": "unsupported", "python": sys.executable, "version": version}
-        text = f"gotask needs Python {_OLDEST[0]}.{_OLDEST[1]} or later; {sys.executable} is {version}"
-    else:
-        try:
-            import msgpack  # noqa: F401
+    """Whether this interpreter has what the broker needs; says on stdout (managed) or stderr what it lacks."""
+    try:
+        import msgpack  # noqa: F401
 
-            return True
-        except ImportError:
-            event = {
-                "event": "missing",
-                "packages": ["msgpack"],
-                "python": sys.executable,
-                "version": version,
-            }
-            text = f"{sys.executable} lacks the package msgpack: {sys.executable} -m pip install msgpack"
+        return True
+    except ImportError:
+        pass
     if managed:
+        version = ".".join(map(str, sys.version_info[:3]))
+        event = {"event": "missing", "packages": ["msgpack"], "python": sys.executable, "version": version}
         print(json.dumps(event), flush=True)
     else:
+        text = f"{sys.executable} lacks the package msgpack: {sys.executable} -m pip install msgpack"
         print(text, file=sys.stderr, flush=True)
     return False
