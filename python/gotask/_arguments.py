@@ -175,6 +175,8 @@ class Arguments:
 
     def _error(self, reason: str) -> ArgumentMismatch:
         signature = self._signature()
+        if self._implicit not in ("", "self", "cls"):
+            reason += f" (its first parameter, {self._implicit}, is the object: self is missing)"
         return ArgumentMismatch(f"{signature} can't be called like this: {reason}", {"signature": signature})
 
 

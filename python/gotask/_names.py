@@ -22,6 +22,9 @@ RESERVED = "GoTask"
 _NEAREST = 3
 _ALIKE = 0.55
 
+# Where none is alike: so many methods are all named.
+_MOST_LISTED = 5
+
 # A name that is unknown came over the wire, and the broker's loop looks for those that are like it: so many characters of it
 # are compared with so many methods, and so many results are remembered.
 _MAX_COMPARED = 64
@@ -82,7 +85,7 @@ class Catalogue:
         description = self._exact.get(name)
         if description is not None:
             return description
-        if name.startswith("_") or "._" in name:
+        if _is_private(name):
             return None  # `App._hi` is not `App.hi`
         return self._folded.get(fold(name))
 
@@ -119,13 +122,22 @@ class Catalogue:
         """The error for a name that `resolve` does not know."""
         shown = name if len(name) <= MAX_NAME else name[:MAX_NAME] + "…"
         nearest = self.nearest(name)
-        if nearest:
+        known = [str(description["name"]) for description in self.descriptions]
+        if not known:
+            hint = "the app has registered nothing: it has to call gotask.register(App()), for instance"
+        elif _is_private(name):
+            hint = "what begins with _ can't be called"
+        elif nearest:
             hint = f"did you mean {' or '.join(nearest)}?"
-        elif not self.descriptions:
-            hint = "the app has registered nothing (gotask.register)"
+        elif len(known) <= _MOST_LISTED:
+            hint = f"there is {', '.join(known)}"
         else:
-            hint = "GoTask.Methods lists what there is"
+            hint = f"`gotask methods` lists the {len(known)} that there are"
         return MethodNotFound(f"there is no method {shown}: {hint}", {"nearest": nearest})
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") or "._" in name
 
 
 def _pairs(folded: str) -> frozenset[str]:

@@ -268,6 +268,8 @@ class Registry:
                 + (f", as {other.name}" if other.name != name else "")
                 + ": give one of them another name (register(…, name=…))"
             )
+        if isinstance(target, type):
+            _check_constructor(target)
         service = _Service(name, group, target)
         names: dict[str, tuple[str, Any]] = {}
         for attribute, raw in found.items():
@@ -305,6 +307,23 @@ def _make_group(name: str, workers: int | None, queue_calls: int | None, queue_b
                 f"{what} of {name} must be a whole number from {least} to {most}, not {number!r}"
             )
     return Group(name, workers, queue_calls or 0, queue_bytes or 0)
+
+
+def _check_constructor(cls: type) -> None:
+    """TypeError where a worker could not make an object of the class. One that makes them in its own way is not judged."""
+    init: Any = cls.__init__  # type: ignore[misc]
+    if (
+        type(init) is not FunctionType
+        or type(cls) is not type
+        or any("__new__" in vars(base) for base in cls.__mro__[:-1])
+    ):
+        return
+    required = [parameter.name for parameter in parameters_of(init, True).all if parameter.required]
+    if required:
+        raise TypeError(
+            f"each worker makes {cls.__name__} without arguments, and its __init__ requires {', '.join(required)}:"
+            f" register an object, gotask.register({cls.__name__}(…)), or give them defaults"
+        )
 
 
 def _exposed(cls: type) -> dict[str, Any]:

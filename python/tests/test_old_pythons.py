@@ -1,4 +1,4 @@
-"""An interpreter that is too old says so. Here one is pretended to be old, and the syntax of the file that says it is looked at."""
+"""An interpreter that is too old says so. One is pretended to be old here; the syntax of what says it is looked at, too."""
 
 from __future__ import annotations
 

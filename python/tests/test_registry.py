@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from gotask import _registry
 from gotask._decorators import method, service
-from gotask._errors import MethodNotFound
+from gotask._errors import InvalidArguments, MethodNotFound
 from gotask._names import fold
 from gotask._registry import Catalogue, Registry
 
@@ -142,8 +142,65 @@ def test_nearest_names() -> None:
         registry.find("App.SayHelo")
     assert caught.value.data is not None and caught.value.data["nearest"][0] == "App.say_hello"
     assert "App.get_url" in registry.not_found("Wrong.GetUrl").data["nearest"]  # type: ignore[index]
-    assert "registered nothing" in Registry().not_found("App.hi").message
+    assert "gotask.register(" in Registry().not_found("App.hi").message
     assert len(registry.not_found("x" * 100_000).message) < 1000
+
+
+def test_a_private_name_is_told_why_and_not_what_it_is_like() -> None:
+    registry = opened(App)
+    for name in ("App._hidden", "_App.hi", "App.__init__"):
+        message = registry.not_found(name).message
+        assert "begins with _ can't be called" in message and "did you mean" not in message
+
+
+def test_an_unknown_name_is_told_what_there_is() -> None:
+    def work() -> None:
+        """Nothing."""
+
+    registry = Registry()
+    for name in ("Mail.send", "Mail.receive"):
+        registry.register(work, name)
+    assert registry.not_found("Zoo").message == "there is no method Zoo: there is Mail.send, Mail.receive"
+    for number in range(4):
+        registry.register(work, f"Mail.at{number}")
+    assert (
+        registry.not_found("Zoo").message
+        == "there is no method Zoo: `gotask methods` lists the 6 that there are"
+    )
+
+
+def test_a_class_that_takes_arguments_is_refused_where_it_is_registered() -> None:
+    class Needs:
+        def __init__(self, dsn: str, *, table: str, size: int = 1) -> None:
+            ...
+
+        def hi(self) -> None:
+            ...
+
+    class Optional(Needs):
+        def __init__(self, dsn: str = "", *tables: str, **options: str) -> None:
+            ...
+
+    class Made(Needs):
+        def __new__(cls, *arguments: str) -> Made:
+            return object.__new__(cls)
+
+    with pytest.raises(
+        TypeError, match=r"requires dsn, table: register an object, gotask.register\(Needs\(…\)\)"
+    ):
+        Registry().register(Needs)
+    Registry().register(Needs("x", table="y"))
+    Registry().register(Optional)
+    Registry().register(Made)
+
+
+def test_a_method_without_self_is_told_so() -> None:
+    class Plain:
+        def hi(name) -> None:
+            ...  # type: ignore[no-untyped-def]  # noqa: B902,N805
+
+    with pytest.raises(InvalidArguments, match="name, is the object: self is missing"):
+        opened(Plain).find("Plain.hi").invoke("Jo")
 
 
 def test_calls() -> None:
