@@ -143,6 +143,7 @@ abstract class Connection
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
         }
+        $this->entered = false;
         $this->leave();
         if ($this->session->outbox->length >= self::HELD) {
             $this->flush();
@@ -195,6 +196,7 @@ abstract class Connection
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
         }
+        $this->entered = false;
         $this->leave();
         if ($this->session->peer === Peer::Unknown) {
             // Its Hello, if it is there, tells whether the peer is to hear of this.
@@ -322,17 +324,15 @@ abstract class Connection
     }
 
     /**
-     * The end of a change.
+     * Does after a change what was asked for meanwhile. The change is over already: a signal's handler that throws runs as soon as a function
+     * is entered, before its first line.
      */
     final protected function leave(): void
     {
-        $this->entered = false;
-        if ($this->postponed !== []) {
-            $postponed = $this->postponed;
-            $this->postponed = [];
-            foreach ($postponed as $do) {
-                $do();
-            }
+        $postponed = $this->postponed;
+        $this->postponed = [];
+        foreach ($postponed as $do) {
+            $do();
         }
     }
 
@@ -342,8 +342,13 @@ abstract class Connection
      */
     protected function interrupted(Throwable $thrown): Throwable
     {
-        $this->end('it was interrupted by ' . $thrown::class);
-        $this->leave();
+        try {
+            $this->end('it was interrupted by ' . $thrown::class);
+        } finally {
+            // Another signal's handler may throw meanwhile.
+            $this->entered = false;
+            $this->leave();
+        }
 
         return $thrown;
     }

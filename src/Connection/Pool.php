@@ -204,7 +204,7 @@ final class Pool implements Connections
         $maxIdle = (int) ($this->settings->maxIdleTime * 1e9);
         foreach ($this->connections as $connection) {
             $unused = $now - $connection->lastUsed;
-            if ($connection->isEntered()) {
+            if ($connection->isOpen() && $connection->isEntered()) {
                 $kept[] = $connection;
                 continue;
             }

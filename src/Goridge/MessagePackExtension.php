@@ -101,12 +101,16 @@ final class MessagePackExtension
         if (strlen($body) >= Values::SMALL && ! Memory::leaves(Values::LIST_SIZE * strlen($body)) && ! Memory::leaves(self::size($body, $tokens))) {
             return $this->refused;
         }
+        $this->warned = false;
         set_error_handler($this->onWarning);
-        $value = $this->packer->unpack($body); // @phpstan-ignore arguments.count (its second one is optional)
-        restore_error_handler();
-        if ($this->warned) {
-            $this->warned = false;
 
+        try {
+            $value = $this->packer->unpack($body); // @phpstan-ignore arguments.count (its second one is optional)
+        } finally {
+            // Also where a signal's handler throws.
+            restore_error_handler();
+        }
+        if ($this->warned) { // @phpstan-ignore if.alwaysFalse (onWarning() sets it)
             return $this->refused;
         }
         // Every level takes a byte at least.

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Process;
 
 use Closure;
-use Throwable;
+use ErrorException;
 
 use function dirname;
 use function function_exists;
@@ -34,13 +34,13 @@ final class Files
      * @template T
      * @param Closure(): T $look
      * @return false|T false where it can't be done: open_basedir and missing rights are warnings, of which applications make
-     *                 exceptions, some of them also of suppressed ones
+     *                 exceptions, some of them also of suppressed ones. What a signal's handler throws meanwhile is not of that kind
      */
     public static function attempt(Closure $look): mixed
     {
         try {
             return @$look();
-        } catch (Throwable) {
+        } catch (ErrorException) {
             return false;
         }
     }

@@ -173,6 +173,7 @@ final class BlockingConnection extends Connection
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
         }
+        $this->entered = false;
         $this->leave();
     }
 
@@ -229,6 +230,7 @@ final class BlockingConnection extends Connection
             throw $thrown;
         }
         foreach ($connections as $connection) {
+            $connection->entered = false;
             $connection->leave();
         }
     }

@@ -110,6 +110,7 @@ final class RevoltConnection extends Connection
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
         }
+        $this->entered = false;
         $this->leave();
     }
 
@@ -238,6 +239,7 @@ final class RevoltConnection extends Connection
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
         }
+        $this->entered = false;
         $this->leave();
 
         return $received;

@@ -195,6 +195,7 @@ abstract class SwooleWriting extends Connection
         if (! self::isCancellation($thrown)) {
             return parent::interrupted($thrown);
         }
+        $this->entered = false;
         $this->leave();
 
         return $thrown;

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Unit\Process;
 
 use Closure;
+use ErrorException;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
@@ -15,6 +16,7 @@ use Reasno\GoTask\Process\Files;
 use Reasno\GoTask\Process\Reload;
 use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Process\WorkerStatus;
+use RuntimeException;
 
 use function function_exists;
 
@@ -239,5 +241,23 @@ final class StatusFileTest extends TestCase
         self::assertStringContainsString('up', $child->read(5.0)[0]);
 
         return [$child, static fn (): bool => str_contains($child->read(0.2)[0], 'HUP')];
+    }
+
+    public function testWhatASignalsHandlerThrowsWhileAFileIsLookedAtIsNotSwallowed(): void
+    {
+        $this->expectExceptionMessage('Time is over.');
+
+        Files::attempt(static fn () => throw new RuntimeException('Time is over.'));
+    }
+
+    public function testAnErrorHandlerThatThrowsIsNoObstacle(): void
+    {
+        set_error_handler(static fn (int $level, string $message) => throw new ErrorException($message));
+
+        try {
+            self::assertFalse(Files::attempt(static fn () => stat('/no/such/file')));
+        } finally {
+            restore_error_handler();
+        }
     }
 }

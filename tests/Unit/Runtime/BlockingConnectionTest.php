@@ -120,6 +120,21 @@ final class BlockingConnectionTest extends TestCase
         self::assertStringContainsString('interrupted', $other->reply);
     }
 
+    public function testOneThatIsInterruptedOnceMoreWhileItIsClosedIsStillLetGoOf(): void
+    {
+        $this->transport->onRead = static fn () => throw new RuntimeException('Time is over.');
+        $this->transport->onClose = static fn () => throw new RuntimeException('It really is.');
+
+        try {
+            $this->call('x');
+            self::fail('The exception was swallowed.');
+        } catch (RuntimeException $thrown) {
+            self::assertSame('It really is.', $thrown->getMessage());
+        }
+        self::assertFalse($this->connection->isOpen());
+        self::assertFalse($this->connection->isEntered());
+    }
+
     public function testACallIsCancelledWhenItsWaitingIsInterruptedBetweenTwoReads(): void
     {
         $call = self::pending('outer');

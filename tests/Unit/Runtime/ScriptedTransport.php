@@ -28,6 +28,9 @@ final class ScriptedTransport implements Transport
     /** @var null|Closure(): void */
     public ?Closure $onWrite = null;
 
+    /** @var null|Closure(): void */
+    public ?Closure $onClose = null;
+
     /** @var list<string> */
     public array $answers = [];
 
@@ -130,5 +133,8 @@ final class ScriptedTransport implements Transport
     public function close(): void
     {
         $this->closed = true;
+        if ($this->onClose !== null) {
+            ($this->onClose)();
+        }
     }
 }
