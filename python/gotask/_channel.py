@@ -55,6 +55,7 @@ class Channel:
         self._log = socket.socket(fileno=log_fd)
         self._sendall = self._socket.sendall
         self._pass: Callable[[int], object] = self._pass_descriptor
+        self._is_forked = False
         os.register_at_fork(after_in_child=self._forked)
 
     def gather(self, job: Job, frame: list[Buffer], seconds: float) -> None:
@@ -122,6 +123,8 @@ class Channel:
         took = microseconds(seconds)
         if size < LARGE:
             self._sendall(b"".join((RECORD.pack(job.number, size, REPLY, lane, took), *frame)))
+        elif self._is_forked:
+            self._leave()  # before it writes to memory that is its parent's, and soon another call's
         elif job.segment is not None and size <= job.segment.size:
             # Its memory is committed, and the broker has it mapped: the quickest way back.
             try:
@@ -148,14 +151,15 @@ class Channel:
     def _forked(self) -> None:
         """In a child that a method forked and that came out of the method: it answers nothing, its parent does."""
 
-        def leave(what: Any) -> bool:
-            from ._fork import end
+        self._is_forked = True
+        self._sendall = self._leave  # type: ignore[assignment]
+        self._add = self._leave  # type: ignore[assignment]
+        self._pass = self._leave
 
-            end(0)
+    def _leave(self, what: Any = None) -> bool:
+        from ._fork import end
 
-        self._sendall = leave  # type: ignore[assignment]
-        self._add = leave  # type: ignore[assignment]
-        self._pass = leave
+        end(0)
 
     def _reply_shared(self, number: int, size: int, lane: int, frame: list[Buffer], took: int) -> None:
         try:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import os
+import time
 from typing import Any
 
 from ._channel import Channel
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({})))
+# What a record has by itself, and what formatters of other handlers add to it.
+_STANDARD = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime"))
 
 # The levels that PHP and the broker know, by the lowest number that each stands for.
 _LEVELS = ((50, "critical"), (40, "error"), (30, "warning"), (20, "info"))
@@ -43,7 +45,7 @@ class Forward(logging.Handler):
             "level": level_name(record.levelno),
             "message": _message(record),
             "logger": _text(record.name),
-            "time": record.created,
+            "time": _time(record.created),
             "context": {**plain(context), "pid": os.getpid()},
         }
         details = [self._formatter.formatException(record.exc_info)] if record.exc_info else []
@@ -57,6 +59,11 @@ class Forward(logging.Handler):
 def level_name(number: int) -> str:
     """The name of the highest level that is not above that number."""
     return next((name for lowest, name in _LEVELS if number >= lowest), "debug")
+
+
+def _time(created: object) -> float:
+    """Filters may change it, or make a record of their own."""
+    return created if isinstance(created, (int, float)) and math.isfinite(created) else time.time()
 
 
 def _message(record: logging.LogRecord) -> str:

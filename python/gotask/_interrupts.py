@@ -16,8 +16,10 @@ from ._slots import NONE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from asyncio import Task
+    from collections.abc import Callable, MutableSet
     from types import FrameType
+    from typing import Any
 
     from ._slots import Slots
 
@@ -51,10 +53,14 @@ def listen(slots: Slots, lane: socket.socket) -> None:
     signal.signal(SIGNAL, look)
 
 
-def listen_in_loop(slots: Slots) -> None:
+def listen_in_loop(
+    slots: Slots, current_task: Callable[[], Task[Any] | None], interrupted: MutableSet[Task[Any]]
+) -> None:
     """The same for a worker with an event loop, which is asked to end by other means.
 
-    The context says whose code runs at this moment: the call's own, that of a task that it has started, or a callback's.
+    The context says whose code runs at this moment: the call's own, that of a task that it has started, or a callback's. Each
+    task is interrupted once, as it may clean up then; those that come behind it hold up the loop as well. `interrupted` is for
+    those that have been.
     """
 
     def look(number: int, frame: FrameType | None) -> None:
@@ -63,7 +69,12 @@ def listen_in_loop(slots: Slots) -> None:
             return
         job = running_async.get()
         slots.hold(NONE if job is None else job.number)
-        if job is not None and job.interruptible and slots.is_unwanted_async(job.number):
+        if job is None or not job.interruptible:
+            return
+        task = current_task()
+        if task not in interrupted and slots.is_unwanted_async(job.number):
+            if task is not None:
+                interrupted.add(task)
             raise Interrupted("the caller waits no longer, and the event loop is held up")
 
     signal.signal(SIGNAL, look)

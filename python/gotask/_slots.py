@@ -109,6 +109,14 @@ class Slots:
             if self._words[place] == number:
                 self._words[place + self._concurrency] = number
 
+    def has_heeded(self, number: int) -> bool:
+        """Whether code of that async call has been interrupted since the last interrupt_async()."""
+        words = self._words
+        return any(
+            words[place] == number and words[place + self._concurrency] != number
+            for place in range(_ASYNC, _ASYNC + self._concurrency)
+        )
+
     def revoke(self, last: int) -> None:
         """Wants back what is not begun of the message whose last call that is."""
         self._words[_REVOKED] = last

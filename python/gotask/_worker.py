@@ -87,10 +87,10 @@ def main() -> int:
                 serve(channel, slots, revoked[ASYNC], runner, worker, lanes, concurrency, group, grace / 1e6)
             )
         _interrupts.listen(slots, lanes[SYNC])
-        return _serve(channel, worker, lanes[SYNC], group)
+        return _serve(channel, slots, worker, lanes[SYNC], group)
 
 
-def _serve(channel: Channel, worker: Worker, lane: socket.socket, group: str) -> int:
+def _serve(channel: Channel, slots: Slots, worker: Worker, lane: socket.socket, group: str) -> int:
     try:
         for _, opens in default_registry.opening(group):
             opens()
@@ -104,6 +104,8 @@ def _serve(channel: Channel, worker: Worker, lane: socket.socket, group: str) ->
         if not message:
             break
         worker.run(message, fd)
+        if slots.leaving:
+            break  # a method has blocked the signal, or has taken it for itself
     for name, closes in default_registry.closing():
         try:
             closes()
@@ -144,6 +146,14 @@ def leave(code: int) -> NoReturn:
 
 def _end_processes() -> None:
     """Those of multiprocessing, whose own exit function would wait for them: SIGTERM, and SIGKILL to what is left."""
+    finalize = getattr(sys.modules.get("multiprocessing.util"), "_run_finalizers", None)
+    if finalize is not None:
+        from threading import Thread
+
+        # Before that a pool ends its own, as it would wait for ever for a lock that one of them had when it was killed.
+        ending = Thread(target=finalize, args=(0,), daemon=True)
+        ending.start()
+        ending.join(PROCESS_GRACE)
     process = sys.modules.get("multiprocessing.process")
     children = process.active_children() if process is not None else ()
     for child in children:

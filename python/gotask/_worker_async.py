@@ -11,9 +11,11 @@ import traceback
 from asyncio import Task, TimerHandle
 from collections.abc import Callable
 from typing import NoReturn
+from weakref import WeakSet
 
 from . import _interrupts
 from ._channel import Channel, NoRoom
+from ._context import running_async
 from ._entry import ENTRY, receive
 from ._loop import run_in_loop
 from ._protocol import Buffer
@@ -102,6 +104,8 @@ class AsyncWorker:
         self._listening: set[socket.socket] = set()
         self._open_lanes = 2
         self._yielding = False  # to a sync call, once those that run have ended
+        self._is_forked = False
+        self._forker: Job | None = None  # the call that made this process, which is a copy of the worker
 
     async def serve(
         self, sync_lane: socket.socket, async_lane: socket.socket, ready: Callable[[], None]
@@ -110,9 +114,10 @@ class AsyncWorker:
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
         self._sync_lane, self._async_lane = sync_lane, async_lane
-        _interrupts.listen_in_loop(self._slots)
+        _interrupts.listen_in_loop(self._slots, asyncio.current_task, WeakSet())
         _interrupts.keep_alarm()
         self._loop.add_reader(self._channel.fileno(), self._asked)
+        os.register_at_fork(after_in_child=self._forked)
         ready()
         self._listen()
         while not self._ended.is_set():
@@ -200,6 +205,10 @@ class AsyncWorker:
         self._channel.record(TAINTED, {"reason": f"{method} went on after it was cancelled"})
         self._listen()
 
+    def _forked(self) -> None:
+        self._is_forked, self._forker = True, running_async.get()
+        self._loop.call_soon(_end_child)
+
     # -- calls --------------------------------------------------------------------------------------------------------
 
     def _take_sync(self) -> None:
@@ -248,6 +257,8 @@ class AsyncWorker:
         task.add_done_callback(self._done)
 
     async def _run(self, running: _Running) -> None:
+        if self._is_forked:
+            _end_child()
         job = running.job
         running.began = time.monotonic()
         if job.deadline and job.deadline <= running.began:
@@ -258,6 +269,8 @@ class AsyncWorker:
             self._answer(running, reply)
 
     def _answer(self, running: _Running, reply: list[Buffer]) -> None:
+        if self._is_forked and running.job is not self._forker:
+            _end_child()
         if running.patience is not None:
             running.patience.cancel()
         took = time.monotonic() - running.began
@@ -280,6 +293,14 @@ class AsyncWorker:
         elif not task.cancelled() and task.exception() is not None:
             traceback.print_exception(task.exception())  # of a call that had been given up
         self._listen()
+
+
+def _end_child() -> NoReturn:
+    """A process that an async method forked has come back to the loop, where it would go on with its parent's calls."""
+    from ._fork import end_by
+
+    words = "a process that an async method has forked can't await anything: end it by os._exit(), or fork in a sync method"
+    end_by(RuntimeError(words))
 
 
 def _die() -> NoReturn:

@@ -197,6 +197,10 @@ class WorkerHandle:
             self.slots.interrupt(number)
         self._signal(_interrupts.SIGNAL)
 
+    def has_heeded(self, number: int) -> bool:
+        """Whether code of that async call has been interrupted since it was last asked to be."""
+        return self.slots.has_heeded(number)
+
     def begun(self, lane: int) -> list[int]:
         """The calls of a lane that it has begun; they may have been answered meanwhile."""
         return self.slots.running_async() if lane == ASYNC else [self.slots.begun]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -65,11 +66,31 @@ class Async:
         await asyncio.sleep(seconds)
         return seconds
 
+    async def fork(self):
+        child = os.fork()
+        if child == 0:
+            for _ in range(2000):
+                await asyncio.sleep(0)
+            os._exit(0)
+        while True:
+            await asyncio.sleep(0.01)
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+
     async def block(self):
         block("method")
 
     async def gather(self):
         await asyncio.gather(child(), asyncio.sleep(60))
+
+    async def several(self):
+        await asyncio.gather(*(child() for _ in range(5)))
+
+    async def several_in_group(self):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(5):
+                group.create_task(child())
 
     async def task_group(self):
         async with asyncio.TaskGroup() as group:
@@ -158,10 +179,12 @@ def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
     assert made.broker.end() == 0
 
 
-BLOCKING = ["block", "gather", "create_task", "callback"]
+BLOCKING = ["block", "gather", "several", "create_task", "callback"]
 
 
-@pytest.mark.parametrize("method", [*BLOCKING, *["task_group"] * (sys.version_info >= (3, 11))])
+@pytest.mark.parametrize(
+    "method", [*BLOCKING, *["task_group", "several_in_group"] * (sys.version_info >= (3, 11))]
+)
 def test_whatever_of_a_late_call_holds_up_the_loop_is_interrupted_and_its_neighbours_go_on(
     stage: Stage, method: str
 ) -> None:
@@ -189,6 +212,18 @@ def test_a_thread_of_a_late_call_holds_nobody_up(stage: Stage, method: str) -> N
     assert stage.workers() == before
     if method == "to_thread":
         assert eventually(lambda: stage.noted("ended Async.to_thread"))
+
+
+def test_a_process_that_an_async_method_forks_takes_none_of_its_parent_s_calls(stage: Stage) -> None:
+    peer = stage.peer
+    child = peer.send("Async.fork", None)
+    others = [peer.send("Async.set", number) for number in range(200)]
+    for sequence in others:
+        peer.result(sequence)
+    assert peer.result(child) == 1
+    stage.broker.process.send_signal(signal.SIGTERM)
+    stage.broker.process.wait(10)
+    assert "end it by os._exit()" in stage.broker.stderr()
 
 
 @pytest.mark.parametrize("method", ["Sync.clean_up", "Async.clean_up"])

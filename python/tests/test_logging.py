@@ -55,6 +55,19 @@ def message(name):
 def levels(numbers):
     for number in numbers: logging.log(number, "level %d", number)
 
+TIMES = {"nan": float("nan"), "infinite": float("inf"), "text": "now", "none": None}
+
+@gotask.register
+def created(name):
+    logging.getLogger().handle(logging.makeLogRecord({"msg": f"created {name}", "levelno": 30, "created": TIMES[name]}))
+
+@gotask.register
+def formatted():
+    log = logging.getLogger("formatted")
+    log.addHandler(logging.StreamHandler())
+    log.handlers[0].setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.warning("formatted before", extra={"own": 1})
+
 @gotask.register
 def stack(): logging.info("where", stack_info=True)
 """
@@ -123,3 +136,15 @@ def test_a_level_is_named_by_its_number(broker: BrokerProcess) -> None:
 def test_the_stack_that_is_asked_for_comes_along(broker: BrokerProcess) -> None:
     connect(broker).call("stack")
     assert "in stack" in broker.logged("where")["exception"]
+
+
+@pytest.mark.parametrize("name", ["nan", "infinite", "text", "none"])
+def test_a_time_that_is_none_is_replaced(broker: BrokerProcess, name: str) -> None:
+    connect(broker).call("created", name)
+    record = broker.logged(f"created {name}")
+    assert is_sound(record) and isinstance(record["time"], float)
+
+
+def test_what_another_handler_adds_is_no_context(broker: BrokerProcess) -> None:
+    connect(broker).call("formatted")
+    assert set(broker.logged("formatted before")["context"]) == {"own", "pid"}

@@ -17,7 +17,7 @@ from .peer import PACKAGE, BrokerProcess, Peer, gone
 from .test_deadlines import connect, workers
 
 APP = """
-import gotask, multiprocessing, os, signal, subprocess, sys, time
+import concurrent.futures, gotask, multiprocessing, os, signal, subprocess, sys, time
 from multiprocessing import shared_memory
 
 context = multiprocessing.get_context("fork")
@@ -72,6 +72,36 @@ def fork(what):
     if what == "exit":
         sys.exit(3)
     return what
+
+@gotask.register
+def pool(how, kind):
+    context = multiprocessing.get_context(how)
+    if kind == "executor":
+        kept.append(concurrent.futures.ProcessPoolExecutor(2, mp_context=context))
+        list(kept[-1].map(abs, range(8)))
+    else:
+        deaf = (signal.SIGTERM, signal.SIG_IGN) if kind == "deaf" else ()
+        kept.append(context.Pool(2, signal.signal if deaf else None, deaf))
+        kept[-1].map(abs, range(8))
+    return [child.pid for child in multiprocessing.active_children()]
+
+@gotask.register
+def fork_large(payload):
+    before = large_memory()
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return before == large_memory()
+    return payload.upper()
+
+def large_memory():
+    # Shared with the broker; a large result goes back in it.
+    large = [fd for fd in range(3, 256) if is_memory(fd) and os.fstat(fd).st_size >= 200_000]
+    return [os.pread(fd, 300_000, 0) for fd in large]
+
+def is_memory(fd):
+    path = f"/proc/self/fd/{fd}"
+    return os.path.lexists(path) and "memfd:gotask" in os.readlink(path)
 
 @gotask.register
 @gotask.method(inline=True)
@@ -199,6 +229,30 @@ def test_kill_9_of_a_bare_broker_leaves_nothing_that_methods_started(app: Path, 
     process.wait()
     process.stderr.close()
     assert gone(children, 1.0)
+
+
+@pytest.mark.parametrize("how", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("kind", ["pool", "executor"])
+def test_nor_does_a_pool_that_is_left_open(app: Path, how: str, kind: str) -> None:
+    broker = BrokerProcess(app, "--shutdown-timeout", "60", address=f"unix://{app.parent}/b.sock")
+    broker.wait_for("ready")
+    children = connect(broker).call("pool", [how, kind])
+    broker.process.send_signal(signal.SIGTERM)
+    assert broker.process.wait(20) == 0
+    assert gone(children, 1.0)
+    broker.end()
+
+
+def test_nor_does_a_pool_whose_processes_do_not_heed_their_end(broker: BrokerProcess) -> None:
+    children = connect(broker).call("pool", ["fork", "deaf"])
+    broker.process.send_signal(signal.SIGTERM)
+    assert broker.process.wait(20) == 0
+    assert gone(children, 1.0)
+
+
+def test_a_child_that_returns_a_large_result_leaves_its_parent_s_memory_alone(broker: BrokerProcess) -> None:
+    """By then another caller's payload may lie there."""
+    assert connect(broker).call("fork_large", b"p" * 250_000) is True
 
 
 @pytest.mark.parametrize(("what", "code"), [("raise", 1), ("exit", 3), ("return", 0)])

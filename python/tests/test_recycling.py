@@ -9,7 +9,7 @@ from typing import Any
 
 from gotask import _protocol as wire
 
-from .peer import APPS, BrokerProcess, Peer
+from .peer import APPS, BrokerProcess, Peer, alive
 from .test_deadlines import connect, workers
 
 
@@ -108,4 +108,23 @@ def test_further_workers_come_with_calls_that_wait_and_leave_when_idle(tmp_path:
     wait_for(peer, lambda status: len(status["workers"]) == 3)
     assert [peer.result(sequence) for sequence in sequences] == [str(index) for index in range(40)]
     assert len(workers(peer, 1)) == 1
+    assert broker.end() == 0
+
+
+def test_a_worker_whose_signals_a_method_has_blocked_leaves_with_its_next_call(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(
+        "import gotask, os, signal\n"
+        "gotask.register(os.getpid, 'pid')\n"
+        "def block(): signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())\n"
+        "gotask.register(block, 'block')\n"
+    )
+    broker = BrokerProcess(
+        app, "--max-calls", "5", "--shutdown-timeout", "60", address=f"unix://{tmp_path}/b.sock"
+    )
+    broker.wait_for("ready")
+    peer = connect(broker)
+    peer.call("block")
+    before = peer.call("pid")
+    wait_for(peer, lambda _: isinstance(peer.call("pid"), int) and not alive(before))
     assert broker.end() == 0
