@@ -197,7 +197,7 @@ def test_a_class_that_takes_arguments_is_refused_where_it_is_registered() -> Non
 def test_a_method_without_self_is_told_so() -> None:
     class Plain:
         def hi(name) -> None:
-            ...  # type: ignore[no-untyped-def]  # noqa: B902,N805
+            ...  # noqa: B902,N805
 
     with pytest.raises(InvalidArguments, match="name, is the object: self is missing"):
         opened(Plain).find("Plain.hi").invoke("Jo")
