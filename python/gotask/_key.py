@@ -25,12 +25,13 @@ _MAKE_ONE = "make one with: openssl rand -hex 32"
 
 
 class Key:
-    """Never shows itself. ValueError where it is too short or too long."""
+    """Never shows itself. A line break at its end, as of a file, does not count. ValueError: it is too short or too long."""
 
     __slots__ = ("_bytes",)
 
     def __init__(self, key: str | bytes, where: str = "the key") -> None:
         given = key.encode("utf-8", "surrogateescape") if isinstance(key, str) else bytes(key)
+        given = given.rstrip(b"\r\n")
         if not MIN_SIZE <= len(given) <= MAX_SIZE:
             raise ValueError(
                 f"{where} has {len(given)} bytes, and a key has {MIN_SIZE} to {MAX_SIZE}: {_MAKE_ONE}"
@@ -74,7 +75,7 @@ def parse_nonce(value: object) -> bytes | None:
 
 
 def read_key(path: str) -> Key:
-    """The key in a file, without the line break at its end. ValueError says what is wrong with it."""
+    """The key in a file. ValueError says what is wrong with it."""
     try:
         with open(path, "rb", buffering=0) as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -83,7 +84,7 @@ def read_key(path: str) -> Key:
         raise ValueError(f"the key file {path} can't be read: {error.strerror}") from None
     if stat.S_IMODE(mode) & 0o007:
         raise ValueError(f"the key file {path} is open to everybody on this machine: chmod o= {path}")
-    return Key(content.rstrip(b"\r\n"), f"the key in {path}")
+    return Key(content, f"the key in {path}")
 
 
 def find_key(path: str | None, environment: Mapping[str, str]) -> Key | None:

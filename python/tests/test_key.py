@@ -55,6 +55,11 @@ def test_a_key_does_not_show_itself() -> None:
     assert "short secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", [KEY + "\n", KEY + "\r\n", (KEY + "\n").encode()])
+def test_a_key_that_was_read_from_a_file_fits_with_its_line_break(key: str | bytes) -> None:
+    assert Key(key).proof(CALLER, bytes(32), bytes(32)) == Key(KEY).proof(CALLER, bytes(32), bytes(32))
+
+
 def test_a_file_is_read_without_its_line_break(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.touch(0o600)

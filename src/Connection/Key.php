@@ -47,11 +47,13 @@ final class Key
     private static ?WeakMap $bytes = null;
 
     /**
+     * @param string $bytes a line break at their end, as a file has, does not count
      * @param string $where it comes from, for the error
      * @throws ValueError when it is too short or too long
      */
     public function __construct(#[SensitiveParameter] string $bytes, string $where = 'The key')
     {
+        $bytes = rtrim($bytes, "\r\n");
         $length = strlen($bytes);
         if ($length < self::MIN || $length > self::MAX) {
             throw new ValueError(

@@ -55,6 +55,13 @@ final class KeyTest extends TestCase
         putenv('GOTASK_KEY_FILE');
     }
 
+    public function testAKeyThatWasReadFromAFileFitsWithItsLineBreak(): void
+    {
+        $nonce = str_repeat('0', Key::NONCE);
+        $key = new Key((string) file_get_contents($this->file));
+        self::assertSame((new Key(self::KEY))->proof(Key::CALLER, $nonce, $nonce), $key->proof(Key::CALLER, $nonce, $nonce));
+    }
+
     #[DataProvider('vectors')]
     public function testProofsAreThoseThatThePythonSideMakes(string $key, string $caller, string $broker, string $callerProof, string $brokerProof): void
     {
