@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask;
 
+use Reasno\GoTask\Connection\Quietly;
 use ValueError;
 
 use function is_file;
@@ -28,7 +29,7 @@ final class Tls
         public readonly ?string $peerName = null,
     ) {
         foreach ([$ca, $certificate, $key] as $file) {
-            if ($file !== null && ! (@is_file($file) && @is_readable($file))) {
+            if ($file !== null && ! Quietly::call(static fn () => is_file($file) && is_readable($file))) {
                 throw new ValueError("The file {$file} for TLS can't be read: there is none, or this user may not.");
             }
         }

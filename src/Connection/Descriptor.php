@@ -37,7 +37,7 @@ final class Descriptor
         $inode = fstat($stream)['ino'] ?? 0;
         $detached = false;
         foreach ($inode === 0 ? [] : (glob('/proc/self/fd/*') ?: []) as $path) {
-            if (@readlink($path) === "socket:[{$inode}]") {
+            if (Quietly::call(static fn () => readlink($path)) === "socket:[{$inode}]") {
                 $detached = self::detach((int) basename($path)) || $detached;
             }
         }

@@ -82,7 +82,7 @@ final class Key
      */
     public static function read(string $path): string
     {
-        $file = @is_dir($path) ? false : @fopen($path, 'r');
+        $file = Quietly::call(static fn () => is_dir($path) ? false : fopen($path, 'r'));
         if ($file === false) {
             throw new ValueError("The key file {$path} can't be read: there is none, or this user may not.");
         }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Connection;
 
 use Closure;
+use ErrorException;
 
 use function intdiv;
 use function restore_error_handler;
@@ -34,7 +35,12 @@ final class Select
         $excepts = null;
         // Rounded up: to wake a moment before a deadline would only mean to wait once more.
         $micros = intdiv($wait + 999, 1000);
-        $ready = @stream_select($reads, $writes, $excepts, intdiv($micros, 1_000_000), $micros % 1_000_000);
+
+        try {
+            $ready = @stream_select($reads, $writes, $excepts, intdiv($micros, 1_000_000), $micros % 1_000_000);
+        } catch (ErrorException) {
+            $ready = false; // see Quietly, which would cost time here
+        }
 
         return $ready !== false ? $ready : self::failed(static function () use ($reads, $writes): void {
             $excepts = null;

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Connection;
 
+use ErrorException;
 use RuntimeException;
 use Socket;
 
@@ -63,7 +64,11 @@ final class SocketTransport implements Transport
 
     public function write(string $bytes): int
     {
-        $written = @socket_send($this->socket, $bytes, strlen($bytes), MSG_DONTWAIT); // @phpstan-ignore argument.invalidConstant (it is one of Linux's)
+        try {
+            $written = @socket_send($this->socket, $bytes, strlen($bytes), MSG_DONTWAIT); // @phpstan-ignore argument.invalidConstant (it is one of Linux's)
+        } catch (ErrorException) {
+            $written = false; // see Quietly, which would cost time here
+        }
 
         return $written !== false ? $written : ($this->isTransient() ? 0 : -1);
     }
@@ -75,10 +80,13 @@ final class SocketTransport implements Transport
             if ($wait > $this->timeout || $wait < $this->timeout - ($this->timeout >> 10)) {
                 $this->setTimeout($wait);
             }
+        }
+
+        try {
             // A large frame is read into one piece: the kernel copies into it what comes, and nothing is put together here.
-            $read = @socket_recv($this->socket, $bytes, $length, $length > self::WHOLE ? MSG_WAITALL : 0);
-        } else {
-            $read = @socket_recv($this->socket, $bytes, $length, MSG_DONTWAIT);
+            $read = @socket_recv($this->socket, $bytes, $length, $wait <= 0 ? MSG_DONTWAIT : ($length > self::WHOLE ? MSG_WAITALL : 0));
+        } catch (ErrorException) {
+            $read = false; // a signal's handler is going to run
         }
         if ($read === false) {
             return $this->isTransient() ? '' : null;
@@ -97,12 +105,17 @@ final class SocketTransport implements Transport
         $reads = $writes = [$this->socket];
         $excepts = null;
         $micros = intdiv($wait + 999, 1000);
-        $ready = @socket_select($reads, $writes, $excepts, intdiv($micros, 1_000_000), $micros % 1_000_000);
+
+        try {
+            $ready = @socket_select($reads, $writes, $excepts, intdiv($micros, 1_000_000), $micros % 1_000_000);
+        } catch (ErrorException) {
+            $ready = false;
+        }
         if ($ready === false && Select::failed(fn () => socket_select($reads, $writes, $excepts, 0)) === null) {
             $this->setTimeout(min($wait, Select::PAUSE));
 
             // 0 is the end, which is read next.
-            return @socket_recv($this->socket, $byte, 1, MSG_PEEK) !== false;
+            return Quietly::call(fn () => socket_recv($this->socket, $byte, 1, MSG_PEEK)) !== false;
         }
 
         return $ready !== false && $ready > 0 && $reads !== [];

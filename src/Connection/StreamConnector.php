@@ -55,17 +55,20 @@ final class StreamConnector
         }
         $code = 0;
         $message = '';
-        $stream = @stream_socket_client(
-            // TLS begins once it is connected, so that only those wait for it who want to.
-            $address->tls ? 'tcp' . substr((string) $address, 3) : (string) $address,
-            $code,
-            $message,
-            $timeout,
-            STREAM_CLIENT_CONNECT | ($wait || $address->isUnix() ? 0 : STREAM_CLIENT_ASYNC_CONNECT),
-            stream_context_create(['socket' => ['tcp_nodelay' => true]] + ($address->tls ? ['ssl' => self::options($address, $tls)] : [])),
-        );
+        $warning = '';
+        $stream = Quietly::call(static function () use ($address, $tls, $timeout, $wait, &$code, &$message): mixed {
+            return stream_socket_client(
+                // TLS begins once it is connected, so that only those wait for it who want to.
+                $address->tls ? 'tcp' . substr((string) $address, 3) : (string) $address,
+                $code,
+                $message,
+                $timeout,
+                STREAM_CLIENT_CONNECT | ($wait || $address->isUnix() ? 0 : STREAM_CLIENT_ASYNC_CONNECT),
+                stream_context_create(['socket' => ['tcp_nodelay' => true]] + ($address->tls ? ['ssl' => self::options($address, $tls)] : [])),
+            );
+        }, $warning);
         if ($stream === false) {
-            throw self::failed($address, (string) $message);
+            throw self::failed($address, (string) $message ?: $warning);
         }
         self::checkOwner($address);
 
@@ -133,7 +136,7 @@ final class StreamConnector
      */
     public static function shakeHands(mixed $stream): ?bool
     {
-        $done = @stream_socket_enable_crypto($stream, true, STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT);
+        $done = Quietly::call(static fn () => stream_socket_enable_crypto($stream, true, STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT));
 
         return $done === 0 ? null : $done;
     }

@@ -68,30 +68,31 @@ final class StreamProbe implements Probe
 
     private function look(): ?bool
     {
-        if ($this->stream === null) {
+        $stream = $this->stream;
+        if ($stream === null) {
             return false;
         }
         if (! $this->asked) {
-            [$reads, $writes] = [[], [$this->stream]];
+            [$reads, $writes] = [[], [$stream]];
             $ready = Select::streams($reads, $writes, 0);
             if ($ready === 0) {
                 return null;
             }
-            if (stream_socket_get_name($this->stream, true) === false) {
+            if (stream_socket_get_name($stream, true) === false) {
                 return $ready === null ? null : false;
             }
-            $isReady = ! $this->address->tls ?: StreamConnector::shakeHands($this->stream);
+            $isReady = ! $this->address->tls ?: StreamConnector::shakeHands($stream);
             if ($isReady !== true) {
                 return $isReady;
             }
             $hello = Handshake::question();
-            if (@fwrite($this->stream, $hello) !== strlen($hello)) {
+            if (Quietly::call(static fn () => fwrite($stream, $hello)) !== strlen($hello)) {
                 return false;
             }
             $this->asked = true;
         }
-        $bytes = @fread($this->stream, 1);
+        $bytes = Quietly::call(static fn () => fread($stream, 1));
 
-        return $bytes === false || $bytes === '' ? (feof($this->stream) ? false : null) : true;
+        return $bytes === false || $bytes === '' ? (feof($stream) ? false : null) : true;
     }
 }

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Connection;
 
+use ErrorException;
+
 use function error_clear_last;
 use function error_get_last;
 use function fclose;
@@ -80,7 +82,12 @@ final class StreamTransport implements Transport
     public function write(string $bytes): int
     {
         error_clear_last();
-        $written = @fwrite($this->stream, $bytes);
+
+        try {
+            $written = @fwrite($this->stream, $bytes);
+        } catch (ErrorException) {
+            return -1; // see Quietly, which would cost time here
+        }
         if ($written === false || $written === 0 && $this->failed()) {
             return -1;
         }
@@ -103,7 +110,12 @@ final class StreamTransport implements Transport
                 return $this->read($length, 0);
             }
         }
-        $bytes = @fread($this->stream, min($length, self::MOST));
+
+        try {
+            $bytes = @fread($this->stream, min($length, self::MOST));
+        } catch (ErrorException) {
+            return null;
+        }
         if ($bytes !== false && $bytes !== '') {
             return $bytes;
         }
@@ -165,7 +177,7 @@ final class StreamTransport implements Transport
         $micros = max(1, intdiv($wait, 1000));
         stream_set_blocking($this->stream, true);
         stream_set_timeout($this->stream, intdiv($micros, 1_000_000), $micros % 1_000_000);
-        $this->ahead = (string) @fread($this->stream, $length);
+        $this->ahead = (string) Quietly::call(fn () => fread($this->stream, $length));
         stream_set_blocking($this->stream, false);
 
         return $this->ahead !== '' || feof($this->stream);

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console;
 
+use Reasno\GoTask\Connection\Quietly;
+
 use function strlen;
 
 /**
@@ -75,7 +77,7 @@ final class LogStream
         $until = hrtime(true) + (int) ($timeout * 1e9);
         $offset = 0;
         while ($offset < strlen($this->waiting) && $this->isWritable((int) max(0, $until - hrtime(true)))) {
-            $written = @fwrite($this->stream, substr($this->waiting, $offset, $this->piece));
+            $written = Quietly::call(fn () => fwrite($this->stream, substr($this->waiting, $offset, $this->piece)));
             if ($written === 0) {
                 // Another process was quicker.
                 break;
@@ -96,6 +98,8 @@ final class LogStream
         $read = $except = null;
         $write = [$this->stream];
 
-        return @stream_select($read, $write, $except, intdiv($nanoseconds, 1_000_000_000), intdiv($nanoseconds % 1_000_000_000, 1000)) === 1;
+        return Quietly::call(static function () use (&$read, &$write, &$except, $nanoseconds): false|int {
+            return stream_select($read, $write, $except, intdiv($nanoseconds, 1_000_000_000), intdiv($nanoseconds % 1_000_000_000, 1000));
+        }) === 1;
     }
 }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Process;
 
 use InvalidArgumentException;
+use Reasno\GoTask\Connection\Quietly;
 
 use function dirname;
 use function is_string;
@@ -72,7 +73,7 @@ final class BrokerCommand
         self::$startedIn ??= self::startedIn();
         $directory = $configured ?? self::$startedIn;
 
-        return $configured !== null || @is_dir($directory) ? $directory : null;
+        return $configured !== null || Quietly::call(static fn () => is_dir($directory)) ? $directory : null;
     }
 
     /**
@@ -97,7 +98,7 @@ final class BrokerCommand
         $here = (string) getcwd();
         $named = getenv('PWD');
 
-        return is_string($named) && $named !== '' && $named[0] === '/' && @realpath($named) === $here ? $named : $here;
+        return is_string($named) && $named !== '' && $named[0] === '/' && Quietly::call(static fn () => realpath($named)) === $here ? $named : $here;
     }
 
     private static function seconds(float $seconds): string

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Process;
 
+use Reasno\GoTask\Connection\Quietly;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use TypeError;
 
@@ -68,9 +69,12 @@ final class ChildProcess
         $pipes = [];
         $descriptors = [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']];
         error_clear_last();
-        $process = @proc_open($command, $descriptors, $pipes, $directory, $environment);
+        $warning = '';
+        $process = Quietly::call(static function () use ($command, $descriptors, &$pipes, $directory, $environment): mixed {
+            return proc_open($command, $descriptors, $pipes, $directory, $environment);
+        }, $warning);
         if (! is_resource($process)) {
-            throw new WorkerStartFailed(sprintf('cannot run %s: %s', $command[0], self::lastError()));
+            throw new WorkerStartFailed(sprintf('cannot run %s: %s', $command[0], self::reason($warning)));
         }
         /** @var array<int, resource> $pipes */
         $status = proc_get_status($process);
@@ -116,7 +120,9 @@ final class ChildProcess
         $write = $except = null;
         $timeout = max(0.0, $timeout);
         // A signal's arrival ends the wait early with a warning, which is as good as a timeout.
-        $ready = @stream_select($read, $write, $except, (int) $timeout, (int) (fmod($timeout, 1.0) * 1e6));
+        $ready = Quietly::call(static function () use (&$read, &$write, &$except, $timeout): false|int {
+            return stream_select($read, $write, $except, (int) $timeout, (int) (fmod($timeout, 1.0) * 1e6));
+        });
         if ($ready === 0) {
             return ['', ''];
         }
@@ -157,7 +163,7 @@ final class ChildProcess
     public function signal(int $signal): void
     {
         if ($this->isRunning() && getmypid() === $this->owner) {
-            self::send($this->pid, $signal) || function_exists('proc_terminate') && @proc_terminate($this->process, $signal);
+            self::send($this->pid, $signal) || function_exists('proc_terminate') && Quietly::call(fn () => proc_terminate($this->process, $signal));
         }
     }
 
@@ -213,7 +219,7 @@ final class ChildProcess
         if (! isset($this->pipes[$number])) {
             return '';
         }
-        $bytes = (string) @fread($this->pipes[$number], self::CHUNK);
+        $bytes = (string) Quietly::call(fn () => fread($this->pipes[$number], self::CHUNK));
         if ($bytes === '' && feof($this->pipes[$number])) {
             fclose($this->pipes[$number]);
             unset($this->pipes[$number]);
@@ -248,9 +254,9 @@ final class ChildProcess
         return function_exists('posix_kill') && posix_kill($pid, $signal);
     }
 
-    private static function lastError(): string
+    private static function reason(string $warning): string
     {
-        $message = error_get_last()['message'] ?? 'unknown error';
+        $message = $warning !== '' ? $warning : (error_get_last()['message'] ?? 'unknown error');
 
         return (string) preg_replace('/^proc_open\(\): /', '', $message);
     }

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Process;
 
+use Reasno\GoTask\Connection\Quietly;
+
 use function count;
 use function function_exists;
 use function in_array;
@@ -51,9 +53,9 @@ final class Orphans
     private static function zombies(int $parent): array
     {
         $zombies = [];
-        foreach (@glob('/proc/[0-9]*/stat') ?: [] as $file) {
+        foreach (Quietly::call(static fn () => glob('/proc/[0-9]*/stat')) ?: [] as $file) {
             // "pid (name) state ppid …", where the name may hold anything.
-            $stat = (string) @file_get_contents($file);
+            $stat = (string) Quietly::call(static fn () => file_get_contents($file));
             $fields = explode(' ', substr($stat, (int) strrpos($stat, ')') + 2, 32));
             if (count($fields) > 2 && $fields[0] === 'Z' && (int) $fields[1] === $parent) {
                 $zombies[] = (int) $stat;

@@ -77,6 +77,22 @@ final class BlockingClientTest extends ClientContract
     }
 
     #[RequiresPhpExtension('pcntl')]
+    public function testASignalIsNoErrorAlsoWhereAnErrorHandlerHeedsNoSuppression(): void
+    {
+        $client = new Client($this->peer->address);
+        $handled = 0;
+        $this->signalled(static function () use (&$handled): void {
+            $handled++;
+        }, static function () use ($client, &$handled): void {
+            self::underAStrictHandler(static function () use ($client, &$handled): void {
+                for ($i = 0; $handled < 20; $i++) { // @phpstan-ignore smaller.alwaysTrue (the handler counts)
+                    self::assertSame($i, $client->call('Late:0.02', $i, 5.0));
+                }
+            });
+        });
+    }
+
+    #[RequiresPhpExtension('pcntl')]
     public function testACallThatAnExceptionOfASignalsHandlerEndsSpoilsNoLaterOne(): void
     {
         $client = new Client($this->peer->address);

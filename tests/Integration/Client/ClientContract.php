@@ -863,6 +863,38 @@ abstract class ClientContract extends RuntimeTestCase
         });
     }
 
+    public function testAnErrorHandlerThatHeedsNoSuppressionChangesNothing(): void
+    {
+        $this->within(function (Client $client): void {
+            self::underAStrictHandler(function () use ($client): void {
+                $observer = new Client($this->peer->address);
+                self::assertSame(1, $client->call('AnswerAndClose', 1));
+                $observer->call('Connections:1');
+                self::assertSame('fine', $client->call('Echo', 'fine'));
+
+                try {
+                    $client->call('Close');
+                    self::fail('It was answered.');
+                } catch (ConnectionLost $lost) {
+                    self::assertStringContainsString('closed', $lost->getMessage());
+                }
+            });
+        });
+        $this->peer->stop();
+        $this->within(static function (): void {
+            self::underAStrictHandler(static function (): void {
+                foreach (['unix://' . sys_get_temp_dir() . '/gotask-' . bin2hex(random_bytes(6)) => 'No such file', 'tcp://127.0.0.1:1' => 'refused'] as $address => $why) {
+                    try {
+                        (new Client($address))->call('Echo');
+                        self::fail('Someone listens.');
+                    } catch (ConnectFailed $failed) {
+                        self::assertStringContainsString($why, $failed->getMessage());
+                    }
+                }
+            });
+        });
+    }
+
     public function testAnotherCodecAndTheReplysOwn(): void
     {
         $this->within(function (): void {

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Integration\Client;
 
 use Closure;
+use ErrorException;
 use PHPUnit\Framework\TestCase;
 use Throwable;
 
@@ -40,6 +41,24 @@ abstract class RuntimeTestCase extends TestCase
      * @return array<TKey, mixed>
      */
     abstract protected function concurrently(array $bodies): array;
+
+    /**
+     * Makes exceptions also of suppressed warnings meanwhile, as error handlers do that compare error_reporting() with 0.
+     *
+     * @param Closure(): mixed $body
+     */
+    protected static function underAStrictHandler(Closure $body): void
+    {
+        set_error_handler(static function (int $level, string $message, string $file, int $line): bool {
+            throw new ErrorException($message, 0, $level, $file, $line);
+        });
+
+        try {
+            $body();
+        } finally {
+            restore_error_handler();
+        }
+    }
 
     /**
      * @param Closure(): mixed $body

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Integration\Process;
 
 use ArrayObject;
+use ErrorException;
 use LogicException;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\RequiresPhpExtension;
@@ -44,6 +45,30 @@ final class WorkerProcessTest extends TestCase
     protected function setUp(): void
     {
         $this->logger = new RecordingLogger();
+    }
+
+    public function testAnErrorHandlerThatHeedsNoSuppressionChangesNothing(): void
+    {
+        set_error_handler(static function (int $level, string $message, string $file, int $line): bool {
+            throw new ErrorException($message, 0, $level, $file, $line);
+        });
+        pcntl_async_signals(true);
+        pcntl_signal(SIGALRM, static fn () => null);
+
+        try {
+            $worker = $this->worker('ready');
+            $worker->start();
+            pcntl_alarm(1);
+            $until = hrtime(true) + 1_200_000_000;
+            while (hrtime(true) < $until) {
+                $worker->poll(1.0);
+            }
+            self::assertTrue($worker->isRunning());
+            $worker->stop();
+        } finally {
+            pcntl_signal(SIGALRM, SIG_DFL);
+            restore_error_handler();
+        }
     }
 
     public function testStartsAndStops(): void
