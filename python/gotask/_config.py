@@ -231,6 +231,8 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     """Flags first, then `GOTASK_*`, then defaults. Ends the process with code 2 and a message on bad input."""
     parser = argparse.ArgumentParser(
         prog="python -m gotask",
+        # A supervisor shows what is wrong to people who have not written this command line.
+        usage=argparse.SUPPRESS if "--managed" in arguments else None,
         description="Run the services of APP for callers that connect to ADDRESS.",
         epilog="Each option can be given as a variable: --max-payload as GOTASK_MAX_PAYLOAD; several addresses in"
         " GOTASK_ADDRESS with commas between. SIGTERM and SIGINT end it after the running calls.",

@@ -77,6 +77,14 @@ def refused(*arguments: str, env: dict[str, str] | None = None) -> str:
     return ended.stderr.splitlines()[-1]
 
 
+def test_a_supervisor_is_told_what_is_wrong_and_not_how_the_command_line_is_written() -> None:
+    command = [sys.executable, str(PACKAGE / "gotask" / "__main__.py"), str(APPS / "calls.py"), "--managed"]
+    command += ["--address", "tcp://0.0.0.0:1"]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("python -m gotask: error: tcp://0.0.0.0:1 is open to the network")
+
+
 # -- the shared key -----------------------------------------------------------------------------------------------------
 
 
