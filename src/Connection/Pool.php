@@ -262,8 +262,9 @@ final class Pool implements Connections
 
                     return $connection;
                 } catch (ConnectFailed $failed) {
-                    // A supervisor would know by now what is wrong, or will do something about it.
+                    // A supervisor would know by now what is wrong, or will do something about it. Rights and certificates it can't mend.
                     $available = $status->available();
+                    $waits = $waits && ! ($available === true && self::remedy($failed->getMessage()) !== '');
                 }
             }
             $now = hrtime(true);
@@ -284,10 +285,9 @@ final class Pool implements Connections
     private function explain(string $what, ?WorkerStatus $status): ConnectFailed
     {
         $hints = $this->settings->hints;
-        if ($this->address->isUnix() && str_contains($what, 'Permission denied')) {
-            // Whether a worker runs there can't be seen from here.
-            return new ConnectFailed($what . ' The user of this process may not open the socket: run it as the user that the worker runs as,'
-                . ' or start the worker with GOTASK_SOCKET_GROUP, the name of a group that this user is in.');
+        $remedy = self::remedy($what);
+        if ($remedy !== '') {
+            return new ConnectFailed("{$what} {$remedy}");
         }
 
         return new ConnectFailed($what . ' ' . match ($status?->availability) {
@@ -299,6 +299,22 @@ final class Pool implements Connections
             null => 'No worker runs there: start it, or correct the address. '
                 . ($hints->start === '' ? "`vendor/bin/gotask serve` starts one, and so does `python -m gotask APP --address {$this->address}`." : $hints->start),
         });
+    }
+
+    /**
+     * @return string what is to be done where somebody may well run there; '': that can't be seen
+     */
+    private static function remedy(string $what): string
+    {
+        return match (true) {
+            str_contains($what, 'Permission denied') => 'The user of this process may not open the socket: run it as the user that the worker runs as,'
+                . ' or start the worker with GOTASK_SOCKET_GROUP, the name of a group that this user is in.',
+            str_contains($what, 'certificate verify failed') => "The worker's certificate is signed by no authority that is trusted here, or has expired:"
+                . ' name the authority that signed it (ca of Tls, GOTASK_TLS_CA).',
+            str_contains($what, 'did not match expected') => "The worker's certificate is for another name: call it by that name, or give the name"
+                . ' (peerName of Tls).',
+            default => '',
+        };
     }
 
     /**

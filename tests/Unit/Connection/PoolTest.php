@@ -194,9 +194,14 @@ final class PoolTest extends TestCase
         yield 'it should take calls' => [WorkerStatus::of(Availability::Ready, '', 0, 17), 'supervisor (process 17) says that it is ready'];
     }
 
-    #[TestWith([false])]
-    #[TestWith([true])]
-    public function testWhoMayNotOpenTheSocketIsToldSoAndNotThatNobodyRunsThere(bool $isAnnounced): void
+    /**
+     * @param string $refusal the system's words
+     */
+    #[TestWith(['Permission denied', 'may not open the socket', false])]
+    #[TestWith(['Permission denied', 'GOTASK_SOCKET_GROUP', true])]
+    #[TestWith(['no TLS: error:0A000086:SSL routines::certificate verify failed', 'GOTASK_TLS_CA', false])]
+    #[TestWith(["no TLS: Peer certificate CN=`a' did not match expected CN=`b'", 'peerName', true])]
+    public function testWhatOnlyTheOwnersOfTheTwoSidesCanMendIsSaidAtOnceAndNotThatNobodyRunsThere(string $refusal, string $remedy, bool $isAnnounced): void
     {
         $address = Address::parse('unix://' . sys_get_temp_dir() . '/gotask-' . bin2hex(random_bytes(6)) . '.sock');
         $file = new StatusFile((string) $address);
@@ -205,16 +210,17 @@ final class PoolTest extends TestCase
         }
         $runtime = new FakeRuntime();
         $runtime->refuses = true;
-        $runtime->refusal = 'says: Permission denied';
+        $runtime->refusal = "says: {$refusal}";
         $pool = new Pool($runtime, new Settings(5.0, 1, 1, 10.0, 1000, new NullLogger()), $address);
 
         try {
-            $pool->acquire($this->now + 30 * self::SECOND, $this->now, 'A', $this->now + 10_000_000);
+            $pool->acquire($this->now + 30 * self::SECOND, $this->now, 'A');
             self::fail('It connected.');
         } catch (ConnectFailed $failed) {
-            self::assertStringContainsString('Permission denied. The user of this process may not open the socket', $failed->getMessage());
-            self::assertStringContainsString('GOTASK_SOCKET_GROUP', $failed->getMessage());
+            self::assertStringContainsString("{$refusal}. ", $failed->getMessage());
+            self::assertStringContainsString($remedy, $failed->getMessage());
             self::assertStringNotContainsString('No worker runs', $failed->getMessage());
+            self::assertCount(1, $runtime->connected, 'Waiting mends it not.');
         } finally {
             $file->remove();
         }
