@@ -57,8 +57,8 @@ class Worker:
             took = time.monotonic() - began
             try:
                 self._channel.reply(job, SYNC, reply, took)
-            except NoRoom as error:
-                self._channel.reply(job, SYNC, self._runner.lost(job, str(error)), took)
+            except NoRoom as full:
+                self._channel.reply(job, SYNC, self._runner.lost(job, str(full)), took)
             return
         offsets = _entries(message)
         last = number + len(offsets) - 1
@@ -81,8 +81,8 @@ class Worker:
             self._took[job.method] = took = now - began
             try:
                 self._channel.gather(job, reply, took)
-            except NoRoom as error:
-                self._channel.gather(job, self._runner.lost(job, str(error)), took)
+            except NoRoom as full:
+                self._channel.gather(job, self._runner.lost(job, str(full)), took)
             if took >= QUICK or now - sent >= GATHER_TIME:
                 self._channel.flush()
                 sent = now
