@@ -37,6 +37,8 @@ use function array_filter;
 use function array_is_list;
 use function array_key_exists;
 use function array_keys;
+use function array_map;
+use function array_slice;
 use function array_values;
 use function class_exists;
 use function count;
@@ -54,6 +56,8 @@ use function str_replace;
 use function str_starts_with;
 use function strlen;
 use function strtolower;
+use function substr;
+use function var_export;
 
 /**
  * Stands in for the Python worker in the tests of an application.
@@ -72,6 +76,10 @@ use function strtolower;
  */
 final class FakeGoTask implements GoTask
 {
+    /** Of how many calls a failed assertion shows the payload, and how many bytes of each. */
+    private const SHOWN = 3;
+    private const SHOWN_BYTES = 500;
+
     /** @var list<RecordedCall> */
     private array $calls = [];
 
@@ -190,7 +198,9 @@ final class FakeGoTask implements GoTask
                 return;
             }
         }
-        self::assert(false, "{$method} was called " . count($calls) . ' times, but never with this payload.');
+        $were = array_map(static fn (RecordedCall $call): string => self::show($call->payload, $call->form), array_slice($calls, -self::SHOWN));
+        self::assert(false, "{$method} was called " . count($calls) . ' times, but never with this payload: ' . self::show($expected, $form)
+            . '.' . "\n" . (count($calls) > self::SHOWN ? 'The last ' . self::SHOWN : 'These') . " were:\n" . implode("\n", $were));
     }
 
     /**
@@ -295,6 +305,13 @@ final class FakeGoTask implements GoTask
     private static function form(mixed $payload): ?string
     {
         return $payload instanceof Args || $payload instanceof Raw ? $payload::class : null;
+    }
+
+    private static function show(mixed $payload, ?string $form): string
+    {
+        $text = ($form === null ? '' : "{$form} of ") . var_export($payload, true);
+
+        return strlen($text) > self::SHOWN_BYTES ? substr($text, 0, self::SHOWN_BYTES) . '…' : $text;
     }
 
     /**

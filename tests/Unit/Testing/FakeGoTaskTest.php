@@ -27,6 +27,7 @@ use ValueError;
 
 use function count;
 use function fopen;
+use function strlen;
 use function strrev;
 
 /**
@@ -187,6 +188,27 @@ final class FakeGoTaskTest extends TestCase
             }
             self::assertFalse($held, json_encode([$method, $payload], JSON_PARTIAL_OUTPUT_ON_ERROR) ?: '');
         }
+    }
+
+    public function testWhoAssertsAnotherPayloadIsShownBoth(): void
+    {
+        $task = new FakeGoTask(['A' => 1]);
+        $task->call('A', '1');
+        $task->call('A', new Args(2, x: 'y'));
+
+        try {
+            $task->assertCalled('A', 1);
+        } catch (AssertionFailedError $failed) {
+            self::assertStringContainsString("never with this payload: 1.\nThese were:\n'1'\nReasno\\GoTask\\Args of array", $failed->getMessage());
+        }
+        $task->call('A', str_repeat('x', 10_000));
+
+        try {
+            $task->assertCalled('A', 1);
+        } catch (AssertionFailedError $failed) {
+            self::assertLessThan(2_000, strlen($failed->getMessage()));
+        }
+        self::assertTrue(isset($failed));
     }
 
     public function testNamesAreFoldedAsTheWorkerDoes(): void
