@@ -6,6 +6,8 @@ namespace Reasno\GoTask\Process;
 
 use Reasno\GoTask\Connection\Quietly;
 use Reasno\GoTask\Exception\WorkerStartFailed;
+use Swoole\Coroutine;
+use Swoole\Error;
 use TypeError;
 
 use function function_exists;
@@ -120,7 +122,7 @@ final class ChildProcess
         $write = $except = null;
         $timeout = max(0.0, $timeout);
         // A signal's arrival ends the wait early with a warning, which is as good as a timeout.
-        $ready = Quietly::call(static function () use (&$read, &$write, &$except, $timeout): false|int {
+        $ready = ! self::mayWait() ? false : Quietly::call(static function () use (&$read, &$write, &$except, $timeout): false|int {
             return stream_select($read, $write, $except, (int) $timeout, (int) (fmod($timeout, 1.0) * 1e6));
         });
         if ($ready === 0) {
@@ -214,6 +216,12 @@ final class ChildProcess
         return true;
     }
 
+    /** Swoole ends a process that waits outside of coroutines while some exist: in a destructor after an uncaught exception, for instance. */
+    private static function mayWait(): bool
+    {
+        return ! class_exists(Coroutine::class, false) || Coroutine::getCid() !== -1 || Coroutine::stats()['coroutine_num'] === 0;
+    }
+
     private function take(int $number): string
     {
         if (! isset($this->pipes[$number])) {
@@ -232,7 +240,10 @@ final class ChildProcess
     {
         if (function_exists('pcntl_waitpid')) {
             $status = 0;
-            $pid = pcntl_waitpid($this->pid, $status, WNOHANG);
+            // Swoole disables it where coroutines run: then it returns no number.
+            $pid = Quietly::call(function () use (&$status): mixed {
+                return pcntl_waitpid($this->pid, $status, WNOHANG);
+            });
             if ($pid === 0) {
                 return null;
             }
@@ -242,11 +253,14 @@ final class ChildProcess
 
                 return $signal !== 0 ? new ExitStatus(null, $signal) : new ExitStatus($status >> 8 & 0xFF);
             }
-
-            return new ExitStatus(null);
+            if ($pid === -1) {
+                return new ExitStatus(null);
+            }
         }
+        // One that has ended stays as a zombie until somebody waits for it.
+        $stat = (string) Quietly::call(fn () => file_get_contents("/proc/{$this->pid}/stat"));
 
-        return self::send($this->pid, 0) ? null : new ExitStatus(null);
+        return preg_match('/\) [ZX] [^)]*$/', $stat) !== 1 && self::send($this->pid, 0) ? null : new ExitStatus(null);
     }
 
     private static function send(int $pid, int $signal): bool

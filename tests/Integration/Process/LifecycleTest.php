@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Tests\Integration\Process;
 
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\RequiresOperatingSystemFamily;
+use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Exception\WorkerStartFailed;
@@ -69,6 +70,21 @@ final class LifecycleTest extends TestCase
         self::assertSame([], Processes::survivors($pids, 1.0));
         self::assertDirectoryDoesNotExist(dirname((string) UnixSocket::path($said['address'])));
         proc_close($program);
+    }
+
+    #[RequiresPhpExtension('swoole')]
+    public function testAnUncaughtExceptionOfACoroutineIsTheLastWordAndLeavesNothing(): void
+    {
+        $program = proc_open([PHP_BINARY, '-d', 'display_errors=stderr', '-d', 'log_errors=0', __DIR__ . '/Fixtures/program.php', 'coroutine'], [1 => ['pipe', 'w'], 2 => ['pipe', 'w']], $pipes);
+        self::assertIsResource($program);
+        $said = json_decode((string) fgets($pipes[1]), true);
+        self::assertIsArray($said);
+        self::assertIsInt($said['pid']);
+        $errors = (string) stream_get_contents($pipes[2]);
+        proc_close($program);
+        self::assertStringContainsString('Nobody catches this.', $errors);
+        self::assertSame(1, preg_match_all('/Fatal error: +Uncaught/', $errors), $errors);
+        self::assertSame([], Processes::survivors([$said['pid']], 1.0));
     }
 
     public function testAKilledBrokerTakesItsWorkersAlongAndLeavesNoSocket(): void
