@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._connection import Connection
 
-# Bytes that large payloads (of 64 KiB or more) may take together while they arrive, over all connections. What has no room is
-# not read, and waits in its sender. A payload larger than this arrives alone.
+# Bytes that large payloads (of 64 KiB or more) may take together while they arrive, over all connections. A payload without
+# room is not read, and waits at its sender. One that is larger than this arrives alone.
 ROOM = 256 * 1024 * 1024
 
-# A connection in the middle of a frame is closed when nothing has come for so many seconds; and while others wait for room,
-# when its large payload has taken so many in all.
+# Seconds without a byte in the middle of a frame, after which the connection is closed.
 PATIENCE = 30.0
+
+# Seconds of a large payload in all, after which its connection is closed if others wait for room.
 WHOLE = 60.0
 
 # Seconds between two looks at the connections.
@@ -40,7 +41,7 @@ class Arrivals:
         return False
 
     def leave(self, connection: Connection) -> None:
-        """Its payload is there, or will not come, or it does not want to read for now."""
+        """Its payload has come, or will not come, or the connection reads nothing for now."""
         self._waiting.pop(connection, None)
         size, _ = self._arriving.pop(connection, (0, 0.0))
         self._taken -= size

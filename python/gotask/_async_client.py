@@ -13,7 +13,7 @@ from . import _protocol as wire
 from ._address import Address, TcpAddress, check_owner, parse_address
 from ._errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError, Unavailable
 from ._key import Key
-from ._session import RESENDS, Outcome, Session
+from ._session import RETRIES, Outcome, Session
 from ._tls import Encryption, Tls
 
 _CHUNK = 64 * 1024
@@ -119,7 +119,7 @@ class AsyncClient:
         deadline = loop.time() + (seconds if seconds > 0 else 0.0)  # not a number counts as no time
         closings = self._closings
         refused: Unavailable | None = None
-        for attempt in range(RESENDS + 1):
+        for attempt in range(RETRIES + 1):
             link = None
             try:
                 link = await self._ready(payload, notify, deadline)
@@ -130,10 +130,10 @@ class AsyncClient:
             except ConnectionLost as lost:
                 if lost.sent or closings != self._closings:
                     raise
-                if attempt == RESENDS or loop.time() >= deadline:
+                if attempt == RETRIES or loop.time() >= deadline:
                     raise
             except Unavailable as error:
-                if link is None or not link.session.closing or attempt == RESENDS or loop.time() >= deadline:
+                if link is None or not link.session.closing or attempt == RETRIES or loop.time() >= deadline:
                     raise
                 refused = error
             except ConnectFailed:
@@ -181,7 +181,7 @@ class AsyncClient:
         if self._opening is opening:
             self._opening = None
         if not opening.cancelled():
-            opening.exception()  # it has been seen, if anybody still waits
+            opening.exception()  # else asyncio reports one that nobody has waited for
 
     async def _connect(self) -> _Link:
         limit = asyncio.get_running_loop().time() + self._connect_timeout
@@ -259,9 +259,8 @@ class _Link(asyncio.BufferedProtocol):
         if not self._greeted.done():
             if self.closed.done():
                 raise ConnectionLost(f"{self._end}, instead of a greeting", sent=False)
-            if (
-                self.loop.time() >= self._greet_until and not self._futures
-            ):  # else others may still wait for it
+            # Before that, or with calls under way, others may still wait for it.
+            if self.loop.time() >= self._greet_until and not self._futures:
                 self.transport.abort()
                 await self.closed
             raise ConnectFailed("the peer did not answer the greeting in time: is it starting, or stuck?")
@@ -289,7 +288,7 @@ class _Link(asyncio.BufferedProtocol):
                 self._send(self.session.abandon(sequence))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         # Where there is no POLLRDHUP, the end of both directions is seen, or an error.
         self._hangup.register(transport.get_extra_info("socket"), getattr(select, "POLLRDHUP", 0))
 

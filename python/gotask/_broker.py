@@ -16,7 +16,7 @@ from ._arrivals import Arrivals
 from ._codec import decode, encode
 from ._config import Config
 from ._connection import Connection
-from ._errors import GoTaskError, MethodNotFound, Overloaded, PayloadTooLarge, Unavailable
+from ._errors import GoTaskError, MethodNotFound, Overloaded, PayloadTooLarge, Unavailable, told
 from ._gate import Lobby
 from ._generation import Generation
 from ._generations import Generations
@@ -179,10 +179,28 @@ class Broker:
                 assert route.inline is not None
                 route.inline.submit(call, route.is_async)
         except GoTaskError as error:
-            if call.notify:
-                self.log.error(f"the notification {call.name} was lost: {error.message}", method=call.name)
+            self.lost(call, error.message)
             call.owner.fail(call, error)
         self.loop.call_soon(self.flush)
+
+    def lost(self, call: Call, why: str) -> None:
+        """Logs that a notification has not run, or not to its end. Its caller has been answered already."""
+        if call.notify:
+            self.log.error(f"the notification {call.name} was lost: {why}", method=call.name)
+
+    def failed(self, call: Call, frame: bytes) -> None:
+        """Logs the error with which a notification ended: `frame` is a reply that nobody gets."""
+        self.log_reply(call, frame, f"the notification {call.name} failed", "error")
+
+    def log_reply(self, call: Call, frame: bytes, what: str, level: str) -> None:
+        """Logs an error reply, with the traceback or the stack that it has."""
+        text, traceback = told(bytes(frame[wire.parse(frame).start + len(call.method) :]))
+        context: dict[str, Any] = {"method": call.name}
+        if call.number:
+            context["call"] = call.number
+        self.log.record(
+            {"level": level, "message": f"{what}: {text}", "context": context, "exception": traceback}
+        )
 
     def cancelled(self, call: Call) -> None:
         """Nobody waits for this call any more: it is not started, and ended where it runs."""

@@ -17,7 +17,7 @@ from ._address import Address, TcpAddress, UnixAddress, check_owner, parse_addre
 from ._arguments import Args
 from ._key import Key
 from ._errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError
-from ._session import RESENDS, Outcome, Session, lost
+from ._session import RETRIES, Outcome, Session, lost
 from ._tls import Encryption, Tls
 
 __all__ = ["Args", "Client"]
@@ -146,24 +146,24 @@ class Client:
             other._drop()
 
     def _settle(self, calls: list[tuple[str, Any]], deadline: float, notify: bool) -> list[Outcome]:
-        """The outcomes of calls, those that have certainly not run being made again."""
+        """The outcomes of calls. Those that have certainly not run are tried again."""
         outcomes = [Outcome(0)] * len(calls)
         todo = list(range(len(calls)))
-        for attempt in range(RESENDS + 1):
+        for attempt in range(RETRIES + 1):
             try:
                 settled = self._attempt([calls[place] for place in todo], deadline, notify)
             except GoTaskError as error:
-                again = isinstance(error, ConnectionLost) and not error.sent
+                may_retry = isinstance(error, ConnectionLost) and not error.sent
                 # What refused a call before says more than that there is nothing now.
                 settled = [
                     outcomes[place]
-                    if outcomes[place].error is not None and not again
-                    else Outcome(0, error=error, again=again)
+                    if outcomes[place].error is not None and not may_retry
+                    else Outcome(0, error=error, may_retry=may_retry)
                     for place in todo
                 ]
             for place, outcome in zip(todo, settled):
                 outcomes[place] = outcome
-            todo = [place for place in todo if outcomes[place].again]
+            todo = [place for place in todo if outcomes[place].may_retry]
             if not todo or time.monotonic() >= deadline:
                 break
         return outcomes
@@ -205,7 +205,7 @@ class Client:
     def _leave_parent(self) -> None:
         """After a fork the lock may be held by a thread that is not here, and the connection is the parent's.
 
-        Closing this process's descriptor of it says nothing to the peer, with TLS neither.
+        Closing this process's descriptor sends nothing to the peer, not even with TLS.
         """
         if self._pid != os.getpid():
             self._lock = threading.RLock()
@@ -229,7 +229,7 @@ class _Link:
         self._append(session.greeting)
 
     def stale(self) -> bool:
-        """Whether the peer has closed it, or means to, or has not ceased to send since the last call."""
+        """Whether the peer has closed it, or means to, or sends without end what nobody has asked for."""
         try:
             for _ in range(_MAX_LATE_READS):
                 if not self._poll.poll(0):
@@ -445,7 +445,7 @@ def _encrypt(connected: socket.socket, tls: Encryption, deadline: float) -> sock
 
 
 def _left(deadline: float) -> float:
-    """Seconds, never so few that they stand for something else. Raises TimeoutError where there are none."""
+    """Seconds left, at least a millisecond: 0 would mean not to wait at all. Raises TimeoutError where there are none."""
     remaining = deadline - time.monotonic()
     if remaining <= 0:
         raise TimeoutError

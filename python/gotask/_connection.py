@@ -77,14 +77,14 @@ class Connection(asyncio.Protocol):
             Segment
         ] = deque()  # of large payloads that are arriving, or have and are looked at next
         self._pending: deque[Event] = deque()  # that came, and is handled once it is this peer's turn again
-        self._going_on = False  # with them, as soon as the loop comes round
+        self._going_on = False  # with them, at the loop's next turn
         self._has_room = False  # for the large payload that is arriving
         self._seen = (0.0, 0)  # how far the frame that is arriving was, and since when
         self._since = 0.0
         self._calls: dict[int, Call] = {}  # by sequence
         self._out: list[bytes] = []  # gathered, to be written at the next flush
         self._outbox = Outbox()
-        self._drains_on = False  # as soon as the loop comes round
+        self._drains_on = False  # at the loop's next turn
         self._held = False  # its calls are not started for now
         self._writable = True
         self._reading = True
@@ -386,7 +386,7 @@ class Connection(asyncio.Protocol):
         self._calls[sequence] = call
         if route is None and method.startswith(b"GoTask."):
             self._broker.system_call(call)
-            self.flush()  # what is asked for in one piece must not be gathered in one piece
+            self.flush()  # else the answers to many that came together would be held together
             return
         try:
             self._broker.submit(call, route)

@@ -26,7 +26,7 @@ MIN_PAUSE = 0.02
 # look of ours, so many seconds later: within nanoseconds it has left its core's store buffer.
 SURE = 0.01
 
-# Seconds that a worker gets to write its stacks at most: on a busy machine its turn may be long in coming.
+# Seconds that a worker gets to write its stacks at most: on a busy machine it may wait long for a processor.
 STACKS_LIMIT = 1.0
 
 # So many times the grace is given at most to a call of which one task after the other holds up the loop.

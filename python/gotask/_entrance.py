@@ -116,7 +116,7 @@ class Entrance:
         self._is_lost = False
         self._broker.log.warning(f"the socket at {self._address} was removed by somebody; it is there again")
         for _ in range(BACKLOG // _MAX_ACCEPTED):
-            self._accept()  # who had connected before
+            self._accept()  # those that connected before
         self._loop.remove_reader(self._listening)
         self._listening.close()
         self._listening = self._listener.socket

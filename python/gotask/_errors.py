@@ -356,9 +356,8 @@ def _strip(trace: TracebackException) -> None:
             if not frame.filename.startswith(_OURS):
                 break
             own += 1
-        if own < len(each.stack) or getattr(
-            each, "filename", None
-        ):  # a SyntaxError says by itself where it is
+        # A SyntaxError says by itself where it is.
+        if own < len(each.stack) or getattr(each, "filename", None):
             del each.stack[:own]
         left += (each.__cause__, each.__context__, *(getattr(each, "exceptions", None) or ()))
 
@@ -369,19 +368,14 @@ def failure_text(error: BaseException) -> str:
 
 
 def _interpreter(error: BaseException) -> str:
-    # It is not always the one that the module was installed for.
+    # The module may have been installed for another one.
     missing = issubclass(type(error), ModuleNotFoundError) and sys.executable
     return f" (the interpreter is {sys.executable})" if missing else ""
 
 
 def _message(error: BaseException) -> str:
     try:
-        text = str(error)
-        if issubclass(type(error), ModuleNotFoundError) and sys.executable:
-            text += (
-                f" (the interpreter is {sys.executable})"  # which is not always the one it was installed for
-            )
-        return _shorten(text)
+        return _shorten(str(error) + _interpreter(error))
     except BaseException as failure:
         return f"(its __str__ raised {class_name(type(failure))})"
 

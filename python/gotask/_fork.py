@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def end_by(error: BaseException) -> NoReturn:
-    """Ends it as Python ends a program that raises."""
+    """Ends this process as Python ends a program that raises, without a word to the broker: its parent answers the call."""
     code: object = 1
     if isinstance(error, SystemExit):
         code = 0 if error.code is None else error.code
@@ -26,7 +26,7 @@ def end_by(error: BaseException) -> NoReturn:
 
 
 def end(code: int) -> NoReturn:
-    """Ends it without a word to the broker: its parent answers the call."""
+    """Ends this process at once, after what it has printed."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -12,7 +12,7 @@ from . import _key
 from . import _protocol as wire
 from ._access import credentials_of
 from ._address import Address, TcpAddress
-from ._connection import Connection
+from ._connection import LINGER, Connection
 from ._errors import GoTaskError, NotAuthorized
 from ._key import Key
 from ._options import option
@@ -22,16 +22,13 @@ if TYPE_CHECKING:
     from ._broker import Broker
 
 # Bytes of the largest frame from a peer that has not shown who it is, seconds it has for that (with TLS's handshake), and how
-# many such there may be: with one more the oldest has to go, so that who connects and says nothing keeps nobody out.
+# many such there may be. With one more the oldest has to go: a peer that connects and says nothing keeps nobody out.
 MAX_FRAME = 4096
 TIMEOUT = 10.0
 MAX_WAITING = 256
 
-# So many more may have been told to go while their descriptors are not closed yet.
+# Peers that were told to go and whose descriptors are not closed yet, beside those.
 MAX_LEAVING = 64
-
-# Seconds that a peer that was refused has to take the answer, and to say goodbye where TLS asks for it.
-LINGER = 1.0
 
 _TURNED_AWAY = "a peer that had to show who it is was turned away"
 
@@ -58,7 +55,7 @@ class Lobby:
 
     @property
     def is_full(self) -> bool:
-        """Whether nobody more is to be let in before some of those that have to go are gone."""
+        """Whether so many that were told to go are still there that nobody else is let in."""
         return len(self._leaving) >= MAX_LEAVING
 
     def enter(self, guest: Guest) -> None:
@@ -84,14 +81,14 @@ class Gate(asyncio.Protocol):
     def __init__(self, broker: Broker, address: Address, since: float) -> None:
         self._broker = broker
         self._address = address
-        self._since = since  # it is connected, of the loop's time
+        self._since = since  # when it connected, by the loop's clock
         self._key: Key | None = broker.config.access.key if isinstance(address, TcpAddress) else None
         self._refusal: NotAuthorized | None = None
         self._decoder = Decoder(MAX_FRAME)
         self._caller_nonce: bytes | None = None
         self._broker_nonce = b""
         self._structured = False
-        self._told = False  # that it is refused
+        self._told = False  # whether the peer was told that it is refused
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -223,7 +220,7 @@ class Gate(asyncio.Protocol):
         if self._refusal is None or method != _HELLO or self._told:
             if self._refusal is None:
                 self._broker.log.often(_TURNED_AWAY, f"{error.message} ({self._peer})")
-            # It waits in the lobby still, and is the next to go if others come.
+            # It stays in the lobby until it is closed, and is the next to go if others come.
             self._transport.close()
             self._broker.loop.call_later(LINGER, self._transport.abort)
         self._told = True

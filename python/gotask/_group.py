@@ -7,14 +7,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ._deadlines import CANCELLED, DEADLINE, Deadlines
-from ._errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable, told
+from ._errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
 from ._fairness import Fairness
 from ._gather_watch import GatherWatch
 from ._lane import Lane
 from ._latency import Latency
 from ._losses import Losses
 from ._memory import Segment
-from ._protocol import ERROR, parse
+from ._protocol import ERROR
 from ._queue import Call, CallQueue
 from ._records import ASYNC, FAILED, READY, SYNC, TAINTED
 from ._staff import Staff
@@ -46,7 +46,6 @@ class WorkerGroup:
         self.is_multiple: bool = size[1] > 1
         self.generation: Generation = generation
         self._broker = broker
-        self._generation = generation
         self._loop = broker.loop
         self._timers: set[TimerHandle] = set()
         self._ending = False
@@ -204,7 +203,7 @@ class WorkerGroup:
 
     def start_failed(self, message: str) -> None:
         """No worker of this group has ever been ready, and this is why."""
-        self._generation.failed(message)
+        self.generation.failed(message)
 
     def later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> None:
         """Calls back unless the group has been told to end by then."""
@@ -279,8 +278,8 @@ class WorkerGroup:
         if call is None:
             return
         message = f"{why}; it has not run"
-        if call.notify and not call.over:
-            self._broker.log.error(f"the notification {call.name} was lost: {message}", method=call.name)
+        if not call.over:
+            self._broker.lost(call, message)
         call.owner.fail(call, Overloaded(f"{call.name}: {message}"))
 
     def take_back(self, lane_number: int, numbers: Iterable[int]) -> None:
@@ -300,7 +299,7 @@ class WorkerGroup:
                 method["async"] for method in news["methods"] if method["group"] == self.name
             )
             self.staff.started(worker)
-            self._generation.started(self, news)
+            self.generation.started(self, news)
         elif kind == FAILED:
             worker.failure = news
         elif kind == TAINTED:
@@ -320,19 +319,10 @@ class WorkerGroup:
         reason = self.deadlines.reason(call)
         if not call.notify and reason != DEADLINE:
             return
-        text, traceback = told(bytes(frame[parse(frame).start + len(call.method) :]))
         if call.notify:
-            what = f"the notification {call.name} failed: {text}"
+            self._broker.failed(call, frame)
         else:
-            what = f"{call.name} ran out of time and was interrupted: {text}"
-        self._broker.log.record(
-            {
-                "level": "error" if call.notify else "warning",
-                "message": what,
-                "context": {"method": call.name, "call": call.number},
-                "exception": traceback,
-            }
-        )
+            self._broker.log_reply(call, frame, f"{call.name} ran out of time and was interrupted", "warning")
 
     # -- death ------------------------------------------------------------------------------------------------------
 
@@ -377,8 +367,7 @@ class WorkerGroup:
 
     def _say_expired(self, call: Call) -> None:
         message = "its time was over before a worker was free; it has not run"
-        if call.notify:
-            self._broker.log.error(f"the notification {call.name} was lost: {message}", method=call.name)
+        self._broker.lost(call, message)
         call.owner.tell(call, DeadlineExceeded(message))
 
     def _hand_over(self) -> None:
@@ -423,4 +412,4 @@ class WorkerGroup:
         self._gather_watch.close()
         for lane in self.lanes:
             lane.close()
-        self._generation.ended(self)
+        self.generation.ended(self)

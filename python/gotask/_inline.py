@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _protocol as wire
 from ._entry import EXACT, STRUCTURED
-from ._errors import failure_text, told
+from ._errors import failure_text
 from ._loader import forget, load, restore
 from ._place import Place
 from ._protocol import Buffer
@@ -32,6 +32,7 @@ class InlineRunner:
     def __init__(self, broker: Broker, place: Place, before: Place) -> None:
         """`before`: where the generation that serves found the app."""
         self._place, self._before = place, before
+        self._broker = broker
         self._config = broker.config
         self._log = broker.log
         self._loop = broker.loop
@@ -137,11 +138,7 @@ class InlineRunner:
         if not call.notify:
             call.owner.answer(call, frame)
         elif frame[1] & wire.ERROR:
-            name = call.method.decode("utf-8", "replace")
-            text, traceback = told(frame[wire.parse(frame).start + len(call.method) :])
-            what = f"the notification {name} failed: {text}"
-            record = {"level": "error", "message": what, "context": {"method": name}, "exception": traceback}
-            self._log.record(record)
+            self._broker.failed(call, frame)
 
 
 def _job(call: Call) -> Job:

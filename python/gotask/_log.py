@@ -123,8 +123,9 @@ def _text(record: dict[str, Any]) -> str:
         context = "".join(f" {key}={value!r}" for key, value in context.items())
     level, logger = record.get("level", "info"), record["logger"]
     line = f"{level!s:<8} {logger}: {record.get('message', '')}{context}"
-    exception = record.get("exception")
-    return f"{clock} {_harmless(f'{line}{chr(10)}{exception}'.rstrip() if exception else line)}"
+    if exception := record.get("exception"):
+        line = f"{line}\n{exception}".rstrip()
+    return f"{clock} {_harmless(line)}"
 
 
 def _harmless(text: str) -> str:

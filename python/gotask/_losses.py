@@ -126,6 +126,6 @@ class Losses:
             self._fail(call, WorkerCrashed(message, data))
 
     def _fail(self, call: Call, error: GoTaskError) -> None:
-        if call.notify and not call.over:
-            self._broker.log.error(f"the notification {call.name} was lost: {error.message}")
+        if not call.over:
+            self._broker.lost(call, error.message)
         call.owner.fail(call, error)

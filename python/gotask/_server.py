@@ -157,7 +157,7 @@ class _Server:
             self._end_now()
 
     def _interrupted(self) -> None:
-        """Ctrl-C; pressed again, it is meant. SIGTERM is none of that: one service's managers may send it twice."""
+        """Ctrl-C; pressed again, it ends at once. SIGTERM does not: a service manager may send it twice."""
         if self._end.is_set():
             self._now.set()
         self._end.set()

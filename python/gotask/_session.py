@@ -34,8 +34,8 @@ _AUTHENTICATE = b"GoTask.Authenticate"
 _HELLO_SEQUENCE = 1
 _MAX_REMAINING = 2**32 - 1
 
-# How often a call that has certainly not run is made again: its connection may turn out to be dead, and the next one may end.
-RESENDS = 2
+# How often a call that has certainly not run is tried again: its connection may turn out to be dead, and the next one may end.
+RETRIES = 2
 
 # Bytes. What a peer says of itself; a ping's payload, as docs/protocol.md has it; answers to pings that wait to be written.
 _MAX_HELLO = 64 * 1024
@@ -44,12 +44,12 @@ _MAX_PONGS = 256 * 1024
 
 
 class Outcome(NamedTuple):
-    """What became of a call: its value, or its error. `again`: it has certainly not run, so it may be made once more."""
+    """What became of a call: its value, or its error. `may_retry`: it has certainly not run."""
 
     sequence: int
     value: Any = None
     error: GoTaskError | None = None
-    again: bool = False
+    may_retry: bool = False
 
     def result(self) -> Any:
         if self.error is not None:
@@ -232,7 +232,7 @@ class Session:
     def _met(self, said: Mapping[str, Any]) -> None:
         self.greeted = True
         protocol, limit = said.get("protocol"), said.get("max_payload")
-        # A server that gives back what it was told is none of ours: what it says lacks a limit.
+        # A server that echoes the greeting is none of ours: a greeting has no limit in it.
         if type(protocol) is int and protocol >= 1 and type(limit) is int:
             self.peer = said
             self._limit = max(limit, 1)
@@ -266,7 +266,7 @@ class Session:
             text = bytes(body)
             plain = RemoteError(text[:MAX_BODY].decode("utf-8", "replace"))
             error = self.refusal or (from_body(text) if self.peer else plain)
-            return Outcome(sequence, error=error, again=self.closing and isinstance(error, Unavailable))
+            return Outcome(sequence, error=error, may_retry=self.closing and isinstance(error, Unavailable))
         try:
             return Outcome(sequence, decode(event.flags & wire.CODECS, body, DecodeFailed))
         except DecodeFailed as failure:
@@ -275,7 +275,7 @@ class Session:
 
 def lost(sequence: int, reason: str, sent: bool) -> Outcome:
     """The outcome of a call whose connection has ended."""
-    return Outcome(sequence, error=ConnectionLost(reason, sent), again=not sent)
+    return Outcome(sequence, error=ConnectionLost(reason, sent), may_retry=not sent)
 
 
 def _greeting(method: bytes, body: dict[str, Any]) -> bytes:

@@ -16,15 +16,15 @@ _BY_PYTHON = frozenset((signal.SIGPIPE, signal.SIGXFSZ))
 # What service managers and terminals send to every process of a service. Only the broker acts on it.
 TO_ALL = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
-# What would end a broker that does not handle it yet, or never does: a reload, and what Swoole's servers are told by.
+# These would end a broker that does not handle them yet, or never does: a reload, and the signals of Swoole's servers.
 _HARMLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def reset_in_broker() -> None:
-    """To be called first of all. Sets back what was inherited."""
+    """To be called first of all: sets back what was inherited."""
     _set_back()
     for number in _HARMLESS:
-        _heed_not(number)
+        _do_nothing_on(number)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -32,7 +32,7 @@ def reset_in_worker() -> None:
     """To be called first of all, in a process that was started with TO_ALL blocked: they never end it."""
     _set_back()
     for number in TO_ALL:
-        _heed_not(number)
+        _do_nothing_on(number)
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
@@ -47,7 +47,7 @@ def _nothing(*_: object) -> None:
     """Not SIG_IGN, which what a method starts would inherit."""
 
 
-def _heed_not(number: int) -> None:
+def _do_nothing_on(number: int) -> None:
     signal.signal(number, _nothing)
     signal.siginterrupt(number, False)  # libraries in C need not know of EINTR
 
@@ -57,7 +57,7 @@ _masks: dict[int, set[int]] = {}
 
 
 def _before_fork() -> None:
-    """A signal that comes to the new process at once waits until that heeds it."""
+    """A signal that comes to the new process at once waits until that process handles it."""
     _masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, TO_ALL)
 
 

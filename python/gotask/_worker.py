@@ -49,7 +49,7 @@ def main() -> int:
     app, group = sys.argv[3:5]
     _interrupts.write_stacks(stacks_fd)
     die_with_group(lifeline)
-    # It is to watch over this process alone, so that it is quiet once that has ended.
+    # Only this process holds it: once this one has ended, closing the other end signals nobody.
     watched = [lifeline]
 
     def let_go() -> None:
@@ -134,14 +134,11 @@ def leave(code: int) -> NoReturn:
     """Ends this process as Python does, but without waiting for threads and processes that a method left running."""
     import atexit
 
+    from ._fork import end
+
     _end_processes()
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            pass  # nobody reads it any more
-    os._exit(code)
+    end(code)
 
 
 def _end_processes() -> None:

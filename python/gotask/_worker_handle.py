@@ -58,8 +58,7 @@ STACKS_TIME: Final = 0.02
 # Seconds that a stopped process takes at most to be seen as such; then it is killed without more ado.
 _STOP_TIME: Final = 0.002
 
-
-# Reads of a dead worker's output: more than a pipe holds, and an end of it where another process still writes there.
+# Reads of a dead worker's output: more than a pipe holds. Another process that still writes there is not read for ever.
 _LAST_READS: Final = 32
 
 # Seconds that a worker's output waits for a reader of the log that takes nothing.
@@ -423,7 +422,7 @@ class WorkerHandle:
         self._group.batch()
 
     def _await_end(self) -> None:
-        """Its channel has ended. Looks by itself, should the signal of its death get lost in code that runs in the broker."""
+        """Its channel has ended. Looks until it is dead: code that runs in the broker may take the signal of its death away."""
         self.look()
         if self.state != "dead":
             self._loop.call_later(_END_CHECK, self._await_end)
