@@ -49,9 +49,9 @@ interface GoTask
      *
      *     [$hi, $bye] = $task->parallel([['App.Hi', 'Jo'], ['App.Bye', 'Jo']]);
      *
-     * The calls begin in their order, and those of an array are gathered into few writes; one that a generator gives is sent before it is
-     * asked for the next. Where no connection can be opened, that fails at once all that would have been sent meanwhile. Over several addresses or connections they arrive in any order.
-     * They end in any order, also when some fail.
+     * The calls begin in their order. Those of an array are gathered into few writes; one that a generator gives is sent before the
+     * generator is asked for the next. Over several addresses or connections they arrive in any order, and they end in any order, also
+     * when some fail. Where no connection can be opened, all that would have been sent meanwhile fail at once.
      *
      * @template TKey of array-key
      * @param iterable<TKey, array{0: string, 1?: mixed}> $calls pairs of method and payload; read as places become free

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Connection;
 
 use Closure;
+use LogicException;
 use Reasno\GoTask\Address;
 use Throwable;
 
@@ -189,15 +190,7 @@ abstract class Connection
 
             return;
         }
-        $this->entered = true;
-
-        try {
-            $this->session->cancel($call);
-        } catch (Throwable $thrown) {
-            throw $this->interrupted($thrown);
-        }
-        $this->entered = false;
-        $this->leave();
+        $this->change(fn () => $this->session->cancel($call));
         if ($this->session->peer === Peer::Unknown) {
             // Its Hello, if it is there, tells whether the peer is to hear of this.
             $this->receiveNow();
@@ -231,7 +224,7 @@ abstract class Connection
     }
 
     /**
-     * Whether whoever asks has interrupted a change of it, and is to take another connection.
+     * Whether the caller has interrupted a change of this connection, and has to take another one.
      */
     final public function isEntered(): bool
     {
@@ -324,6 +317,27 @@ abstract class Connection
     }
 
     /**
+     * Makes a change that nothing else is to see half done, unless it is within another one.
+     *
+     * @param Closure(): mixed $change
+     */
+    final protected function change(Closure $change): void
+    {
+        if ($this->entered) {
+            return;
+        }
+        $this->entered = true;
+
+        try {
+            $change();
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->entered = false;
+        $this->leave();
+    }
+
+    /**
      * Does after a change what was asked for meanwhile. The change is over already: a signal's handler that throws runs as soon as a function
      * is entered, before its first line.
      */
@@ -337,8 +351,8 @@ abstract class Connection
     }
 
     /**
-     * Something was thrown in the middle of a change, by a signal's handler or a destructor: what has been read or written by then is
-     * not known, so the connection is of no more use.
+     * A signal's handler or a destructor has thrown something in the middle of a change. How much has been read or written is not
+     * known, so the connection is closed.
      */
     protected function interrupted(Throwable $thrown): Throwable
     {
@@ -351,6 +365,17 @@ abstract class Connection
         }
 
         return $thrown;
+    }
+
+    /**
+     * What a signal's handler or a destructor waits for, while it interrupts the reading of it, would never come.
+     */
+    final protected static function nested(Pending $call): LogicException
+    {
+        return new LogicException(
+            "The answer to {$call->method} can't be awaited here, within a signal's handler or a destructor that has interrupted the reading of it:"
+            . ' await it afterwards. A new call can be made here.',
+        );
     }
 
     /**

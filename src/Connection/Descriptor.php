@@ -53,12 +53,12 @@ final class Descriptor
 
         try {
             $c = FFI::cdef('int open(const char *path, int flags); int dup2(int from, int to); int close(int descriptor);');
-            $null = $c->open('/dev/null', self::WRITE_ONLY); // @phpstan-ignore method.notFound
+            $null = $c->open('/dev/null', self::WRITE_ONLY); // @phpstan-ignore method.notFound (declared above)
             if ($null < 0) {
                 return false;
             }
-            $detached = $c->dup2($null, $descriptor) === $descriptor; // @phpstan-ignore method.notFound
-            $c->close($null); // @phpstan-ignore method.notFound
+            $detached = $c->dup2($null, $descriptor) === $descriptor; // @phpstan-ignore method.notFound (declared above)
+            $c->close($null); // @phpstan-ignore method.notFound (declared above)
 
             return $detached;
         } catch (Throwable) {

@@ -71,9 +71,10 @@ final class Dispatcher
     /** What the last broker that was lost had said when it was greeted. */
     private string $greeting = '';
 
-    /** Why no connection could be opened when that was last tried, and until when those that were to be sent with others take it for granted. */
+    /** Why no connection could be opened when that was last tried. */
     private null|ConnectFailed|DeadlineExceeded|NotAuthorized|WorkerStartFailed $outage = null;
 
+    /** Until when other calls of parallel() share that failure, hrtime() in ns. */
     private int $outageEnd = 0;
 
     /** What holds up those who want to know what a peer says of its methods, while one of them asks. */
@@ -249,8 +250,8 @@ final class Dispatcher
     }
 
     /**
-     * One of many calls does not try what has just failed for another one of them, for as long as that took: or else an address
-     * that does not answer would cost each of them that time, one after the other.
+     * The calls of parallel() share a failure to connect, for as long as the attempt took: an address that does not answer would
+     * else cost each of them that time, one after the other.
      *
      * @throws GoTaskException
      */
@@ -381,7 +382,8 @@ final class Dispatcher
     }
 
     /**
-     * Whether it can be, by what is known already: any other call is told of its loss at once, however long the next broker takes.
+     * Whether its method may be idempotent, by what is known already. Any other call is told of its loss at once, however long the
+     * next broker takes to start.
      */
     private function mayBeIdempotent(Pending $call): bool
     {

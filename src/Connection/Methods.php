@@ -7,9 +7,11 @@ namespace Reasno\GoTask\Connection;
 use function array_fill_keys;
 use function array_filter;
 use function array_map;
+use function function_exists;
 use function is_array;
 use function is_string;
 use function json_decode;
+use function mb_strtolower;
 use function str_contains;
 use function str_replace;
 use function strtolower;
@@ -69,8 +71,10 @@ final class Methods
     /**
      * What the spellings of a name have in common; no two methods of a broker are alike in it.
      */
-    private static function fold(string $name): string
+    public static function fold(string $name): string
     {
-        return strtolower(str_replace('_', '', $name));
+        $name = str_replace('_', '', $name);
+
+        return function_exists('mb_strtolower') ? mb_strtolower($name, 'UTF-8') : strtolower($name);
     }
 }

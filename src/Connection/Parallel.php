@@ -135,17 +135,28 @@ final class Parallel
         return $results;
     }
 
-    private function start(int $place, int|string $key, mixed $pair, bool $isLazy): void
+    /**
+     * @return array{string, mixed} method and payload of what was given as a call
+     * @throws ValueError when it is none
+     */
+    public static function pair(int|string $key, mixed $call): array
     {
-        if (! is_array($pair) || ! is_string($pair[0] ?? null) || count($pair) > 2) {
-            throw new ValueError("The call under the key {$key} must be a pair of method and payload, it is " . get_debug_type($pair) . '.');
+        if (! is_array($call) || ! is_string($call[0] ?? null) || count($call) > 2) {
+            throw new ValueError("The call under the key {$key} must be a pair of method and payload, it is " . get_debug_type($call) . '.');
         }
 
+        return [$call[0], $call[1] ?? null];
+    }
+
+    private function start(int $place, int|string $key, mixed $pair, bool $isLazy): void
+    {
+        [$method, $payload] = self::pair($key, $pair);
+
         try {
-            $call = ($this->prepare)($pair[0], $pair[1] ?? null);
+            $call = ($this->prepare)($method, $payload);
             $call->isOneOfMany = true;
             if ($isLazy) {
-                // Whatever takes its time to give the next call does not keep this one from running meanwhile.
+                // It runs while the source works on the next one.
                 $this->dispatcher->submit($call);
             } else {
                 $now = hrtime(true);

@@ -48,7 +48,7 @@ final class Pending
     /** Whether the caller has given it up, at whatever moment. */
     public bool $cancelled = false;
 
-    /** Whether its caller has made others at the same time. */
+    /** Whether it is one of parallel()'s. */
     public bool $isOneOfMany = false;
 
     /** Who is to be woken, as its runtime writes it: 0 nobody, else the id of a Swoole coroutine. */

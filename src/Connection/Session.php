@@ -354,7 +354,7 @@ final class Session extends Outstanding
     }
 
     /**
-     * Answers a PING, unless the answers to those before it have not been taken.
+     * Answers a PING, unless too many answers to earlier ones still wait to be written.
      */
     private function pong(Frame $ping): void
     {

@@ -8,6 +8,7 @@ use Closure;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\NotAuthorized;
+use Reasno\GoTask\Process\Files;
 use Reasno\GoTask\Tls;
 
 use function array_filter;
@@ -17,8 +18,6 @@ use function error_clear_last;
 use function error_get_last;
 use function function_exists;
 use function posix_geteuid;
-use function restore_error_handler;
-use function set_error_handler;
 use function stat;
 use function stream_context_create;
 use function stream_set_blocking;
@@ -89,15 +88,9 @@ final class StreamConnector
         clearstatcache(true, $address->host);
         $folder = dirname($address->host);
         // What open_basedir hides can't be looked at, and is no error.
-        set_error_handler(static fn (): bool => true);
-
-        try {
-            $owner = stat($address->host)['uid'] ?? 0;
-            $mode = stat($folder)['mode'] ?? 0;
-        } finally {
-            restore_error_handler();
-        }
-        if ($owner === 0 || $owner === posix_geteuid() || ($mode & self::EVERYBODY_WRITES) === 0) {
+        $owner = Files::attempt(static fn () => stat($address->host)['uid'] ?? 0);
+        $mode = Files::attempt(static fn () => stat($folder)['mode'] ?? 0);
+        if ($owner === false || $owner === 0 || $owner === posix_geteuid() || ($mode & self::EVERYBODY_WRITES) === 0) {
             return;
         }
 

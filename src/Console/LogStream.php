@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console;
 
 use Reasno\GoTask\Connection\Quietly;
+use Reasno\GoTask\Connection\Select;
 
 use function strlen;
 
@@ -95,11 +96,8 @@ final class LogStream
 
     private function isWritable(int $nanoseconds): bool
     {
-        $read = $except = null;
-        $write = [$this->stream];
+        [$reads, $writes] = [[], [$this->stream]];
 
-        return Quietly::call(static function () use (&$read, &$write, &$except, $nanoseconds): false|int {
-            return stream_select($read, $write, $except, intdiv($nanoseconds, 1_000_000_000), intdiv($nanoseconds % 1_000_000_000, 1000));
-        }) === 1;
+        return Select::streams($reads, $writes, $nanoseconds) === 1;
     }
 }

@@ -11,8 +11,8 @@ use function sprintf;
 use function strlen;
 
 /**
- * Makes text of others fit for a terminal: control characters, with which it could do there what it likes, are shown and not
- * sent, and what looks like a tag of Symfony's stays text.
+ * Makes text of others fit for a terminal: control characters, which a terminal obeys, are shown and not sent, and what looks like
+ * a tag of Symfony's stays text.
  *
  * @internal
  */

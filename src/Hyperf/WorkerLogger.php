@@ -59,7 +59,7 @@ class WorkerLogger extends AbstractLogger
         $logger = is_string($context['logger'] ?? null) && ! in_array($context['logger'], self::SEEN, true) ? " {$context['logger']}" : '';
         $traceback = is_string($context['traceback'] ?? null) ? "\n" . rtrim($context['traceback']) : '';
 
-        // It looks for Symfony's tags, too, and a terminal for its commands.
+        // The console's logger obeys Symfony's tags, and the terminal control characters.
         return Terminal::paragraph("[gotask.{$this->worker}]{$logger} {$message}") . Terminal::text($traceback);
     }
 }

@@ -11,8 +11,8 @@ use function function_exists;
 use function in_array;
 
 /**
- * Reaps what has become a child of this process without being started by it: of the first process of a container every orphan
- * does, and stays a zombie until somebody asks for its end.
+ * Reaps orphans: every process of a container whose parent has ended becomes a child of the first one, and stays a zombie until that
+ * asks for its end.
  *
  * @internal
  */

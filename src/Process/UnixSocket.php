@@ -67,7 +67,7 @@ final class UnixSocket
         if ($path === null || ! Files::isOurs(dirname($path)) || self::type($path) !== 'socket') {
             return;
         }
-        // Nobody follows a link there, and makes a file behind it.
+        // A link is not followed: the file behind it is none of ours.
         $type = self::type("{$path}.lock");
         $lock = $type === 'file' || $type === null ? Files::attempt(static fn () => fopen("{$path}.lock", $type === null ? 'x' : 'r+')) : false;
         if (! is_resource($lock)) {

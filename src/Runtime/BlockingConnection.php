@@ -4,8 +4,6 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime;
 
-use Closure;
-use LogicException;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Connection;
 use Reasno\GoTask\Connection\Outcome;
@@ -75,8 +73,8 @@ final class BlockingConnection extends Connection
 
     public function await(Pending $call): void
     {
-        if ($this->entered) {
-            $this->refuseNested($call);
+        if ($this->entered && $call->outcome === Outcome::Waiting) {
+            throw self::nested($call);
         }
 
         try {
@@ -96,12 +94,13 @@ final class BlockingConnection extends Connection
         $connections = [];
         foreach ($calls as $call) {
             $connection = $call->connection;
+            if ($connection?->entered === true) {
+                throw self::nested($call);
+            }
             if ($connection instanceof self && $connection !== $this) {
-                $connection->refuseNested($call);
                 $connections[spl_object_id($connection)] = $connection;
             }
         }
-        $this->refuseNested($call);
         $connections = $connections === [] ? [] : [$this, ...array_values($connections)];
         while (true) {
             foreach ($calls as $call) {
@@ -141,40 +140,6 @@ final class BlockingConnection extends Connection
     protected function drain(): void
     {
         $this->change($this->receiveWhatIsThere(...));
-    }
-
-    /**
-     * What a signal's handler or a destructor waits for, while this connection is being read below it, would never come.
-     */
-    private function refuseNested(Pending $call): void
-    {
-        if ($this->entered && $call->outcome === Outcome::Waiting) {
-            throw new LogicException(
-                "The answer to {$call->method} can't be awaited here, within a signal's handler or a destructor that has interrupted the reading of it:"
-                . ' await it afterwards. A new call can be made here.',
-            );
-        }
-    }
-
-    /**
-     * Makes a change that nothing else is to see half done, unless it is within another one.
-     *
-     * @param Closure(): mixed $change
-     */
-    private function change(Closure $change): void
-    {
-        if ($this->entered) {
-            return;
-        }
-        $this->entered = true;
-
-        try {
-            $change();
-        } catch (Throwable $thrown) {
-            throw $this->interrupted($thrown);
-        }
-        $this->entered = false;
-        $this->leave();
     }
 
     /**

@@ -100,18 +100,7 @@ final class RevoltConnection extends Connection
 
     public function flush(): void
     {
-        if ($this->entered) {
-            return;
-        }
-        $this->entered = true;
-
-        try {
-            $this->write();
-        } catch (Throwable $thrown) {
-            throw $this->interrupted($thrown);
-        }
-        $this->entered = false;
-        $this->leave();
+        $this->change($this->write(...));
     }
 
     private function write(): void

@@ -140,10 +140,7 @@ final class SwooleConnection extends SwooleWaking
         }
 
         if ($this->reading && $this->reader === $cid) {
-            throw new LogicException(
-                "The answer to {$call->method} can't be awaited here, within a signal's handler or a destructor that has interrupted the reading of it:"
-                . ' await it afterwards. A new call can be made here.',
-            );
+            throw self::nested($call);
         }
 
         try {

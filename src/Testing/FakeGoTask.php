@@ -10,6 +10,8 @@ use DateTimeInterface;
 use PHPUnit\Framework\Assert;
 use PHPUnit\Framework\AssertionFailedError;
 use Reasno\GoTask\Args;
+use Reasno\GoTask\Connection\Methods;
+use Reasno\GoTask\Connection\Parallel;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\EncodeFailed;
@@ -42,20 +44,14 @@ use function array_slice;
 use function array_values;
 use function class_exists;
 use function count;
-use function function_exists;
-use function get_debug_type;
 use function implode;
 use function is_array;
 use function is_finite;
 use function is_float;
 use function is_nan;
-use function is_string;
-use function mb_strtolower;
 use function str_contains;
-use function str_replace;
 use function str_starts_with;
 use function strlen;
-use function strtolower;
 use function substr;
 use function var_export;
 
@@ -93,7 +89,7 @@ final class FakeGoTask implements GoTask
     public function __construct(array $handlers = [], private readonly Codec $codec = new MessagePackCodec())
     {
         foreach ($handlers as $method => $handler) {
-            $other = $this->handlers[self::fold($method)][0] ?? null;
+            $other = $this->handlers[Methods::fold($method)][0] ?? null;
             if ($other !== null) {
                 throw new ValueError("{$method} and {$other} are the same method: give one handler.");
             }
@@ -108,7 +104,7 @@ final class FakeGoTask implements GoTask
      */
     public function on(string $method, mixed $handler): self
     {
-        $this->handlers[self::fold($method)] = [$method, $handler];
+        $this->handlers[Methods::fold($method)] = [$method, $handler];
 
         return $this;
     }
@@ -136,7 +132,7 @@ final class FakeGoTask implements GoTask
         self::checkTimeout($timeout);
         $results = $errors = $all = [];
         foreach ($calls as $key => $call) {
-            [$method, $payload] = self::pair($key, $call);
+            [$method, $payload] = Parallel::pair($key, $call);
             try {
                 $all[$key] = $results[$key] = $this->call($method, $payload, $timeout);
             } catch (Cancelled $cancelled) {
@@ -174,7 +170,7 @@ final class FakeGoTask implements GoTask
      */
     public function calls(?string $method = null): array
     {
-        return array_values(array_filter($this->calls, static fn (RecordedCall $call): bool => $method === null || self::fold($call->method) === self::fold($method)));
+        return array_values(array_filter($this->calls, static fn (RecordedCall $call): bool => $method === null || Methods::fold($call->method) === Methods::fold($method)));
     }
 
     /**
@@ -249,7 +245,7 @@ final class FakeGoTask implements GoTask
             return [...$passed[0], ...$passed[1]];
         }
 
-        $handler = $this->handlers[self::fold($method)][1] ?? null;
+        $handler = $this->handlers[Methods::fold($method)][1] ?? null;
         // As in Python: where more than one is required, a list is spread over them, or a map by their names.
         if (is_array($passed) && $handler instanceof Closure && (new ReflectionFunction($handler))->getNumberOfRequiredParameters() > 1) {
             return $passed;
@@ -263,7 +259,7 @@ final class FakeGoTask implements GoTask
      */
     private function answer(string $method, array $arguments): mixed
     {
-        $handler = $this->handlers[self::fold($method)] ?? null;
+        $handler = $this->handlers[Methods::fold($method)] ?? null;
         // As in Python, what begins with an underscore is nobody's to call.
         if ($handler === null || str_starts_with($method, '_') || str_contains($method, '._')) {
             $known = implode(', ', array_column($this->handlers, 0)) ?: 'none';
@@ -292,14 +288,6 @@ final class FakeGoTask implements GoTask
         }
 
         return $this->codec->decode($value instanceof Args ? $value->encode($this->codec) : $this->codec->encode($value));
-    }
-
-    /** What the spellings of a name have in common, as the worker sees it. */
-    private static function fold(string $method): string
-    {
-        $name = str_replace('_', '', $method);
-
-        return function_exists('mb_strtolower') ? mb_strtolower($name, 'UTF-8') : strtolower($name);
     }
 
     private static function form(mixed $payload): ?string
@@ -336,18 +324,6 @@ final class FakeGoTask implements GoTask
         }
 
         return $one === $other || is_float($one) && is_float($other) && is_nan($one) && is_nan($other);
-    }
-
-    /**
-     * @return array{string, mixed}
-     */
-    private static function pair(int|string $key, mixed $call): array
-    {
-        if (! is_array($call) || ! is_string($call[0] ?? null) || count($call) > 2) {
-            throw new ValueError("The call under the key {$key} must be a pair of method and payload, it is " . get_debug_type($call) . '.');
-        }
-
-        return [$call[0], $call[1] ?? null];
     }
 
     private static function checkTimeout(?float $timeout): void

@@ -10,6 +10,7 @@ use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\Exception\InvalidConfiguration;
+use Reasno\GoTask\Hyperf\Config\Workers;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Output\BufferedOutput;
 use Symfony\Component\Console\Output\OutputInterface;
@@ -27,7 +28,7 @@ class StatusCommand extends ConsoleCommand
     {
         $options = new Options($input);
         try {
-            $one = $options->text('worker') ?? ($options->text('address') === null ? null : 'default');
+            $one = $options->text('worker') ?? ($options->text('address') === null ? null : Workers::DEFAULT);
             $names = array_keys($this->workers->all());
             if ($one !== null || count($names) < 2) {
                 return parent::execute($input, $output);

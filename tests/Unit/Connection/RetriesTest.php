@@ -45,8 +45,8 @@ final class RetriesTest extends TestCase
 
     public function testAMethodIsIdempotentInWhateverSpellingTheBrokerTakes(): void
     {
-        $methods = Methods::of([['name' => 'App.say_hello', 'idempotent' => true], ['name' => 'App.send', 'idempotent' => false], ['name' => 'App.old']]);
-        foreach (['App.say_hello', 'App.SayHello', 'App.sayHello', 'app.SAYHELLO'] as $name) {
+        $methods = Methods::of([['name' => 'App.say_hello', 'idempotent' => true], ['name' => 'App.send', 'idempotent' => false], ['name' => 'App.old'], ['name' => 'App.ändern', 'idempotent' => true]]);
+        foreach (['App.say_hello', 'App.SayHello', 'App.sayHello', 'app.SAYHELLO', 'App.Ändern'] as $name) {
             self::assertTrue($methods->isIdempotent($name), $name);
         }
         foreach (['App.send', 'App.old', 'App.unknown', 'App._say_hello', ''] as $name) {
