@@ -12,7 +12,7 @@ from ._errors import Unavailable
 from ._limits import reason
 from ._memory_watch import MemoryWatch
 from ._options import option
-from ._worker_handle import WorkerHandle
+from ._worker_handle import STACKS_TIME, WorkerHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,6 +180,11 @@ class Staff:
 
     def _check_started(self, worker: WorkerHandle) -> None:
         if worker.state == "starting":
+            worker.write_stacks()
+            self._after(worker, STACKS_TIME, self._give_up, worker)
+
+    def _give_up(self, worker: WorkerHandle) -> None:
+        if worker.state == "starting":
             seconds = self._config.start_timeout
             worker.failure = {
                 "message": f"the worker was not ready within {seconds:g} s ({option('--start-timeout')})"
@@ -215,7 +220,8 @@ class Staff:
         if before == "starting":
             if not worker.unwanted:
                 failure = worker.failure or {"message": certificate.death("before it was ready")}
-                self._start_failed(str(failure["message"]))
+                where = certificate.stack and f"; it was here:\n{certificate.stack}"
+                self._start_failed(f"{failure['message']}{where}")
             return
         if certificate.status == 0 or before == "leaving" and not certificate.is_own_doing:
             self._log.info("worker ended", pid=worker.pid)

@@ -403,7 +403,9 @@ def test_a_worker_that_is_not_ready_in_time_is_a_failed_start(tmp_path: Path) ->
     app = tmp_path / "slow.py"
     app.write_text("import time\ntime.sleep(60)\n")
     broker = BrokerProcess(app, "--start-timeout", "0.3", address=f"unix://{tmp_path}/b.sock")
-    assert "not ready within 0.3 s" in broker.wait_for("failed")["message"]
+    message = broker.wait_for("failed")["message"]
+    assert "not ready within 0.3 s (--start-timeout); it was here:" in message
+    assert f'File "{app}", line 2 in <module>' in message
     assert broker.process.wait(20) == 70
     broker.end()
 
