@@ -477,8 +477,8 @@ class Connection(asyncio.Protocol):
 
     def _hold(self, data: Buffer, segment: Segment | None) -> None:
         """Keeps what the peer is to read, until the transport takes it."""
-        self._outbox.put(data, segment)
         self._broker.unread += len(data)
+        self._outbox.put(data, segment)
         if self._outbox.size > MAX_UNREAD_BYTES and self._reading:
             self.regulate()
         if self._outbox.size > MAX_UNREAD_RESULTS and not self._held:

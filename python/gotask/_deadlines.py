@@ -120,6 +120,8 @@ class Deadlines:
         for stop in tuple(self._stops.values()):
             if self._group.lanes[stop.lane].sent.get(stop.call.number) is not stop.call:
                 self._stops.pop(id(stop.call), None)  # answered, or on its way to another worker
+                if 0 < stop.call.deadline < self.earliest:
+                    self.watch(stop.call.deadline)  # no worker may be there to take it
             else:
                 self._advance(stop, now)
         self._schedule()

@@ -16,17 +16,29 @@ if TYPE_CHECKING:
 WRITE_SIZE: Final = 120 * 1024
 
 
+# So many large replies stay in the memory that they came in. Each holds a descriptor, of which a process often has no more than
+# a thousand: what a peer has unread beyond is copied, up to so many bytes each.
+MOST_SEGMENTS: Final = 8
+COPIED: Final = 4 * 1024 * 1024
+
+
 class Outbox:
     """First in, first out, in pieces of WRITE_SIZE at most. `size`: bytes that are left."""
 
-    __slots__ = ("size", "_parts")
+    __slots__ = ("size", "_parts", "_segments")
 
     def __init__(self) -> None:
         self.size = 0
         self._parts: deque[tuple[memoryview, Segment | None]] = deque()
+        self._segments = 0
 
     def put(self, data: Buffer, segment: Segment | None) -> None:
         """`segment`: what `data` lies in, to be closed when all of it has been taken."""
+        if segment is not None and self._segments >= MOST_SEGMENTS and len(data) <= COPIED:
+            data = bytes(data)
+            segment.close()
+            segment = None
+        self._segments += segment is not None
         self._parts.append((memoryview(data), segment))
         self.size += len(data)
 
@@ -51,4 +63,5 @@ class Outbox:
     def _drop(self) -> None:
         _, segment = self._parts.popleft()
         if segment is not None:
+            self._segments -= 1
             segment.close()

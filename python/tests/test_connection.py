@@ -19,6 +19,7 @@ from gotask._connection import MAX_UNREAD_BYTES, MAX_UNREAD_LARGE, Connection
 from gotask._log import Log
 from gotask._memory import Segment
 from gotask._names import Catalogue
+from gotask._outbox import MOST_SEGMENTS
 from gotask._queue import Call
 
 MIB = 1024 * 1024
@@ -199,6 +200,28 @@ def test_large_results_that_nobody_reads_are_bounded(broker: Broker) -> None:
     assert connection.answer(outstanding(connection, 100), wire.encode(wire.RAW, (100, 1), b"m"))
     connection.connection_lost(None)
     assert broker.unread == 0
+
+
+def test_large_results_that_nobody_reads_hold_few_descriptors(
+    broker: Broker, loop: asyncio.AbstractEventLoop
+) -> None:
+    connection, transport = connect(broker, reads=False)
+    segments = []
+    for sequence in range(1, 101):
+        frame = wire.encode(wire.RAW, (sequence, 1), b"m" + bytes([sequence]) * 100_000)
+        segment = Segment(len(frame))
+        segment.write([frame])
+        assert connection.answer(outstanding(connection, sequence), segment.view, segment)
+        segments.append(segment)
+    assert sum(segment.fd >= 0 for segment in segments) == MOST_SEGMENTS
+    transport.reads = True
+    connection.resume_writing()
+    while len(transport.replies) < 100:
+        turn(loop)
+    assert [frame.payload for frame in transport.replies] == [
+        b"m" + bytes([sequence]) * 100_000 for sequence in range(1, 101)
+    ]
+    assert all(segment.fd < 0 for segment in segments)
 
 
 def test_who_reads_keeps_its_large_results_whatever_others_leave_unread(broker: Broker) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gotask import _protocol as wire
+from gotask._deadlines import DEADLINE, Deadlines
+from gotask._lane import Lane
+from gotask._queue import Call, CallQueue
 
 from .chaos.system import eventually
 from .peer import BrokerProcess, Peer
@@ -228,3 +233,40 @@ def test_a_worker_that_gave_up_its_privileges_gets_large_payloads(tmp_path: Path
         assert peer.call(f"{service}.echo", body) == body
     assert stage.worker() == worker
     assert stage.broker.end() == 0
+
+
+def test_what_is_being_revoked_as_the_last_worker_dies_is_answered_before_the_next_one_is_there() -> None:
+    """The worker's death puts the call back into the queue, where nobody takes it for now."""
+    loop = asyncio.new_event_loop()
+    ended: list[Call] = []
+    lane = Lane(loop, CallQueue(10, 1000), False, ended.append, lambda number: None)
+    group: Any = SimpleNamespace(
+        lanes=(lane,),
+        find=lambda *_: None,
+        expired=ended.append,
+        batch=lambda: None,
+        read_answers=lambda: None,
+    )
+    deadlines = Deadlines(group, loop, 0.1)
+    frame = wire.parse(wire.encode(wire.RAW, (1, 1), b"m"))
+    owner: Any = SimpleNamespace(queued=lambda *_: None, structured=True)
+    call = Call(owner, 1, b"m", frame, None, time.monotonic(), time.monotonic(), False)
+    lane.resize(1)
+    assert lane.submit(call) and call.number in lane.sent
+    deadlines.stop(call, 0, DEADLINE)
+    lane.resize(0)
+    lane.recall()
+    loop.call_later(5.0, loop.stop)
+    loop.call_later(0.0, stop_when, loop, lambda: bool(ended))
+    loop.run_forever()
+    assert ended == [call]
+    deadlines.close()
+    lane.close()
+    loop.close()
+
+
+def stop_when(loop: asyncio.AbstractEventLoop, wanted: Callable[[], bool]) -> None:
+    if wanted():
+        loop.stop()
+    else:
+        loop.call_later(0.005, stop_when, loop, wanted)
