@@ -75,6 +75,7 @@ final class Parallel
     {
         $place = 0;
         $isLazy = ! is_array($this->calls);
+        $taken = [];
 
         try {
             $asked = hrtime(true);
@@ -89,6 +90,10 @@ final class Parallel
                 if (! is_int($key) && ! is_string($key)) { // @phpstan-ignore function.alreadyNarrowedType, booleanAnd.alwaysFalse
                     throw new ValueError('The key of each call must be an integer or a string, one is ' . get_debug_type($key) . '.');
                 }
+                if (isset($taken[$key])) {
+                    throw self::twice($key);
+                }
+                $taken[$key] = true;
                 $this->keys[$place] = $key;
                 $this->start($place++, $key, $call, $isLazy);
                 $asked = hrtime(true);
@@ -146,6 +151,14 @@ final class Parallel
         }
 
         return [$call[0], $call[1] ?? null];
+    }
+
+    /**
+     * What is wrong with two calls under one key, of which only one could have its result there.
+     */
+    public static function twice(int|string $key): ValueError
+    {
+        return new ValueError("Two calls have the key {$key}, under which there can be one result: yield a key of its own for each. `yield from` numbers each source anew.");
     }
 
     private function start(int $place, int|string $key, mixed $pair, bool $isLazy): void

@@ -85,7 +85,9 @@ final class StreamTransport implements Transport
 
         try {
             $written = @fwrite($this->stream, $bytes);
-        } catch (ErrorException) {
+        } catch (ErrorException $warning) {
+            $this->error = $warning->getMessage();
+
             return -1; // see Quietly, which would cost time here
         }
         if ($written === false || $written === 0 && $this->failed()) {

@@ -6,7 +6,7 @@ namespace Reasno\GoTask\Testing;
 
 use AssertionError;
 use Closure;
-use DateTimeInterface;
+use JsonSerializable;
 use PHPUnit\Framework\Assert;
 use PHPUnit\Framework\AssertionFailedError;
 use Reasno\GoTask\Args;
@@ -27,10 +27,12 @@ use Reasno\GoTask\Future;
 use Reasno\GoTask\Goridge\Codec;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\MessagePackCodec;
+use Reasno\GoTask\Goridge\Values;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Service;
 use ReflectionFunction;
+use stdClass;
 use Throwable;
 use ValueError;
 
@@ -38,6 +40,7 @@ use function array_column;
 use function array_filter;
 use function array_is_list;
 use function array_key_exists;
+use function array_key_first;
 use function array_keys;
 use function array_map;
 use function array_slice;
@@ -47,8 +50,6 @@ use function count;
 use function implode;
 use function is_array;
 use function is_finite;
-use function is_float;
-use function is_nan;
 use function str_contains;
 use function str_starts_with;
 use function strlen;
@@ -132,6 +133,9 @@ final class FakeGoTask implements GoTask
         self::checkTimeout($timeout);
         $results = $errors = $all = [];
         foreach ($calls as $key => $call) {
+            if (array_key_exists($key, $all)) {
+                throw Parallel::twice($key);
+            }
             [$method, $payload] = Parallel::pair($key, $call);
             try {
                 $all[$key] = $results[$key] = $this->call($method, $payload, $timeout);
@@ -188,9 +192,10 @@ final class FakeGoTask implements GoTask
         }
         [$expected] = array_values($payload);
         $form = self::form($expected);
+        $exact = $this->exact($expected);
         $expected = $this->pass($expected);
         foreach ($calls as $call) {
-            if ($call->form === $form && self::areAlike($call->payload, $expected)) {
+            if ($call->form === $form && $call->exact === $exact) {
                 return;
             }
         }
@@ -239,7 +244,7 @@ final class FakeGoTask implements GoTask
         }
         self::checkTimeout($timeout);
         $passed = $this->pass($payload);
-        $this->calls[] = new RecordedCall($method, $passed, $timeout, $notification, self::form($payload));
+        $this->calls[] = new RecordedCall($method, $passed, $timeout, $notification, self::form($payload), $this->exact($payload));
         if ($payload instanceof Args) {
             /** @var array{list<mixed>, array<string, mixed>} $passed */
             return [...$passed[0], ...$passed[1]];
@@ -251,7 +256,34 @@ final class FakeGoTask implements GoTask
             return $passed;
         }
 
-        return $payload === null ? [] : [$passed];
+        // The worker passes null where one argument is required, and else leaves it to the default.
+        return $payload === null && ! ($handler instanceof Closure && (new ReflectionFunction($handler))->getNumberOfRequiredParameters() === 1) ? [] : [$passed];
+    }
+
+    /**
+     * What the worker would find wrong with the arguments. Only a handler need not take all of those that have no name.
+     *
+     * @param array<array-key, mixed> $arguments
+     * @return null|string null: nothing
+     */
+    private static function misfit(Closure $handler, array $arguments): ?string
+    {
+        $unknown = array_filter($arguments, is_string(...), ARRAY_FILTER_USE_KEY);
+        foreach ((new ReflectionFunction($handler))->getParameters() as $place => $parameter) {
+            $name = $parameter->getName();
+            if ($parameter->isVariadic()) {
+                return null;
+            }
+            if (array_key_exists($place, $arguments) && array_key_exists($name, $arguments)) {
+                return "got two values for {$name}";
+            }
+            if (! array_key_exists($place, $arguments) && ! array_key_exists($name, $arguments) && ! $parameter->isOptional()) {
+                return "got nothing for {$name}";
+            }
+            unset($unknown[$name]);
+        }
+
+        return $unknown === [] ? null : 'has no parameter ' . array_key_first($unknown);
     }
 
     /**
@@ -267,6 +299,10 @@ final class FakeGoTask implements GoTask
             throw new MethodNotFound("{$method} is not known to this FakeGoTask, only: {$known}.", $method);
         }
         $handler = $handler[1];
+        $misfit = $handler instanceof Closure ? self::misfit($handler, $arguments) : null;
+        if ($misfit !== null) {
+            throw new InvalidArguments("{$method} {$misfit}.", $method);
+        }
         try {
             if ($handler instanceof Throwable) {
                 throw $handler;
@@ -303,27 +339,33 @@ final class FakeGoTask implements GoTask
     }
 
     /**
-     * Whether the worker would see no difference: not between two maps in another order, but between 1, 1.0, '1' and true.
+     * What the worker gets, in bytes that are the same for all payloads between which it would see no difference: for two maps in another
+     * order, but not for 1, 1.0, '1' and true, for text and bytes, or for an empty list and an empty map.
      */
-    private static function areAlike(mixed $one, mixed $other): bool
+    private function exact(mixed $payload): string
     {
-        if (is_array($one) && is_array($other)) {
-            if (count($one) !== count($other) || array_is_list($one) !== array_is_list($other)) {
-                return false;
-            }
-            foreach ($one as $key => $value) {
-                if (! array_key_exists($key, $other) || ! self::areAlike($value, $other[$key])) {
-                    return false;
-                }
-            }
+        return match (true) {
+            $payload instanceof Raw => $payload->bytes,
+            $payload instanceof Args => $this->codec->encode(self::ordered([$payload->positional, (object) $payload->named])),
+            default => $this->codec->encode(self::ordered($payload)),
+        };
+    }
 
-            return true;
+    private static function ordered(mixed $value): mixed
+    {
+        if ($value instanceof JsonSerializable) {
+            return self::ordered(Values::standIn($value));
         }
-        if ($one instanceof DateTimeInterface && $other instanceof DateTimeInterface) {
-            return $one == $other;
+        if (! is_array($value) && ! $value instanceof stdClass) {
+            return $value;
         }
+        $values = array_map(self::ordered(...), (array) $value);
+        if (is_array($value) && array_is_list($value)) {
+            return $values;
+        }
+        ksort($values, SORT_STRING);
 
-        return $one === $other || is_float($one) && is_float($other) && is_nan($one) && is_nan($other);
+        return (object) $values;
     }
 
     private static function checkTimeout(?float $timeout): void

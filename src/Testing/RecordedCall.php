@@ -14,6 +14,7 @@ final class RecordedCall
      * @param null|float $timeout seconds, as the caller gave it
      * @param bool $notification whether it was made by notify()
      * @param null|string $form Args or Raw, where the payload was one of these
+     * @param string $exact the same for all payloads of a form that the worker could not tell apart
      */
     public function __construct(
         public readonly string $method,
@@ -21,6 +22,7 @@ final class RecordedCall
         public readonly ?float $timeout,
         public readonly bool $notification,
         public readonly ?string $form = null,
+        public readonly string $exact = '',
     ) {
     }
 }

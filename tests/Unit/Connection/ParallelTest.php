@@ -40,6 +40,20 @@ final class ParallelTest extends DispatcherTestCase
         self::assertInstanceOf(RemoteError::class, $parallel->errors()['a']);
     }
 
+    public function testTwoCallsUnderOneKeyAreAnErrorInsteadOfOneResult(): void
+    {
+        $this->broker();
+        $parallel = $this->parallel((static function (): iterable {
+            yield from [['App.hi', 1]];
+            yield from [['App.hi', 2]];
+        })());
+
+        $this->expectException(ValueError::class);
+        $this->expectExceptionMessage('Two calls have the key 0');
+
+        $parallel->run();
+    }
+
     public function testNoMoreCallsAreUnderWayThanAreAllowed(): void
     {
         $transport = $this->broker();

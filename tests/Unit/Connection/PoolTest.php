@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Unit\Connection;
 
+use ErrorException;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
@@ -12,6 +13,7 @@ use Reasno\GoTask\Address;
 use Reasno\GoTask\Connection\Pending;
 use Reasno\GoTask\Connection\Pool;
 use Reasno\GoTask\Connection\Settings;
+use Reasno\GoTask\Connection\StreamConnector;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Goridge\Flag;
@@ -21,6 +23,7 @@ use Reasno\GoTask\Hints;
 use Reasno\GoTask\Process\Availability;
 use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Process\WorkerStatus;
+use Reasno\GoTask\Tls;
 
 use function bin2hex;
 use function hrtime;
@@ -257,5 +260,21 @@ final class PoolTest extends TestCase
         $connection->submit($call, 0);
 
         return $call;
+    }
+
+    #[TestWith(['tcp://127.0.0.1:1'])]
+    #[TestWith(['unix:///no/such/folder/gotask.sock'])]
+    public function testAnErrorHandlerThatThrowsForSuppressedWarningsDoesNotKeepAFailureFromBeingExplained(string $address): void
+    {
+        set_error_handler(static fn (int $level, string $message) => throw new ErrorException($message));
+
+        try {
+            StreamConnector::connect(Address::parse($address), new Tls(), 1.0);
+            self::fail('It connected.');
+        } catch (ConnectFailed $failed) {
+            self::assertStringContainsString("Cannot connect to {$address}", $failed->getMessage());
+        } finally {
+            restore_error_handler();
+        }
     }
 }

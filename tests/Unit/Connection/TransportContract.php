@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Unit\Connection;
 
+use ErrorException;
+use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Connection\Transport;
 
@@ -70,6 +72,48 @@ abstract class TransportContract extends TestCase
         while (fread($this->other, 1_000_000) !== '');
 
         self::assertGreaterThan(0, $this->transport->write($large));
+    }
+
+    public function testAnErrorHandlerThatThrowsForSuppressedWarningsMakesNoDifference(): void
+    {
+        set_error_handler(static fn (int $level, string $message) => throw new ErrorException($message));
+
+        try {
+            fclose($this->other);
+            self::assertSame(-1, $this->transport->write('hello'));
+            self::assertNotSame('the peer closed it', $this->transport->error());
+        } finally {
+            restore_error_handler();
+        }
+    }
+
+    #[RequiresPhpExtension('pcntl')]
+    #[RequiresPhpExtension('posix')]
+    public function testASignalIsNoErrorForSuchAHandlerEither(): void
+    {
+        $isAsync = pcntl_async_signals(true);
+        $heeded = false;
+        pcntl_signal(SIGUSR2, static function () use (&$heeded): void {
+            $heeded = true;
+        });
+        $child = pcntl_fork();
+        if ($child === 0) {
+            usleep(20_000);
+            posix_kill(posix_getppid(), SIGUSR2);
+            posix_kill((int) getmypid(), SIGKILL);
+        }
+        set_error_handler(static fn (int $level, string $message) => throw new ErrorException($message));
+
+        try {
+            while (! $heeded) {
+                self::assertSame('', $this->transport->read(100, 10_000_000_000));
+            }
+        } finally {
+            restore_error_handler();
+            pcntl_waitpid($child, $status);
+            pcntl_signal(SIGUSR2, SIG_DFL);
+            pcntl_async_signals($isAsync);
+        }
     }
 
     public function testAReadWaitsNoLongerThanItMay(): void

@@ -8,12 +8,14 @@ use DateTime;
 use DateTimeImmutable;
 use DomainException;
 use PHPUnit\Framework\AssertionFailedError;
+use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Bytes;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\EncodeFailed;
+use Reasno\GoTask\Exception\InvalidArguments;
 use Reasno\GoTask\Exception\InvalidRequest;
 use Reasno\GoTask\Exception\MethodNotFound;
 use Reasno\GoTask\Exception\Overloaded;
@@ -23,6 +25,7 @@ use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Testing\FakeGoTask;
 use ReflectionMethod;
+use stdClass;
 use ValueError;
 
 use function count;
@@ -164,11 +167,13 @@ final class FakeGoTaskTest extends TestCase
 
     public function testAPayloadIsOneThatTheWorkerCouldNotTellFromIt(): void
     {
-        $task = new FakeGoTask(['A' => 1, 'B' => 1, 'C' => 1]);
+        $task = new FakeGoTask(['A' => 1, 'B' => 1, 'C' => 1, 'D' => 1, 'E' => 1]);
         $task->call('A', ['n' => 1, 'when' => new DateTime('2026-01-01 UTC'), 'x' => NAN]);
         $task->assertCalled('A', ['x' => NAN, 'n' => 1, 'when' => new DateTimeImmutable('2026-01-01 08:00 +08:00')]);
         $task->call('B', [1, 0, '1', null]);
         $task->call('C', new Args('Jo'));
+        $task->call('D', new Bytes('text'));
+        $task->call('E', ['x' => new stdClass()]);
         foreach ([
             ['A', ['n' => '1', 'when' => new DateTime('2026-01-01 UTC'), 'x' => NAN]],
             ['A', ['n' => 1, 'when' => new DateTime('2026-01-01 00:00:00.000001 UTC'), 'x' => NAN]],
@@ -179,6 +184,8 @@ final class FakeGoTaskTest extends TestCase
             ['B', [1, 0, '1', '']],
             ['B', [1 => 0, 0 => 1, 2 => '1', 3 => null]],
             ['C', [['Jo'], []]],
+            ['D', 'text'],
+            ['E', ['x' => []]],
         ] as [$method, $payload]) {
             try {
                 $task->assertCalled($method, $payload);
@@ -188,6 +195,29 @@ final class FakeGoTaskTest extends TestCase
             }
             self::assertFalse($held, json_encode([$method, $payload], JSON_PARTIAL_OUTPUT_ON_ERROR) ?: '');
         }
+    }
+
+    #[TestWith([new Args()])]
+    #[TestWith([new Args(1, a: 2)])]
+    #[TestWith([new Args(1, c: 2)])]
+    public function testArgumentsThatDoNotFitAreToldAsByTheWorker(Args $arguments): void
+    {
+        $task = new FakeGoTask(['App.Opt' => static fn (mixed $a, mixed $b = 2): array => [$a, $b]]);
+        self::assertSame([null, 2], $task->call('App.Opt'));
+
+        $this->expectException(InvalidArguments::class);
+        $task->call('App.Opt', $arguments);
+    }
+
+    public function testTwoCallsOfParallelNeedTwoKeys(): void
+    {
+        $this->expectException(ValueError::class);
+        $this->expectExceptionMessage('Two calls have the key 0');
+
+        (new FakeGoTask(['A' => 1]))->parallel((static function (): iterable {
+            yield from [['A', 1]];
+            yield from [['A', 2]];
+        })());
     }
 
     public function testWhoAssertsAnotherPayloadIsShownBoth(): void
@@ -254,7 +284,7 @@ final class FakeGoTaskTest extends TestCase
         ]);
         self::assertSame([2, 2, 2], [$task->call('Minus', [5, 3]), $task->call('Minus', ['b' => 3, 'a' => 5]), $task->call('Whole', [5, 3])]);
         $task->assertCalled('Minus', [5, 3]);
-        $this->expectException(RemoteError::class);
+        $this->expectException(InvalidArguments::class);
         $task->call('Minus', new Args([5, 3]));
     }
 
