@@ -214,6 +214,11 @@ final class BrokerProcess
         $message = is_string($event['message'] ?? null) ? $event['message'] : null;
         $generation = is_int($event['generation'] ?? null) ? $event['generation'] : 1;
         switch ($event['event']) {
+            case 'starting':
+                // The broker's own time runs from here, and ends a little earlier: only the broker can say what was slow.
+                $this->readyBy = self::now() + $this->startTimeout;
+                $this->logger->debug($message ?? 'starting', ['logger' => 'gotask']);
+                break;
             case 'ready':
                 if ($this->state === WorkerState::Starting) {
                     $this->state = WorkerState::Ready;

@@ -64,7 +64,7 @@ final class WorkerProcess implements Supervised
      *                          null: the variable GOTASK_WORKERS, else as many as processors
      * @param null|string $python the interpreter; null: the variable GOTASK_PYTHON, else the first one found that has what
      *                            is needed: .venv, venv, runtime/gotask/venv, `python3` on PATH, /usr/bin, /usr/local/bin
-     * @param float $startTimeout seconds until it must be ready
+     * @param float $startTimeout seconds until the broker must run, and again until the app must be ready
      * @param float $shutdownTimeout seconds that running calls get when it is stopped
      * @param array<string, string> $environment variables in addition to this process's own
      * @param null|string $workingDirectory of the worker, from which relative paths count; null: this process's
@@ -368,7 +368,7 @@ final class WorkerProcess implements Supervised
 
     private function command(): BrokerCommand
     {
-        // The broker's own time runs from a little later. It must be up first, since only the broker can say what was slow.
+        // The broker's own time must be up first, since only the broker can say what was slow.
         $margin = min(0.5, $this->startTimeout / 10);
 
         return new BrokerCommand(

@@ -142,6 +142,13 @@ final class WorkerProcessTest extends TestCase
         self::assertFalse($worker->isRunning());
     }
 
+    public function testTheTimeOfTheAppCountsFromWhenItIsLoadedSoThatTheBrokerCanSayWhatWasSlow(): void
+    {
+        $failure = $this->failure($this->worker('slow-before-and-after', startTimeout: 1.5));
+
+        self::assertStringContainsString('it was here: app.py, line 5', $failure->getMessage());
+    }
+
     public function testOneThatHeedsNoSignalIsKilled(): void
     {
         $worker = $this->worker('stubborn', shutdownTimeout: 0.1);
