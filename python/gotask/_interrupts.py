@@ -87,8 +87,8 @@ def _interrupt_sync(slots: Slots) -> None:
         raise Interrupted("the caller waits no longer")
 
 
-# Python's own one makes an enum of what it finds, which takes ten times as long.
-_getsignal: Callable[[int], object] = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
+# The function below that of `signal`, which makes an enum of what it finds: that takes ten times as long.
+_getsignal: Callable[[int], object] = sys.modules["_signal"].getsignal
 
 # What an alarm does by the services' own wish.
 _alarm = _getsignal(signal.SIGALRM)

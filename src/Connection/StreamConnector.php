@@ -8,7 +8,6 @@ use Closure;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\NotAuthorized;
-use Reasno\GoTask\Process\Files;
 use Reasno\GoTask\Tls;
 
 use function array_filter;
@@ -88,8 +87,8 @@ final class StreamConnector
         clearstatcache(true, $address->host);
         $folder = dirname($address->host);
         // What open_basedir hides can't be looked at, and is no error.
-        $owner = Files::attempt(static fn () => stat($address->host)['uid'] ?? 0);
-        $mode = Files::attempt(static fn () => stat($folder)['mode'] ?? 0);
+        $owner = Quietly::call(static fn () => file_exists($address->host) ? stat($address->host)['uid'] ?? 0 : 0);
+        $mode = Quietly::call(static fn () => is_dir($folder) ? stat($folder)['mode'] ?? 0 : 0);
         if ($owner === false || $owner === 0 || $owner === posix_geteuid() || ($mode & self::EVERYBODY_WRITES) === 0) {
             return;
         }

@@ -65,7 +65,7 @@ final class ChildProcess
             throw new WorkerStartFailed($obstacle);
         }
         // proc_open() would run it in this process's own directory without a word. What open_basedir hides may be there.
-        if ($directory !== null && ! Files::attempt(static fn () => is_dir($directory)) && (string) ini_get('open_basedir') === '') {
+        if ($directory !== null && ! Quietly::call(static fn () => is_dir($directory)) && (string) ini_get('open_basedir') === '') {
             throw new WorkerStartFailed("cannot run {$command[0]} in {$directory}, which is no directory");
         }
         $pipes = [];

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Process;
 
 use FilesystemIterator;
+use Reasno\GoTask\Connection\Quietly;
 use RecursiveCallbackFilterIterator;
 use RecursiveDirectoryIterator;
 use RecursiveIteratorIterator;
@@ -73,7 +74,7 @@ final class FileWatch
             ), RecursiveIteratorIterator::LEAVES_ONLY, RecursiveIteratorIterator::CATCH_GET_CHILD);
             foreach ($files as $file) {
                 $path = $file instanceof SplFileInfo ? $file->getPathname() : '';
-                $status = Files::attempt(static fn () => stat($path));
+                $status = Quietly::call(static fn () => stat($path));
                 if ($status !== false) {
                     // Times are whole seconds here, and an editor may be quicker.
                     $found[$path] = [$status['mtime'], $status['ctime'], $status['size'], $status['ino']];

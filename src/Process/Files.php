@@ -4,8 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Process;
 
-use Closure;
-use ErrorException;
+use Reasno\GoTask\Connection\Quietly;
 
 use function dirname;
 use function function_exists;
@@ -13,7 +12,7 @@ use function is_array;
 use function is_resource;
 
 /**
- * Files that other users could have a hand in, and looks at what this process perhaps may not see.
+ * Files that other users could have a hand in.
  *
  * @internal
  */
@@ -30,21 +29,6 @@ final class Files
 
     private static ?int $user = null;
 
-    /**
-     * @template T
-     * @param Closure(): T $look
-     * @return false|T false where it can't be done: open_basedir and missing rights are warnings, of which applications make
-     *                 exceptions, some of them also of suppressed ones. What a signal's handler throws meanwhile is not of that kind
-     */
-    public static function attempt(Closure $look): mixed
-    {
-        try {
-            return @$look();
-        } catch (ErrorException) {
-            return false;
-        }
-    }
-
     /** The user that this process acts as. */
     public static function user(): int
     {
@@ -53,7 +37,7 @@ final class Files
         }
         if (self::$user === null) {
             // getmyuid() is the owner of the script.
-            $file = self::attempt(static fn () => tmpfile());
+            $file = Quietly::call(static fn () => tmpfile());
             self::$user = is_resource($file) ? fstat($file)['uid'] ?? -1 : -1;
         }
 
@@ -67,7 +51,7 @@ final class Files
     public static function isOurs(string $directory): bool
     {
         clearstatcache(true, $directory);
-        $status = self::attempt(static fn () => stat($directory));
+        $status = Quietly::call(static fn () => is_dir($directory) ? stat($directory) : false);
 
         return is_array($status)
             && ($status['uid'] === self::user() || $status['uid'] === self::ROOT)
@@ -83,11 +67,11 @@ final class Files
     public static function read(string $path): ?array
     {
         clearstatcache(true, $path);
-        $found = self::attempt(static fn () => lstat($path));
+        $found = self::look($path);
         if (! is_array($found) || ($found['mode'] & self::TYPE) !== self::REGULAR || ! self::isBelieved($found['uid'], dirname($path))) {
             return null;
         }
-        $file = self::attempt(static fn () => fopen($path, 'r'));
+        $file = Quietly::call(static fn () => fopen($path, 'r'));
         if (! is_resource($file)) {
             return null;
         }
@@ -109,8 +93,8 @@ final class Files
     public static function replace(string $path, string $content): bool
     {
         $directory = dirname($path);
-        if (! self::attempt(static fn () => is_dir($directory))) {
-            self::attempt(static fn () => is_dir(dirname($directory)) && mkdir($directory, 0o700));
+        if (! Quietly::call(static fn () => is_dir($directory))) {
+            Quietly::call(static fn () => is_dir(dirname($directory)) && mkdir($directory, 0o700));
         }
         if (! self::isOurs($directory)) {
             return false;
@@ -118,14 +102,14 @@ final class Files
         $new = $path . '.' . bin2hex(random_bytes(4));
         // Its mode from the first moment on: a path that is changed later may be another file's.
         $mask = function_exists('umask') ? umask(0o022) : null;
-        $file = self::attempt(static fn () => fopen($new, 'x'));
+        $file = Quietly::call(static fn () => fopen($new, 'x'));
         $mask === null || umask($mask);
         if (! is_resource($file)) {
             return false;
         }
-        $written = self::attempt(static fn () => fwrite($file, $content)) !== false;
+        $written = Quietly::call(static fn () => fwrite($file, $content)) !== false;
         fclose($file);
-        if ($written && self::attempt(static fn () => rename($new, $path))) {
+        if ($written && Quietly::call(static fn () => rename($new, $path))) {
             return true;
         }
         self::delete($new);
@@ -137,10 +121,20 @@ final class Files
     public static function delete(string $path): void
     {
         clearstatcache(true, $path);
-        $found = self::attempt(static fn () => lstat($path));
+        $found = self::look($path);
         if (is_array($found) && $found['uid'] === self::user()) {
-            self::attempt(static fn () => unlink($path));
+            Quietly::call(static fn () => unlink($path));
         }
+    }
+
+    /**
+     * Without a warning, which would reach the application's error handler, for what is often not there.
+     *
+     * @return array<int>|false what lstat() says; false where there is no such file
+     */
+    private static function look(string $path): array|false
+    {
+        return Quietly::call(static fn () => is_link($path) || file_exists($path) ? lstat($path) : false);
     }
 
     private static function isBelieved(int $owner, string $directory): bool
@@ -148,7 +142,7 @@ final class Files
         if ($owner === self::user() || $owner === self::ROOT) {
             return true;
         }
-        $status = self::attempt(static fn () => stat($directory));
+        $status = Quietly::call(static fn () => is_dir($directory) ? stat($directory) : false);
 
         return is_array($status) && $status['uid'] === $owner && ($status['mode'] & self::OTHERS_WRITE) === 0;
     }

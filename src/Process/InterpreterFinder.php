@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Process;
 
+use Reasno\GoTask\Connection\Quietly;
+
 use function dirname;
 use function ini_get;
 
@@ -73,7 +75,7 @@ final class InterpreterFinder
         $environments = array_map(static fn (string $name): string => "{$directory}/{$name}/bin/python", self::ENVIRONMENTS);
         if ((string) ini_get('open_basedir') !== '') {
             // Interpreters, and the links of virtual environments to them, can't be seen from here: they are tried.
-            $present = array_filter($environments, static fn (string $path): bool => Files::attempt(static fn () => is_dir(dirname($path))));
+            $present = array_filter($environments, static fn (string $path): bool => Quietly::call(static fn () => is_dir(dirname($path))));
 
             return [...array_values($present), 'python3', ...self::USUAL];
         }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Process;
 
 use Reasno\GoTask\Address;
+use Reasno\GoTask\Connection\Quietly;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use ValueError;
 
@@ -89,7 +90,7 @@ final class StatusFile
     {
         foreach ($this->paths as $path) {
             clearstatcache(true, $path);
-            if (Files::attempt(static fn () => is_file($path))) {
+            if (Quietly::call(static fn () => is_file($path))) {
                 return false;
             }
         }

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Process;
 
+use Reasno\GoTask\Connection\Quietly;
+
 use function is_string;
 use function sprintf;
 
@@ -45,7 +47,7 @@ final class Unfit
     private static function command(string $python, array $packages): string
     {
         // Debian's own interpreter refuses pip (PEP 668) and has its packages from apt.
-        if (str_starts_with($python, '/usr/bin/') && Files::attempt(static fn () => is_file('/etc/debian_version'))) {
+        if (str_starts_with($python, '/usr/bin/') && Quietly::call(static fn () => is_file('/etc/debian_version'))) {
             $names = array_map(static fn (string $package): string => "python3-{$package}", $packages);
 
             return 'apt-get install ' . implode(' ', $names);

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Process;
 
 use Reasno\GoTask\Address;
+use Reasno\GoTask\Connection\Quietly;
 use ValueError;
 
 use function dirname;
@@ -69,7 +70,7 @@ final class UnixSocket
         }
         // A link is not followed: the file behind it is none of ours.
         $type = self::type("{$path}.lock");
-        $lock = $type === 'file' || $type === null ? Files::attempt(static fn () => fopen("{$path}.lock", $type === null ? 'x' : 'r+')) : false;
+        $lock = $type === 'file' || $type === null ? Quietly::call(static fn () => fopen("{$path}.lock", $type === null ? 'x' : 'r+')) : false;
         if (! is_resource($lock)) {
             return;
         }
@@ -95,14 +96,14 @@ final class UnixSocket
     {
         $directory = dirname((string) self::path($address));
         foreach (glob("{$directory}/*") ?: [] as $file) {
-            Files::attempt(static fn () => unlink($file));
+            Quietly::call(static fn () => unlink($file));
         }
-        Files::attempt(static fn () => is_dir($directory) && rmdir($directory));
+        Quietly::call(static fn () => is_dir($directory) && rmdir($directory));
     }
 
     private static function isLocked(string $path): bool
     {
-        $lock = self::type($path) === 'file' ? Files::attempt(static fn () => fopen($path, 'r')) : false;
+        $lock = self::type($path) === 'file' ? Quietly::call(static fn () => fopen($path, 'r')) : false;
         if (! is_resource($lock)) {
             return false;
         }
@@ -123,13 +124,13 @@ final class UnixSocket
         if ($path === null || PHP_OS_FAMILY !== 'Linux' || ! function_exists('socket_create')) {
             return null;
         }
-        $socket = Files::attempt(static fn () => socket_create(AF_UNIX, SOCK_STREAM, 0));
+        $socket = Quietly::call(static fn () => socket_create(AF_UNIX, SOCK_STREAM, 0));
         if ($socket === false) {
             return null;
         }
         try {
             // PHP takes an int of the three in struct ucred: the first is the process.
-            $pid = Files::attempt(static fn () => socket_connect($socket, $path) ? socket_get_option($socket, SOL_SOCKET, self::SO_PEERCRED) : false);
+            $pid = Quietly::call(static fn () => socket_connect($socket, $path) ? socket_get_option($socket, SOL_SOCKET, self::SO_PEERCRED) : false);
 
             return is_int($pid) && $pid > 0 ? $pid : null;
         } finally {
@@ -142,6 +143,6 @@ final class UnixSocket
     {
         clearstatcache(true, $path);
 
-        return Files::attempt(static fn () => is_link($path) || file_exists($path) ? filetype($path) : false) ?: null;
+        return Quietly::call(static fn () => is_link($path) || file_exists($path) ? filetype($path) : false) ?: null;
     }
 }

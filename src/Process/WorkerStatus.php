@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Process;
 
+use Reasno\GoTask\Connection\Quietly;
+
 use function function_exists;
 use function is_array;
 use function is_float;
@@ -79,7 +81,7 @@ final class WorkerStatus
      */
     public function reachable(): ?int
     {
-        $owner = Files::attempt(fn () => fileowner("/proc/{$this->supervisor}"));
+        $owner = Quietly::call(fn () => is_dir("/proc/{$this->supervisor}") ? fileowner("/proc/{$this->supervisor}") : false);
         $isWriters = $owner === false || $this->writer === null || $owner === $this->writer;
 
         return $this->supervisor > 1 && $isWriters && self::isThere($this->supervisor, $this->supervisorStarted) ? $this->supervisor : null;
@@ -147,13 +149,13 @@ final class WorkerStatus
             return posix_kill($pid, 0) || ! function_exists('posix_get_last_error') || posix_get_last_error() === self::NOT_PERMITTED;
         }
 
-        return ! Files::attempt(static fn () => is_dir('/proc/self')) || Files::attempt(static fn () => is_dir("/proc/{$pid}"));
+        return ! Quietly::call(static fn () => is_dir('/proc/self')) || Quietly::call(static fn () => is_dir("/proc/{$pid}"));
     }
 
     /** In clock ticks since the system's start; nothing where there is no /proc. */
     private static function started(int $pid): string
     {
-        $stat = $pid > 0 ? (string) Files::attempt(static fn () => file_get_contents("/proc/{$pid}/stat")) : '';
+        $stat = $pid > 0 ? (string) Quietly::call(static fn () => is_file("/proc/{$pid}/stat") ? file_get_contents("/proc/{$pid}/stat") : '') : '';
         $end = strrpos($stat, ')');
 
         return $end === false ? '' : explode(' ', substr($stat, $end + 2))[19] ?? '';

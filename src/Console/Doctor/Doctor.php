@@ -5,12 +5,12 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console\Doctor;
 
 use Reasno\GoTask\Address;
+use Reasno\GoTask\Connection\Quietly;
 use Reasno\GoTask\Console\Addresses;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Process\Availability;
 use Reasno\GoTask\Process\ChildProcess;
-use Reasno\GoTask\Process\Files;
 use Reasno\GoTask\Process\StatusFile;
 use Reasno\GoTask\Process\UnixSocket;
 use ReflectionExtension;
@@ -107,12 +107,12 @@ final class Doctor
             return [new Finding(true, "the app is the module {$this->app}")];
         }
         $path = $this->app[0] === '/' ? $this->app : "{$this->directory}/{$this->app}";
-        if (! Files::attempt(static fn () => is_file($path))) {
+        if (! Quietly::call(static fn () => is_file($path))) {
             return [new Finding(false, "the app {$path} does not exist", 'write it, or name another file')];
         }
         $findings = [new Finding(true, "the app is {$path}")];
         $folder = dirname($path);
-        if (basename($folder) === 'gotask' && Files::attempt(static fn () => is_file("{$folder}/__init__.py"))) {
+        if (basename($folder) === 'gotask' && Quietly::call(static fn () => is_file("{$folder}/__init__.py"))) {
             $findings[] = new Finding(false, "{$folder}/__init__.py makes the folder a package that hides gotask's own", 'remove that file');
         }
         if (basename($path) === 'gotask.py') {
@@ -137,10 +137,10 @@ final class Doctor
             return [new Finding(true, "the address is {$address}")];
         }
         $directory = dirname($path);
-        while (! Files::attempt(static fn () => is_dir($directory)) && $directory !== '/') {
+        while (! Quietly::call(static fn () => is_dir($directory)) && $directory !== '/') {
             $directory = dirname($directory);
         }
-        if (! Files::attempt(static fn () => is_writable($directory))) {
+        if (! Quietly::call(static fn () => is_writable($directory))) {
             return [new Finding(false, "{$directory} can't be written to, where the socket {$path} belongs", 'give this user the right to, or name another address')];
         }
 
@@ -177,7 +177,7 @@ final class Doctor
     {
         $file = dirname($this->app[0] === '/' ? $this->app : "{$this->directory}/{$this->app}") . '/requirements.txt';
 
-        return Files::attempt(static fn () => is_file($file)) ? $file : null;
+        return Quietly::call(static fn () => is_file($file)) ? $file : null;
     }
 
     /** phpversion() is a function that hosts disable. */

@@ -9,6 +9,7 @@ use ErrorException;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Connection\Quietly;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Process\Availability;
 use Reasno\GoTask\Process\ChildProcess;
@@ -247,7 +248,7 @@ final class StatusFileTest extends TestCase
     {
         $this->expectExceptionMessage('Time is over.');
 
-        Files::attempt(static fn () => throw new RuntimeException('Time is over.'));
+        Quietly::call(static fn () => throw new RuntimeException('Time is over.'));
     }
 
     public function testAnErrorHandlerThatThrowsIsNoObstacle(): void
@@ -255,7 +256,7 @@ final class StatusFileTest extends TestCase
         set_error_handler(static fn (int $level, string $message) => throw new ErrorException($message));
 
         try {
-            self::assertFalse(Files::attempt(static fn () => stat('/no/such/file')));
+            self::assertFalse(Quietly::call(static fn () => stat('/no/such/file')));
         } finally {
             restore_error_handler();
         }
