@@ -11,7 +11,9 @@ from functools import cache
 VARIABLE = "GOTASK_OPTION_NAMES"
 
 _FLAGS_OF_PHP = {"--workers", "--start-timeout", "--shutdown-timeout"}
-_STARTED_BY_OTHERS = {"--managed", "--worker"}
+
+# Read at once: a worker's arguments are the app's later.
+_is_php_s = bool({"--managed", "--worker"} & set(sys.argv))
 
 
 def option(flag: str) -> str:
@@ -20,7 +22,7 @@ def option(flag: str) -> str:
     if isinstance(name, str):
         return name
     # PHP starts a managed broker and takes few of its flags: the variable holds for the others.
-    if flag in _FLAGS_OF_PHP or not _STARTED_BY_OTHERS & set(sys.argv):
+    if flag in _FLAGS_OF_PHP or not _is_php_s:
         return flag
     return "GOTASK_" + flag[2:].replace("-", "_").upper()
 

@@ -1,11 +1,16 @@
 """How messages name the broker's options."""
 
 import json
+import subprocess
+import sys
 import unittest
+from pathlib import Path
 from unittest import mock
 
 from gotask import _options
 from gotask._answers import too_large
+
+PACKAGE = Path(__file__).parents[1]
 
 
 class OptionNamesTest(unittest.TestCase):
@@ -27,10 +32,21 @@ class OptionNamesTest(unittest.TestCase):
         )
 
     def test_by_its_variable_where_php_starts_it_and_has_no_such_flag(self) -> None:
-        for flag in ("--managed", "--worker"):
-            with mock.patch("sys.argv", ["gotask", "app.py", flag]):
-                self.assertIn("(GOTASK_MAX_PAYLOAD of the worker)", self.named(""))
-                self.assertEqual("--start-timeout", _options.option("--start-timeout"))
+        with mock.patch.object(_options, "_is_php_s", True):
+            self.assertIn("(GOTASK_MAX_PAYLOAD of the worker)", self.named(""))
+            self.assertEqual("--start-timeout", _options.option("--start-timeout"))
+
+    def test_its_own_arguments_say_so_before_an_app_has_them(self) -> None:
+        program = "import sys; from gotask import _options; sys.argv = ['app.py']; print(_options.option('--max-payload'))"
+        for flag, name in {
+            "--managed": "GOTASK_MAX_PAYLOAD",
+            "--worker": "GOTASK_MAX_PAYLOAD",
+            "": "--max-payload",
+        }.items():
+            told = subprocess.run(
+                [sys.executable, "-c", program, flag], cwd=PACKAGE, capture_output=True, text=True, timeout=60
+            )
+            self.assertEqual(name, told.stdout.strip())
 
     def test_nonsense_changes_nothing(self) -> None:
         for names in ("{", "[]", "7", '{"--max-payload": 7}'):
