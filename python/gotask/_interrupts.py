@@ -59,8 +59,8 @@ def listen_in_loop(
     """The same for a worker with an event loop, which is asked to end by other means.
 
     The context says whose code runs at this moment: the call's own, that of a task that it has started, or a callback's. Each
-    task is interrupted once, as it may clean up then; those that come behind it hold up the loop as well. `interrupted` is for
-    those that have been.
+    task is interrupted once, since it may clean up then; other tasks of the same call may hold up the loop after it.
+    `interrupted` keeps those that have been.
     """
 
     def look(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What a host may give a process too little of, and which limit to raise then."""
+"""Errors that come from a limit of the host, and which limit to raise."""
 
 from __future__ import annotations
 
