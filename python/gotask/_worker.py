@@ -23,7 +23,7 @@ from ._worker_sync import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 # Seconds that processes of multiprocessing get to end when their worker does.
 PROCESS_GRACE = 0.5
@@ -143,16 +143,16 @@ def leave(code: int) -> NoReturn:
 
 def _end_processes() -> None:
     """Those of multiprocessing, whose own exit function would wait for them: SIGTERM, and SIGKILL to what is left."""
-    finalize = getattr(sys.modules.get("multiprocessing.util"), "_run_finalizers", None)
-    if finalize is not None:
-        from threading import Thread
+    util: Any = sys.modules.get("multiprocessing.util")
+    if not hasattr(util, "_run_finalizers"):
+        return  # there are none, or the application has a package of that name
+    import atexit
+    from multiprocessing.process import active_children
 
-        # Before that a pool ends its own, as it would wait for ever for a lock that one of them had when it was killed.
-        ending = Thread(target=finalize, args=(0,), daemon=True)
-        ending.start()
-        ending.join(PROCESS_GRACE)
-    process = sys.modules.get("multiprocessing.process")
-    children = process.active_children() if process is not None else ()
+    atexit.unregister(util._exit_function)
+    # Before anything else a pool ends its own, as it would wait for ever for a lock that one of them had when it was killed.
+    _finalize(util, 0)
+    children = active_children()
     for child in children:
         child.terminate()
     until = time.monotonic() + PROCESS_GRACE
@@ -160,6 +160,16 @@ def _end_processes() -> None:
         child.join(max(0.0, until - time.monotonic()))
         if child.is_alive():
             child.kill()
+    _finalize(util)
+
+
+def _finalize(util: Any, *least: int) -> None:
+    """What multiprocessing has to do at the end, as far as it ends: a queue waits until somebody has read all of it."""
+    from threading import Thread
+
+    ending = Thread(target=util._run_finalizers, args=least, daemon=True)
+    ending.start()
+    ending.join(PROCESS_GRACE)
 
 
 def report_close(service: str, error: BaseException) -> None:

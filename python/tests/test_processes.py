@@ -86,6 +86,11 @@ def pool(how, kind):
     return [child.pid for child in multiprocessing.active_children()]
 
 @gotask.register
+def queue():
+    kept.append(context.Queue())
+    kept[-1].put(bytes(1_000_000))
+
+@gotask.register
 def fork_large(payload):
     before = large_memory()
     child = os.fork()
@@ -241,6 +246,12 @@ def test_nor_does_a_pool_that_is_left_open(app: Path, how: str, kind: str) -> No
     assert broker.process.wait(20) == 0
     assert gone(children, 1.0)
     broker.end()
+
+
+def test_nor_does_a_queue_that_nobody_reads(broker: BrokerProcess) -> None:
+    connect(broker).call("queue")
+    broker.process.send_signal(signal.SIGTERM)
+    assert broker.process.wait(20) == 0
 
 
 def test_nor_does_a_pool_whose_processes_do_not_heed_their_end(broker: BrokerProcess) -> None:
