@@ -54,6 +54,10 @@ class Stacks:
         self._segment.close()
 
 
+# Characters.
+MAX_LAST_WORDS = 4096
+
+
 class Certificate(NamedTuple):
     """`how`: in words, such as "was killed by SIGSEGV". `reason`, and `why` in words: for what the broker killed it."""
 
@@ -70,6 +74,11 @@ class Certificate(NamedTuple):
     def death(self, during: str = "") -> str:
         """One sentence: the worker 17 was killed while it ran App.hi: why."""
         return f"the worker {self.pid} {self.how}{during and ' ' + during}{self.why and ': ' + self.why}"
+
+    def last_words(self) -> str:
+        """The end of what it wrote, on lines of its own; empty where it wrote nothing."""
+        words = self.stderr.strip()
+        return f":\n{words[-MAX_LAST_WORDS:]}" if words else ""
 
     @property
     def is_own_doing(self) -> bool:

@@ -6,9 +6,9 @@ bytecodes of the main thread, wherever that is: it raises only while the very ca
 
 from __future__ import annotations
 
+import _socket
 import os
 import signal
-import socket
 import sys
 
 from ._context import running_async, running_sync
@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Task
     from collections.abc import Callable, MutableSet
+    from socket import socket
     from types import FrameType
     from typing import Any
 
@@ -38,9 +39,12 @@ class Interrupted(BaseException):
     """
 
 
-def listen(slots: Slots, lane: socket.socket) -> None:
+def listen(slots: Slots, lane: socket) -> None:
     """From now on SIGNAL interrupts the sync call that the broker names, or ends the worker that receives from `lane`."""
-    ended, other = socket.socketpair()
+    (
+        ended,
+        other,
+    ) = _socket.socketpair()  # as the app may have put another library's sockets in the place of Python's
     other.close()
 
     def look(number: int, frame: FrameType | None) -> None:

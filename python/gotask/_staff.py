@@ -219,8 +219,11 @@ class Staff:
             return
         if before == "starting":
             if not worker.unwanted:
-                failure = worker.failure or {"message": certificate.death("before it was ready")}
-                where = certificate.stack and f"; it was here:\n{certificate.stack}"
+                failure = worker.failure or {
+                    "message": certificate.death("before it was ready") + certificate.last_words()
+                }
+                where = certificate.stack and f"; it was here:
+{certificate.stack}"
                 self._start_failed(f"{failure['message']}{where}")
             return
         if certificate.status == 0 or before == "leaving" and not certificate.is_own_doing:

@@ -187,6 +187,26 @@ def test_a_method_that_ends_its_loop_or_its_tasks_keeps_its_worker(
     assert broker.end() == 0
 
 
+def test_an_app_may_put_other_sockets_in_the_place_of_pythons(tmp_path: Path) -> None:
+    patch = (
+        "import socket\ndef refuse(*_): raise RuntimeError('another library')\nsocket.socketpair = refuse\n"
+    )
+    broker = start(tmp_path, patch + APP)
+    assert connect(broker).call("pid")
+    assert broker.end() == 0
+
+
+def test_the_last_words_of_a_worker_that_dies_while_it_starts_are_told(tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nsys.stderr.write('this processor lacks AVX2\\n')\ndef need(): os.abort()\nneed()\n"
+    )
+    (tmp_path / "app.py").write_text(code)
+    broker = BrokerProcess(tmp_path / "app.py", address=f"unix://{tmp_path}/b.sock")
+    message = broker.wait_for("failed")["message"]
+    assert "SIGABRT" in message and "this processor lacks AVX2" in message and "in need" in message
+    broker.end()
+
+
 @pytest.mark.parametrize(
     ("limit", "value", "remedy"),
     [

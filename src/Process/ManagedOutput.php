@@ -57,6 +57,12 @@ final class ManagedOutput
     {
         foreach ($this->stdout->feed($bytes) as $line) {
             $record = json_decode($line, true);
+            $at = $record === null ? (int) strrpos($line, '{"event": ') : 0;
+            if ($at > 0 && is_array($event = json_decode(substr($line, $at), true))) {
+                // What Python ran before the broker (sitecustomize) has ended its output in the middle of a line.
+                $this->text([substr($line, 0, $at)]);
+                $record = $event;
+            }
             if (! is_array($record) || array_is_list($record)) {
                 // Not ours: something printed past the broker, and people will want to see it.
                 $this->tail->append($line . "\n");

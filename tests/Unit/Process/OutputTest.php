@@ -102,6 +102,17 @@ final class OutputTest extends TestCase
         self::assertSame("a warning\nand another\nunfinished", $output->tail());
     }
 
+    public function testAnEventIsOneAlsoWhereSomethingElseHasBegunItsLine(): void
+    {
+        $events = [];
+        $output = new ManagedOutput(new RecordingLogger(), static function (array $event) use (&$events): void {
+            $events[] = $event['event'];
+        });
+        $output->stdout('Site set up.{"event": "missing", "packages": ["msgpack"]}' . "\n");
+        $output->stdout('a {"event": no JSON' . "\n");
+        self::assertSame(['missing'], $events);
+    }
+
     public function testNoLineIsLostHoweverManyThereAreBeforeTheStartIsOver(): void
     {
         $logger = new RecordingLogger();
