@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from gotask import _compiled
+
 from .peer import APPS, PACKAGE, BrokerProcess, Peer
 
 pytestmark = pytest.mark.skipif(
@@ -22,8 +24,11 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package, compiled."""
+    """A copy of the package, compiled: with what was compiled of the package itself where that fits."""
     home = copy(tmp_path_factory.mktemp("compiled"))
+    if _compiled.state == "yes":
+        shutil.copytree(PACKAGE / "gotask/compiled", home / "gotask/compiled")
+        return home
     result = compile_in(home)
     assert result.returncode == 0, result.stderr
     assert "compiled to" in result.stdout

@@ -80,7 +80,7 @@ def test_above_its_memory_between_calls(tmp_path: Path) -> None:
     peer = connect(broker)
     before = workers(peer, 1)
     assert peer.call("Sync.allocate", [[150, 0.3], {}], 0, wire.ARGS) == 150 << 20
-    assert "MiB is above --max-memory" in broker.logged("is replaced")["message"]
+    assert "MiB is above GOTASK_MAX_MEMORY" in broker.logged("is replaced")["message"]
     wait_for(peer, lambda status: [worker["pid"] for worker in status["workers"]] != before)
     assert len(workers(peer, 1)) == 1
     assert broker.end() == 0
@@ -92,7 +92,7 @@ def test_far_above_its_memory_at_once_and_with_its_children(tmp_path: Path) -> N
     began = time.monotonic()
     error = peer.call("Sync.allocate", [[300, 60], {}], 0, wire.ARGS)
     assert time.monotonic() - began < 30  # it sleeps for a minute
-    assert error["code"] == "worker_crashed" and "--max-memory-hard" in error["message"]
+    assert error["code"] == "worker_crashed" and "GOTASK_MAX_MEMORY_HARD" in error["message"]
     assert error["data"]["reason"] == "memory" and "allocate" in error["data"]["stack"]
     assert error["data"]["peak_memory"] > 200 << 20
     assert peer.call("Sync.echo", 1) == 1
