@@ -222,8 +222,7 @@ class Staff:
                 failure = worker.failure or {
                     "message": certificate.death("before it was ready") + certificate.last_words()
                 }
-                where = certificate.stack and f"; it was here:
-{certificate.stack}"
+                where = certificate.stack and f"; it was here:\n{certificate.stack}"
                 self._start_failed(f"{failure['message']}{where}")
             return
         if certificate.status == 0 or before == "leaving" and not certificate.is_own_doing:
