@@ -28,6 +28,7 @@ class Log:
         self._threshold = LEVELS[level]
         self._managed = managed
         self._stderr = Outlet(2, _dropped_output)
+        self._half = b""  # of what raw() was given last
         self._records = self._stderr
         self._loop: AbstractEventLoop | None = None
         self._often: dict[str, tuple[int, str]] = {}  # by kind: how often in these seconds, and what was last
@@ -55,6 +56,9 @@ class Log:
 
     def raw(self, data: bytes) -> None:
         """What a worker wrote to its standard error, but for what a terminal would obey."""
+        data = self._half + data
+        self._half = b"\xc2" if data.endswith(b"\xc2") else b""  # of a control character, perhaps
+        data = data[: len(data) - len(self._half)]
         self._stderr.write(_CONTROL.sub(lambda found: f"\\x{found[0][-1]:02x}".encode(), data))
 
     def debug(self, message: str, **context: Any) -> None:

@@ -88,6 +88,13 @@ def test_of_what_workers_print_only_colours_reach_a_terminal(capfd: pytest.Captu
     assert capfd.readouterr().err == "a\tb\r\n\x1b[1;31mred\x1b[0m é €\\x1b]0;title\\x07\\x1b[2J\\x9b1m\\x00"
 
 
+def test_nor_is_what_a_worker_writes_in_halves(capfd: pytest.CaptureFixture[str]) -> None:
+    log = Log("info", False)
+    for piece in (b"a\xc2", b"\x9b2Jb\xc2", b"\xa0c\x1b", b"[2J"):
+        log.raw(piece)
+    assert capfd.readouterr().err == "a\\x9b2Jb\xa0c\\x1b[2J"
+
+
 def test_what_peers_can_cause_as_often_as_they_like_is_counted(capfd: pytest.CaptureFixture[str]) -> None:
     log = Log("info", False)
     later: list[Callable[[], None]] = []
