@@ -18,7 +18,8 @@ use Reasno\GoTask\Connection\StreamProbe;
 use Reasno\GoTask\Connection\StreamTransport;
 use Reasno\GoTask\Tls;
 
-use function extension_loaded;
+use function array_filter;
+use function function_exists;
 use function hrtime;
 use function intdiv;
 use function socket_import_stream;
@@ -31,14 +32,20 @@ use function usleep;
  */
 final class BlockingRuntime implements Runtime
 {
+    /** Of ext-sockets, what SocketTransport and this take. Some hosts disable a few of them. */
+    private const FUNCTIONS = [
+        'socket_import_stream', 'socket_export_stream', 'socket_set_block', 'socket_set_option', 'socket_send', 'socket_recv', 'socket_select',
+        'socket_last_error', 'socket_clear_error', 'socket_strerror', 'socket_close',
+    ];
+
     private readonly bool $sockets;
 
     /**
-     * @param null|bool $sockets whether to use ext-sockets; null: where it is loaded
+     * @param null|bool $sockets whether to use ext-sockets; null: where it is loaded, and may be used
      */
     public function __construct(?bool $sockets = null)
     {
-        $this->sockets = $sockets ?? extension_loaded('sockets');
+        $this->sockets = $sockets ?? array_filter(self::FUNCTIONS, function_exists(...)) === self::FUNCTIONS;
     }
 
     public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection

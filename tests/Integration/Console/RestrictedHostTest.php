@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Tests\Integration\Console;
 
 use PHPUnit\Framework\Attributes\CoversNothing;
 use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 
 use function dirname;
@@ -68,6 +69,15 @@ final class RestrictedHostTest extends TestCase
     public function testAWorkerRunsWithoutWhatIsUsuallyDisabled(): void
     {
         [$exit, $output] = self::php(['-ddisable_functions=' . self::USUAL, '-r', sprintf(self::CALL, var_export(self::root(), true))]);
+
+        self::assertSame([0, 'hello you'], [$exit, $output]);
+    }
+
+    #[TestWith(['socket_recv,socket_send'])]
+    #[TestWith(['socket_import_stream'])]
+    public function testACallDoesWithoutThoseOfTheSocketsExtension(string $disabled): void
+    {
+        [$exit, $output] = self::php(["-ddisable_functions={$disabled}", '-r', sprintf(self::CALL, var_export(self::root(), true))]);
 
         self::assertSame([0, 'hello you'], [$exit, $output]);
     }
