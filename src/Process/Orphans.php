@@ -53,7 +53,7 @@ final class Orphans
     private static function zombies(int $parent): array
     {
         $zombies = [];
-        foreach (Quietly::call(static fn () => glob('/proc/[0-9]*/stat')) ?: [] as $file) {
+        foreach (Quietly::call(static fn () => function_exists('glob') ? glob('/proc/[0-9]*/stat') : false) ?: [] as $file) {
             // "pid (name) state ppid …", where the name may hold anything.
             $stat = (string) Quietly::call(static fn () => file_get_contents($file));
             $fields = explode(' ', substr($stat, (int) strrpos($stat, ')') + 2, 32));

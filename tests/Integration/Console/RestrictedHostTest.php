@@ -20,7 +20,7 @@ final class RestrictedHostTest extends TestCase
 {
     /** What lists on the web tell hosts to disable. */
     private const USUAL = 'exec,shell_exec,system,passthru,popen,posix_kill,posix_getpgid,posix_geteuid,posix_getppid,posix_get_last_error,'
-        . 'pcntl_signal,pcntl_waitpid,pcntl_fork,pcntl_wifsignaled,getmypid,getmyuid,php_uname,putenv,ini_set,sys_getloadavg,phpversion,umask,set_time_limit,socket_create';
+        . 'pcntl_signal,pcntl_waitpid,pcntl_fork,pcntl_wifsignaled,getmypid,getmyuid,php_uname,putenv,ini_set,sys_getloadavg,phpversion,umask,set_time_limit,socket_create,glob';
 
     private const PROCESSES = 'proc_open,proc_get_status,proc_close,proc_terminate';
 
