@@ -29,16 +29,13 @@ SURE = 0.01
 # Seconds that a worker gets to write its stacks at most: on a busy machine it may wait long for a processor.
 STACKS_LIMIT = 1.0
 
-# So many times the grace is given at most to a call of which one task after the other holds up the loop.
-MOST_GRACES = 10
-
 DEADLINE, CANCELLED = "deadline", "cancelled"
 
 
 class _Stop:
     """One call that was sent and is to end."""
 
-    __slots__ = ("call", "lane", "reason", "worker", "sure_at", "again_at", "kill_at", "last_at")
+    __slots__ = ("call", "lane", "reason", "worker", "sure_at", "again_at", "kill_at")
 
     def __init__(self, call: Call, lane: int, reason: str) -> None:
         self.call = call
@@ -48,7 +45,6 @@ class _Stop:
         self.sure_at = inf  # when it is known that no worker will begin it, unless one has
         self.again_at = inf
         self.kill_at = inf
-        self.last_at = inf  # until then a call whose tasks end one by one gets its grace anew
 
 
 class Deadlines:
@@ -143,10 +139,11 @@ class Deadlines:
         elif now >= stop.again_at:
             # A signal that comes just before a system call only shows when that ends: hence a second one. And a loop
             # that has not heeded the request is held up, by this call or by another. Each interrupt ends one of the tasks that
-            # a call has started, and the next one may hold up the loop as well.
+            # a call has started, and the next one may hold up the loop as well. That does not go on for ever: between two of
+            # them the loop comes to give the call up by itself.
             if stop.lane == SYNC:
                 stop.again_at = inf
-            elif worker.has_heeded(stop.call.number) and now < stop.last_at:
+            elif worker.has_heeded(stop.call.number):
                 stop.kill_at = now + self._grace
             worker.interrupt(stop.lane, stop.call.number)
 

@@ -82,7 +82,6 @@ class WorkerHandle:
         self.is_async = False
         self.yielding = False  # it was asked to make room for a sync call
         self.unwanted = ""  # why it is to be replaced, once the one that takes its place is ready
-        self.born = time.monotonic()
         self._group = group
         self._kill_reason = ""  # as the certificate names it, and in words
         self._kill_words = ""

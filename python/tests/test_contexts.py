@@ -92,6 +92,13 @@ class Async:
             for _ in range(5):
                 group.create_task(child())
 
+    async def endless(self):
+        while True:
+            try:
+                await asyncio.create_task(child())
+            except BaseException:
+                pass
+
     async def task_group(self):
         async with asyncio.TaskGroup() as group:
             group.create_task(child())
@@ -146,7 +153,7 @@ class Inline:
 class Stage:
     """A broker with one worker that gives late calls so many seconds."""
 
-    def __init__(self, folder: Path, has_uvloop: bool) -> None:
+    def __init__(self, folder: Path, has_uvloop: bool, grace: str = "3") -> None:
         (folder / "app.py").write_text(APP)
         self.journal = folder / "journal"
         self.journal.touch()
@@ -158,7 +165,7 @@ class Stage:
         self.address = f"unix://{folder}/b.sock"
         # On a busy machine a worker may not get to run for long; it is not to be killed for that.
         self.broker = BrokerProcess(
-            folder / "app.py", "--interrupt-grace", "3", address=self.address, env=env
+            folder / "app.py", "--interrupt-grace", grace, address=self.address, env=env
         )
         self.broker.wait_for("ready")
         self.peer = Peer(self.address)
@@ -201,6 +208,17 @@ def test_whatever_of_a_late_call_holds_up_the_loop_is_interrupted_and_its_neighb
     assert peer.result(neighbour) == 0.3
     assert any(line.startswith("ended") for line in stage.journal.read_text().splitlines())
     assert stage.workers() == before
+
+
+def test_a_late_call_of_which_one_task_after_the_other_holds_up_the_loop_is_given_up(
+    tmp_path: Path,
+) -> None:
+    stage = Stage(tmp_path, False, "0.05")
+    error = stage.peer.call("Async.endless", None, 200, 0)
+    assert error["code"] == "deadline_exceeded"
+    assert "did not end when it was cancelled" in error["message"]
+    assert stage.peer.call("Async.wait", 0.0) == 0.0
+    stage.broker.end(signal.SIGQUIT)  # the worker would get its time to leave, and never does
 
 
 @pytest.mark.parametrize("method", ["to_thread", "executor"])

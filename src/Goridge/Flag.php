@@ -20,7 +20,4 @@ final class Flag
 
     /** Goridge's, answered with an error. */
     public const PROTO = 0x80;
-
-    /** All that name a codec. */
-    public const CODECS = self::RAW | self::JSON | self::MSGPACK | self::GOB | self::PROTO;
 }

@@ -21,8 +21,6 @@ use function strlen;
  */
 final class UnixSocket
 {
-    /** sockaddr_un has 108 bytes with its terminating zero, and Swoole refuses 107. */
-    public const MAX_PATH = 106;
     private const SCHEME = 'unix://';
     private const SO_PEERCRED = 17;
 
