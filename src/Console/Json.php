@@ -54,6 +54,8 @@ final class Json
      */
     public static function parse(string $text, string $source): mixed
     {
+        // Some editors and shells put a byte order mark first, which RFC 8259 lets a reader ignore.
+        $text = str_starts_with($text, "\xef\xbb\xbf") ? substr($text, 3) : $text;
         try {
             $value = json_decode($text, false, self::DEPTH, JSON_THROW_ON_ERROR);
             self::refuseInexact($value, json_decode($text, false, self::DEPTH, JSON_THROW_ON_ERROR | JSON_BIGINT_AS_STRING));

@@ -40,6 +40,7 @@ final class ConsoleTest extends HyperfTestCase
         self::assertSame("\xff\n", $this->app->output('gotask:call', 'App.Hi', '"bytes"'));
         foreach (['gotask:status', 'gotask:methods', 'gotask:doctor'] as $command) {
             self::assertJson($this->app->output('-n', $command, '--json'), $command);
+            self::assertJson($this->app->output('-n', $command, '--json', '--worker=nope'), "{$command} of none");
         }
         self::assertStringContainsString('[DEBUG]', $this->app->output('list'), 'others are left as they are');
     }

@@ -31,6 +31,8 @@ class CallCommand extends ClientCommand
                   <info>%command.full_name% App.Add '[1, 2]'</info>           a list fills the parameters of a method with several
                   <info>%command.full_name% App.Report '{"year": 2026}'</info> and a map does by name
 
+                A payload that begins with a minus sign comes after --: <info>%command.full_name% -- App.Abs -1</info>
+
                 A result that is plain bytes is written as it is where standard output is no terminal.
 
                 HELP . ExitCode::HELP);

@@ -15,6 +15,7 @@ use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\Exception\CallEnded;
 use Reasno\GoTask\Exception\CallFailed;
 use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\GoTask;
 use Symfony\Component\Console\Command\Command;
@@ -77,7 +78,11 @@ abstract class ClientCommand extends Command
     protected function execute(InputInterface $input, OutputInterface $output): int
     {
         $options = new Options($input);
-        $addresses = static::FOR_EACH ? $this->addresses($options) : [];
+        try {
+            $addresses = static::FOR_EACH ? $this->addresses($options) : [];
+        } catch (InvalidConfiguration $failure) {
+            return self::failed($failure, $options, $output);
+        }
 
         return count($addresses) > 1 ? $this->runForEach($addresses, $input, $output) : $this->runOnce($options, $output);
     }
@@ -114,10 +119,18 @@ abstract class ClientCommand extends Command
         try {
             return $this->perform($this->client($options), $options->seconds('timeout'), $options, $output);
         } catch (GoTaskException|InvalidArgumentException|JsonException|ValueError $failure) {
-            $options->flag('json') ? $output->writeln(self::asJson($failure), OutputInterface::OUTPUT_RAW) : self::show($failure, $output);
-
-            return ExitCode::of($failure);
+            return self::failed($failure, $options, $output);
         }
+    }
+
+    /**
+     * @return int the exit code
+     */
+    private static function failed(Throwable $failure, Options $options, OutputInterface $output): int
+    {
+        $options->flag('json') ? $output->writeln(self::asJson($failure), OutputInterface::OUTPUT_RAW) : self::show($failure, $output);
+
+        return ExitCode::of($failure);
     }
 
     private static function show(Throwable $failure, OutputInterface $output): void

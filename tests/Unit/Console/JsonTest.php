@@ -33,6 +33,11 @@ final class JsonTest extends TestCase
         self::assertSame($text, strtr(Json::line((array) Json::parse($text, '')), ['1.5e+300' => '1.5e300']));
     }
 
+    public function testAByteOrderMarkIsNoPartOfIt(): void
+    {
+        self::assertSame([1], Json::parse("\xef\xbb\xbf[1]", 'the argument payload'));
+    }
+
     public function testKeysStayText(): void
     {
         $payload = Json::parse('{"1": [{"0": {}, "a": {"-7": []}}], "b": {"c": 1}}', '');
