@@ -92,6 +92,10 @@ final class ChildProcess
      */
     public static function obstacle(): ?string
     {
+        if (str_starts_with(__DIR__, 'phar://')) {
+            return 'Python can\'t read what is inside of a phar archive: take the folder vendor/reasno/gotask/python out of it and deploy the worker apart'
+                . ' (`PYTHONPATH=python python -m gotask APP`)';
+        }
         $disabled = array_filter(self::NEEDED, static fn (string $name): bool => ! function_exists($name));
 
         return $disabled === [] ? null : 'PHP may start no processes here: take ' . implode(' and ', $disabled)

@@ -5,11 +5,13 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Unit\Process;
 
 use InvalidArgumentException;
+use PharData;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Process\BrokerCommand;
+use Reasno\GoTask\Process\ChildProcess;
 use Reasno\GoTask\Process\ExitStatus;
 use Reasno\GoTask\Process\Unfit;
 use Reasno\GoTask\Process\UnixSocket;
@@ -38,6 +40,27 @@ final class CommandTest extends TestCase
         self::assertSame('b', $command->environment()['A'] ?? null);
         self::assertSame(getenv('PATH'), $command->environment()['PATH'] ?? null);
         self::assertFileExists(BrokerCommand::script());
+    }
+
+    public function testWithinAnArchiveItSaysWhatToDo(): void
+    {
+        $file = sys_get_temp_dir() . '/gotask-' . bin2hex(random_bytes(6)) . '.tar';
+        $root = dirname(__DIR__, 3);
+
+        try {
+            (new PharData($file))->addFile("{$root}/src/Process/ChildProcess.php", 'src/Process/ChildProcess.php');
+            $code = 'require $argv[1] . "/vendor/autoload.php"; require "phar://{$argv[2]}/src/Process/ChildProcess.php";'
+                . 'echo Reasno\GoTask\Process\ChildProcess::obstacle();';
+            $child = ChildProcess::start([PHP_BINARY, '-r', $code, $root, $file]);
+            $said = '';
+            while ($child->isRunning()) {
+                $said .= implode('', $child->read(1.0));
+            }
+            $said .= implode('', $child->read(0.0));
+        } finally {
+            @unlink($file);
+        }
+        self::assertStringContainsString('inside of a phar archive', $said);
     }
 
     public function testWhatIsNotGivenIsLeftToTheBroker(): void
