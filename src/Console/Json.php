@@ -26,6 +26,11 @@ use function strlen;
  */
 final class Json
 {
+    /**
+     * What json_encode() leaves as it is, and a terminal obeys: the control characters U+007F to U+009F, and those that turn the direction of
+     * writing, by which a text shows as another one.
+     */
+    public const UNSEEN = '\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]';
     private const FLAGS = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_PRESERVE_ZERO_FRACTION;
 
     /** Arrays and objects within each other, in what is read. */
@@ -114,10 +119,10 @@ final class Json
             ini_set('serialize_precision', '-1');
         }
 
-        // They can stand within strings only. U+0080 to U+009F are control characters, too, which json_encode() leaves as they are.
+        // They can stand within strings only.
         return (string) preg_replace_callback(
-            '/\x7f|\xc2[\x80-\x9f]/',
-            static fn (array $match): string => sprintf('\u%04x', ord($match[0][strlen($match[0]) - 1])),
+            '/' . self::UNSEEN . '/',
+            static fn (array $match): string => strlen($match[0]) < 3 ? sprintf('\u%04x', ord($match[0][strlen($match[0]) - 1])) : trim((string) json_encode($match[0]), '"'),
             json_encode($value, $flags | JSON_THROW_ON_ERROR, 2 * self::DEPTH),
         );
     }

@@ -38,12 +38,12 @@ final class Terminal
 
     private static function escape(string $text): string
     {
-        // Beside those of ASCII the control characters U+0080 to U+009F; and of what is not UTF-8 all that is not ASCII.
-        $pattern = Json::isText($text) ? '/[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/' : '/[^\x09\x0a\x20-\x7e]/';
+        // Beside those of ASCII what Json::UNSEEN has; and of what is not UTF-8 all that is not ASCII.
+        $pattern = Json::isText($text) ? '/[\x00-\x08\x0b-\x1f]|' . Json::UNSEEN . '/' : '/[^\x09\x0a\x20-\x7e]/';
 
         return OutputFormatter::escape((string) preg_replace_callback(
             $pattern,
-            static fn (array $match): string => sprintf('\x%02x', ord($match[0][strlen($match[0]) - 1])),
+            static fn (array $match): string => strlen($match[0]) < 3 ? sprintf('\x%02x', ord($match[0][strlen($match[0]) - 1])) : trim((string) json_encode($match[0]), '"'),
             $text,
         ));
     }

@@ -70,9 +70,9 @@ class DoctorCommand extends Command
             false => '<fg=red>bad </>',
             null => '<comment>note</comment>',
         };
-        $output->writeln("{$mark} " . Terminal::text($finding->what));
+        $output->writeln("{$mark} " . Terminal::paragraph($finding->what));
         if ($finding->advice !== '') {
-            $output->writeln('     ' . Terminal::text($finding->advice));
+            $output->writeln('     ' . Terminal::paragraph($finding->advice));
         }
     }
 }

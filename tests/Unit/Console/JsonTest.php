@@ -82,9 +82,9 @@ final class JsonTest extends TestCase
 
     public function testNoControlCharacterIsLeft(): void
     {
-        $text = "\x1b[31m\x7f\u{9b}2J";
+        $text = "\x1b[31m\x7f\u{9b}2J\u{202e}\u{2028}\u{2066}";
         foreach ([Json::line([$text => $text]), Json::pretty([$text => $text])] as $json) {
-            self::assertDoesNotMatchRegularExpression('/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/', $json);
+            self::assertDoesNotMatchRegularExpression('/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2[\x80\x81][\xa6-\xae]/', $json);
             self::assertSame([$text => $text], json_decode($json, true));
         }
     }

@@ -8,7 +8,10 @@ use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Console\Application;
+use Reasno\GoTask\Console\Command\DoctorCommand;
 use Reasno\GoTask\Console\ConsoleLogger;
+use Reasno\GoTask\Console\Doctor\Finding;
+use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Testing\FakeGoTask;
@@ -22,7 +25,7 @@ use Symfony\Component\Console\Output\BufferedOutput;
 #[CoversClass(ConsoleLogger::class)]
 final class TerminalTest extends TestCase
 {
-    private const HOSTILE = "\x1b]0;title\x07\u{9b}2J<fg=green>fine</>\r\n12:00:00 error    gotask: forged\x7f";
+    private const HOSTILE = "\x1b]0;title\x07\u{9b}2J<fg=green>fine</>\u{202e}\r\n12:00:00 error    gotask: forged\x7f";
 
     #[DataProvider('commands')]
     public function testNothingThatAWorkerSaysIsACommandToTheTerminal(string $command): void
@@ -88,10 +91,24 @@ final class TerminalTest extends TestCase
         self::assertSame('\xff\xc3x', Terminal::text("\xff\xc3x"));
     }
 
+    public function testAWorkersFailureIsNoFindingOfDoctors(): void
+    {
+        $output = new BufferedOutput();
+        $doctor = new class extends DoctorCommand {
+            protected function examine(Options $options): array
+            {
+                return [new Finding(false, "the worker does not start: x\nok   all is well", "mend it\nok   all is well")];
+            }
+        };
+        $doctor->run(new ArrayInput([]), $output);
+
+        self::assertStringNotContainsString("\nok ", $output->fetch());
+    }
+
     private static function assertPlain(string $shown): void
     {
         // Colours of our own are all that is left.
         $rest = (string) preg_replace('/\x1b\[[\d;]*m/', '', $shown);
-        self::assertDoesNotMatchRegularExpression('/[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/', $rest, (string) json_encode($rest));
+        self::assertDoesNotMatchRegularExpression('/[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2[\x80\x81][\xa6-\xae]/', $rest, (string) json_encode($rest));
     }
 }
