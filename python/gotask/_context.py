@@ -55,7 +55,10 @@ class CurrentCall:
 
 
 def current_call() -> CurrentCall:
-    """The call that the calling method runs for. RuntimeError outside of one, as in a thread that the method started."""
+    """The call that the calling method runs for. RuntimeError outside of one.
+
+    A thread of a sync method's gets the call that runs at that moment: one that may outlast its own is to be given the object.
+    """
     is_sync = running_sync.job is not None
     job = running_sync.job or running_async.get()
     if job is None:

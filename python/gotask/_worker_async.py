@@ -128,6 +128,7 @@ class AsyncWorker:
 
     def _listen(self) -> None:
         """Watches the lanes that it may take a call from now."""
+        self._stay_out()
         running = len(self._running)
         if not running and self._yielding:
             self._yielding = False
@@ -149,6 +150,7 @@ class AsyncWorker:
 
     def _receive(self, lane: socket.socket) -> tuple[bytes, int]:
         """The next message as of receive(); empty where another worker was quicker, too."""
+        self._stay_out()
         if lane.fileno() < 0:
             return b"", -1
         try:
@@ -170,6 +172,7 @@ class AsyncWorker:
     # -- what the broker asks -----------------------------------------------------------------------------------------
 
     def _asked(self) -> None:
+        self._stay_out()
         while True:
             try:
                 request = self._channel.receive()
@@ -208,6 +211,11 @@ class AsyncWorker:
     def _forked(self) -> None:
         self._is_forked, self._forker = True, running_async.get()
         self._loop.call_soon(_end_child)
+
+    def _stay_out(self) -> None:
+        """Ends a process that a method has forked: calls, and what the loop watches, are its parent's."""
+        if self._is_forked:
+            _end_child()
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
@@ -257,8 +265,7 @@ class AsyncWorker:
         task.add_done_callback(self._done)
 
     async def _run(self, running: _Running) -> None:
-        if self._is_forked:
-            _end_child()
+        self._stay_out()
         job = running.job
         running.began = time.monotonic()
         if job.deadline and job.deadline <= running.began:
@@ -269,8 +276,8 @@ class AsyncWorker:
             self._answer(running, reply)
 
     def _answer(self, running: _Running, reply: list[Buffer]) -> None:
-        if self._is_forked and running.job is not self._forker:
-            _end_child()
+        if running.job is not self._forker:
+            self._stay_out()
         if running.patience is not None:
             running.patience.cancel()
         took = time.monotonic() - running.began

@@ -20,6 +20,7 @@ from gotask._lane import Lane
 from gotask._queue import Call, CallQueue
 
 from .chaos.system import eventually
+from .compiled import sources_only
 from .peer import BrokerProcess, Peer
 
 APP = """
@@ -236,6 +237,7 @@ def test_a_worker_that_gave_up_its_privileges_gets_large_payloads(tmp_path: Path
     assert stage.broker.end() == 0
 
 
+@sources_only
 def test_what_is_being_revoked_as_the_last_worker_dies_is_answered_before_the_next_one_is_there() -> None:
     """The worker's death puts the call back into the queue, where nobody takes it for now."""
     loop = asyncio.new_event_loop()
