@@ -410,6 +410,12 @@ class Connection(asyncio.Protocol):
                     segment.close()
                 raise ProtocolError(f"a ping of {size} bytes: at most {MAX_PING} are allowed")
             self._send(encode(CONTROL, frame.options, frame.payload, PONG))
+        elif frame.stream & STOP and frame.options[1:] == (1,):
+            # Its caller's time is over, which it could not tell with the call: what becomes of it is still waited for.
+            call = self._calls.get(frame.options[0])
+            if call is not None and not call.notify:
+                call.deadline = self._now
+                self._broker.cancelled(call)
         elif frame.stream & STOP and frame.options:
             call = self._calls.pop(frame.options[0], None)
             if call is not None:

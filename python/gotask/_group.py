@@ -87,12 +87,12 @@ class WorkerGroup:
         return True
 
     def cancel(self, call: Call) -> None:
-        """Ends a call that nobody waits for any more, whether it waits, has been sent or runs."""
+        """Ends a call that nobody waits for any more, or whose time is over, whether it waits, has been sent or runs."""
+        late = 0 < call.deadline <= time.monotonic()
         for number, lane in enumerate(self.lanes):
             if lane.queue.remove(call):
-                call.release()
+                self.expired(call) if late else call.release()
             elif lane.sent.get(call.number) is call:
-                late = 0 < call.deadline <= time.monotonic()
                 self.deadlines.stop(call, number, DEADLINE if late else CANCELLED)
 
     def hold(self, owner: Connection) -> None:

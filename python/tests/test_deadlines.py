@@ -86,6 +86,24 @@ def test_it_ends_by_its_deadline_and_capacity_is_back(
     assert [peer.result(sequence) for sequence in running] == ["0", "1"]
 
 
+@pytest.mark.parametrize("method", ["Sync.clean_up", "Async.clean_up"])
+def test_a_caller_may_say_afterwards_that_its_time_is_over(
+    broker: BrokerProcess, tmp_path: Path, method: str
+) -> None:
+    peer = connect(broker)
+    calls = [peer.send(method, str(tmp_path / name)) for name in "ab"]
+    assert eventually(lambda: all((tmp_path / f"{name}.begun").exists() for name in "ab"))
+    if method == "Sync.clean_up":
+        calls.append(peer.send(method, str(tmp_path / "c")))  # for which there is no worker
+    for sequence in reversed(calls):
+        peer.socket.sendall(wire.encode(wire.CONTROL, (sequence, 1), b"", wire.STOP))
+    errors = list(map(peer.result, calls))
+    assert {error["code"] for error in errors} == {"deadline_exceeded"}
+    assert all("in clean_up" in error["data"]["stack"] for error in errors[:2])
+    assert not errors[2:] or errors[2]["message"].endswith("; it has not run")
+    assert not (tmp_path / "c.begun").exists()
+
+
 def test_an_interrupted_method_cleans_up_and_its_worker_goes_on(
     broker: BrokerProcess, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ abstract class Outstanding
         $this->sequence = $call->sequence = $sequence;
         $call->start = $this->appended;
         $call->large = 0;
+        $call->isUntimed = false;
         $this->pending[$sequence] = $call;
         if ($call->deadline < $this->earliest) {
             $this->earliest = $call->deadline;

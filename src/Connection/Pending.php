@@ -45,6 +45,9 @@ final class Pending
     /** How often it has been made again because it had certainly not run. */
     public int $resends = 0;
 
+    /** Whether it was sent without its time, which only a broker understands, and the broker has not been told of it since. */
+    public bool $isUntimed = false;
+
     /** Whether the caller has given it up, at whatever moment. */
     public bool $cancelled = false;
 

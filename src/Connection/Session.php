@@ -13,6 +13,7 @@ use Reasno\GoTask\Goridge\OversizedFrame;
 use Reasno\GoTask\Goridge\Stream;
 
 use function array_map;
+use function array_values;
 use function count;
 use function implode;
 use function intdiv;
@@ -111,9 +112,12 @@ final class Session extends Outstanding
     public function call(Pending $call, int $now): string
     {
         $this->take($call);
-        $frame = $this->peer === Peer::Broker
-            ? Frame::call($call->sequence, $call->method, $call->codec, $call->body, intdiv($call->deadline - $now, 1_000_000), $call->callFlags)
-            : Frame::call($call->sequence, $call->method, $call->codec, $call->body);
+        if ($this->peer === Peer::Broker) {
+            $frame = Frame::call($call->sequence, $call->method, $call->codec, $call->body, intdiv($call->deadline - $now, 1_000_000), $call->callFlags);
+        } else {
+            $call->isUntimed = true;
+            $frame = Frame::call($call->sequence, $call->method, $call->codec, $call->body);
+        }
         $this->appended += strlen($frame);
 
         return $frame;
@@ -128,9 +132,12 @@ final class Session extends Outstanding
     {
         $this->take($call);
         $length = strlen($call->body) + strlen($call->tail);
-        $head = $this->peer === Peer::Broker
-            ? Frame::callHead($call->sequence, $call->method, $call->codec, $length, intdiv($call->deadline - $now, 1_000_000), $call->callFlags)
-            : Frame::callHead($call->sequence, $call->method, $call->codec, $length);
+        if ($this->peer === Peer::Broker) {
+            $head = Frame::callHead($call->sequence, $call->method, $call->codec, $length, intdiv($call->deadline - $now, 1_000_000), $call->callFlags);
+        } else {
+            $call->isUntimed = true;
+            $head = Frame::callHead($call->sequence, $call->method, $call->codec, $length);
+        }
         $call->large = strlen($head) + $length;
         $this->appended += $call->large;
         if ($call->tail === '') {
@@ -226,7 +233,8 @@ final class Session extends Outstanding
     }
 
     /**
-     * Ends the calls whose time is over. A broker ends them by itself, and is given a moment to say so.
+     * Ends the calls whose time is over. A broker ends them by itself, or is told to where the call had left before it was known and so
+     * without its time; either way it is given a moment to say so.
      *
      * @param int $now hrtime() in ns
      */
@@ -238,7 +246,13 @@ final class Session extends Outstanding
             $until = $call->deadline;
             // It can't answer what it has not got.
             if ($this->peer === Peer::Broker && $call->start + max(1, $call->large) <= $written) {
-                $until = min($until, PHP_INT_MAX - self::LAST_WORD) + self::LAST_WORD;
+                if ($call->isUntimed && $until <= $now) {
+                    $call->isUntimed = false;
+                    $this->append(self::stop($call->sequence, 1));
+                }
+                if (! $call->isUntimed) {
+                    $until = min($until, PHP_INT_MAX - self::LAST_WORD) + self::LAST_WORD;
+                }
             }
             if ($until <= $now) {
                 $this->cancel($call, Outcome::Expired);
@@ -386,12 +400,15 @@ final class Session extends Outstanding
         $this->greeting = $hello->reply;
         $this->maxPayload = min($limit, $this->maxPayload);
         if ($givenUp !== []) {
-            $this->append(implode('', array_map(self::stop(...), $givenUp)));
+            $this->append(implode('', array_map(static fn (int $sequence): string => self::stop($sequence), $givenUp)));
         }
     }
 
-    private static function stop(int $sequence): string
+    /**
+     * @param int ...$late 1: its time is over, and what becomes of it is waited for; none: it is given up
+     */
+    private static function stop(int $sequence, int ...$late): string
     {
-        return Frame::encode(Flag::CONTROL, [$sequence], '', Stream::STOP);
+        return Frame::encode(Flag::CONTROL, [$sequence, ...array_values($late)], '', Stream::STOP);
     }
 }

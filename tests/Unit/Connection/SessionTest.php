@@ -271,6 +271,25 @@ final class SessionTest extends TestCase
         self::assertGreaterThan(0, $session->outbox->length, 'the broker is told');
     }
 
+    public function testABrokerIsToldThatTheTimeIsOverOfACallThatLeftBeforeItWasKnown(): void
+    {
+        $session = new Session(1000);
+        $call = self::pending('early', self::SECOND);
+        $session->call($call, 0);
+        $session->greet($hello = self::pending(Session::HELLO));
+        $session->outbox->clear();
+        $session->receive(self::reply($hello, (string) json_encode(self::BROKER)));
+
+        $session->expire(intdiv(self::SECOND, 2));
+        self::assertSame([0, self::SECOND], [$session->outbox->length, $session->earliest]);
+        $session->expire(self::SECOND);
+        $told = self::frame($session->outbox->next());
+        self::assertSame([Stream::STOP, [$call->sequence, 1]], [$told->stream, $told->options]);
+        self::assertSame([Outcome::Waiting, intdiv(self::SECOND * 6, 5)], [$call->outcome, $session->earliest]);
+        $session->expire($session->earliest);
+        self::assertSame(Outcome::Expired, $call->outcome);
+    }
+
     public function testALostConnectionTellsWhichCallsHadBeenSent(): void
     {
         $session = new Session(1000);
