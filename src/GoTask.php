@@ -6,6 +6,7 @@ namespace Reasno\GoTask;
 
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\ParallelFailed;
+use ValueError;
 
 /**
  * Calls methods of a Python worker.
@@ -60,6 +61,7 @@ interface GoTask
      * @param bool $throw false: the exception of a call that fails stands in the place of its result
      * @return array<TKey, mixed> the results, under the keys of the calls and in their order
      * @throws ParallelFailed when all have ended and one has failed; it holds the results and the errors
+     * @throws ValueError when a call is no such pair, or two of them have one key (`yield from` numbers each source anew); those under way are cancelled
      */
     public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array;
 
