@@ -224,11 +224,15 @@ def test_large_results_that_nobody_reads_hold_few_descriptors(
     assert all(segment.fd < 0 for segment in segments)
 
 
-def test_who_reads_keeps_its_large_results_whatever_others_leave_unread(broker: Broker) -> None:
+def test_who_reads_keeps_its_large_results_whatever_others_leave_unread(
+    broker: Broker, loop: asyncio.AbstractEventLoop
+) -> None:
     broker.unread = 2**40
     connection, transport = connect(broker)
     reply = wire.encode(wire.RAW, (1, 1), b"m" + bytes(MIB))
     assert connection.answer(outstanding(connection, 1), memoryview(reply), Segment(1))
+    while not transport.replies:
+        turn(loop)
     assert transport.replies[0].payload == b"m" + bytes(MIB)
 
 

@@ -169,7 +169,8 @@ abstract class ClientContract extends RuntimeTestCase
                 }
             }
             $observer = new Client($this->peer->address);
-            self::assertCount(3, (array) $observer->call('Cancelled:3', null, 2.0));
+            // Told of each that it is late, and, as nothing came of that in time, that it is given up.
+            self::assertCount(3, array_unique((array) $observer->call('Cancelled:6', null, 2.0)));
         });
     }
 
