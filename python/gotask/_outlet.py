@@ -97,12 +97,13 @@ class Outlet:
                 break
             if not self._backlog and self._dropped:
                 self._say_dropped()
-        if not self._backlog and self._watching and self._loop is not None:
-            self._loop.remove_writer(self._fd)
-            self._watching = False
+        if not self._backlog:
+            self._unwatch()
 
     def close(self) -> None:
         """Writes what waits, but for a reader that takes nothing for half a second. Nothing is written afterwards."""
+        self._unwatch()  # the loop may go on for a while, and must not watch what is closed
+        self._loop = None
         self.flush()
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
@@ -118,6 +119,11 @@ class Outlet:
         if self._is_own:
             os.close(self._fd)
             self._fd = -1
+
+    def _unwatch(self) -> None:
+        if self._watching and self._loop is not None:
+            self._loop.remove_writer(self._fd)
+            self._watching = False
 
     def _say_dropped(self) -> None:
         """Once there is room to: what comes then follows."""

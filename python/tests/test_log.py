@@ -124,6 +124,24 @@ def test_what_peers_can_cause_as_often_as_they_like_is_counted(capfd: pytest.Cap
 # -- a reader that does not read ----------------------------------------------------------------------------------------
 
 
+def test_what_an_outlet_closes_is_watched_by_no_loop_any_more() -> None:
+    reading, writing = os.pipe()
+    loop = asyncio.new_event_loop()
+    try:
+        outlet = Outlet(writing, lambda pieces, size: b"")
+        outlet.attach(loop)
+        for _ in range(200):
+            outlet.write(bytes(1000))
+        watched = outlet._fd
+        assert watched in {key.fd for key in loop._selector.get_map().values()}  # type: ignore[attr-defined]
+        outlet.close()
+        assert watched not in {key.fd for key in loop._selector.get_map().values()}  # type: ignore[attr-defined]
+    finally:
+        loop.close()
+        os.close(reading)
+        os.close(writing)
+
+
 @pytest.mark.parametrize("kind", ["pipe", "socket", "terminal"])
 def test_an_outlet_never_waits_and_says_what_it_dropped(kind: str) -> None:
     if kind == "pipe":

@@ -56,8 +56,7 @@ final class StreamConnector
         $warning = '';
         $stream = Quietly::call(static function () use ($address, $tls, $timeout, $wait, &$code, &$message): mixed {
             return stream_socket_client(
-                // TLS begins once it is connected, so that only those wait for it who want to.
-                $address->tls ? 'tcp' . substr((string) $address, 3) : (string) $address,
+                $wait ? self::target($address) : self::single($address),
                 $code,
                 $message,
                 $timeout,
@@ -71,6 +70,25 @@ final class StreamConnector
         self::checkOwner($address);
 
         return $stream;
+    }
+
+    /**
+     * TLS begins once it is connected, so that only those wait for it who want to.
+     */
+    private static function target(Address $address): string
+    {
+        return $address->tls ? 'tcp' . substr((string) $address, 3) : (string) $address;
+    }
+
+    /**
+     * The same with the IPv4 address of a name that has one. PHP tries all of a name's addresses only where it waits, and else the first:
+     * for `localhost` often ::1, where a worker that listens on that name does not.
+     */
+    private static function single(Address $address): string
+    {
+        $addresses = $address->isUnix() || ! function_exists('gethostbynamel') ? false : gethostbynamel($address->host);
+
+        return $addresses === false || $addresses === [] ? self::target($address) : "tcp://{$addresses[0]}:{$address->port}";
     }
 
     /**

@@ -170,7 +170,7 @@ abstract class ClientContract extends RuntimeTestCase
             }
             $observer = new Client($this->peer->address);
             // Told of each that it is late, and, as nothing came of that in time, that it is given up.
-            self::assertCount(3, array_unique((array) $observer->call('Cancelled:6', null, 2.0)));
+            self::assertCount(3, array_unique((array) $observer->call('Cancelled:6', null, 2.0), SORT_REGULAR));
         });
     }
 
