@@ -71,7 +71,7 @@ class Broker:
         self._on_ready = on_ready
         self._connections: set[Connection] = set()
         self._catalogue = Catalogue([])
-        self._methods: dict[int, bytes] = {}  # the answer to GoTask.Methods, by codec
+        self._answers: dict[tuple[str, int], bytes] = {}  # what all are told alike, by method and codec
         # Names of the methods that a caller may call again when it has lost their answer; None: too many to be told.
         self.idempotent: list[str] | None = None
         self._draining = False
@@ -249,27 +249,35 @@ class Broker:
                     f"a body of {len(body)} bytes for GoTask.Hello: at most {MAX_HELLO} are allowed"
                 )
             call.owner.hello(decode(codec, body))
-            hello: dict[str, Any] = {
-                "protocol": 1,
-                "peer": "python",
-                "version": VERSION,
-                "max_payload": self.config.max_payload,
-                "pid": os.getpid(),
-            }
-            if self.idempotent is not None:
-                hello["idempotent"] = self.idempotent
-            return encode(codec, hello)
+            return self._answer_to_all(name, codec)
         if name == "GoTask.Methods":
-            known = self._methods.get(codec)
-            if known is None:
-                known = self._methods[codec] = encode(codec, self._catalogue.descriptions)
-            return known
+            return self._answer_to_all(name, codec)
         if name == "GoTask.Status":
             return encode(codec, self._status())
         raise MethodNotFound(
             f"there is no method {name}; the broker's own are {', '.join(SYSTEM_METHODS)}",
             {"nearest": list(SYSTEM_METHODS)},
         )
+
+    def _answer_to_all(self, name: str, codec: int) -> bytes:
+        """The body of the reply to Hello or Methods: encoded once for each generation, as some callers ask with each call."""
+        known = self._answers.get((name, codec))
+        if known is None:
+            content: Any = self._hello() if name == "GoTask.Hello" else self._catalogue.descriptions
+            known = self._answers[name, codec] = encode(codec, content)
+        return known
+
+    def _hello(self) -> dict[str, Any]:
+        hello: dict[str, Any] = {
+            "protocol": 1,
+            "peer": "python",
+            "version": VERSION,
+            "max_payload": self.config.max_payload,
+            "pid": os.getpid(),
+        }
+        if self.idempotent is not None:
+            hello["idempotent"] = self.idempotent
+        return hello
 
     def _status(self) -> dict[str, Any]:
         return {
@@ -309,7 +317,7 @@ class Broker:
     def _serve(self, generation: Generation) -> None:
         """From now on calls go to this generation."""
         self._catalogue = Catalogue(generation.describe())
-        self._methods.clear()
+        self._answers.clear()
         self.routes.clear()
         names = [method["name"] for method in self._catalogue.descriptions if method["idempotent"]]
         self.idempotent = names if sum([len(name) + 8 for name in names]) <= MAX_IDEMPOTENT else None

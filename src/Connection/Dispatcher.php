@@ -71,6 +71,9 @@ final class Dispatcher
     /** What the last broker that was lost had said when it was greeted. */
     private string $greeting = '';
 
+    /** What that says of methods. */
+    private ?Methods $told = null;
+
     /** Why no connection could be opened when that was last tried. */
     private null|ConnectFailed|DeadlineExceeded|NotAuthorized|WorkerStartFailed $outage = null;
 
@@ -388,8 +391,9 @@ final class Dispatcher
     private function mayBeIdempotent(Pending $call): bool
     {
         $session = $call->connection?->session;
-        if ($session?->peer === Peer::Broker) {
+        if ($session?->peer === Peer::Broker && $session->greeting !== $this->greeting) {
             $this->greeting = $session->greeting;
+            $this->told = Methods::told($this->greeting);
         }
         if (str_starts_with($call->method, 'GoTask.')) {
             return true;
@@ -398,7 +402,7 @@ final class Dispatcher
             return false;
         }
 
-        return Methods::told($this->greeting)?->isIdempotent($call->method) ?? true;
+        return $this->told?->isIdempotent($call->method) ?? true;
     }
 
     /**

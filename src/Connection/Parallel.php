@@ -191,15 +191,24 @@ final class Parallel
      */
     private function receive(): void
     {
+        foreach ($this->connections() as $connection) {
+            $connection->receiveNow();
+        }
+    }
+
+    /**
+     * @return array<int, Connection> those that the calls of the window are on
+     */
+    private function connections(): array
+    {
         $connections = [];
         foreach ($this->window as $call) {
             if ($call->connection !== null) {
                 $connections[spl_object_id($call->connection)] = $call->connection;
             }
         }
-        foreach ($connections as $connection) {
-            $connection->receiveNow();
-        }
+
+        return $connections;
     }
 
     /**
@@ -239,13 +248,7 @@ final class Parallel
     private function advanceWatched(Runtime $runtime): void
     {
         $latch = $this->latch = $runtime->latch() ?? throw new LogicException('Nobody can wait here.');
-        $connections = [];
-        foreach ($this->window as $call) {
-            if ($call->connection !== null) {
-                $connections[spl_object_id($call->connection)] = $call->connection;
-            }
-        }
-        foreach ($connections as $connection) {
+        foreach ($this->connections() as $connection) {
             $connection->flush();
         }
         foreach ($this->window as $call) {
