@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console\Command;
 
+use Reasno\GoTask\Connection\Quietly;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Process\ChildProcess;
@@ -38,12 +39,13 @@ class InstallCommand extends Command
         $requirements = $absolute($options->text('requirements'));
         $wheels = $absolute($options->text('wheels'));
         $python = $options->text('python') ?? 'python3';
-        if (ChildProcess::obstacle() !== null || ! @is_file($requirements)) {
-            $output->writeln('<fg=red>' . (ChildProcess::obstacle() ?? "there is no {$requirements}") . '</>');
+        $obstacle = ChildProcess::obstacle() ?? (Quietly::call(static fn () => is_file($requirements)) ? null : "there is no {$requirements}");
+        if ($obstacle !== null) {
+            $output->writeln("<fg=red>{$obstacle}</>");
 
             return ExitCode::FAILED;
         }
-        if (! @is_file("{$venv}/bin/python") && ! $this->run_([$python, '-m', 'venv', $venv], $output)) {
+        if (! Quietly::call(static fn () => is_file("{$venv}/bin/python")) && ! $this->run_([$python, '-m', 'venv', $venv], $output)) {
             $output->writeln("<fg=red>{$python} can't make a virtual environment</>; on Debian and Ubuntu: apt-get install python3-venv");
 
             return ExitCode::FAILED;
