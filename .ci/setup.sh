@@ -42,7 +42,7 @@ php_fits() {
 # Whether a package would bring nothing: it is installed, or what it has is there by other ways, such as another PHP or a virtual environment.
 is_there() {
     case $1 in
-        openssl | valgrind | gcc | unzip | composer) command -v "$1" >/dev/null && return ;;
+        openssl | valgrind | unzip | composer) command -v "$1" >/dev/null && return ;;
         # Another PHP takes no extension of Debian's.
         php-msgpack) [ -n "$php" ] && ! is_debians_php && return ;;
         php*) [ -n "$php" ] && return ;;

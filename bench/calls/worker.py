@@ -2,11 +2,11 @@
 
 import sys
 
-from gotask import _protocol as wire
-from gotask._codec import encode
-from gotask._protocol import Frame
-from gotask._registry import Registry
-from gotask._runner import Runner, make_job
+from gotask.app.registry import Registry
+from gotask.app.runner import Runner, make_job
+from gotask.wire import frames as wire
+from gotask.wire.codec import encode
+from gotask.wire.frames import Frame
 
 
 def hi(value: object) -> object:

@@ -47,12 +47,6 @@ class Context:
                 return candidate
         raise SystemExit("no Python with msgpack: set GOTASK_PYTHON")
 
-    @cached_property
-    def core(self) -> str:
-        """Whether the core of broker and worker is compiled, as gotask._compiled says it."""
-        program = "import sys; sys.path.insert(0, sys.argv[1]); from gotask import _compiled; print(_compiled.state)"
-        return self.output(self.python, "-c", program, str(ROOT / "python")) or "unknown"
-
     def skip(self, what: str, why: str) -> None:
         if what not in self.skipped:
             self.skipped[what] = why

@@ -35,7 +35,6 @@ def describe(context: Context) -> dict[str, str]:
         "Load before": load(),
         "PHP": context.output(context.php, "-r", PHP_VERSIONS) or "none",
         "Python": context.output(context.python, "-c", PYTHON_VERSIONS) or "none",
-        "Compiled core": context.core,
         "Command": shlex.join(["bench/run", *sys.argv[1:]]),
         "Rounds": f"{context.rounds} of {context.seconds:g} s for each, taking turns",
     }

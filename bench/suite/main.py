@@ -13,14 +13,13 @@ from . import machine
 from .context import ROOT, Context
 from .processes import Failed, stop_all
 from .report import Report
-from .rows import bulk, compiled, curves, hyperf, pinned, plain, startup, swoole, work
+from .rows import bulk, curves, hyperf, pinned, plain, startup, swoole, work
 
 PARTS: dict[str, Callable[[Context, Report], None]] = {
     "hyperf": hyperf.measure,
     "swoole": swoole.measure,
     "plain": plain.measure,
     "pinned": pinned.measure,
-    "compiled": compiled.measure,
     "work": work.measure,
     "quick": work.quick,
     "bulk": bulk.measure,

@@ -14,10 +14,12 @@
 
 from __future__ import annotations
 
-from . import _compiled  # noqa: F401 first of all: it decides where the others come from
-from ._context import CurrentCall, current_call
-from ._decorators import method, service
-from ._errors import (
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .app.context import CurrentCall, current_call
+from .app.decorators import method, service
+from .app.registry import register
+from .errors import (
     Cancelled,
     ConnectFailed,
     ConnectionLost,
@@ -37,17 +39,13 @@ from ._errors import (
     Unavailable,
     WorkerCrashed,
 )
-from ._registry import register
-from ._version import VERSION as __version__
+from .version import VERSION as __version__
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
-
-    from ._async_client import AsyncClient
-    from ._client import Args, Client
-    from ._interrupts import Interrupted
-    from ._tls import Tls
+    from .client.aio import AsyncClient
+    from .client.sync import Args, Client
+    from .worker.interrupts import Interrupted
+    from .wire.tls import Tls
 
 __all__ = [
     "Args",
@@ -86,19 +84,19 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # The clients are for programs that call; a worker, which is called, need not import them.
     if name in ("Args", "Client"):
-        from . import _client
+        from .client import sync
 
-        return getattr(_client, name)
+        return getattr(sync, name)
     if name == "Interrupted":
-        from ._interrupts import Interrupted
+        from .worker.interrupts import Interrupted
 
         return Interrupted
     if name == "AsyncClient":
-        from ._async_client import AsyncClient
+        from .client.aio import AsyncClient
 
         return AsyncClient
     if name == "Tls":
-        from ._tls import Tls
+        from .wire.tls import Tls
 
         return Tls
     raise AttributeError(f"module 'gotask' has no attribute {name!r}")
@@ -113,11 +111,11 @@ def run() -> NoReturn:
     import os
     import sys
 
-    from . import _loader
-    from ._place import working_directory
+    from .app import loader
+    from .broker.environment import working_directory
 
-    if _loader.hosts_app:
-        raise RuntimeError(_loader.missing_guard(sys._getframe(1)))
+    if loader.hosts_app:
+        raise RuntimeError(loader.missing_guard(sys._getframe(1)))
     program = getattr(sys.modules["__main__"], "__file__", None)
     if program is None:
         raise RuntimeError("gotask.run() needs a program in a file: write one, or use python -m gotask APP")
@@ -126,4 +124,4 @@ def run() -> NoReturn:
     program, here = os.path.abspath(program), os.getcwd() + os.sep
     if program.startswith(here):
         program = os.path.join(working_directory(os.environ), program[len(here) :])
-    os.execv(sys.executable, [sys.executable, _loader.MAIN, program, *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, loader.MAIN, program, *sys.argv[1:]])

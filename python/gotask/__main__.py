@@ -22,15 +22,15 @@ if __name__ == "__main__":
         # importable is the package that it is.
         has_folder = not (sys.flags.isolated or getattr(sys.flags, "safe_path", False))
         sys.path[: int(has_folder)] = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
-    from gotask import _signals
+    from gotask.ipc import signals
 
     if sys.argv[1:2] == ["--worker"]:
-        _signals.reset_in_worker()
-        from gotask._worker import leave, main
+        signals.reset_in_worker()
+        from gotask.worker.main import leave, main
 
         leave(main())
     else:
-        _signals.reset_in_broker()
-        from gotask._cli import main
+        signals.reset_in_broker()
+        from gotask.cli import main
 
         sys.exit(main())

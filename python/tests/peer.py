@@ -16,8 +16,8 @@ from typing import Any
 
 import msgpack
 
-from gotask import _protocol as wire
-from gotask._protocol import Decoder, Frame
+from gotask.wire import frames as wire
+from gotask.wire.frames import Decoder, Frame
 
 PACKAGE = Path(__file__).parents[1]
 APPS = Path(__file__).parent / "apps"

@@ -20,15 +20,14 @@ from typing import Any
 
 import pytest
 
-from gotask import _key
-from gotask import _protocol as wire
-from gotask._access import is_loopback
-from gotask._async_client import AsyncClient
-from gotask._client import Client
-from gotask._errors import ConnectFailed, GoTaskError, NotAuthorized
-from gotask._gate import MAX_LEAVING, MAX_WAITING, Lobby
-from gotask._key import Key
-from gotask._tls import Tls
+from gotask.broker.access import is_loopback
+from gotask.broker.handshake import MAX_LEAVING, MAX_WAITING, PendingPeers
+from gotask.client.aio import AsyncClient
+from gotask.client.sync import Client
+from gotask.errors import ConnectFailed, GoTaskError, NotAuthorized
+from gotask.wire import frames as wire
+from gotask.wire.handshake import CALLER, Key
+from gotask.wire.tls import Tls
 
 from .certificates import Certificates
 from .peer import APPS, PACKAGE, BrokerProcess, Peer
@@ -165,7 +164,7 @@ def test_a_proof_that_is_sent_several_times_leaves_nothing_behind() -> None:
         peer = Peer(process.address, hello=False)
         nonce = "11" * 32
         said = json.loads(peer.call_raw("GoTask.Hello", json.dumps({"nonce": nonce}).encode(), wire.JSON))
-        proof = Key(KEY).proof(_key.CALLER, bytes.fromhex(nonce), bytes.fromhex(said["nonce"]))
+        proof = Key(KEY).proof(CALLER, bytes.fromhex(nonce), bytes.fromhex(said["nonce"]))
         body = b"GoTask.Authenticate" + json.dumps({"proof": proof}).encode()
         peer.socket.sendall(b"".join(wire.encode(wire.JSON, (sequence, 19), body) for sequence in (2, 3, 4)))
         assert b"calls came before" in peer.reply(2).payload
@@ -204,7 +203,7 @@ def test_a_proof_is_worth_nothing_on_another_connection(keyed: BrokerProcess) ->
     for _ in range(2):
         peer = Peer(keyed.address, hello=False)
         said = json.loads(peer.call_raw("GoTask.Hello", json.dumps({"nonce": nonce}).encode(), wire.JSON))
-        proof = Key(KEY).proof(_key.CALLER, bytes.fromhex(nonce), bytes.fromhex(said["nonce"]))
+        proof = Key(KEY).proof(CALLER, bytes.fromhex(nonce), bytes.fromhex(said["nonce"]))
         seen.append((peer, proof))
     (first, used), (second, _) = seen
     body = json.dumps({"proof": used}).encode()
@@ -500,28 +499,28 @@ def test_peers_that_were_turned_away_keep_no_descriptor(certificates: Certificat
 class Guest:
     """One whose descriptor is closed some time after it was turned away."""
 
-    def __init__(self, lobby: Lobby) -> None:
-        self.lobby = lobby
+    def __init__(self, pending: PendingPeers) -> None:
+        self.pending = pending
 
     def turn_away(self, reason: str) -> None:
-        self.lobby.turned_away(self)
+        self.pending.turned_away(self)
 
 
 def test_whoever_has_to_go_counts_until_it_is_gone() -> None:
-    lobby = Lobby()
-    guests = [Guest(lobby) for _ in range(MAX_WAITING + MAX_LEAVING)]
+    pending = PendingPeers()
+    guests = [Guest(pending) for _ in range(MAX_WAITING + MAX_LEAVING)]
     full = []
     for guest in guests:
-        full.append(lobby.is_full)
-        lobby.enter(guest)
-    full.append(lobby.is_full)
-    assert full.index(True) == len(guests) == len(lobby)
-    lobby.leave(guests[0])
-    full.append(lobby.is_full)
+        full.append(pending.is_full)
+        pending.enter(guest)
+    full.append(pending.is_full)
+    assert full.index(True) == len(guests) == len(pending)
+    pending.leave(guests[0])
+    full.append(pending.is_full)
     assert not full[-1]
     for guest in guests:
-        lobby.leave(guest)
-    assert len(lobby) == 0
+        pending.leave(guest)
+    assert len(pending) == 0
 
 
 def test_tls_alone_lets_nobody_in_from_the_network(certificates: Certificates) -> None:
@@ -541,12 +540,12 @@ def call_as(uid: int, address: str) -> str:
     """The result of a call by another user, or the error."""
     program = (
         f"import os, sys; os.setgroups([]); os.setgid({uid}); os.setuid({uid})\n"
-        f"from gotask._client import Client\nfrom gotask._errors import GoTaskError\n"
+        f"from gotask.client.sync import Client\nfrom gotask.errors import GoTaskError\n"
         f"try: print(Client({address!r}).call('App.hi', 'x'))\n"
         "except GoTaskError as error: print(type(error).__name__, error)\n"
     )
     # Imported before the user changes: the package's folder may be this one's alone.
-    program = "import gotask._client, gotask._session, encodings.idna\n" + program
+    program = "import gotask.client.sync, gotask.client.session, encodings.idna\n" + program
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=PACKAGE, capture_output=True, text=True, timeout=60
     )

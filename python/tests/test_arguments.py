@@ -12,9 +12,9 @@ from typing import Any, NewType, Optional, TypedDict
 import pytest
 from hypothesis import given, strategies as st
 
-from gotask._arguments import Args
-from gotask._errors import ArgumentMismatch, error_body
-from gotask._registry import Method, Registry
+from gotask.app.arguments import Args
+from gotask.app.registry import Method, Registry
+from gotask.errors import ArgumentMismatch, error_body
 
 
 def bound(function: Callable[..., Any]) -> Method:

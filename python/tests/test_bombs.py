@@ -15,8 +15,8 @@ import msgpack
 import pytest
 
 import gotask
-from gotask._codec import FEW, JSON, MAX_ELEMENTS, MSGPACK, SMALL, _has_few, decode
-from gotask._errors import InvalidRequest
+from gotask.errors import InvalidRequest
+from gotask.wire.codec import FEW, JSON, MAX_ELEMENTS, MSGPACK, SMALL, _has_few, decode
 
 from .peer import PACKAGE
 
@@ -57,7 +57,7 @@ JSON_BOMBS: dict[str, Callable[[], bytes]] = {
 def refusal(flag: int, body: bytes, limit: int = 1536 * MIB) -> str:
     """The error of a process that may have no more than `limit` bytes."""
     program = (
-        f"import sys\nfrom gotask._codec import decode\nfrom gotask._errors import InvalidRequest\n"
+        f"import sys\nfrom gotask.wire.codec import decode\nfrom gotask.errors import InvalidRequest\n"
         f"try: decode({flag}, sys.stdin.buffer.read())\nexcept InvalidRequest as error: print(error)\n"
     )
     ended = subprocess.run(
@@ -140,7 +140,7 @@ def test_no_extension_makes_an_object(code: int) -> None:
 def test_nothing_here_makes_objects_of_foreign_bytes() -> None:
     """No pickle, marshal, shelve, eval or exec anywhere in the package."""
     forbidden = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "yaml", "eval", "exec"}
-    for path in Path(gotask.__file__).parent.glob("*.py"):
+    for path in Path(gotask.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
                 names = {alias.name.partition(".")[0] for alias in node.names}

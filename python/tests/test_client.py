@@ -24,12 +24,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from gotask import _protocol as wire
-from gotask._arguments import Args
-from gotask._async_client import AsyncClient
-from gotask._client import Client
-from gotask._codec import decode, encode
-from gotask._errors import (
+from gotask.app.arguments import Args
+from gotask.client.aio import AsyncClient
+from gotask.client.session import Session
+from gotask.client.sync import Client
+from gotask.errors import (
     ConnectFailed,
     ConnectionLost,
     DeadlineExceeded,
@@ -42,8 +41,9 @@ from gotask._errors import (
     RemoteError,
     Unavailable,
 )
-from gotask._session import Session
-from gotask._tls import Tls
+from gotask.wire import frames as wire
+from gotask.wire.codec import decode, encode
+from gotask.wire.tls import Tls
 
 from .certificates import Certificates
 from .peer import PACKAGE

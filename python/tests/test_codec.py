@@ -24,8 +24,8 @@ import msgpack
 import pytest
 from hypothesis import given, strategies as st
 
-from gotask._codec import JSON, MSGPACK, RAW, decode, encode, encode_parts
-from gotask._errors import EncodeFailed, InvalidRequest, InvalidResult
+from gotask.errors import EncodeFailed, InvalidRequest, InvalidResult
+from gotask.wire.codec import JSON, MSGPACK, RAW, decode, encode, encode_parts
 
 UTC = datetime.timezone.utc
 
@@ -340,7 +340,7 @@ def test_a_key_that_is_shown_is_bounded() -> None:
 def test_modules_of_the_application_do_not_get_into_the_explanation(tmp_path: pathlib.Path) -> None:
     for name in ("uuid", "decimal", "fractions"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit\n")
-    code = "from gotask._codec import encode\ntry:\n    encode(16, {1})\nexcept Exception as e:\n    print(e)"
+    code = "from gotask.wire.codec import encode\ntry:\n    encode(16, {1})\nexcept Exception as e:\n    print(e)"
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{pathlib.Path(__file__).parents[1]}"}
     shown = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert "send list() of it" in shown.stdout, shown.stderr
@@ -379,13 +379,13 @@ def test_what_cannot_be_decoded(flag: int, body: bytes) -> None:
 
 
 def test_large_results_leave_no_buffer_behind() -> None:
-    from gotask import _codec
+    from gotask.wire import codec as module
 
-    _codec._packers.clear()
+    module._packers.clear()
     encode(MSGPACK, [b"x" * 1_000_000])
-    assert _codec._packers == []
+    assert module._packers == []
     encode(MSGPACK, b"x")
-    assert len(_codec._packers) == 1
+    assert len(module._packers) == 1
 
 
 @pytest.mark.parametrize("size", [0, 255, 256, 65_535, 65_536, 1_000_000])

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from gotask import _arrivals
-from gotask import _protocol as wire
-from gotask._arrivals import Arrivals
-from gotask._broker import MAX_HELLO, Broker
-from gotask._config import parse_arguments
-from gotask._connection import MAX_UNREAD_BYTES, MAX_UNREAD_LARGE, Connection
-from gotask._log import Log
-from gotask._memory import Segment
-from gotask._names import Catalogue
-from gotask._outbox import MOST_SEGMENTS
-from gotask._queue import Call
+from gotask.broker import arrivals as arrivals_module
+from gotask.broker.arrivals import Arrivals
+from gotask.broker.broker import MAX_HELLO, Broker
+from gotask.broker.connection import MAX_UNREAD_BYTES, MAX_UNREAD_LARGE, Connection
+from gotask.broker.log import Log
+from gotask.broker.queue import Call
+from gotask.broker.sending import MOST_SEGMENTS
+from gotask.config import parse_arguments
+from gotask.ipc.segment import Segment
+from gotask.wire import frames as wire
+from gotask.wire.names import Catalogue
 
 MIB = 1024 * 1024
 
@@ -258,7 +258,7 @@ def test_large_payloads_that_arrive_are_bounded_over_all_connections(broker: Bro
 
 
 def test_a_payload_larger_than_the_room_arrives_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_arrivals, "ROOM", 100)
+    monkeypatch.setattr(arrivals_module, "ROOM", 100)
     arrivals = Arrivals()
     first, second, third = (Reader(arrivals, size) for size in (1000, 10, 1000))
     assert [reader.regulate() for reader in (first, second, third)] == [True, False, False]
@@ -269,7 +269,7 @@ def test_a_payload_larger_than_the_room_arrives_alone(monkeypatch: pytest.Monkey
 
 
 def test_who_can_not_read_when_there_is_room_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_arrivals, "ROOM", 100)
+    monkeypatch.setattr(arrivals_module, "ROOM", 100)
     arrivals = Arrivals()
     first, second, third = (Reader(arrivals, 100) for _ in range(3))
     for reader in (first, second, third):
@@ -320,8 +320,8 @@ def test_a_slow_payload_ends_while_others_wait_for_room(
     broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(monotonic=lambda: 0.0)
-    monkeypatch.setattr(_arrivals, "time", clock)
-    monkeypatch.setattr(_arrivals, "ROOM", 10 * MIB)
+    monkeypatch.setattr(arrivals_module, "time", clock)
+    monkeypatch.setattr(arrivals_module, "ROOM", 10 * MIB)
     slow, slowed = connect(broker)
     slow.data_received(begin(10 * MIB))
     closed = []

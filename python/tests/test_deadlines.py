@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gotask import _protocol as wire
+from gotask.wire import frames as wire
 
 from .chaos.system import eventually
 from .peer import APPS, BrokerProcess, Peer

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from gotask import _errors, _protocol as wire
-from gotask._entry import STRUCTURED
-from gotask._errors import (
+from gotask import errors
+from gotask.app.registry import Registry
+from gotask.app.runner import Job, Runner
+from gotask.errors import (
     BY_CODE,
     ArgumentMismatch,
     GoTaskError,
@@ -21,8 +22,8 @@ from gotask._errors import (
     traceback_text,
     where,
 )
-from gotask._registry import Registry
-from gotask._runner import Job, Runner
+from gotask.ipc.messages import STRUCTURED
+from gotask.wire import frames as wire
 
 from .peer import BrokerProcess
 
@@ -70,7 +71,7 @@ def test_what_a_method_raises_is_a_remote_error() -> None:
 
 def test_even_an_error_of_ours_that_a_method_raises() -> None:
     body = fields(InvalidArguments("of another call", {"signature": "x"}))
-    assert body["code"] == "remote_error" and body["type"] == "gotask._errors.InvalidArguments"
+    assert body["code"] == "remote_error" and body["type"] == "gotask.errors.InvalidArguments"
     assert fields(ArgumentMismatch("of this call"))["code"] == "invalid_arguments"
 
 
@@ -132,7 +133,7 @@ def test_recursion_ends_in_a_bounded_traceback() -> None:
 
 
 def test_a_file_that_is_no_python_is_named_without_the_frames_that_load_it() -> None:
-    code = compile("def load(text): compile(text, 'app.py', 'exec')", _errors.__file__, "exec")
+    code = compile("def load(text): compile(text, 'app.py', 'exec')", errors.__file__, "exec")
     ours: dict[str, Any] = {}
     exec(code, ours)
     with pytest.raises(SyntaxError) as caught:
@@ -140,7 +141,7 @@ def test_a_file_that_is_no_python_is_named_without_the_frames_that_load_it() -> 
     caught.value.__traceback__ = caught.value.__traceback__ and caught.value.__traceback__.tb_next
 
     text = traceback_text(caught.value)
-    assert _errors.__file__ not in text
+    assert errors.__file__ not in text
     assert text.startswith('  File "app.py", line 1\n    class App(:\n')
 
 
@@ -159,14 +160,14 @@ def test_a_long_chain_and_many_frames_are_bounded(monkeypatch: pytest.MonkeyPatc
     def deeper(count: int) -> None:
         deep(count - 1) if count else 1 / 0
 
-    monkeypatch.setattr(_errors, "MAX_FRAMES", 20)
+    monkeypatch.setattr(errors, "MAX_FRAMES", 20)
     with pytest.raises(ZeroDivisionError) as caught:
         deep(100)
     assert traceback_text(caught.value).count("  File ") == 20
 
 
 def test_the_traceback_begins_with_the_methods_frame() -> None:
-    code = compile("def run(call):\n    call()\n", _errors._PACKAGE + "_runner.py", "exec")
+    code = compile("def run(call):\n    call()\n", errors._PACKAGE + "_runner.py", "exec")
     space: dict[str, Any] = {}
     exec(code, space)
 
@@ -367,7 +368,7 @@ def test_an_error_that_leaves_no_memory_to_describe_it(monkeypatch: pytest.Monke
     def fail(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(_errors, "traceback_text", fail)
+    monkeypatch.setattr(errors, "traceback_text", fail)
     assert fields(ValueError("x"))["message"] == "(MemoryError while it was described)"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gotask import _protocol as wire
+from gotask.wire import frames as wire
 
 from .chaos.system import descriptors, eventually
 from .peer import APPS, BrokerProcess, Peer

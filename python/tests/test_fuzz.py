@@ -13,7 +13,7 @@ from .fuzz import PARTS
     [
         ("frames", 3000),
         ("broker", 1000),
-        ("gate", 300),
+        ("handshake", 300),
         ("client", 300),
         ("async client", 300),
         ("PHP client", 300),

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gotask._gather_watch import GatherWatch
-from gotask._gathered import SIZE, Gathered
-from gotask._slots import Slots
+from gotask.broker.gather_watch import GatherWatch
+from gotask.ipc.gathered import SIZE, Gathered
+from gotask.ipc.notes import WorkerNotes
 
 from .peer import BrokerProcess, Peer
 
@@ -103,7 +103,7 @@ class Hasty:
     goes_on: Callable[[], None] | None = None
 
     def __init__(self) -> None:
-        self.notes = Slots(1)
+        self.notes = WorkerNotes(1)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.notes, name)
@@ -117,40 +117,40 @@ class Hasty:
 
 
 class Worker:
-    def __init__(self, slots: Hasty) -> None:
-        self.slots = slots
+    def __init__(self, notes: Hasty) -> None:
+        self.notes = notes
 
     def fetch(self, mark: tuple[int, int]) -> None:
         pass
 
 
 def test_only_what_was_revoked_is_taken_back_however_far_the_worker_has_gone_meanwhile() -> None:
-    slots = Hasty()
-    worker = Worker(slots)
+    notes = Hasty()
+    worker = Worker(notes)
     taken: list[int] = []
     group: Any = SimpleNamespace(
-        staff=SimpleNamespace(workers=[worker]),
+        pool=SimpleNamespace(workers=[worker]),
         lanes=(SimpleNamespace(sent=dict.fromkeys(range(1, 9))), None),
         take_back=lambda lane, numbers: taken.extend(numbers),
         batch=lambda: None,
     )
     loop: Any = SimpleNamespace(call_later=lambda pause, callback: SimpleNamespace(cancel=lambda: None))
     watch = GatherWatch(group, loop)
-    slots.message(1, 4)
-    assert slots.begin_of_many(1)
+    notes.message(1, 4)
+    assert notes.begin_of_many(1)
     watch._look()  # it is at 1
     watch._look()  # and still is: 2 to 4 are revoked
 
     def go_on() -> None:
-        slots.goes_on = None
-        assert not slots.begin_of_many(2)
-        slots.message(5, 8)
-        assert slots.begin_of_many(5)
+        notes.goes_on = None
+        assert not notes.begin_of_many(2)
+        notes.message(5, 8)
+        assert notes.begin_of_many(5)
 
-    slots.goes_on = go_on
+    notes.goes_on = go_on
     watch._look()
     assert taken == [2, 3, 4]
-    slots.close()
+    notes.close()
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gotask._environment import worker_environment
+from gotask.broker.environment import worker_environment
 
 from .peer import APPS, PACKAGE, BrokerProcess, Peer
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gotask._address import UnixAddress
-from gotask._listener import AddressUnusable, Listener
+from gotask.broker.listener import AddressUnusable, Listener
+from gotask.wire.address import UnixAddress
 
 from .peer import APPS, PACKAGE, BrokerProcess, Peer
 
@@ -217,10 +217,10 @@ def test_a_broker_whose_folder_is_removed_is_reachable_again(tmp_path: Path) -> 
 def test_a_user_number_above_two_to_the_31_is_one() -> None:
     uid = 3_000_000_000
     program = (
-        "import os, socket\nfrom gotask import _access\n"
+        "import os, socket\nfrom gotask.broker import access\n"
         f"os.setgroups([]); os.setgid({uid}); os.setuid({uid})\n"
-        "found = _access.credentials_of(socket.socketpair()[0])\n"
-        "print(found.uid, _access.Access(uids=_access.allowed_uids(None, 0o600, None)).admits(found))"
+        "found = access.credentials_of(socket.socketpair()[0])\n"
+        "print(found.uid, access.Access(uids=access.allowed_uids(None, 0o600, None)).admits(found))"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], cwd=PACKAGE, capture_output=True, text=True, timeout=60

@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).parents[1]
 RUN = """
 import sys
 import gotask
-from gotask._loader import AppNotFound, load
-from gotask._registry import default_registry
+from gotask.app.loader import AppNotFound, load
+from gotask.app.registry import default_registry
 try:
     load(sys.argv[1])
 except AppNotFound as error:
@@ -108,11 +108,11 @@ def test_the_worker_imports_little(tmp_path: Path) -> None:
 import sys; sys.path.insert(0, {str(PACKAGE)!r})
 import gotask
 before = set(sys.modules)
-import gotask._registry, gotask._codec, gotask._loader
-registry = gotask._registry.Registry()
+import gotask.app.registry, gotask.wire.codec, gotask.app.loader
+registry = gotask.app.registry.Registry()
 registry.register(lambda a, b=1: a, "f")
 registry.describe()
-gotask._codec.decode(16, gotask._codec.encode(16, {{"a": 1}}))
+gotask.wire.codec.decode(16, gotask.wire.codec.encode(16, {{"a": 1}}))
 heavy = {{"asyncio", "inspect", "typing", "json", "logging", "dataclasses", "re", "traceback"}}
 print(sorted((set(sys.modules) - before) & heavy))
 """

@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from gotask import _log
-from gotask._log import OFTEN, Log
-from gotask._outlet import MAX_BACKLOG, Outlet
+from gotask.broker import log
+from gotask.broker.log import OFTEN, Log
+from gotask.broker.writer import MAX_BACKLOG, NonBlockingWriter
 
 from .peer import PACKAGE, Peer
 
@@ -128,13 +128,13 @@ def test_what_an_outlet_closes_is_watched_by_no_loop_any_more() -> None:
     reading, writing = os.pipe()
     loop = asyncio.new_event_loop()
     try:
-        outlet = Outlet(writing, lambda pieces, size: b"")
-        outlet.attach(loop)
+        writer = NonBlockingWriter(writing, lambda pieces, size: b"")
+        writer.attach(loop)
         for _ in range(200):
-            outlet.write(bytes(1000))
-        watched = outlet._fd
+            writer.write(bytes(1000))
+        watched = writer._fd
         assert watched in {key.fd for key in loop._selector.get_map().values()}  # type: ignore[attr-defined]
-        outlet.close()
+        writer.close()
         assert watched not in {key.fd for key in loop._selector.get_map().values()}  # type: ignore[attr-defined]
     finally:
         loop.close()
@@ -154,11 +154,13 @@ def test_an_outlet_never_waits_and_says_what_it_dropped(kind: str) -> None:
         reading, writing = os.openpty()
     loop = asyncio.new_event_loop()
     try:
-        outlet = Outlet(writing, lambda pieces, size: b"dropped %d pieces, %d bytes\n" % (pieces, size))
-        outlet.attach(loop)
+        writer = NonBlockingWriter(
+            writing, lambda pieces, size: b"dropped %d pieces, %d bytes\n" % (pieces, size)
+        )
+        writer.attach(loop)
         piece = b"x" * 999 + b"\n"
         for _ in range(5000):
-            outlet.write(piece)
+            writer.write(piece)
         assert os.get_blocking(writing)  # others may write there, too
         seen = bytearray()
 
@@ -176,8 +178,8 @@ def test_an_outlet_never_waits_and_says_what_it_dropped(kind: str) -> None:
         dropped = 5000 - len(lines)
         assert said == b"dropped %d pieces, %d bytes" % (dropped, dropped * 1000) and dropped > 0
         assert MAX_BACKLOG // 1000 <= len(lines)
-        outlet.write(b"and on\n")
-        outlet.close()
+        writer.write(b"and on\n")
+        writer.close()
         assert os.read(reading, 100).startswith(b"and on")
     finally:
         loop.close()
@@ -189,9 +191,9 @@ def test_the_end_waits_for_who_reads_and_for_nobody_else() -> None:
     loop = asyncio.new_event_loop()
     for is_read in (False, True):
         reading, writing = os.pipe()
-        outlet = Outlet(writing, lambda pieces, size: b"")
-        outlet.attach(loop)
-        outlet.write(b"x" * 500_000)
+        writer = NonBlockingWriter(writing, lambda pieces, size: b"")
+        writer.attach(loop)
+        writer.write(b"x" * 500_000)
         got: list[int] = []
 
         def read() -> None:
@@ -201,7 +203,7 @@ def test_the_end_waits_for_who_reads_and_for_nobody_else() -> None:
         thread = threading.Thread(target=read)
         if is_read:
             thread.start()
-        outlet.close()
+        writer.close()
         os.close(writing)
         if is_read:
             thread.join(20)
@@ -246,5 +248,5 @@ def test_a_broker_whose_standard_error_nobody_reads_goes_on(tmp_path: Path) -> N
 
 
 def test_the_notice_of_dropped_records_is_a_record() -> None:
-    record = json.loads(_log._dropped_records(3, 100))
+    record = json.loads(log._dropped_records(3, 100))
     assert record["level"] == "warning" and record["message"].startswith("3 log records were dropped")

@@ -7,19 +7,19 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from gotask import _options
-from gotask._answers import too_large
+from gotask import options
+from gotask.broker.answers import too_large
 
 PACKAGE = Path(__file__).parents[1]
 
 
 class OptionNamesTest(unittest.TestCase):
     def setUp(self) -> None:
-        _options._names.cache_clear()
-        self.addCleanup(_options._names.cache_clear)
+        options._names.cache_clear()
+        self.addCleanup(options._names.cache_clear)
 
     def named(self, names: str) -> str:
-        with mock.patch.dict("os.environ", {_options.VARIABLE: names}):
+        with mock.patch.dict("os.environ", {options.VARIABLE: names}):
             return str(too_large(2, 1))
 
     def test_by_its_flag(self) -> None:
@@ -32,12 +32,12 @@ class OptionNamesTest(unittest.TestCase):
         )
 
     def test_by_its_variable_where_php_starts_it_and_has_no_such_flag(self) -> None:
-        with mock.patch.object(_options, "_is_php_s", True):
+        with mock.patch.object(options, "_is_php_s", True):
             self.assertIn("(GOTASK_MAX_PAYLOAD of the worker)", self.named(""))
-            self.assertEqual("--start-timeout", _options.option("--start-timeout"))
+            self.assertEqual("--start-timeout", options.option("--start-timeout"))
 
     def test_its_own_arguments_say_so_before_an_app_has_them(self) -> None:
-        program = "import sys; from gotask import _options; sys.argv = ['app.py']; print(_options.option('--max-payload'))"
+        program = "import sys; from gotask import options; sys.argv = ['app.py']; print(options.option('--max-payload'))"
         for flag, name in {
             "--managed": "GOTASK_MAX_PAYLOAD",
             "--worker": "GOTASK_MAX_PAYLOAD",
@@ -51,4 +51,4 @@ class OptionNamesTest(unittest.TestCase):
     def test_nonsense_changes_nothing(self) -> None:
         for names in ("{", "[]", "7", '{"--max-payload": 7}'):
             self.assertIn("(--max-payload of the worker)", self.named(names))
-            _options._names.cache_clear()
+            options._names.cache_clear()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gotask import _processors
+from gotask.broker import environment
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_quotas_of_control_groups(
         path = tmp_path / "mount" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content + "\n")
-    assert list(_processors._quotas(str(tmp_path), f"{tmp_path}/mount")) == quotas
+    assert list(environment._quotas(str(tmp_path), f"{tmp_path}/mount")) == quotas
 
 
 @pytest.mark.parametrize(
@@ -48,5 +48,5 @@ def test_the_smallest_limit_counts(
     monkeypatch: pytest.MonkeyPatch, quotas: list[float], expected: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
-    monkeypatch.setattr(_processors, "_quotas", lambda *_: iter(quotas))
-    assert _processors.available() == expected
+    monkeypatch.setattr(environment, "_quotas", lambda *_: iter(quotas))
+    assert environment.available_processors() == expected

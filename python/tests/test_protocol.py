@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gotask import _protocol as wire
-from gotask._protocol import Decoder, Frame, Oversized, encode, parse
+from gotask.wire import frames as wire
+from gotask.wire.frames import Decoder, Frame, Oversized, encode, parse
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "tests" / "vectors" / "frames.json").read_text("utf-8")

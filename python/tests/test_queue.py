@@ -7,10 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gotask import _protocol as wire
-from gotask._queue import Call, CallQueue
-
-from .compiled import sources_only
+from gotask.broker.queue import Call, CallQueue
+from gotask.wire import frames as wire
 
 
 class _Owner:
@@ -24,8 +22,6 @@ class _Owner:
         self.calls += calls
         self.bytes += size
 
-
-pytestmark = sources_only
 
 #: In place of a Connection.
 Owner: Any = _Owner

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gotask import _protocol as wire
+from gotask.wire import frames as wire
 
 from .peer import APPS, BrokerProcess, Peer, alive
 from .test_deadlines import connect, workers

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from gotask import _registry
-from gotask._decorators import method, service
-from gotask._errors import InvalidArguments, MethodNotFound
-from gotask._names import fold
-from gotask._registry import Catalogue, Registry
+from gotask.app import registry as registry_module
+from gotask.app.decorators import method, service
+from gotask.app.registry import Catalogue, Registry
+from gotask.errors import InvalidArguments, MethodNotFound
+from gotask.wire.names import fold
 
 
 class Base:
@@ -340,8 +340,8 @@ def test_an_alias_is_no_second_method() -> None:
 
 def test_decorators(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry()
-    monkeypatch.setattr("gotask._decorators.default_registry", registry)
-    monkeypatch.setattr(_registry, "default_registry", registry)
+    monkeypatch.setattr("gotask.app.decorators.default_registry", registry)
+    monkeypatch.setattr(registry_module, "default_registry", registry)
 
     @service
     class Plain:
@@ -359,7 +359,7 @@ def test_decorators(monkeypatch: pytest.MonkeyPatch) -> None:
         def hi(self) -> None:
             pass
 
-    @_registry.register
+    @registry.register
     def function() -> None:
         pass
 

@@ -14,13 +14,12 @@ from unittest.mock import Mock
 
 import pytest
 
-from gotask import _protocol as wire
-from gotask._deadlines import DEADLINE, Deadlines
-from gotask._lane import Lane
-from gotask._queue import Call, CallQueue
+from gotask.broker.deadlines import DEADLINE, Deadlines
+from gotask.broker.queue import Call, CallQueue
+from gotask.broker.shared_queue import SharedQueue
+from gotask.wire import frames as wire
 
 from .chaos.system import eventually
-from .compiled import sources_only
 from .peer import BrokerProcess, Peer
 
 APP = """
@@ -237,12 +236,11 @@ def test_a_worker_that_gave_up_its_privileges_gets_large_payloads(tmp_path: Path
     assert stage.broker.end() == 0
 
 
-@sources_only
 def test_what_is_being_revoked_as_the_last_worker_dies_is_answered_before_the_next_one_is_there() -> None:
     """The worker's death puts the call back into the queue, where nobody takes it for now."""
     loop = asyncio.new_event_loop()
     ended: list[Call] = []
-    lane = Lane(loop, CallQueue(10, 1000), False, ended.append, lambda number: None)
+    lane = SharedQueue(loop, CallQueue(10, 1000), False, ended.append, lambda number: None)
     group: Any = SimpleNamespace(
         lanes=(lane,),
         find=lambda *_: None,

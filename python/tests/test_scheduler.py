@@ -13,16 +13,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gotask import _protocol as wire
-from gotask._entry import ENTRY, MESSAGE_SIZE
-from gotask._lane import Lane
-from gotask._memory import Segment
-from gotask._queue import Call, CallQueue
-from gotask._slots import PLACES
+from gotask.broker.queue import Call, CallQueue
+from gotask.broker.shared_queue import SharedQueue
+from gotask.ipc.messages import ENTRY, MESSAGE_SIZE
+from gotask.ipc.notes import PLACES
+from gotask.ipc.segment import Segment
+from gotask.wire import frames as wire
 
-from .compiled import sources_only
-
-pytestmark = sources_only
 
 OWNERS = 3
 MAX_CALLS, MAX_BYTES = 20, 3000
@@ -160,7 +157,7 @@ class LaneMachine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.queue = CallQueue(MAX_CALLS, 100_000)
         self.expired: list[Call] = []
-        self.lane = Lane(self.loop, self.queue, True, self.expired.append, lambda last: None)
+        self.lane = SharedQueue(self.loop, self.queue, True, self.expired.append, lambda last: None)
         self.owners: list[Any] = [Owner() for _ in range(OWNERS)]
         self.capacity = 0
         self.open: dict[int, Call] = {}  # by id: accepted, with no outcome yet
@@ -296,7 +293,7 @@ class LaneMachine(RuleBasedStateMachine):
 
 def test_a_call_whose_place_an_outstanding_one_has_is_revoked_later() -> None:
     loop = asyncio.new_event_loop()
-    lane = Lane(loop, CallQueue(MAX_CALLS, 100_000), True, lambda call: None, lambda last: None)
+    lane = SharedQueue(loop, CallQueue(MAX_CALLS, 100_000), True, lambda call: None, lambda last: None)
     lane.resize(2)
     owner = Owner()
     first, second = make(owner, 10), make(owner, 10)
@@ -314,7 +311,7 @@ def test_a_call_whose_place_an_outstanding_one_has_is_revoked_later() -> None:
 
 def test_large_calls_wait_while_the_kernel_takes_no_more_descriptors() -> None:
     loop = asyncio.new_event_loop()
-    lane = Lane(loop, CallQueue(MAX_CALLS, 1_000_000), False, lambda call: None, lambda last: None)
+    lane = SharedQueue(loop, CallQueue(MAX_CALLS, 1_000_000), False, lambda call: None, lambda last: None)
     lane.resize(1)
     call = make(Owner(), 70_000)
     call.segment = Segment(70_000)

@@ -42,7 +42,7 @@ def test_errors_are_explained_and_loops_run_whatever_the_app_s_modules_are_calle
     tmp_path: Path, module: str
 ) -> None:
     (tmp_path / "app.py").write_text(
-        APP.format(module=module).replace("import asyncio", "asyncio = gotask._loop.asyncio")
+        APP.format(module=module).replace("import asyncio", "asyncio = gotask.ipc.loop.asyncio")
     )
     for name in NAMES:
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('of no use to the worker')\n")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gotask import _protocol as wire
+from gotask.wire import frames as wire
 
 from .peer import APPS, PACKAGE, BrokerProcess, Peer, alive
 

@@ -20,7 +20,7 @@ final class RemoteTraceback extends Exception
         '/^Current thread .+\n  File "(.+)", line (\d+)/m',
         '/^(?:Thread|Stack) .+most recent call first.*\n  File "(.+)", line (\d+)/m',
         // The last one but for GoTask's own, which interrupts.
-        '/.*^  File "(?!\N*\/gotask\/_interrupts\.py")(\N+?)", line (\d+)/ms',
+        '/.*^  File "(?!\N*\/gotask\/worker\/interrupts\.py")(\N+?)", line (\d+)/ms',
     ];
 
     public function __construct(string $traceback)

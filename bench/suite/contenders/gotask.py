@@ -13,7 +13,6 @@ class GoTask(PhpContender):
     name = "gotask"
     title = "GoTask, broker and worker"
     method = "echo"
-    environment: dict[str, str] = {}
 
     def __init__(
         self, context: Context, workers: int = 1, app: str = "app.py", max_payload: int = MAX_PAYLOAD
@@ -27,19 +26,6 @@ class GoTask(PhpContender):
     def serve(self) -> list[str]:
         start_broker(self)
         return ["gotask", self.address, self.method, str(self.max_payload + 4096)]
-
-
-class Sources(GoTask):
-    """The same where nothing that has been compiled is used."""
-
-    name = "sources"
-    title = "GoTask, broker and worker, not compiled"
-    environment = {"GOTASK_COMPILED": "0"}
-
-    def available(self) -> str | None:
-        if self.context.core == "yes":
-            return None
-        return "the core of the broker is not compiled: bin/gotask compile"
 
 
 class Inline(GoTask):
@@ -62,7 +48,5 @@ def start_broker(contender: GoTask) -> None:
             str(4 * contender.max_payload),
         ]
     command = [context.python, "-m", "gotask", str(BENCH / contender.app), *options]
-    contender.servers["broker"] = Process(
-        command, env={"PYTHONPATH": str(ROOT / "python"), **contender.environment}
-    )
+    contender.servers["broker"] = Process(command, env={"PYTHONPATH": str(ROOT / "python")})
     wait_for(path, contender.servers["broker"])

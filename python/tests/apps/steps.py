@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 import gotask
-from gotask import _channel, _slots
+from gotask.ipc import notes
+from gotask.worker.channel import Channel
 
 from ..chaos.calls import answer
 
@@ -53,7 +54,7 @@ def die() -> None:
 
 def taking(method: str, lane: str, after: str) -> None:
     """Puts a step before the note that a call was taken, and one behind it."""
-    original: Callable[..., Any] = getattr(_slots.Slots, method)
+    original: Callable[..., Any] = getattr(notes.WorkerNotes, method)
 
     def replaced(*given: Any) -> Any:
         step(lane, "received")
@@ -61,12 +62,12 @@ def taking(method: str, lane: str, after: str) -> None:
         step(lane, after)
         return result
 
-    setattr(_slots.Slots, method, replaced)
+    setattr(notes.WorkerNotes, method, replaced)
 
 
 def answering(method: str, lane_of: Callable[..., str]) -> None:
     """Puts the steps of an answer around a method of the channel. lane_of: the lane, from what the method is given."""
-    original: Callable[..., None] = getattr(_channel.Channel, method)
+    original: Callable[..., None] = getattr(Channel, method)
 
     def replaced(channel: Any, *given: Any) -> None:
         lane = lane_of(*given)
@@ -75,7 +76,7 @@ def answering(method: str, lane_of: Callable[..., str]) -> None:
         original(channel, *given)
         step(lane, "answered")
 
-    setattr(_channel.Channel, method, replaced)
+    setattr(Channel, method, replaced)
 
 
 def sending(send: Callable[[bytes], None], lane: str) -> Callable[[bytes], None]:

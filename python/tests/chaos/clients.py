@@ -19,8 +19,8 @@ from typing import Any
 import msgpack
 
 from gotask import Args, AsyncClient, Client, GoTaskError
-from gotask import _protocol as wire
-from gotask._errors import ConnectionLost, DeadlineExceeded, from_body
+from gotask.errors import ConnectionLost, DeadlineExceeded, from_body
+from gotask.wire import frames as wire
 
 from ..peer import Peer
 from .calls import LANES, METHODS, Book, arguments

@@ -17,12 +17,11 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from gotask import _protocol as wire
+from gotask.wire import frames as wire
 
 from ..peer import PACKAGE, BrokerProcess, Peer, gone
 from .calls import NOT_RUN, answer
 from .faults import ROOM
-from .scene import SITE
 from .system import children, descriptors, eventually
 
 ARRIVING, QUEUED, IN_KERNEL, TAKEN, BEGUN, RETURNED, UNREAD = STATES = (
@@ -220,7 +219,7 @@ class Play:
             workers=1,
             address=self.address,
             cwd=PACKAGE,
-            env={"GOTASK_CHAOS": str(self.chaos), "PYTHONPATH": str(SITE)},
+            env={"GOTASK_CHAOS": str(self.chaos)},
         )
         self.broker.wait_for("ready", 60)
         self.other = Peer(self.address)

@@ -17,9 +17,6 @@ from .clients import Load
 from .proxy import Proxy
 from .system import Holdings, children, eventually, holdings
 
-#: Has what decides which modules workers take.
-SITE = Path(__file__).parent / "site"
-
 #: Of the shared group, and of the service with a worker of its own.
 WORKERS = 2
 OWN_WORKERS = 1
@@ -69,11 +66,7 @@ class Scene:
             workers=WORKERS,
             address=self.address,
             cwd=PACKAGE,
-            env={
-                "GOTASK_CHAOS": str(self.chaos),
-                "TMPDIR": str(self.temporary),
-                "PYTHONPATH": str(SITE),
-            },
+            env={"GOTASK_CHAOS": str(self.chaos), "TMPDIR": str(self.temporary)},
         )
         self.broker.wait_for("ready", 60)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gotask import AsyncClient, Client, GoTaskError
-from gotask import _protocol as wire
+from gotask.wire import frames as wire
 
 from ..chaos.clients import ROOT, php
 from .mutations import Result, frame, mutated, with_checksum

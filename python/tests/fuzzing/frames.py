@@ -9,7 +9,7 @@ import time
 from typing import Any
 from zlib import crc32
 
-from gotask._protocol import Decoder, Frame
+from gotask.wire.frames import Decoder, Frame
 
 from ..chaos.clients import ROOT, php
 from .mutations import Result, frame, mutated, pieces

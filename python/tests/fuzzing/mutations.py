@@ -10,7 +10,7 @@ from zlib import crc32
 
 import msgpack
 
-from gotask import _protocol as wire
+from gotask.wire import frames as wire
 
 VECTORS = json.loads(
     (Path(__file__).parents[3] / "tests" / "vectors" / "frames.json").read_text(encoding="utf-8")

@@ -103,7 +103,7 @@ final class ErrorReplyTest extends TestCase
     {
         $traceback = <<<'PYTHON'
             Traceback (most recent call last):
-              File "/usr/lib/python3/gotask/_worker.py", line 20, in run
+              File "/usr/lib/python3/gotask/worker/main.py", line 20, in run
                 return method(*args)
               File "/app/gotask/app.py", line 7, in hi
                 raise ValueError("bad name")
@@ -249,7 +249,7 @@ final class ErrorReplyTest extends TestCase
 
             Current thread 0x00007f597133e040 (most recent call first):
               File "/app/gotask/app.py", line 89 in segfault
-              File "/usr/lib/python3/gotask/_worker.py", line 134 in run
+              File "/usr/lib/python3/gotask/worker/main.py", line 134 in run
             PYTHON;
         $exception = self::reply(['code' => $code, 'message' => 'x', 'data' => ['call' => 3, 'stack' => $stack]]);
 
@@ -266,9 +266,9 @@ final class ErrorReplyTest extends TestCase
             Traceback (most recent call last):
               File "/app/gotask/app.py", line 49, in block
                 return os.read(reading, 1)
-              File "/usr/lib/python3/gotask/_interrupts.py", line 68, in look
+              File "/usr/lib/python3/gotask/worker/interrupts.py", line 68, in look
                 raise Interrupted("the caller waits no longer")
-            gotask._interrupts.Interrupted: the caller waits no longer
+            gotask.worker.interrupts.Interrupted: the caller waits no longer
             PYTHON;
         $cause = self::reply(['code' => 'deadline_exceeded', 'message' => 'x', 'data' => ['stack' => $traceback]])->getPrevious();
 

@@ -125,7 +125,7 @@ final class WorkerConfigTest extends TestCase
 
     public function testEachVariableIsOneThatTheBrokerKnows(): void
     {
-        $options = (string) file_get_contents(__DIR__ . '/../../../python/gotask/_config.py');
+        $options = (string) file_get_contents(__DIR__ . '/../../../python/gotask/config.py');
         $names = array_keys(WorkerConfig::of('default', ['min_workers' => 1], '/srv/app')->environment);
         foreach (array_diff($names, [OptionNames::VARIABLE]) as $name) {
             $flag = strtr(strtolower(substr($name, strlen('GOTASK_'))), '_', '-');
@@ -153,7 +153,7 @@ final class WorkerConfigTest extends TestCase
             }
             self::assertSame('ml', WorkerConfig::of('ml', $values, '/srv/app')->name, $key);
         }
-        foreach (glob(__DIR__ . '/../../../python/gotask/_*.py') ?: [] as $file) {
+        foreach (glob(__DIR__ . '/../../../python/gotask/{,*/}*.py', GLOB_BRACE) ?: [] as $file) {
             preg_match_all('/\boption\([\'"](--[a-z-]+)/', (string) file_get_contents($file), $flags);
             self::assertSame([], array_diff($flags[1], array_keys($names)), $file);
         }

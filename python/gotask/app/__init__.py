@@ -1,0 +1,1 @@
+"""What an app registers, and running one call of it."""

@@ -1,0 +1,84 @@
+"""`@gotask.service` and `@gotask.method`, with and without arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
+
+from .registry import SETTINGS, Settings, default_registry
+
+T = TypeVar("T")
+
+
+@overload
+def service(target: type[T], /) -> type[T]:
+    ...
+
+
+@overload
+def service(  # noqa: F811
+    *,
+    name: str | None = None,
+    workers: int | None = None,
+    queue_calls: int | None = None,
+    queue_bytes: int | None = None,
+) -> Callable[[type[T]], type[T]]:
+    ...
+
+
+def service(  # noqa: F811
+    target: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    workers: int | None = None,
+    queue_calls: int | None = None,
+    queue_bytes: int | None = None,
+) -> Any:
+    """Class decorator: `@gotask.service` or `@gotask.service(name="Pictures", workers=2)`; see `gotask.register`."""
+    if target is None:
+        return lambda cls: default_registry.register(cls, name, workers, queue_calls, queue_bytes)
+    return default_registry.register(target, name, workers, queue_calls, queue_bytes)
+
+
+@overload
+def method(function: T, /) -> T:
+    ...
+
+
+@overload
+def method(  # noqa: F811
+    *,
+    inline: bool = False,
+    timeout: float | None = None,
+    idempotent: bool = False,
+) -> Callable[[T], T]:
+    ...
+
+
+def method(  # noqa: F811
+    function: Any = None,
+    /,
+    *,
+    inline: bool = False,
+    timeout: float | None = None,
+    idempotent: bool = False,
+) -> Any:
+    """Settings of one method.
+
+    inline: it runs in the broker itself; only for quick ones, as it holds up everything else meanwhile.
+    timeout: seconds, above 0 and at most 86400, that a call may take from when the broker has it, whatever its caller allows;
+    a sync inline method can't be interrupted.
+    idempotent: running it twice does no more than running it once, so a call that was lost with its worker, or with the
+    connection, is made again.
+    ValueError: the timeout is out of its bounds.
+    """
+    if timeout is not None and not 0 < timeout <= 86_400:
+        raise ValueError(f"a method's timeout is above 0 and at most 86400 seconds, not {timeout!r}")
+    made = Settings(inline, timeout or 0.0, idempotent)
+
+    def mark(function: T) -> T:
+        setattr(function, SETTINGS, made)
+        return function
+
+    return mark if function is None else mark(function)

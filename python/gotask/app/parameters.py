@@ -1,0 +1,325 @@
+"""The parameters of a callable and its signature as text.
+
+Functions are read from their code object. `inspect`, which costs a starting worker 10 ms and 2 MiB, is
+imported only for what is none: C functions, partial objects, callable instances.
+"""
+
+from __future__ import annotations
+
+from _collections_abc import Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Iterator
+from types import FunctionType, MethodType
+from typing import Any
+
+# The numbers of inspect.Parameter's kinds.
+POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
+
+_CO_VARARGS, _CO_VARKEYWORDS, _CO_GENERATOR, _CO_COROUTINE = 0x04, 0x08, 0x20, 0x80
+_CO_ASYNC_GENERATOR = 0x200
+
+_MAX_DEFAULT = 60
+_MAX_ANNOTATION = 1000
+_NONE = type(None)
+
+
+class _Missing:
+    """Where a default or an annotation is not given."""
+
+
+MISSING = _Missing()
+
+
+class Parameter:
+    """One parameter, with `inspect`'s meaning of its attributes."""
+
+    __slots__ = ("name", "kind", "default", "annotation", "_names")
+
+    def __init__(
+        self, name: str, kind: int, default: object, annotation: object, names: Mapping[str, Any] = {}
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.default = default
+        self.annotation = annotation
+        self._names = names  # what an annotation that is text may mean
+
+    @property
+    def required(self) -> bool:
+        return self.default is MISSING and self.kind not in (VAR_POSITIONAL, VAR_KEYWORD)
+
+    @property
+    def shape(self) -> str:
+        """`bytes`, `dict` or `list`: what it is annotated as, beside None; empty: none of them, or more than one.
+
+        A `dict` is any mapping, a TypedDict among them, and a `list` any sequence; beside these there may be scalars.
+        """
+        shapes = {_shape(each) for each in _alternatives(self.annotation, self._names)} - {"None"}
+        if shapes == {"bytes"}:
+            return "bytes"
+        shapes -= {"scalar", "bytes"}
+        return shapes.pop() if shapes in ({"dict"}, {"list"}) else ""
+
+    def __str__(self) -> str:
+        text = {VAR_POSITIONAL: "*", VAR_KEYWORD: "**"}.get(self.kind, "") + self.name
+        annotated = self.annotation is not MISSING
+        if annotated:
+            text += f": {_annotation(self.annotation)}"
+        if self.default is not MISSING:
+            text += (" = " if annotated else "=") + _default(self.default)
+        return text
+
+
+class Parameters:
+    """`all` but the implicit first one of a method, whose name is `implicit` (empty where there is none)."""
+
+    __slots__ = ("all", "implicit", "returns")
+
+    def __init__(self, all: list[Parameter], returns: object, bound: bool) -> None:
+        self.returns = returns
+        self.implicit = ""
+        self.all = all
+        if bound and all and all[0].kind < VAR_POSITIONAL:
+            self.all = all[1:]
+            self.implicit = all[0].name if all[0].kind == POSITIONAL_OR_KEYWORD else ""
+
+    def __str__(self) -> str:
+        shown: list[str] = []
+        last = -1
+        for parameter in self.all:
+            if last == POSITIONAL_ONLY != parameter.kind:
+                shown.append("/")
+            if parameter.kind == KEYWORD_ONLY and last not in (VAR_POSITIONAL, KEYWORD_ONLY):
+                shown.append("*")
+            shown.append(str(parameter))
+            last = parameter.kind
+        if last == POSITIONAL_ONLY:
+            shown.append("/")
+        returns = "" if self.returns is MISSING else f" -> {_annotation(self.returns)}"
+        return f"({', '.join(shown)}){returns}"
+
+
+def parameters_of(function: Callable[..., Any], bound: bool) -> Parameters:
+    """`bound`: the first parameter is filled already, or will be when it is called on an instance."""
+    inner: Any = function
+    for _ in range(100):  # a decorator's functools.wraps says whose parameters count
+        if hasattr(inner, "__signature__") or not hasattr(inner, "__wrapped__"):
+            break
+        inner = inner.__wrapped__
+    if type(inner) is MethodType:
+        inner, bound = inner.__func__, True
+    if type(inner) is FunctionType and not hasattr(inner, "__signature__"):
+        return _from_code(inner, bound)
+    return _from_inspect(function, bound)
+
+
+def is_async(function: Any) -> bool:
+    """Whether a call gives a coroutine, as far as the callable says so."""
+    function = _innermost(function)
+    marked = hasattr(function, "_is_coroutine_mark") or hasattr(function, "_is_coroutine")
+    return marked or bool(_flags(function) & _CO_COROUTINE)
+
+
+def is_generator(function: Any) -> bool:
+    """Whether a call gives a generator, async or not."""
+    return bool(_flags(_innermost(function)) & (_CO_GENERATOR | _CO_ASYNC_GENERATOR))
+
+
+def _innermost(function: Any) -> Any:
+    """What runs when it is called: behind methods, partial objects and `__call__`."""
+    for _ in range(100):
+        if type(function) is MethodType:
+            function = function.__func__
+        elif (
+            not hasattr(function, "__code__") and hasattr(function, "func") and hasattr(function, "keywords")
+        ):
+            function = function.func
+        else:
+            break
+    if not hasattr(function, "__code__"):
+        function = getattr(type(function), "__call__", function)
+    return function
+
+
+def _flags(function: Any) -> int:
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return flags if isinstance(flags, int) else 0
+
+
+def _from_code(function: Any, bound: bool) -> Parameters:
+    code = function.__code__
+    annotations = _annotations(function)
+    names_there = function.__globals__
+    defaults = function.__defaults__ or ()
+    keyword_defaults = function.__kwdefaults__ or {}
+    names, count, only = code.co_varnames, code.co_argcount, code.co_posonlyargcount
+    found = []
+
+    def add(name: str, kind: int, default: object = MISSING) -> None:
+        found.append(Parameter(name, kind, default, annotations.get(name, MISSING), names_there))
+
+    first_default = count - len(defaults)
+    for index in range(count):
+        default = defaults[index - first_default] if index >= first_default else MISSING
+        add(names[index], POSITIONAL_ONLY if index < only else POSITIONAL_OR_KEYWORD, default)
+    end = count + code.co_kwonlyargcount
+    if code.co_flags & _CO_VARARGS:
+        add(names[end], VAR_POSITIONAL)
+    for name in names[count:end]:
+        add(name, KEYWORD_ONLY, keyword_defaults.get(name, MISSING))
+    if code.co_flags & _CO_VARKEYWORDS:
+        add(names[end + bool(code.co_flags & _CO_VARARGS)], VAR_KEYWORD)
+    return Parameters(found, annotations.get("return", MISSING), bound)
+
+
+def _annotations(function: Any) -> dict[str, Any]:
+    try:
+        annotations: dict[str, Any] = function.__annotations__
+    except Exception:
+        # From Python 3.14 on they are evaluated only now, and names may be known to type checkers alone.
+        from importlib import import_module
+
+        library = import_module("annotationlib")
+        annotations = library.get_annotations(function, format=library.Format.STRING)
+    return annotations
+
+
+def _from_inspect(function: Callable[..., Any], bound: bool) -> Parameters:
+    import inspect
+
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some C functions have none: let them judge for themselves
+        anything = [
+            Parameter("args", VAR_POSITIONAL, MISSING, MISSING),
+            Parameter("kwargs", VAR_KEYWORD, MISSING, MISSING),
+        ]
+        return Parameters(anything, MISSING, False)
+    empty = inspect.Parameter.empty
+    names_there = getattr(function, "__globals__", {})
+    found = [
+        Parameter(
+            name,
+            int(parameter.kind),
+            MISSING if parameter.default is empty else parameter.default,
+            MISSING if parameter.annotation is empty else parameter.annotation,
+            names_there,
+        )
+        for name, parameter in signature.parameters.items()
+    ]
+    returns = signature.return_annotation
+    return Parameters(found, MISSING if returns is empty else returns, bound)
+
+
+# What stands for a type of the standard library where its name can't be looked up: it was imported for type checkers alone.
+_MAPPINGS = {
+    "dict",
+    "Dict",
+    "Mapping",
+    "MutableMapping",
+    "OrderedDict",
+    "defaultdict",
+    "DefaultDict",
+    "Counter",
+}
+_SEQUENCES = {"list", "List", "Sequence", "MutableSequence"}
+_BUILTINS = {cls.__name__: cls for cls in (bytes, dict, list, str, int, float, bool)}
+
+# Of annotations within each other that are looked into.
+_MAX_DEPTH = 16
+
+
+def _alternatives(annotation: Any, names: Mapping[str, Any], depth: int = 0) -> Iterator[Any]:
+    """The types of which a value may be one, without what stands in their brackets; text where a name is not known."""
+    if depth > _MAX_DEPTH:
+        yield MISSING
+    elif isinstance(annotation, str):
+        yield from _read("".join(annotation.split()).strip("'\""), names, depth + 1)
+    elif type(annotation).__name__ in ("UnionType", "_UnionGenericAlias", "Union"):
+        for inner in annotation.__args__:
+            yield from _alternatives(inner, names, depth + 1)
+    elif hasattr(annotation, "__metadata__"):  # Annotated
+        yield from _alternatives(annotation.__origin__, names, depth + 1)
+    elif type(annotation).__name__ == "TypeAliasType":
+        yield from _alternatives(annotation.__value__, names, depth + 1)
+    elif hasattr(annotation, "__supertype__"):  # NewType
+        yield from _alternatives(annotation.__supertype__, names, depth + 1)
+    elif hasattr(annotation, "__forward_arg__"):
+        yield from _alternatives(annotation.__forward_arg__, names, depth + 1)
+    else:
+        yield getattr(annotation, "__origin__", annotation)
+
+
+def _read(text: str, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
+    """The same for an annotation as it is written, without blanks."""
+    parts = _split(text, "|")
+    head, bracket, rest = text.partition("[")
+    last = head.rpartition(".")[2]
+    if bracket and len(parts) == 1 and last in ("Optional", "Union", "Annotated"):
+        parts = _split(rest[:-1], ",")
+        if last == "Optional":
+            parts.append("None")
+        elif last == "Annotated":
+            del parts[1:]
+    elif len(parts) == 1:
+        if head == "None":
+            yield None
+            return
+        found: Any = names
+        for name in head.split("."):
+            found = found.get(name) if found is names else getattr(found, name, None)
+        if found is None:
+            yield _BUILTINS.get(head, last)
+        else:
+            yield from _alternatives(found, names, depth)
+        return
+    for part in parts:
+        yield from _alternatives(part, names, depth)
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """At each mark that is in no brackets."""
+    parts, level = [""], 0
+    for letter in text:
+        level += (letter in "[(") - (letter in "])")
+        if letter == mark and not level:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _shape(alternative: Any) -> str:
+    if alternative is None or alternative is _NONE:
+        return "None"
+    if isinstance(alternative, str):
+        return "dict" if alternative in _MAPPINGS else "list" if alternative in _SEQUENCES else "other"
+    if not isinstance(alternative, type):
+        return "other"
+    if alternative is bytes:
+        return "bytes"
+    if issubclass(alternative, (str, int, float)):
+        return "scalar"
+    if issubclass(alternative, Mapping):
+        return "dict"
+    return "list" if alternative in (list, Sequence, MutableSequence) else "other"
+
+
+def _annotation(annotation: Any) -> str:
+    if isinstance(annotation, str):
+        return annotation
+    if isinstance(annotation, type) and not hasattr(annotation, "__args__"):
+        module = annotation.__module__
+        return annotation.__qualname__ if module == "builtins" else f"{module}.{annotation.__qualname__}"
+    return _shown(annotation, _MAX_ANNOTATION).replace("typing.", "")
+
+
+def _default(default: object) -> str:
+    return _shown(default, _MAX_DEFAULT)
+
+
+def _shown(value: object, most: int) -> str:
+    try:
+        text = repr(value)
+    except Exception:
+        return "…"
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,371 @@
+"""What an app offers: its services and functions, and the methods that they have on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any, TypeVar
+
+from ..errors import MethodNotFound
+from ..wire.names import Catalogue, check_name, fold
+from .arguments import Arguments, Invoke
+from .parameters import is_async, is_generator, parameters_of
+
+T = TypeVar("T")
+Step = Callable[[], Awaitable[Any] | None]
+
+__all__ = ["Catalogue", "Method", "Registry", "default_registry", "register"]
+
+# Where `@gotask.method` leaves its settings.
+SETTINGS = "__gotask__"
+
+_FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
+
+# Called by the worker, never by a caller.
+_LIFECYCLE = ("open", "close")
+
+
+class Settings:
+    """What `@gotask.method` says of one method."""
+
+    __slots__ = ("inline", "timeout", "idempotent")
+
+    def __init__(self, inline: bool = False, timeout: float = 0.0, idempotent: bool = False) -> None:
+        self.inline = inline
+        self.timeout = timeout  # seconds; 0.0: none
+        self.idempotent = idempotent
+
+
+_PLAIN = Settings()
+
+# The group of all services that have no worker processes of their own.
+SHARED_GROUP = ""
+
+
+class GroupSettings:
+    """What a service that has worker processes of its own says of them. 0 stands for the broker's own setting."""
+
+    __slots__ = ("name", "workers", "queue_calls", "queue_bytes")
+
+    def __init__(self, name: str, workers: int, queue_calls: int, queue_bytes: int) -> None:
+        self.name = name
+        self.workers = workers
+        self.queue_calls = queue_calls
+        self.queue_bytes = queue_bytes
+
+    def describe(self) -> dict[str, Any]:
+        return {slot: getattr(self, slot) for slot in self.__slots__}
+
+
+class Method:
+    """One callable under its name on the wire, `App.say_hello`.
+
+    `invoke(payload)` and `invoke_exact(body of Args)` call it once its service is open; those of an async
+    method return the coroutine. They raise `ArgumentMismatch` before it runs, else whatever it raises.
+    """
+
+    __slots__ = (
+        "name",
+        "group",
+        "is_async",
+        "is_generator",
+        "settings",
+        "doc",
+        "invoke",
+        "invoke_exact",
+        "_function",
+        "_bound",
+    )
+
+    def __init__(
+        self, name: str, function: Callable[..., Any], bound: bool, settings: Settings, group: str
+    ) -> None:
+        self.name = name
+        self.group = group
+        self.is_async = is_async(function)
+        self.is_generator = is_generator(function)
+        self.settings = settings
+        self.doc = _summary(function)
+        self._function = function
+        self._bound = bound
+        self.invoke: Invoke = self._not_open
+        self.invoke_exact: Invoke = self._not_open
+
+    @property
+    def signature(self) -> str:
+        """`App.resize(data: bytes, width: int = 100) -> bytes`"""
+        return f"{self.name}{parameters_of(self._function, self._bound)}"
+
+    def bind(self, call: Callable[..., Any]) -> None:
+        """Makes it callable: `call` is the function, or the method of the service's instance."""
+        arguments = Arguments(parameters_of(self._function, self._bound), lambda: self.signature)
+        self.invoke = arguments.invoker(call)
+        self.invoke_exact = arguments.exact_invoker(call)
+
+    def describe(self) -> dict[str, Any]:
+        """Its entry in `GoTask.Methods`, and more that the broker goes by; JSON can hold it."""
+        return {
+            "name": self.name,
+            "signature": self.signature,
+            "doc": self.doc,
+            "async": self.is_async,
+            "inline": self.settings.inline,
+            "timeout": self.settings.timeout,
+            "idempotent": self.settings.idempotent,
+            "group": self.group,
+        }
+
+    def _not_open(self, payload: Any) -> Any:
+        raise RuntimeError(f"{self.name} is called before its service was opened")
+
+    def __repr__(self) -> str:
+        return f"<Method {self.signature}>"
+
+
+class _Service:
+    """A registered class or object. A class is instantiated when it is opened, once in each worker."""
+
+    __slots__ = ("name", "group", "target", "methods", "instance", "opened")
+
+    def __init__(self, name: str, group: str, target: Any) -> None:
+        self.name = name
+        self.group = group
+        self.target = target
+        self.methods: list[tuple[str, Method]] = []
+        self.instance: Any = None
+        self.opened = False
+
+    def open(self) -> Awaitable[Any] | None:
+        self.instance = self.target() if isinstance(self.target, type) else self.target
+        for attribute, method in self.methods:
+            method.bind(getattr(self.instance, attribute))
+        opening = self._lifecycle("open")
+        self.opened = True
+        return opening
+
+    def close(self) -> Awaitable[Any] | None:
+        self.opened = False
+        return self._lifecycle("close")
+
+    def _lifecycle(self, name: str) -> Awaitable[Any] | None:
+        function = getattr(self.instance, name, None)
+        result = function() if callable(function) else None
+        return result if hasattr(result, "__await__") else None
+
+
+class Registry:
+    """Services and functions by their names on the wire."""
+
+    def __init__(self) -> None:
+        self._services: dict[str, _Service] = {}
+        self._methods: dict[str, Method] = {}
+        self._groups: dict[str, GroupSettings] = {}
+        self._catalogue = Catalogue([])
+
+    def register(
+        self,
+        target: T,
+        name: str | None = None,
+        workers: int | None = None,
+        queue_calls: int | None = None,
+        queue_bytes: int | None = None,
+    ) -> T:
+        """Exposes a class's or an object's public methods as `Name.method`, or a function under its own name.
+
+        workers: from 1 to 1024 processes that run nothing else, with a queue of their own: what floods it holds up no
+        other service. queue_calls, queue_bytes: limits of that queue; by default the broker's.
+
+        ValueError: the name can't be used, or callers could not tell it from another's, or a number is out of its
+        bounds. TypeError: there is nothing to call.
+        """
+        cls = target if isinstance(target, type) else type(target)
+        is_function = type(target) in _FUNCTIONS
+        found = {} if is_function else _exposed(cls)
+        if not found and (isinstance(target, type) or not callable(target)):
+            raise TypeError(f"{cls.__qualname__} has no public method, so there is nothing to register")
+        name = name or str(getattr(target, "__name__", cls.__name__))
+        group = _make_group(name, workers, queue_calls, queue_bytes)
+        if found:
+            self._register_service(target, name, group.name, found)
+        else:
+            self._register_function(target, name, group.name)
+        if group.name != SHARED_GROUP:
+            self._groups[group.name] = group
+        return target
+
+    def find(self, name: str) -> Method:
+        """The method that `name`, in any spelling, means. Raises `MethodNotFound`."""
+        description = self._catalogue.resolve(name)
+        if description is None:
+            raise self.not_found(name)
+        return self._methods[description["name"]]
+
+    def not_found(self, name: str) -> MethodNotFound:
+        return self._catalogue.not_found(name)
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Of every method what a `Catalogue` is made of; JSON can hold it."""
+        return [method.describe() for method in self._methods.values()]
+
+    def describe_groups(self) -> list[dict[str, Any]]:
+        """Of every service with workers of its own what it says of them; JSON can hold it."""
+        return [group.describe() for group in self._groups.values()]
+
+    def needs_loop(self, group: str) -> bool:
+        """Whether any method, `open` or `close` of a group's services is async."""
+        return any(method.is_async for method in self._methods.values() if method.group == group) or any(
+            is_async(getattr(service.target, name, None))
+            for service in self._services.values()
+            if service.group == group
+            for name in _LIFECYCLE
+        )
+
+    def opening(self, group: str | None = None) -> Iterator[tuple[str, Step]]:
+        """Name and opener of each service of a group, or of all: call it in order, and await what it returns, if anything."""
+        for service in self._services.values():
+            if group is None or service.group == group:
+                yield service.name, service.open
+
+    def closing(self) -> Iterator[tuple[str, Step]]:
+        """The same for closing those that were opened, last opened first."""
+        for service in reversed([service for service in self._services.values() if service.opened]):
+            yield service.name, service.close
+
+    def detach(self) -> Registry:
+        """Moves all that is registered into a registry of its own, and is empty then."""
+        other = Registry()
+        other.adopt(self)
+        self.adopt(Registry())
+        return other
+
+    def adopt(self, other: Registry) -> None:
+        """Holds from now on what `other` holds, and nothing else."""
+        self._services, self._methods = other._services, other._methods
+        self._groups, self._catalogue = other._groups, other._catalogue
+
+    def __len__(self) -> int:
+        return len(self._methods)
+
+    def __repr__(self) -> str:
+        return f"<Registry {', '.join(self._methods) or 'empty'}>"
+
+    def _register_function(self, function: Any, name: str, group: str) -> None:
+        method = Method(check_name(name), function, False, getattr(function, SETTINGS, _PLAIN), group)
+        method.bind(function)
+        self._add(method)
+
+    def _register_service(self, target: Any, name: str, group: str, found: dict[str, Any]) -> None:
+        check_name(name)
+        other = self._services.get(fold(name))
+        if other is not None:
+            raise ValueError(
+                f"the service {name} is registered already"
+                + (f", as {other.name}" if other.name != name else "")
+                + ": give one of them another name (register(…, name=…))"
+            )
+        if isinstance(target, type):
+            _check_constructor(target)
+        service = _Service(name, group, target)
+        names: dict[str, tuple[str, Any]] = {}
+        for attribute, raw in found.items():
+            function = getattr(raw, "__func__", raw)
+            alias, same = names.setdefault(fold(attribute), (attribute, function))
+            if alias != attribute and same is function:
+                continue  # `sayHello = say_hello`: one method, and both spellings find it anyway
+            bound = not isinstance(raw, staticmethod) and hasattr(type(raw), "__get__")
+            settings: Settings = getattr(raw, SETTINGS, getattr(function, SETTINGS, _PLAIN))
+            method = Method(check_name(f"{name}.{attribute}"), function, bound, settings, group)
+            service.methods.append((attribute, method))
+        for _, method in service.methods:
+            self._add(method)
+        self._services[fold(name)] = service
+
+    def _add(self, method: Method) -> None:
+        self._catalogue.add({"name": method.name})
+        self._methods[method.name] = method
+
+
+def _make_group(
+    name: str, workers: int | None, queue_calls: int | None, queue_bytes: int | None
+) -> GroupSettings:
+    if workers is None:
+        if queue_calls is not None or queue_bytes is not None:
+            raise ValueError(
+                f"{name} has a queue of its own only with workers of its own: give workers=, too"
+            )
+        return GroupSettings(SHARED_GROUP, 0, 0, 0)
+    for what, number, least, most in (
+        ("workers", workers, 1, 1024),
+        ("queue_calls", queue_calls, 1, 10_000_000),
+        ("queue_bytes", queue_bytes, 1024, 2**40),
+    ):
+        if number is not None and (type(number) is not int or not least <= number <= most):
+            raise ValueError(
+                f"{what} of {name} must be a whole number from {least} to {most}, not {number!r}"
+            )
+    return GroupSettings(name, workers, queue_calls or 0, queue_bytes or 0)
+
+
+def _check_constructor(cls: type) -> None:
+    """TypeError where a worker could not make an object of the class. One that makes them in its own way is not judged."""
+    init: Any = cls.__init__  # type: ignore[misc]
+    if (
+        type(init) is not FunctionType
+        or type(cls) is not type
+        or any("__new__" in vars(base) for base in cls.__mro__[:-1])
+    ):
+        return
+    required = [parameter.name for parameter in parameters_of(init, True).all if parameter.required]
+    if required:
+        raise TypeError(
+            f"each worker makes {cls.__name__} without arguments, and its __init__ requires {', '.join(required)}:"
+            f" register an object, gotask.register({cls.__name__}(…)), or give them defaults"
+        )
+
+
+def _exposed(cls: type) -> dict[str, Any]:
+    """The public callables of a class by name, its bases' first, as they stand in the classes.
+
+    Attributes of the instance are not among them: a model kept in `self.model` is callable, too.
+    """
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        if base.__module__ == "builtins":
+            continue  # a dict's own methods are not the application's
+        for name, value in vars(base).items():
+            if name.startswith("_") or name in _LIFECYCLE:
+                continue
+            if isinstance(value, (staticmethod, classmethod)) or (
+                callable(value) and not isinstance(value, type)
+            ):
+                found[name] = value
+            else:
+                found.pop(name, None)  # `hi = None` hides a base's method
+    return found
+
+
+def _summary(function: Any) -> str:
+    """The first line of its docstring."""
+    doc = getattr(function, "__doc__", None)
+    lines = doc.strip().splitlines() if isinstance(doc, str) and isinstance(function, FunctionType) else ()
+    return lines[0].strip() if lines else ""
+
+
+#: What `gotask.register` and `gotask.service` fill, and the worker serves.
+default_registry = Registry()
+
+
+def register(
+    target: T,
+    name: str | None = None,
+    *,
+    workers: int | None = None,
+    queue_calls: int | None = None,
+    queue_bytes: int | None = None,
+) -> T:
+    """Exposes an object, a class or a function to callers, and returns it: it is a decorator, too.
+
+    workers: from 1 to 1024 processes of its own, which run nothing else. queue_calls, queue_bytes: how many calls, and bytes
+    of them, may wait for these; by default as many as for all others together.
+    """
+    return default_registry.register(target, name, workers, queue_calls, queue_bytes)

@@ -1,0 +1,260 @@
+"""Runs one call: decodes its body, calls the method, encodes what comes of it. The same in a worker and in the broker."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextvars import copy_context
+from struct import Struct
+from typing import Final
+from zlib import crc32
+
+from ..errors import (
+    DeadlineExceeded,
+    GoTaskError,
+    InvalidResult,
+    PayloadTooLarge,
+    RemoteError,
+    error_body,
+    error_text,
+    traceback_text,
+    where,
+)
+from ..ipc.messages import ENTRY, EXACT, SHARED, STRUCTURED
+from ..ipc.segment import Segment
+from ..options import option
+from ..wire import frames as wire
+from ..wire.codec import decode, encode, encode_parts
+from ..wire.frames import Buffer
+from ..worker.interrupts import Interrupted, disarm
+from .context import running_sync
+from .registry import Method, Registry
+
+_HEAD: Final = Struct("<BBIIBBII")  # a call's header and its first two options
+_START: Final = Struct("<BBI")
+_PAIR: Final = Struct("<II")
+_REPLY_HEAD: Final = wire.VERSION << 4 | 5
+_REPLY_HEAD_SIZE: Final = wire.HEADER_SIZE + 8
+
+# Spellings of method names that are remembered.
+_MAX_METHODS: Final = 4096
+
+
+class Job:
+    """One call as a worker received it."""
+
+    __slots__ = (
+        "number",
+        "deadline",
+        "flags",
+        "codec",
+        "sequence",
+        "method",
+        "body",
+        "segment",
+        "reply_size",
+        "cancelled",
+        "interruptible",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        deadline: float,
+        flags: int,
+        codec: int,
+        sequence: int,
+        method: bytes,
+        body: Buffer,
+        segment: Segment | None,
+    ) -> None:
+        self.number = number
+        self.deadline = deadline
+        self.flags = flags
+        self.codec = codec
+        self.sequence = sequence
+        self.method = method
+        self.body = body
+        self.segment = segment
+        self.reply_size = 0  # bytes of the reply's frame, once there is one
+        self.cancelled = False  # the async call has been told to end
+        self.interruptible = False  # the async method runs now, and nothing of ours
+
+
+class NoPayload(Exception):
+    """This process gets no descriptor or no room for a call's payload. `lasts`: nor for that of the next one."""
+
+    lasts = False
+
+
+def parse_job(message: bytes, offset: int, fd: int) -> Job:
+    """The call that stands at `offset` of a lane's message; a large one lies in `fd`. NoPayload: it can't be had."""
+    number, deadline, size, flags = ENTRY.unpack_from(message, offset)
+    start = offset + ENTRY.size
+    if flags & SHARED:
+        segment = _map(size, fd)
+        return make_job(number, deadline, flags, segment.view, 0, size, segment)
+    return make_job(number, deadline, flags, message, start, size, None)
+
+
+def _map(size: int, fd: int) -> Segment:
+    if fd < 0:
+        missing = NoPayload("its worker has no descriptor left for its payload (ulimit -n)")
+        missing.lasts = True
+        raise missing
+    segment = Segment(size, fd)
+    try:
+        segment.view
+    except OSError as error:
+        segment.close()
+        failed = NoPayload(f"its worker has no room for its payload: {error}")
+        failed.lasts = error.errno == errno.EMFILE
+        raise failed from None
+    return segment
+
+
+def make_job(
+    number: int, deadline: float, flags: int, raw: Buffer, start: int, size: int, segment: Segment | None
+) -> Job:
+    """The call whose frame stands at `start` of `raw`."""
+    head, codec, _, _, _, _, sequence, length = _HEAD.unpack_from(raw, start)
+    method_at = start + 4 * (head & 0x0F)
+    body_at = method_at + length
+    method = raw[method_at:body_at]
+    if not isinstance(method, bytes):
+        method = bytes(method)
+    return Job(
+        number, deadline, flags, codec & wire.CODECS, sequence, method, raw[body_at : start + size], segment
+    )
+
+
+class Runner:
+    """Finds methods, runs them, and makes the replies: each a list of the frame's parts."""
+
+    def __init__(self, registry: Registry, max_payload: int) -> None:
+        self._registry = registry
+        self._max_payload = max_payload
+        self._was_large = False  # the last result: the next one is worth a look at what it consists of
+        self._methods: dict[bytes, Method] = {}
+        self._heads: dict[int, bytes] = {}
+        self._pid = os.getpid()
+
+    def method(self, name: bytes) -> Method:
+        method = self._methods.get(name)
+        if method is None:
+            method = self._registry.find(name.decode())
+            if len(self._methods) < _MAX_METHODS:
+                self._methods[name] = method
+        return method
+
+    def run(self, job: Job) -> list[Buffer]:
+        """Runs a sync method; whatever it raises is its reply."""
+        try:
+            method = self._methods.get(job.method) or self.method(job.method)
+            payload = decode(job.codec, job.body)
+        except GoTaskError as error:
+            return self.failed(job, error.body())
+        finally:
+            job.body = b""
+        invoke = method.invoke_exact if job.flags & EXACT else method.invoke
+        run = copy_context().run  # what it puts into context variables is gone with it
+        running_sync.job = job
+        running_sync.is_open = True  # from here on it can be interrupted
+        try:
+            try:
+                result = run(invoke, payload)
+            finally:
+                running_sync.is_open = False
+                disarm()
+        except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
+            return self.raised(job, error, issubclass(type(error), Interrupted))
+        finally:
+            running_sync.job = None
+        return self.result(job, result)
+
+    def expired(self, job: Job) -> list[Buffer]:
+        """The reply to a call whose time is over, which is not started."""
+        job.body = b""
+        error = DeadlineExceeded("its time was over before a worker was free; it has not run")
+        return self.failed(job, error.body())
+
+    def cancelled(self, job: Job) -> list[Buffer]:
+        """The reply to an async call that was cancelled before it began."""
+        job.body = b""
+        return self.failed(job, _stopped(job, "it had not begun", {}).body())
+
+    def unstoppable(self, job: Job) -> list[Buffer]:
+        """The reply to an async call that goes on although it was cancelled."""
+        return self.failed(job, _stopped(job, "it did not end when it was cancelled", {}).body())
+
+    def lost(self, job: Job, why: str) -> list[Buffer]:
+        """The reply to a call that has run, and whose reply there is no room for."""
+        error = RemoteError(f"the result is lost: its worker has no memory or descriptor left for it: {why}")
+        return self.failed(job, error.body())
+
+    def raised(self, job: Job, error: BaseException, stopped: bool) -> list[Buffer]:
+        """The reply with what the method raised; `stopped`: because it was told to end."""
+        if os.getpid() != self._pid:
+            from ..worker.fork import end_by
+
+            end_by(error)
+        if stopped:
+            at = where(error)
+            what = f"it was interrupted ({at})" if at else "it was interrupted"
+            body = _stopped(job, what, {"stack": traceback_text(error)}).body()
+        else:
+            body = error_body(error)
+        return self.failed(job, body)
+
+    def failed(self, job: Job, body: bytes) -> list[Buffer]:
+        """The reply that carries an error, in the form that the caller understands."""
+        if job.flags & STRUCTURED:
+            return self._error(wire.JSON, job, body)
+        return self._error(job.codec, job, error_text(body))
+
+    def result(self, job: Job, result: object) -> list[Buffer]:
+        """The reply with what the method returned."""
+        try:
+            kind = type(result)
+            if kind is bytes or kind is str or self._was_large:
+                body = encode_parts(job.codec, result)
+            else:
+                body = [encode(job.codec, result)]
+        except GoTaskError as error:
+            name = job.method.decode("utf-8", "replace")
+            return self.failed(job, InvalidResult(f"{name} returned what can't be sent: {error}").body())
+        except BaseException as error:  # SystemExit of a dict's own items(), for instance
+            return self.raised(job, error, False)
+        size = len(body[0]) if len(body) == 1 else sum(map(len, body))
+        self._was_large = size >= wire.LARGE
+        if size + len(job.method) > self._max_payload:
+            name = job.method.decode("utf-8", "replace")
+            too_large = PayloadTooLarge(
+                f"the result of {name} has {size} bytes, above the limit of {self._max_payload}:"
+                f" return less, or raise the limit ({option('--max-payload')})"
+            )
+            return self.failed(job, too_large.body())
+        return [*self._head(job.codec, job, size), *body]
+
+    def _error(self, flags: int, job: Job, body: bytes) -> list[Buffer]:
+        return [*self._head(flags | wire.ERROR, job, len(body)), body]
+
+    def _head(self, flags: int, job: Job, size: int) -> tuple[bytes, bytes, bytes]:
+        method = job.method
+        length = len(method) + size
+        key = flags << 32 | length
+        head = self._heads.get(key)
+        if head is None:
+            start = _START.pack(_REPLY_HEAD, flags, length)
+            head = start + crc32(start).to_bytes(4, "little") + b"\0\0"
+            if length < 4096:
+                self._heads[key] = head
+        job.reply_size = _REPLY_HEAD_SIZE + length
+        return head, _PAIR.pack(job.sequence, len(method)), method
+
+
+def _stopped(job: Job, what: str, data: dict[str, object]) -> GoTaskError:
+    method = job.method.decode("utf-8", "replace")
+    data |= {"method": method, "call": job.number}
+    # Nobody waits for the answer to a cancelled call. Whoever does has no time left, also where the call came without its time.
+    return DeadlineExceeded(f"the time of {method} was over while it ran; {what}", data)

@@ -1,0 +1,1 @@
+"""The broker: the main process, which runs no user code."""

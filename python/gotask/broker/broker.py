@@ -1,0 +1,327 @@
+"""The broker: knows what can be called and where each call goes. It forwards payloads without looking into them."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..app.registry import Catalogue
+from ..config import Config
+from ..errors import GoTaskError, MethodNotFound, Overloaded, PayloadTooLarge, Unavailable, told
+from ..ipc.segment import SegmentPool
+from ..options import option
+from ..version import VERSION
+from ..wire import frames as wire
+from ..wire.codec import decode, encode
+from . import arrivals
+from .arrivals import Arrivals
+from .connection import Connection
+from .crash import OomCounter
+from .generation import Generation
+from .generations import Generations
+from .handshake import PendingPeers
+from .log import Log
+from .queue import Call
+from .recovery import RetryBudget
+from .routes import Route
+from .shared_queue import SharedQueue
+
+SYSTEM_METHODS: Final = ("GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTask.Status")
+
+# Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
+MAX_ROUTES: Final = 4096
+
+# Bytes of the names of idempotent methods that callers are told when they connect; above it they ask GoTask.Methods.
+MAX_IDEMPOTENT: Final = 16_384
+
+# Bytes of the body of GoTask.Hello, which is decoded here. No other body is.
+MAX_HELLO: Final = 4096
+
+
+class Broker:
+    """Connections on one side, lanes of workers on the other. `on_ready`, `on_start_failed` are told once."""
+
+    def __init__(
+        self,
+        config: Config,
+        log: Log,
+        loop: AbstractEventLoop,
+        on_ready: Callable[[], None],
+        on_start_failed: Callable[[str], None],
+    ) -> None:
+        self.config = config
+        self.log = log
+        self.segments = SegmentPool(loop.call_later)
+        self.dirty: list[Connection] = []  # with something gathered to be written
+        self.touched: set[SharedQueue] = set()  # to be pumped
+        self.pending = PendingPeers()
+        self.ready = False
+        self.loop = loop
+        self.oom = OomCounter()
+        self.retry_budget = RetryBudget()
+        self.routes: dict[bytes, Route] = {}  # by method, in the spellings that were used
+        self.calls = 0
+        self.arrivals = Arrivals()
+        self.unread = 0  # bytes of answers that callers have still to read
+        self._on_ready = on_ready
+        self._connections: set[Connection] = set()
+        self._catalogue = Catalogue([])
+        self._answers: dict[tuple[str, int], bytes] = {}  # what all are told alike, by method and codec
+        # Names of the methods that a caller may call again when it has lost their answer; None: too many to be told.
+        self.idempotent: list[str] | None = None
+        self._draining = False
+        self._started_at = time.time()
+        self.generations = Generations(self, self._serve, on_start_failed)
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Starts the workers; or, with none, loads the app here."""
+        self.generations.start()
+        self.loop.call_later(arrivals.LOOK, self._look)
+
+    def reload(self) -> None:
+        """Loads the app again, as it is now; what is there goes on until the new workers are ready."""
+        if not self._draining:
+            self.generations.start()
+
+    def drain(self) -> None:
+        """Takes no more calls; those that are here are run and answered."""
+        self._draining = True
+        self.routes.clear()
+        for connection in self._connections:
+            connection.go_away()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every call taken has been answered."""
+        return not self.generations.queued and not self.generations.running
+
+    @property
+    def is_read_from(self) -> bool:
+        """Whether a caller has still answers to read."""
+        return any(connection.is_unread for connection in self._connections)
+
+    def close(self) -> None:
+        """Closes connections after what they still have to write."""
+        for connection in tuple(self._connections):
+            connection.close()
+
+    # -- connections ------------------------------------------------------------------------------------------------
+
+    def connected(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        connection.regulate()
+
+    def disconnected(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self.generations.discard(connection)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for connection in tuple(self._connections):
+            connection.look(now)
+        self.loop.call_later(arrivals.LOOK, self._look)
+
+    def flush(self) -> None:
+        """Hands on, to the workers and to the callers, what has been gathered since the last time."""
+        if self.touched:
+            touched, self.touched = self.touched, set()
+            for lane in touched:
+                lane.pump()
+        dirty = self.dirty
+        if dirty:
+            self.dirty = []
+            for connection in dirty:
+                connection.flush()
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    def submit(self, call: Call, route: Route | None) -> None:
+        """Sends the call on its way: that of `routes`, where it is among them. GoTaskError: it can't be."""
+        if route is None:
+            route = self._route(call.method)
+        self.calls += 1
+        call.route = route
+        if route.timeout and not 0 < call.deadline <= call.arrived + route.timeout:
+            call.deadline = call.arrived + route.timeout
+        if route.idempotent:
+            self.retry_budget.earn()
+        if route.group is not None:
+            taken = route.group.submit(call, route.is_async)
+        else:
+            assert route.inline is not None
+            taken = route.inline.running < self.config.queue_calls
+            if taken:
+                route.inline.submit(call, route.is_async)
+        if not taken:
+            raise Overloaded(
+                f"as many calls or bytes wait for the workers of {call.name} as may; this one has not run:"
+                f" try later, or raise {option('--queue-calls')}, {option('--queue-bytes')} or {option('--workers')},"
+                " or those of its service"
+            )
+
+    def resubmit(self, call: Call) -> None:
+        """Sends a call on its way once more that had been taken before and has not run, or may run again."""
+        if call.dropped and not call.notify:
+            call.release()
+            return
+        try:
+            route = call.route = self.routes.get(call.method) or self._route(call.method)
+            if route.group is not None:
+                route.group.requeue(call, route.is_async)
+            else:
+                assert route.inline is not None
+                route.inline.submit(call, route.is_async)
+        except GoTaskError as error:
+            self.lost(call, error.message)
+            call.owner.fail(call, error)
+        self.loop.call_soon(self.flush)
+
+    def lost(self, call: Call, why: str) -> None:
+        """Logs that a notification has not run, or not to its end. Its caller has been answered already."""
+        if call.notify:
+            self.log.error(f"the notification {call.name} was lost: {why}", method=call.name)
+
+    def failed(self, call: Call, frame: bytes) -> None:
+        """Logs the error with which a notification ended: `frame` is a reply that nobody gets."""
+        self.log_reply(call, frame, f"the notification {call.name} failed", "error")
+
+    def log_reply(self, call: Call, frame: bytes, what: str, level: str) -> None:
+        """Logs an error reply, with the traceback or the stack that it has."""
+        text, traceback = told(bytes(frame[wire.parse(frame).start + len(call.method) :]))
+        context: dict[str, Any] = {"method": call.name}
+        if call.number:
+            context["call"] = call.number
+        self.log.record(
+            {"level": level, "message": f"{what}: {text}", "context": context, "exception": traceback}
+        )
+
+    def cancelled(self, call: Call) -> None:
+        """Nobody waits for this call any more: it is not started, and ended where it runs."""
+        route = call.route
+        if route is not None and route.group is not None:
+            route.group.cancel(call)
+        elif route is not None and route.inline is not None:
+            route.inline.cancel(call)
+
+    def system_call(self, call: Call) -> None:
+        """Answers a method of the broker's own."""
+        if call.method == b"GoTask.Ping":
+            self._pong(call)
+            return
+        codec = call.frame.flags & wire.CODECS
+        try:
+            result = self._system(call, codec)
+        except GoTaskError as error:
+            call.owner.fail(call, error)
+            return
+        frame = wire.encode(codec, (call.sequence, len(call.method)), call.method + result)
+        call.owner.answer(call, frame)
+        call.release()
+
+    def _pong(self, call: Call) -> None:
+        """Gives the body back as it is. A large one is not copied: the reply's header takes the place of the call's."""
+        raw, start = call.frame.raw, call.frame.start
+        codec = call.frame.flags & wire.CODECS
+        head = wire.encode_header(codec, (call.sequence, len(call.method)), len(raw) - start)
+        segment, call.segment = call.segment, None
+        if segment is None:
+            call.owner.answer(call, head + bytes(raw[start:]))
+            return
+        view = memoryview(raw)[start - len(head) :]
+        view[: len(head)] = head
+        if not call.owner.answer(call, view, segment):
+            segment.close()
+
+    def _system(self, call: Call, codec: int) -> bytes:
+        """The body of the reply."""
+        name = call.method.decode("utf-8", "replace")
+        if name == "GoTask.Hello":
+            body = memoryview(call.frame.raw)[call.frame.start + len(call.method) :]
+            if len(body) > MAX_HELLO:
+                raise PayloadTooLarge(
+                    f"a body of {len(body)} bytes for GoTask.Hello: at most {MAX_HELLO} are allowed"
+                )
+            call.owner.hello(decode(codec, body))
+            return self._answer_to_all(name, codec)
+        if name == "GoTask.Methods":
+            return self._answer_to_all(name, codec)
+        if name == "GoTask.Status":
+            return encode(codec, self._status())
+        raise MethodNotFound(
+            f"there is no method {name}; the broker's own are {', '.join(SYSTEM_METHODS)}",
+            {"nearest": list(SYSTEM_METHODS)},
+        )
+
+    def _answer_to_all(self, name: str, codec: int) -> bytes:
+        """The body of the reply to Hello or Methods: encoded once for each generation, as some callers ask with each call."""
+        known = self._answers.get((name, codec))
+        if known is None:
+            content: Any = self._hello() if name == "GoTask.Hello" else self._catalogue.descriptions
+            known = self._answers[name, codec] = encode(codec, content)
+        return known
+
+    def _hello(self) -> dict[str, Any]:
+        hello: dict[str, Any] = {
+            "protocol": 1,
+            "peer": "python",
+            "version": VERSION,
+            "max_payload": self.config.max_payload,
+            "pid": os.getpid(),
+        }
+        if self.idempotent is not None:
+            hello["idempotent"] = self.idempotent
+        return hello
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "version": VERSION,
+            "python": platform.python_version(),
+            "loop": type(self.loop).__module__.partition(".")[0],
+            "state": "draining" if self._draining else "ready",
+            "uptime": time.time() - self._started_at,
+            "addresses": [str(address) for address in self.config.addresses],
+            "connections": len(self._connections),
+            "calls": self.calls,
+            "running": self.generations.running,
+            **self.generations.status(),
+        }
+
+    def _route(self, method: bytes) -> Route:
+        if self._draining:
+            raise Unavailable("the broker is ending and takes no more calls; this one has not run")
+        try:
+            name = method.decode()
+        except UnicodeDecodeError:
+            raise MethodNotFound(f"the method name {method!r} is not UTF-8") from None
+        description = self._catalogue.resolve(name)
+        if description is None:
+            raise self._catalogue.not_found(name)
+        generation = self.generations.current
+        assert generation is not None
+        is_inline = not self.config.workers or description["inline"]
+        group = None if is_inline else generation.groups[description["group"]]
+        route = Route(description, group, generation.inline)
+        if len(self.routes) < MAX_ROUTES:
+            self.routes[method] = route
+        return route
+
+    def _serve(self, generation: Generation) -> None:
+        """From now on calls go to this generation."""
+        self._catalogue = Catalogue(generation.describe())
+        self._answers.clear()
+        self.routes.clear()
+        names = [method["name"] for method in self._catalogue.descriptions if method["idempotent"]]
+        self.idempotent = names if sum([len(name) + 8 for name in names]) <= MAX_IDEMPOTENT else None
+        if self.ready:
+            return
+        self.ready = True
+        self._on_ready()
+        for connection in tuple(self._connections):
+            connection.regulate()

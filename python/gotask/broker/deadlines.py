@@ -1,0 +1,191 @@
+"""Ends calls whose time is over, or that were cancelled: those that wait, and those that run.
+
+A call that was sent and is not begun is revoked: no worker begins it any more. One that runs is asked first: a sync one by an
+exception in its method, an async one by its cancellation. What has not ended within the grace is killed with its worker.
+"""
+
+from __future__ import annotations
+
+import time
+from asyncio import AbstractEventLoop, TimerHandle
+from math import inf
+from typing import TYPE_CHECKING
+
+from ..ipc.messages import ASYNC, SYNC
+from .process import STACKS_TIME
+
+if TYPE_CHECKING:
+    from .group import WorkerGroup
+    from .queue import Call
+    from .process import WorkerProcess
+
+# Looking for late calls goes through all that wait; it is not done more often than this, in seconds.
+MIN_PAUSE = 0.02
+
+# A worker notes a call, and then looks whether it was revoked. What it noted before it could see that is in memory by the next
+# look of ours, so many seconds later: within nanoseconds it has left its core's store buffer.
+SURE = 0.01
+
+# Seconds that a worker gets to write its stacks at most: on a busy machine it may wait long for a processor.
+STACKS_LIMIT = 1.0
+
+DEADLINE, CANCELLED = "deadline", "cancelled"
+
+
+class _Stop:
+    """One call that was sent and is to end."""
+
+    __slots__ = ("call", "lane", "reason", "worker", "sure_at", "again_at", "kill_at")
+
+    def __init__(self, call: Call, lane: int, reason: str) -> None:
+        self.call = call
+        self.lane = lane
+        self.reason = reason
+        self.worker: WorkerProcess | None = None  # which was asked
+        self.sure_at = inf  # when it is known that no worker will begin it, unless one has
+        self.again_at = inf
+        self.kill_at = inf
+
+
+class Deadlines:
+    """Of one group of workers. `earliest` is to be compared with each call's deadline before it is watched here."""
+
+    def __init__(self, group: WorkerGroup, loop: AbstractEventLoop, grace: float) -> None:
+        self._group = group
+        self._loop = loop
+        self._grace = grace
+        self.earliest = inf
+        self._timer: TimerHandle | None = None
+        self._stops: dict[int, _Stop] = {}  # by id() of the call
+        self._stop_timer: TimerHandle | None = None
+
+    def watch(self, deadline: float) -> None:
+        """A call has come with a deadline before all others."""
+        self.earliest = deadline
+        if self._timer is not None:
+            self._timer.cancel()
+        pause = max(deadline - time.monotonic(), MIN_PAUSE)
+        self._timer = self._loop.call_later(pause, self._look)
+
+    def stop(self, call: Call, lane: int, reason: str) -> None:
+        """Ends a call that the workers have."""
+        if id(call) not in self._stops:
+            self._stops[id(call)] = stop = _Stop(call, lane, reason)
+            self._advance(stop, time.monotonic())
+            self._schedule()
+
+    def reason(self, call: Call) -> str:
+        """Why a call that has ended was asked to; empty where it was not."""
+        stop = self._stops.pop(id(call), None) if self._stops else None
+        return stop.reason if stop is not None else ""
+
+    def close(self) -> None:
+        for timer in (self._timer, self._stop_timer):
+            if timer is not None:
+                timer.cancel()
+        self._stops.clear()
+
+    def _look(self) -> None:
+        self._timer = None
+        self.earliest = inf
+        now = time.monotonic()
+        earliest = inf
+        for number, lane in enumerate(self._group.lanes):
+            for call in lane.queue.expired(now):
+                self._group.expired(call)
+            earliest = min(earliest, lane.queue.earliest())
+            for call in tuple(lane.sent.values()):
+                if not call.deadline or call.over:
+                    continue
+                if call.deadline <= now:
+                    self.stop(call, number, DEADLINE)
+                else:
+                    earliest = min(earliest, call.deadline)
+        if earliest < inf:
+            self.watch(earliest)
+        self._group.batch()
+
+    def _schedule(self) -> None:
+        if self._stops and self._stop_timer is None:
+            pause = min(MIN_PAUSE, self._grace / 4)
+            self._stop_timer = self._loop.call_later(pause, self._advance_all)
+
+    def _advance_all(self) -> None:
+        self._stop_timer = None
+        now = time.monotonic()
+        for stop in tuple(self._stops.values()):
+            if self._group.lanes[stop.lane].sent.get(stop.call.number) is not stop.call:
+                self._stops.pop(id(stop.call), None)  # answered, or on its way to another worker
+                if 0 < stop.call.deadline < self.earliest:
+                    self.watch(stop.call.deadline)  # no worker may be there to take it
+            else:
+                self._advance(stop, now)
+        self._schedule()
+        self._group.batch()
+
+    def _advance(self, stop: _Stop, now: float) -> None:
+        worker = stop.worker
+        if worker is None or worker.state == "dead":
+            found = self._group.find(stop.lane, stop.call.number)
+            if found is not None:
+                stop.worker = found
+                stop.again_at = now + self._grace / 2
+                stop.kill_at = now + self._grace
+                self._ask(stop, found)
+            else:
+                self._revoke(stop, now)
+        elif now >= stop.kill_at:
+            self._end(stop, worker, now)
+        elif now >= stop.again_at:
+            # A signal that comes just before a system call only shows when that ends: hence a second one. And a loop
+            # that has not heeded the request is held up, by this call or by another. Each interrupt ends one of the tasks that
+            # a call has started, and the next one may hold up the loop as well. That does not go on for ever: between two of
+            # them the loop comes to give the call up by itself.
+            if stop.lane == SYNC:
+                stop.again_at = inf
+            elif worker.has_heeded(stop.call.number):
+                stop.kill_at = now + self._grace
+            worker.interrupt(stop.lane, stop.call.number)
+
+    def _revoke(self, stop: _Stop, now: float) -> None:
+        """Ends one that no worker has begun, by its notes: in two steps, as one may be about to begin it."""
+        call = stop.call
+        if stop.sure_at == inf:
+            if self._group.lanes[stop.lane].revoke(call):
+                stop.sure_at = now + SURE
+        elif now >= stop.sure_at:
+            # A worker may have answered it, or reported it, and noted the next one.
+            self._group.read_answers()
+            del self._stops[id(call)]
+            if self._group.lanes[stop.lane].sent.get(call.number) is call:
+                self._group.give_up(call, stop.lane, stop.reason)
+
+    def _ask(self, stop: _Stop, worker: WorkerProcess) -> None:
+        if stop.lane == SYNC:
+            worker.interrupt(SYNC, stop.call.number)
+        else:
+            worker.cancel(stop.call.number)
+
+    def _end(self, stop: _Stop, worker: WorkerProcess, now: float) -> None:
+        holder = worker.is_held_by_other(stop.call.number) if stop.lane == ASYNC else 0
+        other = self._group.lanes[ASYNC].sent.get(holder)
+        if other is not None and id(other) not in self._stops:
+            # It is another call that holds up the loop, within its time: all others of that loop are not to die for it.
+            stop.again_at = stop.kill_at = now + self._grace
+            worker.interrupt(ASYNC, stop.call.number)
+            return
+        stop.kill_at = inf
+        worker.write_stacks()
+        self._loop.call_later(STACKS_TIME, self._kill, stop, worker, 0, now + STACKS_LIMIT)
+
+    def _kill(self, stop: _Stop, worker: WorkerProcess, seen: int, until: float) -> None:
+        """Kills it when it has written its stacks, or when `until` is over. `seen`: bytes of them at the last look."""
+        if worker.state == "dead" or not self._group.is_outstanding(stop.lane, stop.call.number):
+            return
+        written = worker.stacks_written()
+        if (written == 0 or written != seen) and time.monotonic() < until:
+            self._loop.call_later(STACKS_TIME, self._kill, stop, worker, written, until)
+            return
+        what = "was cancelled" if stop.reason == CANCELLED else "had run out of time"
+        words = f"{stop.call.name} {what} and did not end when it was asked to"
+        worker.kill_if_running(stop.lane, stop.call.number, stop.reason, words)

@@ -1,0 +1,418 @@
+"""A group of workers that take from the same lanes: all that have no workers of their own, or one service that has."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
+from ..ipc.messages import ASYNC, FAILED, READY, SYNC, TAINTED
+from ..ipc.segment import Segment
+from ..wire.frames import ERROR
+from .deadlines import CANCELLED, DEADLINE, Deadlines
+from .fairness import Fairness
+from .gather_watch import GatherWatch
+from .latency import Latency
+from .pool import WorkerPool
+from .process import WorkerProcess
+from .queue import Call, CallQueue
+from .recovery import CrashRecovery
+from .shared_queue import SharedQueue
+
+if TYPE_CHECKING:
+    from asyncio import TimerHandle
+    from collections.abc import Callable, Iterable
+
+    from .broker import Broker
+    from ..config import Config
+    from .connection import Connection
+    from .generation import Generation
+
+
+class WorkerGroup:
+    """Brings calls to its workers and answers back; which workers there are is its pool's to decide."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        generation: Generation,
+        name: str,
+        size: tuple[int, int],
+        queue_limits: tuple[int, int],
+    ) -> None:
+        self.name = name
+        self.config: Config = broker.config
+        self.is_multiple: bool = size[1] > 1
+        self.generation: Generation = generation
+        self._broker = broker
+        self._loop = broker.loop
+        self._timers: set[TimerHandle] = set()
+        self._ending = False
+        self._closed = False
+        self._draining = False  # what is not with a worker yet goes elsewhere
+        self._fairness = Fairness(self)
+        self.refused = 0
+        self.calls = 0
+        self.latency = Latency()
+        self.deadlines: Deadlines = Deadlines(self, self._loop, self.config.interrupt_grace)
+        self._gather_watch = GatherWatch(self, self._loop)
+        self.lanes: tuple[SharedQueue, SharedQueue] = (
+            self._lane(queue_limits, True),
+            self._lane(queue_limits, False),
+        )
+        self.pool: WorkerPool = WorkerPool(self, broker, size)
+        self._recovery = CrashRecovery(self, broker)
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    def submit(self, call: Call, is_async: bool) -> bool:
+        """Queues the call. False: the queue is full. Unavailable: no worker can be started."""
+        pool = self.pool
+        if pool.failure is not None and not pool.in_service:
+            raise Unavailable(f"no worker can be started: {pool.failure}")
+        lane = self.lanes[ASYNC if is_async else SYNC]
+        if not lane.submit(call):
+            self.refused += 1
+            return False
+        if lane.queue.calls:
+            self._broker.touched.add(lane)
+            if pool.is_elastic:
+                pool.is_short()
+        elif lane.fresh:
+            self._broker.touched.add(lane)
+        if pool.observes:
+            pool.observe()
+        if call.deadline and call.deadline < self.deadlines.earliest:
+            self._watch(call)
+        if not is_async and self.lanes[ASYNC].sent:
+            self._fairness.look()
+        return True
+
+    def cancel(self, call: Call) -> None:
+        """Ends a call that nobody waits for any more, or whose time is over, whether it waits, has been sent or runs."""
+        late = 0 < call.deadline <= time.monotonic()
+        for number, lane in enumerate(self.lanes):
+            if lane.queue.remove(call):
+                self.expired(call) if late else call.release()
+            elif lane.sent.get(call.number) is call:
+                self.deadlines.stop(call, number, DEADLINE if late else CANCELLED)
+
+    def hold(self, owner: Connection) -> None:
+        """Starts no more calls of a caller that does not read its answers."""
+        for lane in self.lanes:
+            lane.queue.hold(owner)
+
+    def release(self, owner: Connection) -> None:
+        for lane in self.lanes:
+            lane.queue.release(owner)
+            self._broker.touched.add(lane)
+
+    def discard(self, owner: Connection) -> None:
+        """No more calls of a caller that is gone are begun. Those that run may end, but not take for ever."""
+        limit = time.monotonic() + self.config.shutdown_timeout
+        for number, lane in enumerate(self.lanes):
+            for call in lane.queue.discard(owner):
+                call.release()
+            left = [
+                call
+                for call in lane.sent.values()
+                if call.owner is owner and not call.notify and not call.over
+            ]
+            if not left:
+                continue
+            begun = {begun for worker in self.pool.workers for begun in worker.begun(number)}
+            for call in left:
+                if call.number not in begun:
+                    self.deadlines.stop(call, number, CANCELLED)
+                elif not call.deadline:
+                    call.deadline = limit
+                    self._watch(call)
+
+    @property
+    def queued(self) -> int:
+        return sum(len(lane.queue) for lane in self.lanes)
+
+    @property
+    def running(self) -> int:
+        return sum(lane.running for lane in self.lanes)
+
+    def status(self) -> dict[str, Any]:
+        """Its entry in GoTask.Status; times in seconds."""
+        return {
+            "name": self.name,
+            "workers": self.pool.in_service,
+            "queued": self.queued,
+            "running": self.running,
+            "calls": self.calls,
+            "refused": self.refused,
+            **self.latency.percentiles(),
+        }
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it takes no more calls."""
+        return self._ending
+
+    def requeue(self, call: Call, is_async: bool) -> None:
+        """Queues a call that had been taken before, whatever the limits say."""
+        lane = self.lanes[ASYNC if is_async else SYNC]
+        lane.queue.push(call)
+        self._broker.touched.add(lane)
+        self.pool.is_short()
+        self._watch(call)
+
+    def is_outstanding(self, lane: int, number: int) -> bool:
+        """Whether a call has left the queue and has not been answered."""
+        return number in self.lanes[lane].sent
+
+    def find(self, lane: int, number: int) -> WorkerProcess | None:
+        """The worker that has begun a call, and perhaps answered it."""
+        for worker in self.pool.workers:
+            if number in worker.begun(lane):
+                return worker
+        return None
+
+    def read_answers(self) -> None:
+        """Takes all answers that workers have given by now, also those that would be read next."""
+        for worker in tuple(self.pool.workers):
+            worker.read_all()
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    def drain(self) -> list[Call]:
+        """Takes no more calls: its workers end once they have answered what they have. Returns what none of them had yet."""
+        self._draining = True
+        waiting = [call for lane in self.lanes for call in lane.queue.clear()]
+        self.end()
+        self._later(self.patience(), self.kill, even_ending=True)
+        return waiting
+
+    def end(self) -> None:
+        """No more calls: workers end once they have run what is in their lanes."""
+        self._ending = True
+        self.pool.end()
+        for lane in self.lanes:
+            lane.end()
+        self._close_if_empty()
+
+    def kill(self) -> None:
+        """Ends what is left, at once."""
+        self._ending = True
+        self.pool.end()
+        for worker in self.pool.workers:
+            worker.kill()
+        self._close_if_empty()
+
+    def start_failed(self, message: str) -> None:
+        """No worker of this group has ever been ready, and this is why."""
+        self.generation.failed(message)
+
+    def later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> None:
+        """Calls back unless the group has been told to end by then."""
+        self._later(delay, callback, *arguments)
+
+    def batch(self) -> None:
+        """All that has come from a worker so far is handled."""
+        self._broker.flush()
+
+    # -- what workers send ------------------------------------------------------------------------------------------
+
+    def reply(
+        self, worker: WorkerProcess, lane_number: int, number: int, frame: bytes, now: float, took: int
+    ) -> None:
+        """An ordinary reply has come."""
+        lane = self.lanes[lane_number]
+        if lane_number == SYNC:
+            worker.yielding = False
+        call = lane.answered(number)
+        if lane.queue.calls:
+            self._broker.touched.add(lane)
+        if call is None:
+            return
+        self._done(worker, call, now, took)
+        if frame[1] & ERROR:
+            self._answered_with_error(call, frame)
+        if call.segment is not None:
+            call.release()
+        call.owner.answer(call, frame)
+
+    def large_reply(
+        self,
+        worker: WorkerProcess,
+        lane_number: int,
+        number: int,
+        content: Segment | int | None,
+        now: float,
+        took: int,
+    ) -> None:
+        """A reply in a segment of its own, or in so many bytes of the segment that the call came in.
+
+        None: it could not be received.
+        """
+        lane = self.lanes[lane_number]
+        self._broker.touched.add(lane)
+        call = lane.answered(number)
+        segment = self._broker.segments.adopt(content) if isinstance(content, Segment) else None
+        if call is not None:
+            self._done(worker, call, now, took)
+            if content is None:
+                call.owner.fail(
+                    call, RemoteError("the result is lost: the broker has no descriptor left (ulimit -n)")
+                )
+                return
+            if segment is None:
+                segment, call.segment = call.segment, None
+            call.release()
+            if segment is not None:
+                frame = segment.view if isinstance(content, Segment) else segment.view[:content]
+                if frame[1] & ERROR:
+                    self._answered_with_error(call, bytes(frame))
+                if call.owner.answer(call, frame, segment):
+                    return
+        if segment is not None:
+            segment.close()
+
+    def refuse(self, worker: WorkerProcess, lane_number: int, number: int, why: str) -> None:
+        """A worker can't run a call, and has not begun it."""
+        lane = self.lanes[lane_number]
+        self._broker.touched.add(lane)
+        call = lane.answered(number)
+        if call is None:
+            return
+        message = f"{why}; it has not run"
+        if not call.over:
+            self._broker.lost(call, message)
+        call.owner.fail(call, Overloaded(f"{call.name}: {message}"))
+
+    def take_back(self, lane_number: int, numbers: Iterable[int]) -> None:
+        """Calls that a worker had received and does not begin go to another one, or are over."""
+        lane = self.lanes[lane_number]
+        lane.returned([lane.sent[number] for number in numbers if number in lane.sent])
+        self._broker.touched.add(lane)
+        if self._draining:
+            self._hand_over()
+
+    def record(self, worker: WorkerProcess, kind: int, content: bytes) -> None:
+        """News of the worker itself."""
+        news = json.loads(content)
+        if kind == READY:
+            worker.state = "ready"
+            worker.is_async = any(
+                method["async"] for method in news["methods"] if method["group"] == self.name
+            )
+            self.pool.started(worker)
+            self.generation.started(self, news)
+        elif kind == FAILED:
+            worker.failure = news
+        elif kind == TAINTED:
+            self._broker.log.warning(news["reason"], pid=worker.pid)
+            self.pool.replace(worker, str(news["reason"]))
+
+    def _done(self, worker: WorkerProcess, call: Call, now: float, took: int) -> None:
+        self.calls += 1
+        worker.calls += 1
+        self.latency.add(now - call.arrived, took)
+        if call.route is not None:
+            call.route.took = took
+        if worker.calls >= worker.max_calls:
+            self.pool.replace(worker, "it has run its number of calls")
+
+    def _answered_with_error(self, call: Call, frame: bytes) -> None:
+        reason = self.deadlines.reason(call)
+        if not call.notify and reason != DEADLINE:
+            return
+        if call.notify:
+            self._broker.failed(call, frame)
+        else:
+            self._broker.log_reply(call, frame, f"{call.name} ran out of time and was interrupted", "warning")
+
+    # -- death ------------------------------------------------------------------------------------------------------
+
+    def died(self, worker: WorkerProcess) -> None:
+        """A worker has ended, and all that it had sent has been read."""
+        before, worker.state = worker.state, "dead"
+        report = worker.report(self._broker.oom)
+        self.pool.remove(worker)
+        self._recovery.settle(worker, report)
+        if not self.pool.workers:
+            for lane in self.lanes:
+                lane.recall()
+        self.resize()
+        if self._draining:
+            self._hand_over()
+        self._recovery.look(report)
+        self.pool.died(worker, before, report)
+        self._close_if_empty()
+
+    def resize(self) -> None:
+        """Tells the lanes how many workers take from them."""
+        ready = [worker for worker in self.pool.workers if worker.in_service]
+        self.lanes[SYNC].resize(len(ready))
+        self.lanes[ASYNC].resize(sum(self.config.concurrency for worker in ready if worker.is_async))
+
+    def refuse_waiting(self, error: GoTaskError) -> None:
+        """Answers all that waits with an error."""
+        for lane in self.lanes:
+            for call in lane.queue.clear():
+                call.owner.fail(call, error)
+
+    def expired(self, call: Call) -> None:
+        """Answers a call whose time was over while it waited here."""
+        self._say_expired(call)
+        call.release()
+
+    def give_up(self, call: Call, lane: int, reason: str) -> None:
+        """A call has been revoked before a worker began it. Its message and its memory stay until one has reported that."""
+        self.lanes[lane].give_up(call)
+        if reason == DEADLINE:
+            self._say_expired(call)
+
+    def _say_expired(self, call: Call) -> None:
+        message = "its time was over before a worker was free; it has not run"
+        self._broker.lost(call, message)
+        call.owner.tell(call, DeadlineExceeded(message))
+
+    def _hand_over(self) -> None:
+        """What dead workers had not begun goes to those that came after this group."""
+        for lane in self.lanes:
+            for call in lane.queue.clear():
+                self._broker.resubmit(call)
+
+    def _watch(self, call: Call) -> None:
+        if 0 < call.deadline < self.deadlines.earliest:
+            self.deadlines.watch(call.deadline)
+
+    # -- small things -----------------------------------------------------------------------------------------------
+
+    def _lane(self, limits: tuple[int, int], shares: bool) -> SharedQueue:
+        return SharedQueue(self._loop, CallQueue(*limits), shares, self.expired, self._gather_watch.sent)
+
+    def patience(self) -> float:
+        """Seconds that workers get to leave: as long as their calls may take, and the shutdown timeout at least."""
+        now = time.monotonic()
+        deadlines = [call.deadline - now for lane in self.lanes for call in lane.sent.values()]
+        return max([self.config.shutdown_timeout, *deadlines])
+
+    def _later(
+        self, delay: float, callback: Callable[..., None], *arguments: Any, even_ending: bool = False
+    ) -> None:
+        def run() -> None:
+            self._timers.discard(timer)
+            if even_ending or not self._ending:
+                callback(*arguments)
+
+        timer: TimerHandle = self._loop.call_later(delay, run)
+        self._timers.add(timer)
+
+    def _close_if_empty(self) -> None:
+        if not self._ending or self.pool.workers or self._closed:
+            return
+        self._closed = True
+        for timer in self._timers:
+            timer.cancel()
+        self.deadlines.close()
+        self._gather_watch.close()
+        for lane in self.lanes:
+            lane.close()
+        self.generation.ended(self)

@@ -1,0 +1,458 @@
+"""A worker as the broker sees it: a child process, its channel, its notes, its standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from asyncio import AbstractEventLoop
+from typing import TYPE_CHECKING, Any, Final
+
+from ..app.loader import MAIN
+from ..ipc.messages import (
+    ASYNC,
+    CANCEL,
+    LEAVE,
+    MESSAGES,
+    RECORD,
+    REFUSED,
+    REPLY,
+    REPLY_IN_PLACE,
+    REPLY_SHARED,
+    REQUEST,
+    RETURNED,
+    YIELD,
+)
+from ..ipc.notes import NONE, UNKNOWN, WorkerNotes
+from ..ipc.segment import Segment
+from ..ipc.signals import TO_ALL
+from ..worker import interrupts
+from . import children
+from .crash import CrashReport, Stacks, describe
+from .environment import worker_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .group import WorkerGroup
+    from .shared_queue import SharedQueue
+    from .log import Log
+    from .crash import OomCounter
+    from .writer import NonBlockingWriter
+
+# Bytes read from a worker at a time.
+_READ: Final = 65536
+
+_STDERR_TAIL: Final = 8192
+
+# Bytes; more than a socket's buffer lets through.
+MAX_LOG_RECORD: Final = 1024 * 1024
+
+
+# Seconds that a worker usually takes to write its stacks: faulthandler itself takes well below a millisecond.
+STACKS_TIME: Final = 0.02
+
+# Seconds that a stopped process takes at most to be seen as such; then it is killed without more ado.
+_STOP_TIME: Final = 0.002
+
+# Reads of a dead worker's output: more than a pipe holds. Another process that still writes there is not read for ever.
+_LAST_READS: Final = 32
+
+# Seconds that a worker's output waits for a reader of the log that takes nothing.
+READER_TIME: Final = 0.5
+_READER_CHECK: Final = 0.01
+
+# Seconds between two looks at a worker whose channel has ended.
+_END_CHECK: Final = 0.1
+
+
+class WorkerProcess:
+    """One worker process of a group. States: starting, ready, leaving (it takes no more calls), dead."""
+
+    def __init__(self, group: WorkerGroup, lanes: tuple[SharedQueue, SharedQueue]) -> None:
+        config = group.config
+        self.notes = WorkerNotes(config.concurrency)
+        self.state = "starting"
+        self.failure: dict[str, Any] | None = None
+        self.calls = 0
+        self.max_calls = sys.maxsize  # after so many it is replaced
+        self.is_async = False
+        self.yielding = False  # it was asked to make room for a sync call
+        self.unwanted = ""  # why it is to be replaced, once the one that takes its place is ready
+        self._group = group
+        self._kill_reason = ""  # as the report names it, and in words
+        self._kill_words = ""
+        self._stacks = Stacks()
+        self._channel, theirs = socket.socketpair()
+        self._channel.setblocking(False)
+        self._descriptors, their_descriptors = socket.socketpair()
+        self._descriptors.setblocking(False)
+        self._log_socket, their_log = socket.socketpair(socket.AF_UNIX, MESSAGES)
+        self._log_socket.setblocking(False)
+        self._partial = b""
+        self._stderr_tail = b""
+        self._peak_memory = 0
+        self._stderr, their_stderr = os.pipe()
+        try:
+            # When the broker ends, however that is, the kernel ends what is left of the worker's group (see `ipc.linux`).
+            their_lifeline, self._lifeline = os.pipe()
+        except OSError:
+            os.close(self._stderr)
+            os.close(their_stderr)
+            raise
+        os.set_blocking(self._stderr, False)
+        descriptors = (
+            theirs.fileno(),
+            their_descriptors.fileno(),
+            their_log.fileno(),
+            self.notes.segment.fd,
+            self._stacks.fd,
+            their_lifeline,
+            lanes[0].receiver.fileno(),
+            lanes[1].receiver.fileno(),
+            lanes[0].revoked.segment.fd,
+            lanes[1].revoked.segment.fd,
+        )
+        grace = int(config.interrupt_grace * 1e6)
+        numbers = ",".join(
+            map(str, (*descriptors, config.concurrency, config.max_payload, os.getpid(), grace))
+        )
+        place = group.generation.place
+        # Blocked until it handles them, so that none of them ends it while it starts.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, TO_ALL)
+        try:
+            # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended
+            # with it.
+            self.process = subprocess.Popen(
+                [sys.executable, MAIN, "--worker", numbers, place.app, group.name],
+                stdin=subprocess.DEVNULL,
+                stdout=their_stderr,
+                stderr=their_stderr,
+                pass_fds=descriptors,
+                start_new_session=True,
+                cwd=place.folder or None,
+                env=worker_environment(
+                    os.environ, config.secret, config.log_level, group.is_multiple, place.folder
+                ),
+            )
+        except OSError:
+            os.close(self._lifeline)
+            self._close()
+            raise
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            theirs.close()
+            their_descriptors.close()
+            their_log.close()
+            os.close(their_stderr)
+            os.close(their_lifeline)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def in_service(self) -> bool:
+        """Whether it takes calls."""
+        return self.state == "ready"
+
+    def watch(self, loop: AbstractEventLoop, log: Log) -> None:
+        """Begins to hand on what the worker sends, and its death once all of that has been read."""
+        self._loop = loop
+        self._log = log
+        loop.add_reader(self._channel, self._readable)
+        loop.add_reader(self._log_socket, self._take_log)
+        loop.add_reader(self._stderr, self._take_output)
+
+    # -- what it is asked ---------------------------------------------------------------------------------------------
+
+    def yield_to_sync(self) -> None:
+        """Asks it to end the async calls that it has, and to take a sync one before any others."""
+        self.yielding = True
+        self._request(YIELD)
+
+    def leave(self) -> None:
+        """Asks it to take no more calls and to end when those that it has are answered. To be repeated until it does."""
+        self.state = "leaving"
+        if self.is_async:
+            self._request(LEAVE)
+        else:
+            self.notes.leave()
+            self._signal(interrupts.SIGNAL)
+
+    def cancel(self, number: int) -> None:
+        """Cancels an async call that it runs."""
+        self._request(CANCEL, number)
+
+    def interrupt(self, lane: int, number: int) -> None:
+        """Interrupts the call if its method is what runs now."""
+        if lane == ASYNC:
+            self.notes.interrupt_async(number)
+        else:
+            self.notes.interrupt(number)
+        self._signal(interrupts.SIGNAL)
+
+    def has_heeded(self, number: int) -> bool:
+        """Whether code of that async call has been interrupted since it was last asked to be."""
+        return self.notes.has_heeded(number)
+
+    def begun(self, lane: int) -> list[int]:
+        """The calls of a lane that it has begun; they may have been answered meanwhile."""
+        return self.notes.running_async() if lane == ASYNC else [self.notes.begun]
+
+    def is_held_by_other(self, number: int) -> int:
+        """The async call that holds up the loop, where the worker says that it is another one than `number`; else 0."""
+        holder = self.notes.holder
+        return 0 if holder in (NONE, UNKNOWN, number) else holder
+
+    # -- its end ------------------------------------------------------------------------------------------------------
+
+    def kill(self, reason: str = "", words: str = "") -> None:
+        """Ends the worker at once, and then what it started. `reason` and `words` say why, to those whose calls it ran."""
+        self._kill_reason, self._kill_words = self._kill_reason or reason, self._kill_words or words
+        self._signal(signal.SIGKILL)
+
+    def write_stacks(self) -> None:
+        """Makes it write down where its threads are."""
+        self._stacks.clear()
+        self._signal(interrupts.STACKS_SIGNAL)
+
+    def stacks_written(self) -> int:
+        """Bytes of them so far."""
+        return self._stacks.size
+
+    def kill_if_running(self, lane: int, number: int, reason: str, words: str) -> bool:
+        """Kills it unless it has answered that call: another one, which may run by now, is not to suffer. False: it has."""
+        self._signal(signal.SIGSTOP)
+        if self._is_stopped():
+            self.read_all()
+            if not self._group.is_outstanding(lane, number):
+                self._signal(signal.SIGCONT)
+                return False
+        self.kill(reason, words)
+        return True
+
+    def report(self, oom: OomCounter) -> CrashReport:
+        """How it died. To be asked once."""
+        status = self.process.returncode
+        # Asked at each death, lest one that is long past is taken for the cause of the next.
+        killed_by_kernel = oom.has_killed()
+        unexplained = status == -signal.SIGKILL and not self._kill_words
+        is_oom = (killed_by_kernel if oom.is_available else None) if unexplained else False
+        return CrashReport(
+            self.pid,
+            status,
+            describe(status, is_oom, bool(self._kill_words)),
+            self._kill_reason,
+            self._kill_words,
+            is_oom,
+            self._stacks.read(),
+            self._stderr_tail.decode("utf-8", "replace"),
+            self._peak_memory,
+        )
+
+    def read_all(self) -> None:
+        """Takes what it has answered by now, sent or gathered."""
+        while self._channel_has_data() and self._read():
+            pass
+        self.fetch(self.notes.gathered.mark())
+
+    def _request(self, kind: int, number: int = 0) -> None:
+        try:
+            self._log_socket.send(REQUEST.pack(kind, number))
+        except OSError:
+            pass  # it is ending, or has been asked a hundred thousand times
+
+    def _signal(self, number: int) -> None:
+        if self.process.returncode is None:
+            try:
+                os.kill(self.pid, number)
+            except PermissionError:
+                pass  # it has become another user's
+
+    def _is_stopped(self) -> bool:
+        until = time.monotonic() + _STOP_TIME
+        while time.monotonic() < until:
+            try:
+                with open(f"/proc/{self.pid}/stat", "rb") as file:
+                    if file.read().rpartition(b")")[2].split()[0] == b"T":
+                        return True
+            except OSError:
+                return False
+        return False
+
+    def fetch(self, mark: tuple[int, int]) -> None:
+        """Takes the replies that it has gathered and does not get to send; `mark` as of Gathered.mark()."""
+        self._take(self.notes.gathered.read(mark))
+
+    def _readable(self) -> None:
+        if not self._read():
+            self._loop.remove_reader(self._channel)
+            self._await_end()
+        self._group.batch()
+
+    def _read(self) -> bool:
+        """Reads what is there. False at the end of the channel."""
+        try:
+            data = self._channel.recv(_READ)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except ConnectionResetError:
+            return False
+        if not data:
+            return False
+        if self._partial:
+            data, self._partial = self._partial + data, b""
+        self._partial = self._take(data)
+        return True
+
+    def _take(self, data: bytes) -> bytes:
+        """Passes on the records; returns what is left of a last one that is not whole."""
+        group = self._group
+        now = time.monotonic()
+        offset, end = 0, len(data)
+        while end - offset >= RECORD.size:
+            number, size, kind, lane, took = RECORD.unpack_from(data, offset)
+            start = offset + RECORD.size
+            if kind == REPLY_SHARED:
+                segment = self._segment(size)
+                group.large_reply(self, lane, number, segment, now, took)
+                offset = start
+                continue
+            if kind == REPLY_IN_PLACE:
+                group.large_reply(self, lane, number, size, now, took)
+                offset = start
+                continue
+            if end - start < size:
+                break
+            offset = start + size
+            if kind == REPLY:
+                group.reply(self, lane, number, data[start:offset], now, took)
+            elif kind == RETURNED:
+                group.take_back(lane, range(number, number + took))
+            elif kind == REFUSED:
+                group.refuse(self, lane, number, data[start:offset].decode("utf-8", "replace"))
+            else:
+                group.record(self, kind, data[start:offset])
+        return data[offset:] if offset < end else b""
+
+    def _take_log(self) -> None:
+        if not self._must_wait(self._log.records, self._log_socket.fileno(), self._take_log):
+            self._log_readable()
+
+    def _take_output(self) -> None:
+        if not self._must_wait(self._log.output, self._stderr, self._take_output):
+            self._stderr_readable()
+
+    def _must_wait(self, writer: NonBlockingWriter, source: int, take: Callable[[], None]) -> bool:
+        """Leaves what the worker writes where it is while the reader of the log is behind: so the worker waits, as it would at
+        any pipe, and nothing is lost. A reader that takes nothing for READER_TIME is not waited for: it would hold up calls.
+        """
+        if not writer.is_full:
+            return False
+        self._loop.remove_reader(source)
+        until = time.monotonic() + READER_TIME
+        self._loop.call_later(_READER_CHECK, self._take_again, writer, source, take, writer.taken, until)
+        return True
+
+    def _take_again(
+        self, writer: NonBlockingWriter, source: int, take: Callable[[], None], taken: int, until: float
+    ) -> None:
+        if self.state == "dead":
+            return
+        now = time.monotonic()
+        if writer.is_full and writer.taken == taken and now >= until:
+            writer.give_up()
+        if not writer.is_full:
+            self._loop.add_reader(source, take)
+            return
+        if writer.taken != taken:
+            taken, until = writer.taken, now + READER_TIME
+        self._loop.call_later(_READER_CHECK, self._take_again, writer, source, take, taken, until)
+
+    def _log_readable(self) -> bool:
+        """Passes on a log record that it sent. False: there was none."""
+        try:
+            record = self._log_socket.recv(MAX_LOG_RECORD)
+        except OSError:
+            return False
+        if not record:
+            self._loop.remove_reader(self._log_socket)
+            return False
+        try:
+            self._log.record(json.loads(record))
+        except ValueError:
+            self._log.warning("a worker sent a log record that is no JSON", pid=self.pid)
+        return True
+
+    def _stderr_readable(self) -> int:
+        """Passes on what it wrote: so many bytes. 0: nobody can write there any more; -1: there is nothing."""
+        try:
+            data = os.read(self._stderr, 65536)
+        except (BlockingIOError, InterruptedError):
+            return -1
+        if not data:
+            self._loop.remove_reader(self._stderr)
+            return 0
+        self._stderr_tail = (self._stderr_tail + data)[-_STDERR_TAIL:]
+        self._log.raw(data)
+        return len(data)
+
+    def look(self) -> None:
+        """Sees whether it has ended, and what it left behind to its end."""
+        if self.state == "dead" or not children.has_ended(self.pid):
+            return
+        size, reads = 1, 0
+        while size > 0 and reads < _LAST_READS:
+            size, reads = self._stderr_readable(), reads + 1
+        children.kill_group(self.pid, size != 0, self._lifeline)
+        self.process.returncode, self._peak_memory = children.wait(self.pid)
+        self._loop.remove_reader(self._channel)
+        self._loop.remove_reader(self._stderr)
+        self._loop.remove_reader(self._log_socket)
+        while self._log_readable():
+            pass
+        self.read_all()
+        self._group.died(self)
+        self._close()
+        self._group.batch()
+
+    def _await_end(self) -> None:
+        """Its channel has ended. Looks until it is dead: code that runs in the broker may take the signal of its death away."""
+        self.look()
+        if self.state != "dead":
+            self._loop.call_later(_END_CHECK, self._await_end)
+
+    def _segment(self, size: int) -> Segment | None:
+        """What a large reply is in. None: it did not come through, or can't be mapped, for want of descriptors."""
+        try:
+            _, descriptors, _, _ = socket.recv_fds(self._descriptors, 1, 1)
+        except OSError:
+            return None
+        if not descriptors:
+            return None
+        segment = Segment(size, fd=descriptors[0])
+        try:
+            segment.view
+        except OSError:
+            segment.close()
+            return None
+        return segment
+
+    def _close(self) -> None:
+        os.close(self._stderr)
+        self._channel.close()
+        self._descriptors.close()
+        self._log_socket.close()
+        self.notes.close()
+        self._stacks.close()
+
+    def _channel_has_data(self) -> bool:
+        try:
+            return bool(self._channel.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False

@@ -1,0 +1,223 @@
+"""The broker's own queue before a lane: bounded, fair between callers, without I/O and without a clock."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from math import inf
+from typing import TYPE_CHECKING
+
+from ..wire.frames import Frame
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from ..ipc.segment import Segment
+    from .routes import Route
+
+
+class Call:
+    """One call on its way. `owner` is the connection it came from; `number` its place in the lane, once it is there.
+
+    Times are of time.monotonic(), in seconds.
+    """
+
+    __slots__ = (
+        "owner",
+        "sequence",
+        "method",
+        "frame",
+        "segment",
+        "size",
+        "deadline",
+        "arrived",
+        "notify",
+        "dropped",
+        "over",
+        "number",
+        "route",
+        "attempts",
+    )
+
+    def __init__(
+        self,
+        owner: Connection,
+        sequence: int,
+        method: bytes,
+        frame: Frame,
+        segment: Segment | None,
+        deadline: float,
+        arrived: float,
+        notify: bool,
+    ) -> None:
+        self.owner = owner
+        self.sequence = sequence
+        self.method = method
+        self.frame = frame
+        self.segment = segment
+        self.size = len(frame.raw)
+        self.deadline = deadline  # 0.0 for none
+        self.arrived = arrived
+        self.notify = notify
+        self.dropped = False  # nobody waits for it any more
+        self.over = (
+            False  # it was revoked and has its outcome; only its message is still with the kernel or a worker
+        )
+        self.number = 0
+        self.route: Route | None = None  # where it goes, once that is known
+        self.attempts = 0  # how often it was begun and lost with its worker
+
+    @property
+    def name(self) -> str:
+        """Its method, as the caller wrote it."""
+        return self.method.decode("utf-8", "replace")
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it is not to be run any more."""
+        return self.over or self.dropped and not self.notify
+
+    def release(self) -> None:
+        """Lets go of a large payload's memory, once no message has it: a worker would find what is in there next."""
+        if self.segment is not None:
+            self.segment.close()
+            self.segment = None
+
+
+class CallQueue:
+    """First come, first served within one caller; callers in turn, so that one's thousand calls don't hold up another's one."""
+
+    def __init__(self, max_calls: int, max_bytes: int) -> None:
+        self._max_calls = max_calls
+        self._max_bytes = max_bytes
+        self._waiting: dict[Connection, OrderedDict[Call, None]] = {}
+        self._turns: deque[Connection] = deque()
+        self.held: set[Connection] = set()  # whose calls are not started for now
+        self.calls = 0  # that may be taken
+        self.held_calls = 0  # of callers that are not to get more answers for now
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return self.calls + self.held_calls
+
+    def full_for(self, size: int) -> bool:
+        """Whether a call of `size` bytes is to be refused. An empty queue takes one of any size."""
+        calls = self.calls + self.held_calls
+        return calls >= self._max_calls or (calls > 0 and self.bytes + size > self._max_bytes)
+
+    def push(self, call: Call) -> None:
+        self._add(call)
+
+    def push_front(self, call: Call) -> None:
+        """Puts back a call that came out earlier, before everything else: it is its owner's turn again."""
+        owner = call.owner
+        self._add(call)
+        self._waiting[owner].move_to_end(call, last=False)
+        if owner not in self.held:
+            if self._turns[-1] is not owner:
+                self._turns.remove(owner)
+                self._turns.append(owner)
+            self._turns.rotate(1)
+
+    def pop(self) -> Call:
+        """The next call; there must be one that may be taken."""
+        owner = self._turns.popleft()
+        calls = self._waiting[owner]
+        call, _ = calls.popitem(last=False)
+        if calls:
+            self._turns.append(owner)
+        else:
+            del self._waiting[owner]
+        size = call.size
+        self.calls -= 1
+        self.bytes -= size
+        owner.queued(-1, -size)
+        return call
+
+    def remove(self, call: Call) -> bool:
+        """Takes out a call that nobody waits for any more. False: it is not here."""
+        calls = self._waiting.get(call.owner)
+        if calls is None or call not in calls:
+            return False
+        del calls[call]
+        self._forget(call)
+        if not calls:
+            self._drop(call.owner)
+        return True
+
+    def hold(self, owner: Connection) -> None:
+        """Starts no more calls of `owner` until `release`: it does not read its answers."""
+        if owner not in self.held:
+            self.held.add(owner)
+            calls = self._waiting.get(owner)
+            if calls:
+                self._turns.remove(owner)
+                self.calls -= len(calls)
+                self.held_calls += len(calls)
+
+    def release(self, owner: Connection) -> None:
+        if owner in self.held:
+            self.held.discard(owner)
+            calls = self._waiting.get(owner)
+            if calls:
+                self._turns.append(owner)
+                self.calls += len(calls)
+                self.held_calls -= len(calls)
+
+    def expired(self, now: float) -> list[Call]:
+        """Takes out the calls whose time is over; they wait no longer, whoever's turn it is."""
+        late = [call for calls in self._waiting.values() for call in calls if 0 < call.deadline <= now]
+        for call in late:
+            self.remove(call)
+        return late
+
+    def earliest(self) -> float:
+        """The first deadline of those that wait; infinite where none has one."""
+        return min(
+            (call.deadline for calls in self._waiting.values() for call in calls if call.deadline),
+            default=inf,
+        )
+
+    def discard(self, owner: Connection) -> list[Call]:
+        """Takes out what `owner`, who is gone, has waiting, but for its notifications, which were promised to run."""
+        self.release(owner)
+        gone = [call for call in self._waiting.get(owner, ()) if not call.notify]
+        for call in gone:
+            self.remove(call)
+        return gone
+
+    def clear(self) -> list[Call]:
+        """Takes out everything."""
+        for owner in tuple(self.held):
+            self.release(owner)
+        gone = []
+        while self.calls:
+            gone.append(self.pop())
+        return gone
+
+    def _add(self, call: Call) -> None:
+        owner = call.owner
+        calls = self._waiting.get(owner)
+        if calls is None:
+            calls = self._waiting[owner] = OrderedDict()
+            if owner not in self.held:
+                self._turns.append(owner)
+        calls[call] = None
+        size = call.size
+        if self.held and owner in self.held:
+            self.held_calls += 1
+        else:
+            self.calls += 1
+        self.bytes += size
+        owner.queued(1, size)
+
+    def _forget(self, call: Call) -> None:
+        if call.owner in self.held:
+            self.held_calls -= 1
+        else:
+            self.calls -= 1
+        self.bytes -= call.size
+        call.owner.queued(-1, -call.size)
+
+    def _drop(self, owner: Connection) -> None:
+        del self._waiting[owner]
+        if owner not in self.held:
+            self._turns.remove(owner)

@@ -1,0 +1,172 @@
+"""What becomes of the calls that a worker had when it died: an error, or once more where that does no harm."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+from ..errors import Cancelled, DeadlineExceeded, GoTaskError, WorkerCrashed
+from ..ipc.messages import SYNC
+from .deadlines import DEADLINE
+
+if TYPE_CHECKING:
+    from .broker import Broker
+    from .crash import CrashReport
+    from .group import WorkerGroup
+    from .shared_queue import SharedQueue
+    from .queue import Call
+    from .process import WorkerProcess
+
+# A worker that lives and has received a call notes it within microseconds, once it gets to run. What left the kernel and
+# nobody has noted at two looks, so many seconds apart, was lost.
+CHECK = 0.25
+
+# A call of an idempotent method that was lost with its worker is made again after a pause of up to so many seconds.
+RETRY_PAUSE = 0.1
+
+
+class _Doubt:
+    """Whether calls of a lane were with a worker when it died: any of those up to the number `newest`."""
+
+    __slots__ = ("report", "newest", "suspects")
+
+    def __init__(self, report: CrashReport, newest: int) -> None:
+        self.report = report
+        self.newest = newest
+        self.suspects: set[int] = set()
+
+
+class CrashRecovery:
+    """Of one group. Each call that was begun fails with the worker's report, or is made again where that does no harm.
+
+    Those that were not begun go to other workers.
+    """
+
+    def __init__(self, group: WorkerGroup, broker: Broker) -> None:
+        self._group = group
+        self._broker = broker
+        self._doubts: dict[int, _Doubt] = {}  # by lane
+
+    def settle(self, worker: WorkerProcess, report: CrashReport) -> None:
+        """Settles what the worker had noted; all that it had sent has been read."""
+        for number, lane in enumerate(self._group.lanes):
+            self._settle(worker, number, lane, report)
+
+    def look(self, report: CrashReport) -> None:
+        """Begins to look for what it may have received and not noted."""
+        for number, lane in enumerate(self._group.lanes):
+            if not lane.sent:
+                continue
+            newest = next(reversed(lane.sent))
+            doubt = self._doubts.get(number)
+            if doubt is None:
+                doubt = self._doubts[number] = _Doubt(report, newest)
+                self._broker.loop.call_later(CHECK, self._look_for_lost, number, doubt)
+            doubt.report, doubt.newest = report, newest
+
+    def _settle(self, worker: WorkerProcess, number: int, lane: SharedQueue, report: CrashReport) -> None:
+        if number == SYNC:
+            begun, waiting = worker.notes.begun_sync(), worker.notes.waiting_sync()
+        else:
+            begun, waiting = worker.notes.running_async(), []
+        for call in map(lane.answered, begun):
+            if call is not None:
+                self._crash(call, report, self._group.deadlines.reason(call))
+        lane.returned([lane.sent[taken] for taken in waiting if taken in lane.sent])
+
+    def _look_for_lost(self, number: int, doubt: _Doubt) -> None:
+        """Finds calls that the dead worker had received and not noted yet. They never began.
+
+        It looks until each call that may be such a one has been noted or answered: as long as the kernel has calls, one of them
+        may be in there, behind others that all workers are busy before.
+        """
+        lane = self._group.lanes[number]
+        if lane.is_closed:
+            return
+        noted: set[int] = set()
+        for worker in self._group.pool.workers:
+            notes = worker.notes
+            noted.update(
+                notes.begun_sync() + notes.waiting_sync() if number == SYNC else notes.running_async()
+            )
+        suspects = set()
+        for call in lane.lost(noted):
+            if call.number not in doubt.suspects:
+                # A worker that has received it and stands still will not begin it when it goes on.
+                if lane.revoke(call):
+                    suspects.add(call.number)
+                continue
+            lane.answered(call.number)
+            message = f"{doubt.report.death('as it received the call')}; it has not run"
+            self._fail(call, WorkerCrashed(message, doubt.report.data(call.number, call.method)))
+        doubt.suspects = suspects
+        if any(sent <= doubt.newest and sent not in noted for sent in lane.sent):
+            self._broker.loop.call_later(CHECK, self._look_for_lost, number, doubt)
+        else:
+            del self._doubts[number]
+        lane.pump()
+        self._group.batch()
+
+    def _crash(self, call: Call, report: CrashReport, reason: str) -> None:
+        """Answers a call that was running in a worker that died, or makes it again where that does no harm.
+
+        `reason`: why the call was to end, if it was.
+        """
+        data = report.data(call.number, call.method)
+        message = report.death(f"while it ran {call.name}")
+        if call.over:
+            call.release()
+        elif reason and report.reason == reason:
+            error = DeadlineExceeded if reason == DEADLINE else Cancelled
+            self._fail(call, error(f"{report.why}; its worker was killed", data))
+        elif self._broker.retry_budget.allow(call):
+            self._broker.log.warning(f"{message}; it is idempotent and made again")
+            self._broker.loop.call_later(random.uniform(0, RETRY_PAUSE), self._broker.resubmit, call)
+        else:
+            self._fail(call, WorkerCrashed(message, data))
+
+    def _fail(self, call: Call, error: GoTaskError) -> None:
+        if not call.over:
+            self._broker.lost(call, error.message)
+        call.owner.fail(call, error)
+
+
+# A call is made again once. More than that hides what is wrong from those who could mend it.
+ATTEMPTS = 1
+
+# A token bucket: each call of such a method adds RATIO, each repetition takes 1. So where everything fails, the load grows by
+# a tenth and not by a factor. After Finagle's RetryBudget (https://twitter.github.io/finagle/guide/Clients.html).
+RATIO = 0.1
+FIRST = 10.0
+MOST = 100.0
+
+
+class RetryBudget:
+    """Of one broker: calls of idempotent methods that were lost with their worker are made again once, and only so many."""
+
+    def __init__(self) -> None:
+        self._tokens = FIRST
+
+    def earn(self) -> None:
+        """A call of an idempotent method has come."""
+        self._tokens = min(MOST, self._tokens + RATIO)
+
+    def allow(self, call: Call) -> bool:
+        """Whether a call that was lost with its worker is to be made again; if so, that is paid for."""
+        route = call.route
+        if (
+            route is None
+            or not route.idempotent
+            or call.attempts >= ATTEMPTS
+            or call.dropped
+            and not call.notify
+        ):
+            return False
+        if call.segment is not None:
+            return False  # the dead worker may have begun to write its answer over the payload
+        if 0 < call.deadline <= time.monotonic() or self._tokens < 1:
+            return False
+        self._tokens -= 1
+        call.attempts += 1
+        return True

@@ -1,0 +1,187 @@
+"""The life of the broker's process: listen, start workers, serve, drain, end. Nothing is left behind, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+from ..config import Config
+from ..ipc.linux import adopt_orphans, die_with_parent
+from ..ipc.loop import run_in_loop
+from .acceptor import Acceptor
+from .broker import Broker
+from .children import has_trackers
+from .environment import is_limit, reason
+from .listener import AddressUnusable, Listener
+from .log import Log
+from .watches import FileWatch
+
+# Exit codes, beside 0 (ended as asked) and 2 (usage): of sysexits.h where it has one.
+EX_APP_FAILED = 70
+EX_OS = 71
+EX_ADDRESS = 73
+
+# How often it is looked whether all is answered while it drains.
+_DRAIN_CHECK = 0.01
+
+
+def serve(config: Config) -> int:
+    """Runs a broker until it is told to end; returns the exit code."""
+    if config.managed:
+        # What the parent has open is none of ours; a supervisor in PHP passes on every socket it has.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)
+        die_with_parent(os.getppid(), signal.SIGQUIT)
+        # A terminal's Ctrl-C is for the supervisor, who then ends this process in its own way.
+        if os.getpgrp() != os.getpid() and os.getsid(0) != os.getpid():
+            os.setpgid(0, 0)
+    log = Log(config.log_level, config.managed)
+    log.event("starting", pid=os.getpid())
+    listeners: list[Listener] = []
+    try:
+        for address in config.addresses:
+            listeners.append(Listener(address, config.socket_mode, config.socket_group))
+    except AddressUnusable as error:
+        for listener in listeners:
+            listener.close()
+        log.event("failed", code=EX_ADDRESS, message=str(error))
+        return EX_ADDRESS
+    try:
+        return run_in_loop(_Server(config, log, listeners).run())
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+class _Server:
+    def __init__(self, config: Config, log: Log, listeners: list[Listener]) -> None:
+        self._config = config
+        self._log = log
+        self._listeners = listeners
+        self._exit_code = 0
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        self._log.attach(loop)
+        self._end = asyncio.Event()  # drain
+        self._now = asyncio.Event()  # and not even that
+        self._serving = asyncio.Event()  # it is ready
+        loop.add_signal_handler(signal.SIGTERM, self._end.set)
+        loop.add_signal_handler(signal.SIGINT, self._interrupted)
+        loop.add_signal_handler(signal.SIGQUIT, self._end_now)
+        loop.add_signal_handler(signal.SIGHUP, lambda: broker.reload())
+        if self._config.managed:
+            loop.add_reader(0, self._lifeline)
+        broker = Broker(self._config, self._log, loop, self._ready, self._start_failed)
+        adopt_orphans()
+        # Not by the loop: uvloop refuses this one.
+        signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(broker.generations.children_ended))
+        try:
+            broker.start()
+            if self._config.watch:
+                self._watch = FileWatch(loop, self._config.app, self._config.folder, broker.reload)
+            await _first(self._serving.wait(), self._end.wait())
+            entrances = [Acceptor(broker, listener) for listener in self._listeners]
+            if not self._now.is_set():
+                for acceptor in entrances:
+                    acceptor.open()
+            await self._end.wait()
+            for acceptor in entrances:
+                acceptor.close()
+            for listener in self._listeners:
+                listener.close()
+            if not self._now.is_set():
+                await self._drain(broker)
+        except OSError as error:
+            if not is_limit(error):
+                raise
+            self._log.event("failed", code=EX_OS, message=f"it can't run here: {reason(error)}")
+            self._exit_code = EX_OS
+        finally:
+            broker.generations.kill()
+            await self._wait_for_workers(broker)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._log.close()
+        return self._exit_code
+
+    async def _drain(self, broker: Broker) -> None:
+        self._log.event("stopping", pid=os.getpid(), message="ending after the running calls")
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._config.shutdown_timeout
+        broker.drain()
+        while not broker.idle and loop.time() < until and not self._now.is_set():
+            await asyncio.sleep(_DRAIN_CHECK)
+        if not broker.idle:
+            why = (
+                "it was told to end at once"
+                if self._now.is_set()
+                else "they ran longer than the shutdown timeout"
+            )
+            self._log.warning(f"calls were cut off: {why}", running=broker.generations.running)
+        broker.close()
+        await broker.generations.close()
+        broker.generations.end()
+        if not self._serving.is_set():
+            broker.generations.kill()  # no worker has run anything yet
+        while (broker.generations.workers or broker.is_read_from) and loop.time() < until:
+            if self._now.is_set():
+                return
+            await asyncio.sleep(_DRAIN_CHECK)
+
+    async def _wait_for_workers(self, broker: Broker) -> None:
+        """After SIGKILL: only a process in an uninterruptible system call takes longer than a moment."""
+        for _ in range(100):
+            if not broker.generations.workers and not has_trackers():
+                return
+            await asyncio.sleep(_DRAIN_CHECK)
+
+    def _ready(self) -> None:
+        self._serving.set()
+        addresses = [str(address) for address in self._config.addresses]
+        self._log.event(
+            "ready",
+            pid=os.getpid(),
+            addresses=addresses,
+            workers=self._config.workers,
+            message=f"ready at {', '.join(addresses)} with {self._config.workers} workers",
+        )
+
+    def _start_failed(self, message: str) -> None:
+        if not self._end.is_set():
+            self._log.event(
+                "failed", code=EX_APP_FAILED, message=f"{self._config.app} could not be started: {message}"
+            )
+            self._exit_code = EX_APP_FAILED
+            self._end_now()
+
+    def _interrupted(self) -> None:
+        """Ctrl-C; pressed again, it ends at once. SIGTERM does not: a service manager may send it twice."""
+        if self._end.is_set():
+            self._now.set()
+        self._end.set()
+
+    def _end_now(self) -> None:
+        self._now.set()
+        self._end.set()
+
+    def _lifeline(self) -> None:
+        """Standard input ends with the parent: so does this process, at once."""
+        try:
+            if os.read(0, 4096):
+                return
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        asyncio.get_running_loop().remove_reader(0)
+        self._end_now()
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Waits for any of them."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

@@ -1,0 +1,1 @@
+"""What the broker and a worker say to each other, and what of the operating system both need."""

@@ -1,0 +1,67 @@
+"""What a worker and the broker send each other: calls, records of the worker's channel, requests on its log's socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from struct import Struct
+from typing import Final
+
+from ..wire.frames import LARGE
+
+# Before each frame on its way to a worker: number, deadline (time.monotonic(), 0.0: none), size, flags.
+ENTRY: Final = Struct("<QdII")
+STRUCTURED: Final = 0x01  # the caller understands structured errors
+EXACT: Final = 0x02  # the body is [positional, named]
+SHARED: Final = 0x04  # instead of the frame comes the descriptor of a shared segment that holds it
+
+# Room for one message: what is below LARGE travels in it, and gathering stops there.
+MESSAGE_SIZE: Final = LARGE + 4096
+
+# Seconds. Only calls of methods that took less when they were called last share a message.
+QUICK: Final = 0.0002
+
+# The kind of socket pair that keeps message boundaries: in order and reliable both, and macOS has but the second.
+MESSAGES: Final = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
+
+_ROOM: Final = socket.CMSG_SPACE(4)  # for one descriptor
+_CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+
+def receive(lane: socket.socket, flags: int = 0) -> tuple[bytes, int]:
+    """The next message, empty at the lane's end, and the descriptor that came with it.
+
+    -1: none did, or this process could have no further one; the message is there all the same.
+    """
+    message, ancillary, _, _ = lane.recvmsg(MESSAGE_SIZE, _ROOM, flags | _CLOEXEC)
+    if not ancillary:
+        return message, -1
+    fd = int.from_bytes(ancillary[0][2][:4], sys.byteorder)
+    if not _CLOEXEC:
+        os.set_inheritable(fd, False)
+    return message, fd
+
+
+# Number of the call, size of what follows, kind, lane, microseconds that the call ran.
+RECORD: Final = Struct("<QIBBxxI")
+MAX_MICROSECONDS: Final = 2**32 - 1
+
+REPLY: Final = 0  # a reply frame
+REPLY_SHARED: Final = 1  # the same in a shared segment of that size, whose descriptor comes with the record
+REPLY_IN_PLACE: Final = 2  # the same in the segment that the call came in
+READY: Final = 3  # JSON: what the worker can run
+FAILED: Final = 4  # JSON: why it can't start; it ends
+TAINTED: Final = 5  # JSON: why it should be replaced when it has answered what it has
+# So many calls (in place of the microseconds), from that number on, were not begun: the broker wants them back.
+RETURNED: Final = 6
+REFUSED: Final = 7  # text: why a call can't be run here, which has not begun
+
+SYNC: Final = 0  # lanes
+ASYNC: Final = 1
+
+# What the broker asks of a worker with async methods, on the socket of the log records.
+REQUEST: Final = Struct("<BxxxxxxxQ")
+YIELD: Final = 1  # take a sync call first
+CANCEL: Final = 2  # the async call of that number
+LEAVE: Final = 3  # end, once all that was taken is answered

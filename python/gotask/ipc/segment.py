@@ -1,0 +1,158 @@
+"""Anonymous memory that two processes can share: how a large payload travels between the broker and a worker."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import sys
+from collections.abc import Callable, Iterable
+
+from ..wire.frames import Buffer
+
+_LINUX = sys.platform == "linux"
+
+# Committing a page costs more than copying it. A segment that came back is kept for so many seconds, in case the next
+# large call comes soon; not more than this many bytes of them, and not more than this many, as each holds a descriptor.
+# One that is larger by itself is kept as well, but only for a call that it fits: any other frees it first.
+KEEP_SECONDS = 1.0
+KEEP_BYTES = 128 * 1024 * 1024
+KEEP_COUNT = 32
+
+
+class Segment:
+    """`size` bytes that another process has too, once it has been given the descriptor; `fd`: the one that was given.
+
+    On Linux a memfd: no file, no limit of /dev/shm's. Elsewhere a temporary file that has lost its name already. Either is gone
+    with the last process that has it, however that ends. Pages are committed as they are touched, so a large declared size
+    costs nothing.
+    """
+
+    __slots__ = ("size", "fd", "_map", "_view", "_home")
+
+    def __init__(self, size: int, fd: int | None = None) -> None:
+        self._map: mmap.mmap | None = None
+        self._view: memoryview | None = None
+        self._home: SegmentPool | None = None
+        self.fd = _create(size) if fd is None else fd
+        self.size = size
+
+    @property
+    def view(self) -> memoryview:
+        """Its bytes, mapped at the first use."""
+        if self._view is None:
+            if os.fstat(self.fd).st_size < self.size:
+                raise ValueError(f"a shared segment is shorter than the {self.size} bytes announced")
+            self._map = mmap.mmap(self.fd, self.size)
+            self._view = memoryview(self._map)
+        return self._view
+
+    def write(self, parts: Iterable[Buffer]) -> int:
+        """Puts the parts at its beginning, one behind the other; returns how many bytes they are."""
+        offset = 0
+        for part in parts:
+            view = memoryview(part).cast("B")
+            while view:
+                written = os.pwrite(self.fd, view, offset)  # no page of it need be mapped here
+                offset += written
+                view = view[written:]
+        return offset
+
+    def close(self) -> None:
+        """Lets go of it: back to where it came from, or for good."""
+        if self._home is not None:
+            self._home.give_back(self)
+        elif self.fd >= 0:
+            self.destroy()
+
+    def destroy(self) -> None:
+        """Frees the memory. Views that others still hold keep it until they are gone."""
+        os.close(self.fd)
+        self.fd = -1
+        if self._view is not None and self._map is not None:
+            self._view.release()
+            try:
+                self._map.close()
+            except BufferError:
+                pass  # a reader has a slice of it; the last one to go frees it
+            self._view = self._map = None
+
+    def belongs_to(self, home: SegmentPool) -> None:
+        self._home = home
+
+
+def _create(size: int) -> int:
+    if _LINUX:
+        fd = os.memfd_create("gotask", os.MFD_CLOEXEC)
+    else:
+        import tempfile
+
+        fd, path = tempfile.mkstemp(prefix="gotask-")
+        os.unlink(path)
+    try:
+        os.ftruncate(fd, size)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+class SegmentPool:
+    """Segments for payloads that arrive; those that come back are used again for a moment.
+
+    `later(seconds, callback)` is the loop's: nothing is kept beyond KEEP_SECONDS after the last large call.
+    """
+
+    def __init__(self, later: Callable[[float, Callable[[], None]], object]) -> None:
+        self._later = later
+        self._kept: list[Segment] = []
+        self._used = False
+        self._timer = False
+
+    def take(self, size: int) -> Segment:
+        """A segment of at least `size` bytes; what is in it is undefined."""
+        for index, segment in enumerate(self._kept):
+            if size <= segment.size <= max(2 * size, 1024 * 1024):
+                self._used = True
+                return self._kept.pop(index)
+        self._shrink(0)
+        segment = Segment(size)
+        segment.belongs_to(self)
+        return segment
+
+    def adopt(self, segment: Segment) -> Segment:
+        """One that a worker made comes back to here, too."""
+        self._shrink(0)
+        segment.belongs_to(self)
+        return segment
+
+    def give_back(self, segment: Segment) -> None:
+        if segment.fd < 0 or segment in self._kept:
+            return
+        self._kept.append(segment)
+        self._used = True
+        self._shrink(1)
+        if not self._timer:
+            self._timer = True
+            self._later(KEEP_SECONDS, self._tidy)
+
+    def _shrink(self, least: int) -> None:
+        """Frees the oldest ones until the others are no more than may be kept, or so many."""
+        kept = self._kept
+        while len(kept) > least and (
+            len(kept) > KEEP_COUNT or sum(segment.size for segment in kept) > KEEP_BYTES
+        ):
+            kept.pop(0).destroy()
+
+    def clear(self) -> None:
+        for segment in self._kept:
+            segment.destroy()
+        self._kept.clear()
+
+    def _tidy(self) -> None:
+        self._timer = False
+        if not self._used:
+            self.clear()
+        elif self._kept:
+            self._timer = True
+            self._later(KEEP_SECONDS, self._tidy)
+        self._used = False

@@ -1,0 +1,206 @@
+"""What in a value can't be encoded, where it is, and what to do. Imported once encoding has failed."""
+
+from __future__ import annotations
+
+import math
+
+# Not collections.abc, and none of uuid, decimal and so on: the application may have modules of those names.
+from _collections_abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Iterator,
+    Set,
+)
+from typing import Any
+
+from ..errors import class_name
+from .codec import MAX_DEPTH
+
+_LIST = "send list() of it"
+_TEXT = "send str() of it"
+
+# By the names of the class or of one above it, the first that fits.
+_BY_NAME = {
+    "enum.Enum": "send its .value",
+    "pandas._libs.tslibs.nattype.NaTType": "send None",
+    "pandas._libs.missing.NAType": "send None",
+    "datetime.datetime": "it has no time zone: give it one, as in datetime.now(timezone.utc)",
+    "datetime.date": "send .isoformat(), or a datetime with a time zone",
+    "datetime.time": "send .isoformat()",
+    "datetime.timedelta": "send .total_seconds()",
+    "decimal.Decimal": "send float() or str() of it",
+    "fractions.Fraction": "send float() or str() of it",
+    "complex": "send its .real and .imag",
+    "uuid.UUID": _TEXT,
+    "numpy.datetime64": _TEXT,
+    "pandas._libs.tslibs.period.Period": _TEXT,
+    "bson.objectid.ObjectId": _TEXT,
+    "bson.decimal128.Decimal128": _TEXT,
+    "ipaddress._IPAddressBase": _TEXT,
+    "collections.UserString": _TEXT,
+    "BaseException": "raise it instead, or send str() of it",
+    "_io._IOBase": "send what its .read() gives",
+    "io.IOBase": "send what its .read() gives",
+}
+_BY_KIND: tuple[tuple[type, str], ...] = (
+    (Coroutine, "declare the method with `async def`, or await it"),
+    (Awaitable, "await it"),
+    (Generator, "streams are not supported: send list() of it"),
+    (AsyncGenerator, "streams are not supported: gather it in a list"),
+    (AsyncIterator, "gather it in a list"),
+    (Set, _LIST),
+)
+# What classes of other packages offer; only what is there is advised.
+_METHODS = ("model_dump", "to_dict", "to_dicts", "tolist")
+
+
+def kind(value: object) -> str:
+    """`a set`, `an int`, `a numpy.ndarray`."""
+    cls = type(value)
+    if cls is bytes:
+        return "bytes"
+    name = class_name(cls)
+    return f"{'an' if name[:1].lower() in ('a', 'e', 'i', 'o') else 'a'} {name}"
+
+
+def explain(value: Any, root: str, codec: str) -> str | None:
+    """The first thing, in the order of encoding, that `codec` ("MessagePack" or "JSON") can't hold; or None.
+
+    Not recursive, so that a value nested in itself ends with a message and not with the stack.
+    """
+    reason = _reason(value, codec)
+    if reason is not None:
+        return f"{root} {reason}"
+    # The containers around the place where we are, what is left of each, and the key by which we went on.
+    around: list[tuple[Any, Iterator[tuple[Any, Any]]]] = []
+    keys: list[Any] = []
+    if _is_container(value):
+        around.append((value, _children(value)))
+    while around:
+        container, children = around[-1]
+        for key, child in children:
+            if issubclass(type(container), dict):
+                reason = _key_reason(key, codec)
+                if reason is not None:
+                    return f"{_path(root, keys)} has a key that {reason}"
+            reason = _reason(child, codec)
+            if reason is not None:
+                return f"{_path(root, [*keys, key])} {reason}"
+            if _is_container(child):
+                keys.append(key)
+                if any(child is outer for outer, _ in around):
+                    return f"{_path(root, keys)} holds itself"
+                if len(around) == MAX_DEPTH:
+                    return f"{root} is nested more than {MAX_DEPTH} deep"
+                around.append((child, _children(child)))
+                break
+        else:
+            around.pop()
+            if keys:
+                keys.pop()
+    return None
+
+
+def _is_container(value: Any) -> bool:
+    # By the real class, here and below: what an object says of its own may be anything, or raise.
+    return issubclass(type(value), (list, tuple, dict))
+
+
+def _children(container: Any) -> Iterator[tuple[Any, Any]]:
+    return iter(container.items() if issubclass(type(container), dict) else enumerate(container))
+
+
+def _key_reason(key: Any, codec: str) -> str | None:
+    if not issubclass(type(key), (str, int, float, bytes, type(None))):
+        return f"is {kind(key)}, which {codec} can't hold as a key: make it a str"
+    return _reason(key, codec)
+
+
+def _path(root: str, keys: list[Any]) -> str:
+    """`result["a"][3]`; its middle left out where it is long."""
+    shown = [f"[{_shown(key)}]" for key in keys]
+    if len(shown) > 20:
+        shown[10:-10] = ["…"]
+    return root + "".join(shown)
+
+
+def _reason(item: Any, codec: str) -> str | None:
+    cls = type(item)
+    if item is None or issubclass(cls, (bool, list, tuple, dict)):
+        return None
+    if issubclass(cls, int):
+        if codec == "JSON" or -(2**63) <= item < 2**64:
+            return None
+        return "is an int of more than 64 bits: send str() of it"
+    if issubclass(cls, float):
+        if codec == "MessagePack" or math.isfinite(item):
+            return None
+        return f"is {item}, which JSON can't hold: send None, or use MessagePack"
+    if issubclass(cls, str):
+        return None if _is_text(item) else "is a str with lone surrogates, which UTF-8 can't hold: send bytes"
+    if issubclass(cls, (bytes, bytearray, memoryview)):
+        if codec == "JSON":
+            return f"is {kind(item)}, which JSON can't hold: use MessagePack, or base64"
+        if cls is memoryview and not item.c_contiguous:
+            return "is a memoryview that is not contiguous: send bytes() of it"
+        return None
+    if "datetime.datetime" in map(class_name, cls.__mro__) and item.tzinfo is not None:
+        return None
+    return f"is {kind(item)}, which {codec} can't hold{_advice(item)}"
+
+
+def _advice(item: object) -> str:
+    advice = _find_advice(type(item))
+    return f": {advice}" if advice else ""
+
+
+def _find_advice(cls: type) -> str:
+    for base in cls.__mro__:
+        advice = _BY_NAME.get(class_name(base))
+        if advice is not None:
+            return advice
+    methods = [f".{name}()" for name in _METHODS if _has(cls, name)]
+    if methods:
+        return f"send {' or '.join(methods)}"
+    for abstract, advice in _BY_KIND:
+        if issubclass(cls, abstract):
+            return advice
+    if _has(cls, "__dataclass_fields__"):
+        return "send dataclasses.asdict() of it"
+    if _has(cls, "__attrs_attrs__"):
+        return "send attrs.asdict() of it"
+    if _has(cls, "__fspath__"):
+        return _TEXT
+    if _has(cls, "keys") and _has(cls, "__getitem__"):
+        return "send dict() of it"
+    if issubclass(cls, type) or _has(cls, "__call__"):
+        return ""
+    if issubclass(cls, Iterable):
+        return _LIST
+    has_fields = _has(cls, "__dict__") or any(vars(base).get("__slots__") for base in cls.__mro__)
+    return "send a dict of its fields" if has_fields else ""
+
+
+def _has(cls: type, name: str) -> bool:
+    """Whether instances have it, whatever their metaclass has."""
+    return any(name in vars(base) for base in cls.__mro__)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(key: object) -> str:
+    if isinstance(key, str):
+        shown = key if len(key) <= 60 else key[:60] + "…"
+        return '"' + shown.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    shown = repr(key)
+    return shown if len(shown) <= 60 else shown[:60] + "…"

@@ -1,0 +1,181 @@
+"""What a worker sends to the broker: answers and news on its channel, log records on a socket of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from typing import Any, Final
+
+from ..app.runner import Job, NoPayload
+from ..ipc.gathered import Gathered
+from ..ipc.messages import (
+    MAX_MICROSECONDS,
+    RECORD,
+    REFUSED,
+    REPLY,
+    REPLY_IN_PLACE,
+    REPLY_SHARED,
+    RETURNED,
+    SYNC,
+    TAINTED,
+)
+from ..ipc.segment import Segment
+from ..wire.frames import LARGE, Buffer
+
+# Replies are gathered up to so many bytes.
+GATHER_BYTES: Final = 32 * 1024
+
+# Characters of a log record's message where the whole record does not fit into a message of the socket.
+MAX_LOG_MESSAGE: Final = 16 * 1024
+
+
+class NoRoom(Exception):
+    """A large reply for which this process gets no memory or no descriptor; nothing of it was sent."""
+
+
+class Channel:
+    """What the worker sends to the broker: whole records, one after the other, from the thread that runs the calls alone.
+
+    Log records come from any thread, and from processes that a method forked: they go as messages of a socket of their own.
+    """
+
+    def __init__(self, fd: int, descriptors_fd: int, log_fd: int, gathered: Gathered) -> None:
+        self._gathered = gathered
+        self._add = gathered.add
+        self._tainted = False  # it was said that another worker is to take this one's place
+        self._socket = socket.socket(fileno=fd)
+        # Of large replies: one message for each record that has one. So the records can be read as plain bytes.
+        self._descriptors = socket.socket(fileno=descriptors_fd)
+        self._log = socket.socket(fileno=log_fd)
+        self._sendall = self._socket.sendall
+        self._pass: Callable[[int], object] = self._pass_descriptor
+        self._is_forked = False
+        os.register_at_fork(after_in_child=self._forked)
+
+    def gather(self, job: Job, frame: list[Buffer], seconds: float) -> None:
+        """Answers a call of several that share a message: together with others, at the next flush(). NoRoom: it is not sent."""
+        size = job.reply_size
+        if size >= LARGE:
+            self.reply(job, SYNC, frame, seconds)
+            return
+        record = b"".join((RECORD.pack(job.number, size, REPLY, SYNC, microseconds(seconds)), *frame))
+        if not self._add(record):
+            self.flush()
+            self._add(record)
+        if len(self._gathered) > GATHER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Sends what was gathered."""
+        if self._gathered:
+            self._sendall(self._gathered.records)
+            self._gathered.clear()
+
+    def returned(self, lane: int, first: int, last: int) -> None:
+        """These calls, of one message, were not begun, as the broker wants them back or has revoked them."""
+        self._sendall(RECORD.pack(first, 0, RETURNED, lane, last - first + 1))
+
+    def refused(self, lane: int, number: int, error: NoPayload) -> None:
+        """This call can't be run here, and was not begun."""
+        text = str(error).encode("utf-8", "replace")
+        self._sendall(RECORD.pack(number, len(text), REFUSED, lane, 0) + text)
+        if error.lasts and not self._tainted:
+            self._tainted = True
+            self.record(TAINTED, {"reason": str(error)})
+
+    def fileno(self) -> int:
+        """Of the socket for what the broker asks: that of the log records, since a watched one becomes non-blocking."""
+        return self._log.fileno()
+
+    def receive(self) -> bytes:
+        """The next request of the broker's; empty at the end. BlockingIOError: there is none."""
+        return self._log.recv(64, socket.MSG_DONTWAIT)
+
+    def record(self, kind: int, content: Any) -> None:
+        body = json.dumps(content, default=repr).encode()
+        self._sendall(RECORD.pack(0, len(body), kind, 0, 0) + body)
+
+    def log(self, content: Any) -> None:
+        """Sends a log record. One that is too large for a message loses its traceback and the end of its text."""
+        try:
+            self._send_log(content)
+        except OSError:
+            content = {
+                **content,
+                "message": content["message"][:MAX_LOG_MESSAGE],
+                "context": {},
+                "exception": None,
+            }
+            try:
+                self._send_log(content)
+            except OSError:
+                pass  # the broker is gone, and this process goes with it
+
+    def reply(self, job: Job, lane: int, frame: list[Buffer], seconds: float) -> None:
+        """Answers a call, which took so long to run, with a frame that is given in parts. NoRoom: it is not sent."""
+        size = job.reply_size
+        took = microseconds(seconds)
+        if size < LARGE:
+            self._sendall(b"".join((RECORD.pack(job.number, size, REPLY, lane, took), *frame)))
+        elif self._is_forked:
+            self._leave()  # before it writes to memory that is its parent's, and soon another call's
+        elif job.segment is not None and size <= job.segment.size:
+            # Its memory is committed, and the broker has it mapped: the quickest way back.
+            try:
+                job.segment.write(frame)
+            except OSError as error:
+                raise NoRoom(str(error)) from None
+            self._sendall(RECORD.pack(job.number, size, REPLY_IN_PLACE, lane, took))
+        else:
+            self._reply_shared(job.number, size, lane, frame, took)
+        if job.segment is not None:
+            job.segment.close()
+
+    def _send_log(self, content: Any) -> None:
+        data = json.dumps(content, default=repr).encode()
+        while True:
+            try:
+                self._log.send(data)
+                return
+            except BlockingIOError:
+                from select import select
+
+                select((), (self._log,), ())
+
+    def _forked(self) -> None:
+        """In a child that a method forked and that came out of the method: it answers nothing, its parent does."""
+
+        self._is_forked = True
+        self._sendall = self._leave  # type: ignore[assignment]
+        self._add = self._leave  # type: ignore[assignment]
+        self._pass = self._leave
+
+    def _leave(self, what: Any = None) -> bool:
+        from .fork import end
+
+        end(0)
+
+    def _reply_shared(self, number: int, size: int, lane: int, frame: list[Buffer], took: int) -> None:
+        try:
+            segment = Segment(size)
+        except OSError as error:
+            raise NoRoom(str(error)) from None
+        try:
+            try:
+                segment.write(frame)
+            except OSError as error:
+                raise NoRoom(str(error)) from None
+            self._pass(segment.fd)
+            self._sendall(RECORD.pack(number, size, REPLY_SHARED, lane, took))
+        finally:
+            segment.close()
+
+    def _pass_descriptor(self, fd: int) -> None:
+        socket.send_fds(self._descriptors, [b"\0"], [fd])
+
+
+def microseconds(seconds: float) -> int:
+    """As a record holds them. A method that sets Python's clocks (freezegun does) can make it seem less than none."""
+    return min(max(int(seconds * 1e6), 0), MAX_MICROSECONDS)

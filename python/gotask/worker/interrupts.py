@@ -1,0 +1,116 @@
+"""A worker's side of being interrupted: exceptions land in user code and nowhere else, and a call that is over is left alone.
+
+The broker writes what it wants into the shared notes and sends SIGNAL. The handler of a Python signal runs between two
+bytecodes of the main thread, wherever that is: it raises only while the very call that is meant runs its method, and once.
+"""
+
+from __future__ import annotations
+
+import _socket
+import os
+import signal
+import sys
+from collections.abc import Callable, MutableSet
+from socket import socket
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from ..app.context import running_async, running_sync
+from ..ipc.notes import NONE, WorkerNotes
+
+if TYPE_CHECKING:
+    from asyncio import Task  # an app without async methods loads no asyncio
+
+# Makes a worker look into its notes.
+SIGNAL = signal.SIGUSR2
+
+# Makes it write the Python stack of each thread into its report: by faulthandler, in C, so even while something holds
+# the GIL (https://docs.python.org/3/library/faulthandler.html).
+STACKS_SIGNAL = signal.SIGQUIT
+
+
+class Interrupted(BaseException):
+    """Raised in a sync method whose caller waits no longer: its time is over, or it was cancelled.
+
+    Let it through: clean up in `finally`, within the broker's --interrupt-grace. A worker whose method goes on is killed.
+    """
+
+
+def listen(notes: WorkerNotes, lane: socket) -> None:
+    """From now on SIGNAL interrupts the sync call that the broker names, or ends the worker that receives from `lane`."""
+    (
+        ended,
+        other,
+    ) = _socket.socketpair()  # as the app may have put another library's sockets in the place of Python's
+    other.close()
+
+    def look(number: int, frame: FrameType | None) -> None:
+        if notes.leaving:
+            # recv() on the lane is tried again after a signal (PEP 475), and then finds the end of another socket. A message
+            # that had come before is not lost, as it would be if this raised.
+            os.dup2(ended.fileno(), lane.fileno(), inheritable=False)
+        _interrupt_sync(notes)
+
+    signal.signal(SIGNAL, look)
+
+
+def listen_in_loop(
+    notes: WorkerNotes, current_task: Callable[[], Task[Any] | None], interrupted: MutableSet[Task[Any]]
+) -> None:
+    """The same for a worker with an event loop, which is asked to end by other means.
+
+    The context says whose code runs at this moment: the call's own, that of a task that it has started, or a callback's. Each
+    task is interrupted once, since it may clean up then; other tasks of the same call may hold up the loop after it.
+    `interrupted` keeps those that have been.
+    """
+
+    def look(number: int, frame: FrameType | None) -> None:
+        if running_sync.job is not None:
+            _interrupt_sync(notes)
+            return
+        job = running_async.get()
+        notes.hold(NONE if job is None else job.number)
+        if job is None or not job.interruptible:
+            return
+        task = current_task()
+        if task not in interrupted and notes.is_unwanted_async(job.number):
+            if task is not None:
+                interrupted.add(task)
+            raise Interrupted("the caller waits no longer, and the event loop is held up")
+
+    signal.signal(SIGNAL, look)
+
+
+def _interrupt_sync(notes: WorkerNotes) -> None:
+    job = running_sync.job
+    if job is not None and running_sync.is_open and notes.is_unwanted(job.number):
+        running_sync.is_open = False
+        raise Interrupted("the caller waits no longer")
+
+
+# The function below that of `signal`, which makes an enum of what it finds: that takes ten times as long.
+_getsignal: Callable[[int], object] = sys.modules["_signal"].getsignal
+
+# What an alarm does by the services' own wish.
+_alarm = _getsignal(signal.SIGALRM)
+
+
+def keep_alarm() -> None:
+    """To be called once the services are open: an alarm that they have set may ring on."""
+    global _alarm
+    _alarm = _getsignal(signal.SIGALRM)
+
+
+def disarm() -> None:
+    """To be called after each sync method: an alarm that it has left behind with a handler is not to ring in a later call."""
+    if _getsignal(signal.SIGALRM) is not _alarm:  # no system call, unlike what follows
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def write_stacks(fd: int) -> None:
+    """From now on a fatal signal, or STACKS_SIGNAL, leaves the Python stack of each thread in that file."""
+    import faulthandler
+
+    faulthandler.enable(fd, all_threads=True)
+    if sys.platform != "win32":
+        faulthandler.register(STACKS_SIGNAL, fd, all_threads=True, chain=False)

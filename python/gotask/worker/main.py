@@ -1,0 +1,176 @@
+"""The worker process: takes calls from its lanes and runs them. It imports asyncio only for an app with async methods."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+from typing import Any, NoReturn
+
+from ..app import context
+from ..app.loader import import_own, load
+from ..app.registry import default_registry
+from ..app.runner import Runner
+from ..errors import failure_text
+from ..ipc.linux import die_with_group, die_with_parent
+from ..ipc.messages import ASYNC, FAILED, READY, SYNC, receive
+from ..ipc.notes import Revocations, WorkerNotes
+from . import interrupts
+from .channel import Channel
+from .logging import forward_logging
+from .sync import Worker
+
+# Seconds that processes of multiprocessing get to end when their worker does.
+PROCESS_GRACE = 0.5
+
+
+def main() -> int:
+    """`--worker NUMBERS APP GROUP`, as the broker starts it (see `broker.process`)."""
+    numbers = [int(number) for number in sys.argv[2].split(",")]
+    (
+        channel_fd,
+        descriptors_fd,
+        log_fd,
+        slots_fd,
+        stacks_fd,
+        lifeline,
+        sync_fd,
+        async_fd,
+        *revoked_fds,
+    ) = numbers[:10]
+    concurrency, max_payload, parent, grace = numbers[10:]
+    for fd in numbers[:10]:
+        os.set_inheritable(fd, False)  # what a method starts gets none of them: it could hold them for ever
+    app, group = sys.argv[3:5]
+    interrupts.write_stacks(stacks_fd)
+    die_with_group(lifeline)
+    # Only this process holds it: once this one has ended, closing the other end signals nobody.
+    watched = [lifeline]
+
+    def let_go() -> None:
+        while watched:  # not again in a child of the child, where that number may be another file's
+            os.close(watched.pop())
+
+    os.register_at_fork(after_in_child=let_go)
+    die_with_parent(parent, signal.SIGKILL)
+    sys.argv = [app]
+    # What a method prints goes to the log; a dying worker's last words are not to be lost in a buffer.
+    # The broker reads UTF-8, whatever the locale says.
+    sys.stdout, sys.stderr = (
+        open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+        for fd in (1, 2)
+    )
+    notes = WorkerNotes(concurrency, fd=slots_fd)
+    channel = Channel(channel_fd, descriptors_fd, log_fd, notes.gathered)
+    context.notes = notes
+    lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
+    with lanes[SYNC], lanes[ASYNC]:
+        revoked = [Revocations(fd) for fd in revoked_fds]
+        forward_logging(channel)
+        try:
+            load(app)
+        except BaseException as error:
+            return report_failure(channel, error)
+        runner = Runner(default_registry, max_payload)
+        worker = Worker(channel, notes, revoked[SYNC], runner)
+        if default_registry.needs_loop(group):
+            try:
+                serve = import_own("gotask.worker.aio", app).serve
+            except BaseException as error:
+                return report_failure(channel, error)
+            return int(
+                serve(channel, notes, revoked[ASYNC], runner, worker, lanes, concurrency, group, grace / 1e6)
+            )
+        interrupts.listen(notes, lanes[SYNC])
+        return _serve(channel, notes, worker, lanes[SYNC], group)
+
+
+def _serve(channel: Channel, notes: WorkerNotes, worker: Worker, lane: socket.socket, group: str) -> int:
+    try:
+        for _, opens in default_registry.opening(group):
+            opens()
+    except BaseException as error:
+        return report_failure(channel, error)
+    interrupts.keep_alarm()
+    report_ready(channel)
+    # Until the lane ends: the broker has closed it, and all that was in it has been run.
+    while True:
+        message, fd = receive(lane)
+        if not message:
+            break
+        worker.run(message, fd)
+        if notes.leaving:
+            break  # a method has blocked the signal, or has taken it for itself
+    for name, closes in default_registry.closing():
+        try:
+            closes()
+        except Exception as error:
+            report_close(name, error)
+    return 0
+
+
+def report_ready(channel: Channel) -> None:
+    """Tells the broker what can be called."""
+    channel.record(
+        READY, {"methods": default_registry.describe(), "groups": default_registry.describe_groups()}
+    )
+
+
+def report_failure(channel: Channel, error: BaseException) -> int:
+    """Tells the broker why this worker can't start; returns the exit code."""
+    text = failure_text(error)
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+    channel.record(FAILED, {"message": text})
+    return 70
+
+
+def leave(code: int) -> NoReturn:
+    """Ends this process as Python does, but without waiting for threads and processes that a method left running."""
+    import atexit
+
+    from .fork import end
+
+    _end_processes()
+    atexit._run_exitfuncs()
+    end(code)
+
+
+def _end_processes() -> None:
+    """Those of multiprocessing, whose own exit function would wait for them: SIGTERM, and SIGKILL to what is left."""
+    util: Any = sys.modules.get("multiprocessing.util")
+    if not hasattr(util, "_run_finalizers"):
+        return  # there are none, or the application has a package of that name
+    import atexit
+    from multiprocessing.process import active_children
+
+    atexit.unregister(util._exit_function)
+    # Before anything else a pool ends its own, as it would wait for ever for a lock that one of them had when it was killed.
+    _finalize(util, 0)
+    children = active_children()
+    for child in children:
+        child.terminate()
+    until = time.monotonic() + PROCESS_GRACE
+    for child in children:
+        child.join(max(0.0, until - time.monotonic()))
+        if child.is_alive():
+            child.kill()
+    _finalize(util)
+
+
+def _finalize(util: Any, *least: int) -> None:
+    """What multiprocessing has to do at the end, as far as it ends: a queue waits until somebody has read all of it."""
+    from threading import Thread
+
+    ending = Thread(target=util._run_finalizers, args=least, daemon=True)
+    ending.start()
+    ending.join(PROCESS_GRACE)
+
+
+def report_close(service: str, error: BaseException) -> None:
+    """A service that can't be closed keeps no other from it."""
+    import logging
+
+    logging.getLogger("gotask").error("closing %s failed", service, exc_info=error)
