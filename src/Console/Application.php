@@ -5,9 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console;
 
 use Closure;
-use Reasno\GoTask\Console\Command\BenchCommand;
 use Reasno\GoTask\Console\Command\CallCommand;
-use Reasno\GoTask\Console\Command\CompileCommand;
 use Reasno\GoTask\Console\Command\DoctorCommand;
 use Reasno\GoTask\Console\Command\InstallCommand;
 use Reasno\GoTask\Console\Command\MethodsCommand;
@@ -37,10 +35,8 @@ final class Application extends SymfonyApplication
             new StatusCommand($connect),
             new PingCommand($connect),
             new ReloadCommand($connect),
-            new BenchCommand(),
             new DoctorCommand(),
             new InstallCommand(),
-            new CompileCommand(),
         ]);
     }
 }

@@ -9,7 +9,6 @@ use LogicException;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Aspect\WorkerAspect;
 use Reasno\GoTask\Hyperf\Command\CallCommand;
-use Reasno\GoTask\Hyperf\Command\CompileCommand;
 use Reasno\GoTask\Hyperf\Command\DoctorCommand;
 use Reasno\GoTask\Hyperf\Command\InstallCommand;
 use Reasno\GoTask\Hyperf\Command\MethodsCommand;
@@ -66,7 +65,6 @@ class ConfigProvider
                 CallCommand::class,
                 DoctorCommand::class,
                 InstallCommand::class,
-                CompileCommand::class,
                 MethodsCommand::class,
                 ReloadCommand::class,
                 StatusCommand::class,

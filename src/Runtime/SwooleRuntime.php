@@ -39,11 +39,6 @@ final class SwooleRuntime implements Runtime
 {
     private const TCP_NODELAY = 1;
 
-    public function __construct()
-    {
-        SwooleStacks::keep();
-    }
-
     public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection
     {
         return new SwooleConnection($session, $address, self::open($address, $tls, $timeout));

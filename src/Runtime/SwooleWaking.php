@@ -103,8 +103,8 @@ abstract class SwooleWaking extends SwooleWriting
     }
 
     /**
-     * Lets the event loop have a turn, so that coroutines begin in between which take over the stacks of those that ended: what too
-     * many give back at once is returned to the system, see SwooleStacks.
+     * Lets the event loop have a turn, so that coroutines begin in between which take over the stacks of those that ended. The C
+     * library returns to the system what many give back at once.
      *
      * @return bool false when the coroutine was told to stop waiting
      */

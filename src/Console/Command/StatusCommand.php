@@ -79,7 +79,7 @@ class StatusCommand extends ClientCommand
             },
             'addresses' => Terminal::line(implode(', ', $status->texts('addresses'))),
             'up for' => self::duration($status->number('uptime')),
-            'broker' => sprintf('process %s, Python %s (%s%s), gotask %s', $status->shown('pid'), $status->shown('python'), $status->shown('loop'), $status->flag('compiled') ? ', compiled' : '', $status->shown('version')),
+            'broker' => sprintf('process %s, Python %s (%s), gotask %s', $status->shown('pid'), $status->shown('python'), $status->shown('loop'), $status->shown('version')),
             'generation' => $status->shown('generation'),
             'calls' => sprintf('%s so far, %s running, %s waiting, over %s connections', ...array_map($status->shown(...), ['calls', 'running', 'queued', 'connections'])),
         ], static fn (string $line): bool => $line !== '');

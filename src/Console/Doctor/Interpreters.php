@@ -6,11 +6,9 @@ namespace Reasno\GoTask\Console\Doctor;
 
 use Reasno\GoTask\Console\Record;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Process\BrokerCommand;
 use Reasno\GoTask\Process\ChildProcess;
 use Reasno\GoTask\Process\InterpreterFinder;
 
-use function dirname;
 use function in_array;
 
 /**
@@ -29,24 +27,17 @@ final class Interpreters
                 return metadata.version(name)
             except Exception:
                 return None
-        lines = open(sys.argv[2]).read().splitlines() if len(sys.argv) > 2 else []
+        lines = open(sys.argv[1]).read().splitlines() if len(sys.argv) > 1 else []
         names = [match[0] for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line))]
-        compiled = ""
         try:
             import msgpack
         except ImportError:
             names.insert(0, "msgpack")
-        else:
-            if sys.version_info >= (3, 10):
-                # First: the project's own folder may be called gotask, too.
-                sys.path.insert(0, sys.argv[1])
-                from gotask._compiled import state as compiled
         print(json.dumps({
             "version": ".".join(map(str, sys.version_info[:3])),
             "old": sys.version_info < (3, 10),
             "missing": sorted({name for name in names if version(name) is None}),
             "uvloop": version("uvloop") or "",
-            "compiled": compiled,
         }))
         PYTHON;
 
@@ -120,13 +111,6 @@ final class Interpreters
         if ($probe->text('uvloop') === '') {
             $findings[] = new Finding(null, 'uvloop is not installed', "the broker is faster with it: {$python} -m pip install uvloop");
         }
-        $findings[] = match ($probe->text('compiled')) {
-            'yes' => new Finding(true, "the broker's core is compiled"),
-            'off' => new Finding(null, "the broker's core is compiled, and GOTASK_COMPILED=0 leaves that unused"),
-            'outdated' => new Finding(null, "the broker's core was compiled from other sources, or by another Python: that is not used", "`{$this->command}compile` does it again"),
-            'unusable' => new Finding(null, "the broker's core is compiled, and {$python} can't load it", "`{$this->command}compile` does it again"),
-            default => new Finding(null, "the broker's core is not compiled", "calls are quicker with it: `{$this->command}compile`"),
-        };
 
         return $findings;
     }
@@ -134,7 +118,7 @@ final class Interpreters
     private function probe(string $python, ?string $requirements): ?Record
     {
         try {
-            $process = ChildProcess::start([$python, '-c', self::PROBE, dirname(BrokerCommand::script(), 2), ...$requirements === null ? [] : [$requirements]], $this->directory);
+            $process = ChildProcess::start([$python, '-c', self::PROBE, ...$requirements === null ? [] : [$requirements]], $this->directory);
         } catch (WorkerStartFailed) {
             return null;
         }

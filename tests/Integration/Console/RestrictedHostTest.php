@@ -61,7 +61,6 @@ final class RestrictedHostTest extends TestCase
         yield 'doctor' => [$all, ['doctor', ...$address], 1, $processes];
         yield 'serve' => [$all, ['serve', __DIR__ . '/../Process/Fixtures/app.py', ...$address], 69, $processes];
         yield 'install' => [$all, ['install'], 1, $processes];
-        yield 'compile' => [$all, ['compile'], 1, $processes];
         yield 'call' => [self::USUAL . ',stream_socket_client', ['call', 'App.hi', ...$address], 3, 'Take stream_socket_client out of disable_functions'];
         yield 'reload' => [$all, ['reload', ...$address], 3, 'Cannot connect'];
     }
