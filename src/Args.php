@@ -4,8 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask;
 
+use Reasno\GoTask\Codec\Codec;
 use Reasno\GoTask\Exception\EncodeFailed;
-use Reasno\GoTask\Goridge\Codec;
 
 use function is_int;
 

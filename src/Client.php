@@ -6,23 +6,23 @@ namespace Reasno\GoTask;
 
 use Psr\Log\LoggerInterface;
 use Psr\Log\NullLogger;
-use Reasno\GoTask\Connection\Dispatcher;
-use Reasno\GoTask\Connection\Key;
-use Reasno\GoTask\Connection\Parallel;
-use Reasno\GoTask\Connection\Pending;
-use Reasno\GoTask\Connection\PendingFuture;
-use Reasno\GoTask\Connection\Settings;
+use Reasno\GoTask\Calling\Dispatcher;
+use Reasno\GoTask\Calling\Parallel;
+use Reasno\GoTask\Calling\PendingFuture;
+use Reasno\GoTask\Codec\Codec;
+use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidRequest;
 use Reasno\GoTask\Exception\ParallelFailed;
 use Reasno\GoTask\Exception\PayloadTooLarge;
 use Reasno\GoTask\Goridge\CallFlag;
-use Reasno\GoTask\Goridge\Codec;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\FrameDecoder;
-use Reasno\GoTask\Goridge\Memory;
-use Reasno\GoTask\Goridge\MessagePackCodec;
+use Reasno\GoTask\Platform\Memory;
+use Reasno\GoTask\Pool\Settings;
+use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Key;
 use SensitiveParameter;
 use ValueError;
 
@@ -150,7 +150,7 @@ final class Client implements GoTask
         $parallel = new Parallel(
             $calls,
             $this->dispatcher,
-            fn (string $method, mixed $payload): Pending => $this->prepare($method, $payload, $timeout),
+            fn (string $method, mixed $payload): Call => $this->prepare($method, $payload, $timeout),
             $concurrency ?? self::CONCURRENCY,
         );
         $parallel->run();
@@ -185,7 +185,7 @@ final class Client implements GoTask
     /**
      * @throws GoTaskException
      */
-    private function prepare(string $method, mixed $payload, ?float $timeout, int $callFlags = 0): Pending
+    private function prepare(string $method, mixed $payload, ?float $timeout, int $callFlags = 0): Call
     {
         if ($timeout === null) {
             $timeout = $this->timeout;
@@ -225,7 +225,7 @@ final class Client implements GoTask
                 : MessagePackCodec::largeHead(strlen($tail), $payload instanceof Bytes);
         }
 
-        return new Pending($method, $codec, $body, $callFlags, $deadline, $timeout, $tail);
+        return new Call($method, $codec, $body, $callFlags, $deadline, $timeout, $tail);
     }
 
     /**

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask;
 
-use Reasno\GoTask\Connection\Quietly;
+use Reasno\GoTask\Platform\Quietly;
 use ValueError;
 
 use function is_file;

@@ -4,10 +4,10 @@ declare(strict_types=1);
 
 // codec.php CALLS: so many calls as PHP encodes them, and their replies as it decodes them, without any I/O.
 
+use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\FrameDecoder;
-use Reasno\GoTask\Goridge\MessagePackCodec;
 
 require __DIR__ . '/../../vendor/autoload.php';
 

@@ -5,13 +5,15 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console;
 
 use Reasno\GoTask\Client;
-use Reasno\GoTask\Connection\Key;
 use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Protocol\Key;
 use Reasno\GoTask\Tls;
 use ValueError;
 
 /**
  * Where commands look for a worker that nobody told them the address of: the same places as the Python side.
+ *
+ * @internal
  */
 final class Addresses
 {

@@ -11,7 +11,7 @@ use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\Unavailable;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\GoTask;
-use Reasno\GoTask\Process\UnixSocket;
+use Reasno\GoTask\Process\Status\UnixSocket;
 
 use function function_exists;
 use function sprintf;
@@ -43,12 +43,12 @@ final class BrokerReload
     {
         $until = microtime(true) + $timeout;
         $before = $this->status($timeout);
-        $reload = Record::of($before->fields['reload'] ?? null);
+        $reload = TypedMap::of($before->fields['reload'] ?? null);
         $newest = max($before->number('generation'), $reload->number('generation'));
         $this->signal();
         while (($left = $until - microtime(true)) > 0) {
             $status = $this->status($left);
-            $reload = Record::of($status->fields['reload'] ?? null);
+            $reload = TypedMap::of($status->fields['reload'] ?? null);
             if ($status->number('generation') > $newest) {
                 return (int) $status->number('generation');
             }
@@ -64,9 +64,9 @@ final class BrokerReload
         throw new DeadlineExceeded(sprintf('the app was not loaded again within %g s; that may still come', $timeout));
     }
 
-    private function status(float $timeout): Record
+    private function status(float $timeout): TypedMap
     {
-        return Record::of($this->task->call('GoTask.Status', null, $timeout));
+        return TypedMap::of($this->task->call('GoTask.Status', null, $timeout));
     }
 
     /**

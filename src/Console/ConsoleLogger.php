@@ -17,6 +17,8 @@ use function sprintf;
 /**
  * Log records as lines: for people, or as JSON for programs. A record's further lines are indented, so that each begins with a
  * time. Nothing here waits for a reader; see LogStream.
+ *
+ * @internal
  */
 final class ConsoleLogger extends AbstractLogger
 {

@@ -22,6 +22,8 @@ use ValueError;
 
 /**
  * What the commands that call a worker end with.
+ *
+ * @internal
  */
 final class ExitCode
 {

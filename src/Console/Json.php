@@ -7,8 +7,8 @@ namespace Reasno\GoTask\Console;
 use DateTimeInterface;
 use InvalidArgumentException;
 use JsonException;
+use Reasno\GoTask\Codec\TextKeys;
 use Reasno\GoTask\Exception\EncodeFailed;
-use Reasno\GoTask\Goridge\TextKeys;
 use stdClass;
 
 use function function_exists;
@@ -23,6 +23,8 @@ use function strlen;
 
 /**
  * Shows any value that a call can bring as JSON: for programs exactly, for people readably.
+ *
+ * @internal
  */
 final class Json
 {

@@ -4,8 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console;
 
-use Reasno\GoTask\Connection\Quietly;
-use Reasno\GoTask\Connection\Select;
+use Reasno\GoTask\Platform\Quietly;
+use Reasno\GoTask\Runtime\Stream\Select;
 
 use function strlen;
 

@@ -14,6 +14,8 @@ use function strlen;
 
 /**
  * A command's options and arguments with their types, and with GOTASK_* variables for those that are not given.
+ *
+ * @internal
  */
 final class Options
 {

@@ -6,6 +6,8 @@ namespace Reasno\GoTask\Goridge;
 
 /**
  * The fourth option of a call.
+ *
+ * @internal
  */
 final class CallFlag
 {

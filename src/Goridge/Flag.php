@@ -6,6 +6,8 @@ namespace Reasno\GoTask\Goridge;
 
 /**
  * Byte 1 of a frame: its kind, and the codec of its body.
+ *
+ * @internal
  */
 final class Flag
 {

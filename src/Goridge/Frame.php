@@ -18,6 +18,8 @@ use function substr;
 
 /**
  * A Goridge v3 frame: a header with its own checksum, up to ten options, a payload. docs/protocol.md shows the bytes.
+ *
+ * @internal
  */
 final class Frame
 {

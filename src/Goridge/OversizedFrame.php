@@ -6,6 +6,8 @@ namespace Reasno\GoTask\Goridge;
 
 /**
  * The header of a frame whose payload is too large to be held; the payload itself is being skipped.
+ *
+ * @internal
  */
 final class OversizedFrame
 {

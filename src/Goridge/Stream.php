@@ -6,6 +6,8 @@ namespace Reasno\GoTask\Goridge;
 
 /**
  * Byte 10 of a frame.
+ *
+ * @internal
  */
 final class Stream
 {

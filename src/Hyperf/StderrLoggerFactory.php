@@ -18,6 +18,8 @@ use function is_string;
 /**
  * Hyperf's console logger, on standard error: for the commands of this package, whose standard output is a document or a method's
  * result that other programs read. An application that has a console logger of its own keeps it.
+ *
+ * @internal
  */
 class StderrLoggerFactory
 {

@@ -17,6 +17,8 @@ use ValueError;
 /**
  * What is injected: the client of a named worker, made when it is first used, so that a setting that can't work is an error of
  * the call and not of every class that has it injected.
+ *
+ * @internal
  */
 class WorkerClient implements GoTask
 {

@@ -17,6 +17,8 @@ use function is_string;
 /**
  * A worker's records go to a channel as they are. The worker's own life, what it prints and what is wrong are to be seen on the
  * console too, among what Hyperf says of its other processes; the log_level of Hyperf's console logger says which of it.
+ *
+ * @internal
  */
 class WorkerLogger extends AbstractLogger
 {

@@ -14,6 +14,8 @@ use Throwable;
 
 /**
  * Where the log records of a worker go.
+ *
+ * @internal
  */
 class WorkerLoggerFactory
 {

@@ -10,6 +10,16 @@ use Psr\Log\LoggerInterface;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\Process\Child\BrokerCommand;
+use Reasno\GoTask\Process\Child\BrokerProcess;
+use Reasno\GoTask\Process\Child\ChildProcess;
+use Reasno\GoTask\Process\Child\ExitStatus;
+use Reasno\GoTask\Process\Child\InterpreterFinder;
+use Reasno\GoTask\Process\Child\UnusableInterpreter;
+use Reasno\GoTask\Process\Child\WorkerState;
+use Reasno\GoTask\Process\Status\Generation;
+use Reasno\GoTask\Process\Status\UnixSocket;
+use Reasno\GoTask\Process\Supervision\Supervised;
 use ValueError;
 
 use function sprintf;
@@ -48,13 +58,13 @@ final class WorkerProcess implements Supervised
     /** @var list<string> interpreters that are still to be tried in this launch */
     private array $candidates = [];
 
-    /** @var list<Unfit> */
-    private array $unfit = [];
+    /** @var list<UnusableInterpreter> */
+    private array $unusable = [];
 
     private ?WorkerStartFailed $failure = null;
 
     /** How it "ended" where no interpreter could run it. */
-    private ?ExitStatus $unfitness = null;
+    private ?ExitStatus $unusableExit = null;
 
     /**
      * @param string $app a Python file or module that registers services
@@ -241,8 +251,8 @@ final class WorkerProcess implements Supervised
         if ($this->private && $this->broker !== null) {
             $this->addresses = [UnixSocket::fresh()];
         }
-        $this->failure = $this->unfitness = null;
-        $this->unfit = [];
+        $this->failure = $this->unusableExit = null;
+        $this->unusable = [];
         $this->candidates = $this->finder->candidates();
         $this->launchNext();
     }
@@ -296,7 +306,7 @@ final class WorkerProcess implements Supervised
 
     public function exit(): ?ExitStatus
     {
-        return $this->unfitness ?? $this->broker?->exit();
+        return $this->unusableExit ?? $this->broker?->exit();
     }
 
     private function ended(BrokerProcess $broker): WorkerState
@@ -307,9 +317,9 @@ final class WorkerProcess implements Supervised
         if ($this->private) {
             UnixSocket::removeDirectory($this->addresses[0]);
         }
-        $unfit = $broker->unfit();
-        if ($unfit !== null) {
-            $this->unfit[] = $unfit;
+        $unusable = $broker->unusable();
+        if ($unusable !== null) {
+            $this->unusable[] = $unusable;
             if (! $broker->wasAskedToEnd()) {
                 return $this->launchNext();
             }
@@ -326,7 +336,7 @@ final class WorkerProcess implements Supervised
         $python = array_shift($this->candidates);
         if ($python === null) {
             $this->failure = new WorkerStartFailed($this->noneFits(), $this->stderr());
-            $this->unfitness = new ExitStatus(ExitStatus::PYTHON_UNFIT);
+            $this->unusableExit = new ExitStatus(ExitStatus::PYTHON_UNUSABLE);
 
             return WorkerState::Ended;
         }
@@ -347,7 +357,7 @@ final class WorkerProcess implements Supervised
             $this->failure = $failure;
             if (ChildProcess::obstacle() !== null) {
                 // No other start mends that.
-                $this->unfitness = new ExitStatus(ExitStatus::PYTHON_UNFIT);
+                $this->unusableExit = new ExitStatus(ExitStatus::PYTHON_UNUSABLE);
             }
 
             return WorkerState::Ended;
@@ -358,10 +368,10 @@ final class WorkerProcess implements Supervised
 
     private function noneFits(): string
     {
-        if ($this->unfit === []) {
+        if ($this->unusable === []) {
             return 'no Python was found: install Python 3.10 or later, or name an interpreter with GOTASK_PYTHON';
         }
-        $lines = array_map(static fn (Unfit $unfit): string => "\n  " . $unfit->describe(), $this->unfit);
+        $lines = array_map(static fn (UnusableInterpreter $unusable): string => "\n  " . $unusable->describe(), $this->unusable);
 
         return 'no Python that was found has what the worker needs:' . implode('', $lines);
     }

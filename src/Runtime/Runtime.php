@@ -6,11 +6,8 @@ namespace Reasno\GoTask\Runtime;
 
 use Closure;
 use Reasno\GoTask\Address;
-use Reasno\GoTask\Connection\Connection;
-use Reasno\GoTask\Connection\Latch;
-use Reasno\GoTask\Connection\Probe;
-use Reasno\GoTask\Connection\Session;
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Tls;
 
 /**

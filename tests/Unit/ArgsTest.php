@@ -7,9 +7,9 @@ namespace Reasno\GoTask\Tests\Unit;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Args;
+use Reasno\GoTask\Codec\JsonCodec;
+use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Exception\EncodeFailed;
-use Reasno\GoTask\Goridge\JsonCodec;
-use Reasno\GoTask\Goridge\MessagePackCodec;
 
 #[CoversClass(Args::class)]
 final class ArgsTest extends TestCase

@@ -16,6 +16,8 @@ use function is_string;
 
 /**
  * `gotask call METHOD [JSON]`: one call, its result on standard output.
+ *
+ * @internal
  */
 class CallCommand extends ClientCommand
 {

@@ -31,6 +31,8 @@ use function count;
 
 /**
  * A command that calls a running worker: what such have in common.
+ *
+ * @internal
  */
 abstract class ClientCommand extends Command
 {

@@ -19,6 +19,8 @@ use Symfony\Component\Console\Output\OutputInterface;
 
 /**
  * `gotask doctor`: what a worker needs, and what to do about what is missing.
+ *
+ * @internal
  */
 class DoctorCommand extends Command
 {

@@ -4,10 +4,10 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console\Command;
 
-use Reasno\GoTask\Connection\Quietly;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
-use Reasno\GoTask\Process\ChildProcess;
+use Reasno\GoTask\Platform\Quietly;
+use Reasno\GoTask\Process\Child\ChildProcess;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputArgument;
 use Symfony\Component\Console\Input\InputInterface;
@@ -16,6 +16,8 @@ use Symfony\Component\Console\Output\OutputInterface;
 
 /**
  * `gotask install`: a virtual environment with what the app needs, where the worker finds it by itself.
+ *
+ * @internal
  */
 class InstallCommand extends Command
 {

@@ -7,13 +7,15 @@ namespace Reasno\GoTask\Console\Command;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
-use Reasno\GoTask\Console\Record;
 use Reasno\GoTask\Console\Terminal;
+use Reasno\GoTask\Console\TypedMap;
 use Reasno\GoTask\GoTask;
 use Symfony\Component\Console\Output\OutputInterface;
 
 /**
  * `gotask methods`: what a worker offers.
+ *
+ * @internal
  */
 class MethodsCommand extends ClientCommand
 {
@@ -27,9 +29,9 @@ class MethodsCommand extends ClientCommand
 
     protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
     {
-        $methods = Record::list($task->call('GoTask.Methods', null, $timeout));
+        $methods = TypedMap::list($task->call('GoTask.Methods', null, $timeout));
         if ($options->flag('json')) {
-            $output->writeln(Json::line(array_map(static fn (Record $method): array => $method->fields, $methods)), OutputInterface::OUTPUT_RAW);
+            $output->writeln(Json::line(array_map(static fn (TypedMap $method): array => $method->fields, $methods)), OutputInterface::OUTPUT_RAW);
 
             return ExitCode::OK;
         }

@@ -17,6 +17,8 @@ use function sprintf;
 
 /**
  * `gotask ping`: whether a worker's broker answers, and how fast.
+ *
+ * @internal
  */
 class PingCommand extends ClientCommand
 {

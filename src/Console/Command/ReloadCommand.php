@@ -10,11 +10,13 @@ use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\GoTask;
-use Reasno\GoTask\Process\Reload;
+use Reasno\GoTask\Process\Supervision\Reload;
 use Symfony\Component\Console\Output\OutputInterface;
 
 /**
  * `gotask reload`: has a worker on this machine load its code as it is now.
+ *
+ * @internal
  */
 final class ReloadCommand extends ClientCommand
 {

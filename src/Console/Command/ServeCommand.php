@@ -10,10 +10,10 @@ use Reasno\GoTask\Console\ConsoleLogger;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Process\AnnouncedWorker;
-use Reasno\GoTask\Process\FileWatch;
-use Reasno\GoTask\Process\Orphans;
-use Reasno\GoTask\Process\Supervisor;
+use Reasno\GoTask\Process\Supervision\AnnouncedWorker;
+use Reasno\GoTask\Process\Supervision\FileWatch;
+use Reasno\GoTask\Process\Supervision\Orphans;
+use Reasno\GoTask\Process\Supervision\Supervisor;
 use Reasno\GoTask\Process\WorkerProcess;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputArgument;
@@ -27,6 +27,8 @@ use function in_array;
 
 /**
  * `gotask serve APP`: keeps a worker running in the foreground.
+ *
+ * @internal
  */
 final class ServeCommand extends Command
 {

@@ -7,8 +7,8 @@ namespace Reasno\GoTask\Console\Command;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
-use Reasno\GoTask\Console\Record;
 use Reasno\GoTask\Console\Terminal;
+use Reasno\GoTask\Console\TypedMap;
 use Reasno\GoTask\GoTask;
 use Symfony\Component\Console\Helper\Table;
 use Symfony\Component\Console\Output\OutputInterface;
@@ -17,6 +17,8 @@ use function sprintf;
 
 /**
  * `gotask status`: how a worker is doing.
+ *
+ * @internal
  */
 class StatusCommand extends ClientCommand
 {
@@ -30,7 +32,7 @@ class StatusCommand extends ClientCommand
 
     protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
     {
-        $status = Record::of($task->call('GoTask.Status', null, $timeout));
+        $status = TypedMap::of($task->call('GoTask.Status', null, $timeout));
         if ($options->flag('json')) {
             $output->writeln(Json::line($status->fields), OutputInterface::OUTPUT_RAW);
 
@@ -40,7 +42,7 @@ class StatusCommand extends ClientCommand
             $output->writeln(sprintf('%-10s %s', $name, $line));
         }
         self::table($output, ['service', 'workers', 'queued', 'running', 'calls', 'refused', 'wait p50', 'p99', 'run p50', 'p99'], array_map(
-            static fn (Record $service): array => [
+            static fn (TypedMap $service): array => [
                 // The one of all services that have no workers of their own has no name.
                 $service->text('name') === '' ? '(shared)' : $service->shown('name'),
                 ...array_map($service->shown(...), ['workers', 'queued', 'running', 'calls', 'refused']),
@@ -49,7 +51,7 @@ class StatusCommand extends ClientCommand
             $status->records('services'),
         ));
         self::table($output, ['worker', 'service', 'generation', 'state', 'calls'], array_map(
-            static fn (Record $worker): array => [
+            static fn (TypedMap $worker): array => [
                 $worker->shown('pid'),
                 $worker->text('service') === '' ? '(shared)' : $worker->shown('service'),
                 ...array_map($worker->shown(...), ['generation', 'state', 'calls']),
@@ -63,10 +65,10 @@ class StatusCommand extends ClientCommand
     /**
      * @return array<string, string>
      */
-    private static function lines(Record $status): array
+    private static function lines(TypedMap $status): array
     {
         $state = $status->shown('state');
-        $reload = Record::of($status->fields['reload'] ?? null);
+        $reload = TypedMap::of($status->fields['reload'] ?? null);
 
         return array_filter([
             'state' => $state === 'ready' ? "<info>{$state}</info>" : "<comment>{$state}</comment>",

@@ -5,14 +5,14 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console\Doctor;
 
 use Reasno\GoTask\Address;
-use Reasno\GoTask\Connection\Quietly;
 use Reasno\GoTask\Console\Addresses;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\GoTaskException;
-use Reasno\GoTask\Process\Availability;
-use Reasno\GoTask\Process\ChildProcess;
-use Reasno\GoTask\Process\StatusFile;
-use Reasno\GoTask\Process\UnixSocket;
+use Reasno\GoTask\Platform\Quietly;
+use Reasno\GoTask\Process\Child\ChildProcess;
+use Reasno\GoTask\Process\Status\Availability;
+use Reasno\GoTask\Process\Status\StatusFile;
+use Reasno\GoTask\Process\Status\UnixSocket;
 use ReflectionExtension;
 use ValueError;
 
@@ -25,6 +25,8 @@ use function strlen;
 
 /**
  * Looks at everything that a worker needs, and says what to do about what is missing. It starts no worker and changes nothing.
+ *
+ * @internal
  */
 final class Doctor
 {

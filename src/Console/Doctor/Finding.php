@@ -6,6 +6,8 @@ namespace Reasno\GoTask\Console\Doctor;
 
 /**
  * One thing that was looked at.
+ *
+ * @internal
  */
 final class Finding
 {

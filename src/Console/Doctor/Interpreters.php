@@ -4,10 +4,10 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console\Doctor;
 
-use Reasno\GoTask\Console\Record;
+use Reasno\GoTask\Console\TypedMap;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Process\ChildProcess;
-use Reasno\GoTask\Process\InterpreterFinder;
+use Reasno\GoTask\Process\Child\ChildProcess;
+use Reasno\GoTask\Process\Child\InterpreterFinder;
 
 use function in_array;
 
@@ -101,7 +101,7 @@ final class Interpreters
     /**
      * @return list<Finding>
      */
-    private function chosen(string $name, string $python, Record $probe): array
+    private function chosen(string $name, string $python, TypedMap $probe): array
     {
         $findings = [new Finding(true, "{$name}, is taken")];
         $missing = $probe->texts('missing');
@@ -115,7 +115,7 @@ final class Interpreters
         return $findings;
     }
 
-    private function probe(string $python, ?string $requirements): ?Record
+    private function probe(string $python, ?string $requirements): ?TypedMap
     {
         try {
             $process = ChildProcess::start([$python, '-c', self::PROBE, ...$requirements === null ? [] : [$requirements]], $this->directory);
@@ -130,6 +130,6 @@ final class Interpreters
         } while ($running || $read !== ['', '']);
         $process->release();
 
-        return $process->exit()?->code === 0 ? Record::of(json_decode($output, true)) : null;
+        return $process->exit()?->code === 0 ? TypedMap::of(json_decode($output, true)) : null;
     }
 }

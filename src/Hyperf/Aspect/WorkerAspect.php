@@ -15,6 +15,8 @@ use Reasno\GoTask\Hyperf\GoTaskFactory;
 /**
  * Makes Hyperf fill properties with #[Worker]: that there is an aspect for it makes it generate the proxies, which then ask the
  * handler. No call passes through here.
+ *
+ * @internal
  */
 class WorkerAspect extends AbstractAspect
 {

@@ -12,7 +12,7 @@ use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 use Reasno\GoTask\Hyperf\Config\Workers;
-use Reasno\GoTask\Process\Reload;
+use Reasno\GoTask\Process\Supervision\Reload;
 use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;

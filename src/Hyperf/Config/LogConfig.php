@@ -8,6 +8,8 @@ use Reasno\GoTask\Exception\InvalidConfiguration;
 
 /**
  * Where the log records of a worker go.
+ *
+ * @internal
  */
 final class LogConfig
 {

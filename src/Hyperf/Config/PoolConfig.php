@@ -8,6 +8,8 @@ use Reasno\GoTask\Exception\InvalidConfiguration;
 
 /**
  * The connections of one process to one worker, under the names that Hyperf's pools use.
+ *
+ * @internal
  */
 final class PoolConfig
 {

@@ -4,14 +4,16 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Hyperf\Config;
 
-use Reasno\GoTask\Connection\Key;
 use Reasno\GoTask\Exception\InvalidConfiguration;
+use Reasno\GoTask\Protocol\Key;
 use Reasno\GoTask\Tls;
 use SensitiveParameter;
 use ValueError;
 
 /**
  * The settings of one named worker. Times in seconds, sizes in bytes; the defaults are those of config/autoload/gotask.php.
+ *
+ * @internal
  */
 final class WorkerConfig
 {

@@ -12,6 +12,8 @@ use function is_string;
 
 /**
  * The workers of config/autoload/gotask.php, by their names.
+ *
+ * @internal
  */
 class Workers
 {

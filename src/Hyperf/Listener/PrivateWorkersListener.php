@@ -16,6 +16,8 @@ use function assert;
 
 /**
  * Console commands with #[PrivateWorker], and the end of the workers that commands have had for themselves.
+ *
+ * @internal
  */
 class PrivateWorkersListener implements ListenerInterface
 {

@@ -18,6 +18,8 @@ use function assert;
 
 /**
  * Checks the configuration when the server starts, and adds to its processes one for each worker that it is to manage.
+ *
+ * @internal
  */
 class RegisterProcessesListener implements ListenerInterface
 {

@@ -18,6 +18,8 @@ use function assert;
 /**
  * Has a reload of the server reach the Python workers. It waits for the last event before the server starts, so that a callback
  * for the same event which a listener of the application registers is found as well.
+ *
+ * @internal
  */
 class ReloadListener implements ListenerInterface
 {

@@ -14,6 +14,8 @@ use function is_array;
 
 /**
  * Puts the handler that logs Python's traceback after the application's own, for each of its servers that has handlers.
+ *
+ * @internal
  */
 class TracebackListener implements ListenerInterface
 {

@@ -6,7 +6,7 @@ namespace Reasno\GoTask\Hyperf\Process;
 
 use Reasno\GoTask\Hyperf\Config\Workers;
 use Reasno\GoTask\Hyperf\WorkerLoggerFactory;
-use Reasno\GoTask\Process\Reload;
+use Reasno\GoTask\Process\Supervision\Reload;
 use ReflectionClass;
 use Swoole\Server;
 

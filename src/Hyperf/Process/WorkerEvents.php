@@ -11,9 +11,9 @@ use Reasno\GoTask\Hyperf\Event\WorkerReady;
 use Reasno\GoTask\Hyperf\Event\WorkerReloaded;
 use Reasno\GoTask\Hyperf\Event\WorkerReloadFailed;
 use Reasno\GoTask\Hyperf\Event\WorkerStarting;
-use Reasno\GoTask\Process\Availability;
-use Reasno\GoTask\Process\ExitStatus;
-use Reasno\GoTask\Process\WorkerStatus;
+use Reasno\GoTask\Process\Child\ExitStatus;
+use Reasno\GoTask\Process\Status\Availability;
+use Reasno\GoTask\Process\Status\WorkerStatus;
 
 /**
  * Tells the application what happens to a worker.

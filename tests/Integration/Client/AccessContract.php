@@ -12,7 +12,7 @@ use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Process\WorkerProcess;
 use Reasno\GoTask\Raw;
-use Reasno\GoTask\Tests\Unit\Connection\HighDescriptorsTest;
+use Reasno\GoTask\Tests\Unit\Runtime\Stream\HighDescriptorsTest;
 use Reasno\GoTask\Tls;
 
 use function array_fill;

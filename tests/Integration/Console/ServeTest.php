@@ -12,11 +12,11 @@ use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Console\Command\ServeCommand;
 use Reasno\GoTask\Exception\GoTaskException;
-use Reasno\GoTask\Process\Availability;
-use Reasno\GoTask\Process\ChildProcess;
-use Reasno\GoTask\Process\Generation;
-use Reasno\GoTask\Process\StatusFile;
-use Reasno\GoTask\Process\UnixSocket;
+use Reasno\GoTask\Process\Child\ChildProcess;
+use Reasno\GoTask\Process\Status\Availability;
+use Reasno\GoTask\Process\Status\Generation;
+use Reasno\GoTask\Process\Status\StatusFile;
+use Reasno\GoTask\Process\Status\UnixSocket;
 use Reasno\GoTask\Tests\Integration\Process\Processes;
 
 use function dirname;

@@ -10,8 +10,8 @@ use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Process\ExitStatus;
-use Reasno\GoTask\Process\UnixSocket;
+use Reasno\GoTask\Process\Child\ExitStatus;
+use Reasno\GoTask\Process\Status\UnixSocket;
 use Reasno\GoTask\Process\WorkerProcess;
 
 use function dirname;

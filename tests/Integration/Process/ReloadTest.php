@@ -9,8 +9,8 @@ use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Process\BrokerProcess;
-use Reasno\GoTask\Process\Generation;
+use Reasno\GoTask\Process\Child\BrokerProcess;
+use Reasno\GoTask\Process\Status\Generation;
 use Reasno\GoTask\Process\WorkerProcess;
 
 use function bin2hex;

@@ -12,12 +12,12 @@ use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Process\BrokerProcess;
-use Reasno\GoTask\Process\ChildProcess;
-use Reasno\GoTask\Process\ExitStatus;
-use Reasno\GoTask\Process\InterpreterFinder;
+use Reasno\GoTask\Process\Child\BrokerProcess;
+use Reasno\GoTask\Process\Child\ChildProcess;
+use Reasno\GoTask\Process\Child\ExitStatus;
+use Reasno\GoTask\Process\Child\InterpreterFinder;
+use Reasno\GoTask\Process\Child\WorkerState;
 use Reasno\GoTask\Process\WorkerProcess;
-use Reasno\GoTask\Process\WorkerState;
 use Reasno\GoTask\Tests\Unit\Process\RecordingLogger;
 use ReflectionClass;
 use Swoole\Coroutine;
@@ -248,7 +248,7 @@ final class WorkerProcessTest extends TestCase
         $failure = $this->failure($worker = new WorkerProcess('app.py', python: '/no/such/python'));
 
         self::assertStringContainsString("/no/such/python can't be run", $failure->getMessage());
-        self::assertSame(ExitStatus::PYTHON_UNFIT, $worker->exit()?->code);
+        self::assertSame(ExitStatus::PYTHON_UNUSABLE, $worker->exit()?->code);
     }
 
     public function testAWorkingDirectoryThatDoesNotExistIsSaid(): void

@@ -10,8 +10,8 @@ use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Console\BrokerReload;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\GoTaskException;
-use Reasno\GoTask\Process\ChildProcess;
-use Reasno\GoTask\Process\UnixSocket;
+use Reasno\GoTask\Process\Child\ChildProcess;
+use Reasno\GoTask\Process\Status\UnixSocket;
 use Reasno\GoTask\Testing\FakeGoTask;
 
 use function dirname;

@@ -8,10 +8,10 @@ use InvalidArgumentException;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Codec\JsonCodec;
+use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Exception\EncodeFailed;
-use Reasno\GoTask\Goridge\JsonCodec;
-use Reasno\GoTask\Goridge\MessagePackCodec;
 
 #[CoversClass(Json::class)]
 final class JsonTest extends TestCase

@@ -6,13 +6,13 @@ namespace Reasno\GoTask\Tests\Unit\Process;
 
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
-use Reasno\GoTask\Process\AnnouncedWorker;
-use Reasno\GoTask\Process\Availability;
-use Reasno\GoTask\Process\ExitStatus;
-use Reasno\GoTask\Process\Generation;
-use Reasno\GoTask\Process\StatusFile;
-use Reasno\GoTask\Process\WorkerState;
-use Reasno\GoTask\Process\WorkerStatus;
+use Reasno\GoTask\Process\Child\ExitStatus;
+use Reasno\GoTask\Process\Child\WorkerState;
+use Reasno\GoTask\Process\Status\Availability;
+use Reasno\GoTask\Process\Status\Generation;
+use Reasno\GoTask\Process\Status\StatusFile;
+use Reasno\GoTask\Process\Status\WorkerStatus;
+use Reasno\GoTask\Process\Supervision\AnnouncedWorker;
 
 /**
  * @internal

@@ -6,7 +6,7 @@ namespace Reasno\GoTask\Tests\Unit\Process;
 
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
-use Reasno\GoTask\Process\Backoff;
+use Reasno\GoTask\Process\Supervision\Backoff;
 
 /**
  * @internal

@@ -10,10 +10,10 @@ use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use PHPUnit\Framework\TestCase;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Exception\DeadlineExceeded;
-use Reasno\GoTask\Process\BrokerProcess;
-use Reasno\GoTask\Process\ChildProcess;
+use Reasno\GoTask\Process\Child\BrokerProcess;
+use Reasno\GoTask\Process\Child\ChildProcess;
+use Reasno\GoTask\Process\Child\WorkerState;
 use Reasno\GoTask\Process\WorkerProcess;
-use Reasno\GoTask\Process\WorkerState;
 
 use function dirname;
 
@@ -84,7 +84,7 @@ final class BrokerProcessTest extends TestCase
     {
         $code = 'require $argv[1] . "/vendor/autoload.php"; $files = [];
             for ($i = 0; $i < 1100; $i++) { $files[] = fopen("/dev/null", "r"); }
-            $child = Reasno\GoTask\Process\ChildProcess::start(["echo", "read"]);
+            $child = Reasno\GoTask\Process\Child\ChildProcess::start(["echo", "read"]);
             for ($until = microtime(true) + 5, $said = ""; $said === "" && microtime(true) < $until;) { $said .= $child->read(0.1)[0]; }
             echo end($files) ? $said : "no descriptors";';
         $child = ChildProcess::start(['sh', '-c', 'ulimit -n 2048 && exec "$@"', 'sh', PHP_BINARY, '-r', $code, dirname(__DIR__, 3)]);

@@ -10,11 +10,11 @@ use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Address;
-use Reasno\GoTask\Process\BrokerCommand;
-use Reasno\GoTask\Process\ChildProcess;
-use Reasno\GoTask\Process\ExitStatus;
-use Reasno\GoTask\Process\Unfit;
-use Reasno\GoTask\Process\UnixSocket;
+use Reasno\GoTask\Process\Child\BrokerCommand;
+use Reasno\GoTask\Process\Child\ChildProcess;
+use Reasno\GoTask\Process\Child\ExitStatus;
+use Reasno\GoTask\Process\Child\UnusableInterpreter;
+use Reasno\GoTask\Process\Status\UnixSocket;
 
 use function dirname;
 use function strlen;
@@ -24,7 +24,7 @@ use function strlen;
  */
 #[CoversClass(BrokerCommand::class)]
 #[CoversClass(ExitStatus::class)]
-#[CoversClass(Unfit::class)]
+#[CoversClass(UnusableInterpreter::class)]
 #[CoversClass(UnixSocket::class)]
 final class CommandTest extends TestCase
 {
@@ -48,9 +48,9 @@ final class CommandTest extends TestCase
         $root = dirname(__DIR__, 3);
 
         try {
-            (new PharData($file))->addFile("{$root}/src/Process/ChildProcess.php", 'src/Process/ChildProcess.php');
-            $code = 'require $argv[1] . "/vendor/autoload.php"; require "phar://{$argv[2]}/src/Process/ChildProcess.php";'
-                . 'echo Reasno\GoTask\Process\ChildProcess::obstacle();';
+            (new PharData($file))->addFile("{$root}/src/Process/Child/ChildProcess.php", 'src/Process/Child/ChildProcess.php');
+            $code = 'require $argv[1] . "/vendor/autoload.php"; require "phar://{$argv[2]}/src/Process/Child/ChildProcess.php";'
+                . 'echo Reasno\GoTask\Process\Child\ChildProcess::obstacle();';
             $child = ChildProcess::start([PHP_BINARY, '-r', $code, $root, $file]);
             $said = '';
             while ($child->isRunning()) {
@@ -92,11 +92,11 @@ final class CommandTest extends TestCase
         self::assertFalse((new ExitStatus(null, 9))->isPermanent());
     }
 
-    public function testAnUnfitInterpreterSaysWhatItLacksAndHowItGetsIt(): void
+    public function testAnUnusableInterpreterSaysWhatItLacksAndHowItGetsIt(): void
     {
-        $venv = new Unfit('/v/bin/python', ['event' => 'missing', 'packages' => ['msgpack'], 'python' => '/v/bin/python', 'version' => '3.12.1']);
-        $shim = new Unfit('python3', ['event' => 'missing', 'packages' => ['msgpack'], 'python' => '/opt/p/bin/python3', 'version' => '3.11.7']);
-        $old = new Unfit('/usr/bin/python3', ['event' => 'unsupported', 'python' => '/usr/bin/python3', 'version' => '3.8.1']);
+        $venv = new UnusableInterpreter('/v/bin/python', ['event' => 'missing', 'packages' => ['msgpack'], 'python' => '/v/bin/python', 'version' => '3.12.1']);
+        $shim = new UnusableInterpreter('python3', ['event' => 'missing', 'packages' => ['msgpack'], 'python' => '/opt/p/bin/python3', 'version' => '3.11.7']);
+        $old = new UnusableInterpreter('/usr/bin/python3', ['event' => 'unsupported', 'python' => '/usr/bin/python3', 'version' => '3.8.1']);
 
         self::assertSame('/v/bin/python (Python 3.12.1) lacks msgpack: /v/bin/python -m pip install msgpack', $venv->describe());
         self::assertStringStartsWith('python3 (/opt/p/bin/python3) (Python 3.11.7) lacks msgpack: /opt/p/bin/python3 -m pip', $shim->describe());
@@ -108,9 +108,9 @@ final class CommandTest extends TestCase
         if (! is_file('/etc/debian_version')) {
             self::markTestSkipped('this is not Debian');
         }
-        $unfit = new Unfit('/usr/bin/python3', ['event' => 'missing', 'packages' => ['msgpack'], 'python' => '/usr/bin/python3', 'version' => '3.11.2']);
+        $unusable = new UnusableInterpreter('/usr/bin/python3', ['event' => 'missing', 'packages' => ['msgpack'], 'python' => '/usr/bin/python3', 'version' => '3.11.2']);
 
-        self::assertStringEndsWith(': apt-get install python3-msgpack', $unfit->describe());
+        self::assertStringEndsWith(': apt-get install python3-msgpack', $unusable->describe());
     }
 
     public function testAddressesAreMadeAbsolute(): void

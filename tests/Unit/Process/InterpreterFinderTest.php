@@ -6,7 +6,7 @@ namespace Reasno\GoTask\Tests\Unit\Process;
 
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
-use Reasno\GoTask\Process\InterpreterFinder;
+use Reasno\GoTask\Process\Child\InterpreterFinder;
 
 use function array_slice;
 use function dirname;

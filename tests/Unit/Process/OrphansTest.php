@@ -8,8 +8,8 @@ use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\RequiresOperatingSystemFamily;
 use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use PHPUnit\Framework\TestCase;
-use Reasno\GoTask\Process\ChildProcess;
-use Reasno\GoTask\Process\Orphans;
+use Reasno\GoTask\Process\Child\ChildProcess;
+use Reasno\GoTask\Process\Supervision\Orphans;
 
 #[CoversClass(Orphans::class)]
 #[RequiresOperatingSystemFamily('Linux')]

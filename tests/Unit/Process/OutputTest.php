@@ -6,9 +6,9 @@ namespace Reasno\GoTask\Tests\Unit\Process;
 
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
-use Reasno\GoTask\Process\LineReader;
-use Reasno\GoTask\Process\ManagedOutput;
-use Reasno\GoTask\Process\Tail;
+use Reasno\GoTask\Process\Child\LineReader;
+use Reasno\GoTask\Process\Child\ManagedOutput;
+use Reasno\GoTask\Process\Child\Tail;
 
 /**
  * @internal

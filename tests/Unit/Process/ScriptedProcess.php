@@ -6,10 +6,10 @@ namespace Reasno\GoTask\Tests\Unit\Process;
 
 use Closure;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Process\ExitStatus;
-use Reasno\GoTask\Process\Generation;
-use Reasno\GoTask\Process\Supervised;
-use Reasno\GoTask\Process\WorkerState;
+use Reasno\GoTask\Process\Child\ExitStatus;
+use Reasno\GoTask\Process\Child\WorkerState;
+use Reasno\GoTask\Process\Status\Generation;
+use Reasno\GoTask\Process\Supervision\Supervised;
 
 use function count;
 

@@ -8,10 +8,10 @@ use Closure;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Process\ExitStatus;
-use Reasno\GoTask\Process\FileWatch;
-use Reasno\GoTask\Process\Supervisor;
-use Reasno\GoTask\Process\WorkerState;
+use Reasno\GoTask\Process\Child\ExitStatus;
+use Reasno\GoTask\Process\Child\WorkerState;
+use Reasno\GoTask\Process\Supervision\FileWatch;
+use Reasno\GoTask\Process\Supervision\Supervisor;
 
 use function count;
 use function in_array;

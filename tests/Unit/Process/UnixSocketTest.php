@@ -7,7 +7,7 @@ namespace Reasno\GoTask\Tests\Unit\Process;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use PHPUnit\Framework\TestCase;
-use Reasno\GoTask\Process\UnixSocket;
+use Reasno\GoTask\Process\Status\UnixSocket;
 
 use function dirname;
 

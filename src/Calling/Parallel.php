@@ -1,0 +1,310 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Calling;
+
+use Closure;
+use LogicException;
+use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Runtime\Connection;
+use Reasno\GoTask\Runtime\Latch;
+use Reasno\GoTask\Runtime\Runtime;
+use Throwable;
+use ValueError;
+
+use function array_key_first;
+use function count;
+use function get_debug_type;
+use function hrtime;
+use function is_array;
+use function is_int;
+use function is_string;
+use function spl_object_id;
+
+/**
+ * Many calls at the same time from one caller: a window over them that is filled up in one write, then waited for until any of
+ * it is answered.
+ *
+ * @template TKey of array-key
+ * @internal
+ */
+final class Parallel
+{
+    /** ns that the source of the calls takes for one before it is looked what has been answered meanwhile. */
+    private const BUSY = 1_000_000;
+
+    /** Seconds; every call has its deadline. */
+    private const LONG = 1e6;
+
+    /** The one whose coroutines or fibers wait for the calls; null: this one does itself. */
+    private readonly ?Runtime $runtime;
+
+    private ?Latch $latch = null;
+
+    /** @var array<int, Call> those under way, by their place in the order */
+    private array $window = [];
+
+    /** @var array<int, TKey> the keys, by place */
+    private array $keys = [];
+
+    /** @var array<int, mixed> by place */
+    private array $results = [];
+
+    /** @var array<int, GoTaskException> by place */
+    private array $errors = [];
+
+    /**
+     * @param iterable<TKey, mixed> $calls
+     * @param Closure(string, mixed): Call $prepare makes a call ready to be sent
+     * @param positive-int $concurrency
+     */
+    public function __construct(
+        private readonly iterable $calls,
+        private readonly Dispatcher $dispatcher,
+        private readonly Closure $prepare,
+        private readonly int $concurrency,
+    ) {
+        $this->runtime = $dispatcher->spreads();
+    }
+
+    /**
+     * Runs them all.
+     */
+    public function run(): void
+    {
+        $place = 0;
+        $isLazy = ! is_array($this->calls);
+        $taken = [];
+
+        try {
+            $asked = hrtime(true);
+            foreach ($this->calls as $key => $call) {
+                if ($isLazy && $this->window !== [] && hrtime(true) - $asked > self::BUSY) {
+                    $this->receive();
+                }
+                while (count($this->window) >= $this->concurrency) {
+                    $this->advance();
+                }
+                // A generator may yield any.
+                if (! is_int($key) && ! is_string($key)) { // @phpstan-ignore function.alreadyNarrowedType, booleanAnd.alwaysFalse
+                    throw new ValueError('The key of each call must be an integer or a string, one is ' . get_debug_type($key) . '.');
+                }
+                if (isset($taken[$key])) {
+                    throw self::twice($key);
+                }
+                $taken[$key] = true;
+                $this->keys[$place] = $key;
+                $this->start($place++, $key, $call, $isLazy);
+                $asked = hrtime(true);
+            }
+            while ($this->window !== []) {
+                $this->advance();
+            }
+        } finally {
+            foreach ($this->window as $call) {
+                $this->dispatcher->cancel($call);
+            }
+        }
+    }
+
+    /**
+     * @return array<TKey, GoTaskException> in the order of the calls
+     */
+    public function errors(): array
+    {
+        $errors = [];
+        foreach ($this->keys as $place => $key) {
+            if (isset($this->errors[$place])) {
+                $errors[$key] = $this->errors[$place];
+            }
+        }
+
+        return $errors;
+    }
+
+    /**
+     * @param bool $withErrors whether those that failed are among them, with their exception
+     * @return array<TKey, mixed> in the order of the calls
+     */
+    public function results(bool $withErrors): array
+    {
+        $results = [];
+        foreach ($this->keys as $place => $key) {
+            $error = $this->errors[$place] ?? null;
+            if ($error === null || $withErrors) {
+                $results[$key] = $error ?? $this->results[$place] ?? null;
+            }
+        }
+
+        return $results;
+    }
+
+    /**
+     * @return array{string, mixed} method and payload of what was given as a call
+     * @throws ValueError when it is none
+     */
+    public static function pair(int|string $key, mixed $call): array
+    {
+        if (! is_array($call) || ! is_string($call[0] ?? null) || count($call) > 2) {
+            throw new ValueError("The call under the key {$key} must be a pair of method and payload, it is " . get_debug_type($call) . '.');
+        }
+
+        return [$call[0], $call[1] ?? null];
+    }
+
+    /**
+     * What is wrong with two calls under one key, of which only one could have its result there.
+     */
+    public static function twice(int|string $key): ValueError
+    {
+        return new ValueError("Two calls have the key {$key}, under which there can be one result: yield a key of its own for each. `yield from` numbers each source anew.");
+    }
+
+    private function start(int $place, int|string $key, mixed $pair, bool $isLazy): void
+    {
+        [$method, $payload] = self::pair($key, $pair);
+
+        try {
+            $call = ($this->prepare)($method, $payload);
+            $call->isOneOfMany = true;
+            if ($isLazy) {
+                // It runs while the source works on the next one.
+                $this->dispatcher->submit($call);
+            } else {
+                $now = hrtime(true);
+                $this->dispatcher->connect($call, $now)->hold($call, $now);
+            }
+            $this->window[$place] = $call;
+            if ($this->runtime !== null) {
+                $this->watch($place, $call, $this->runtime);
+            }
+        } catch (Cancelled $cancelled) {
+            throw $cancelled;
+        } catch (GoTaskException $error) {
+            $this->errors[$place] = $error;
+        }
+    }
+
+    /**
+     * Takes what has come while the source worked: a large answer waits for somebody to read it.
+     */
+    private function receive(): void
+    {
+        foreach ($this->connections() as $connection) {
+            $connection->receiveNow();
+        }
+    }
+
+    /**
+     * @return array<int, Connection> those that the calls of the window are on
+     */
+    private function connections(): array
+    {
+        $connections = [];
+        foreach ($this->window as $call) {
+            if ($call->connection !== null) {
+                $connections[spl_object_id($call->connection)] = $call->connection;
+            }
+        }
+
+        return $connections;
+    }
+
+    /**
+     * Waits until at least one call of the window has an outcome, and takes all that have.
+     */
+    private function advance(): void
+    {
+        if ($this->runtime !== null) {
+            $this->advanceWatched($this->runtime);
+
+            return;
+        }
+        $oldest = $this->window[array_key_first($this->window) ?? 0] ?? null;
+        $connection = $oldest?->connection;
+        $waiting = [];
+        $done = false;
+        foreach ($this->window as $place => $call) {
+            if ($call->outcome !== Outcome::Waiting) {
+                $done = true;
+            } elseif ($call->connection === $connection || $connection?->canJoin($call->connection ?? $connection) === true) {
+                $waiting[$place] = $call;
+            } else {
+                // Another connection was opened meanwhile. Its calls are waited for when those of this one are done.
+                $call->connection?->flush();
+            }
+        }
+        $connection?->flush();
+        if (! $done && $waiting !== []) {
+            $connection?->awaitAny($waiting);
+        }
+        $this->take();
+    }
+
+    /**
+     * The same where the calls are on connections of several addresses, each with its own readers.
+     */
+    private function advanceWatched(Runtime $runtime): void
+    {
+        $latch = $this->latch = $runtime->latch() ?? throw new LogicException('Nobody can wait here.');
+        foreach ($this->connections() as $connection) {
+            $connection->flush();
+        }
+        foreach ($this->window as $call) {
+            if ($call->outcome !== Outcome::Waiting) {
+                $latch->open();
+                break;
+            }
+        }
+        $latch->wait(self::LONG);
+        $this->take();
+    }
+
+    /**
+     * Has somebody wait for a call, who then wakes this one.
+     */
+    private function watch(int $place, Call $call, Runtime $runtime): void
+    {
+        $runtime->spawn(function () use ($place, $call): void {
+            try {
+                $call->connection?->await($call);
+            } catch (Throwable) {
+                // Its outcome tells.
+            }
+            if (($this->window[$place] ?? null) === $call) {
+                $this->latch?->open();
+            }
+        });
+    }
+
+    private function take(): void
+    {
+        foreach ($this->window as $place => $call) {
+            if ($call->outcome === Outcome::Waiting) {
+                continue;
+            }
+            try {
+                if (($call->outcome !== Outcome::Replied || ($call->replyFlags & Flag::ERROR) !== 0) && $this->dispatcher->resend($call)) {
+                    if ($this->runtime !== null) {
+                        $this->watch($place, $call, $this->runtime);
+                    }
+                    continue;
+                }
+                unset($this->window[$place]);
+                $this->results[$place] = $this->dispatcher->result($call);
+            } catch (GoTaskException $error) {
+                unset($this->window[$place]);
+                if ($call->outcome === Outcome::Cancelled) {
+                    // The coroutine that waits was told to stop: so are the others.
+                    throw $error;
+                }
+                $this->errors[$place] = $error;
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Calling;
+
+use LogicException;
+use Psr\Log\LoggerInterface;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Future;
+use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Outcome;
+
+/**
+ * @internal
+ */
+final class PendingFuture implements Future
+{
+    /** No log record of its failure: the caller has asked for the outcome, or cancelled the call. */
+    private bool $silent = false;
+
+    private mixed $result = null;
+
+    private ?GoTaskException $failure = null;
+
+    private bool $known = false;
+
+    private bool $awaited = false;
+
+    public function __construct(
+        private readonly Dispatcher $dispatcher,
+        private readonly Call $call,
+        private readonly LoggerInterface $logger,
+    ) {
+    }
+
+    public function __destruct()
+    {
+        if ($this->silent || $this->dispatcher->isForked($this->call)) {
+            return;
+        }
+        if ($this->isWaiting()) {
+            $this->call->connection?->receiveNow();
+        }
+        // A result that nobody wants is not decoded.
+        if ($this->isWaiting() || $this->dispatcher->hasResult($this->call)) {
+            return;
+        }
+
+        try {
+            $this->dispatcher->result($this->call);
+        } catch (GoTaskException $failure) {
+            $this->logger->error(
+                'A call failed that nobody waited for: {message}',
+                ['message' => $failure->getMessage(), 'method' => $this->call->method, 'exception' => $failure],
+            );
+        }
+    }
+
+    private function __clone()
+    {
+    }
+
+    public function await(): mixed
+    {
+        $this->silent = true;
+        if (! $this->known) {
+            $this->finish();
+        }
+
+        return $this->failure === null ? $this->result : throw $this->failure;
+    }
+
+    public function cancel(): void
+    {
+        $this->silent = true;
+        $this->dispatcher->cancel($this->call);
+    }
+
+    public function isComplete(): bool
+    {
+        return ! $this->isWaiting();
+    }
+
+    private function isWaiting(): bool
+    {
+        return $this->call->outcome === Outcome::Waiting;
+    }
+
+    private function finish(): void
+    {
+        if ($this->awaited) {
+            throw new LogicException("The answer to {$this->call->method} is already being waited for: one coroutine or fiber can do that at a time.");
+        }
+        $this->awaited = true;
+
+        if ($this->call->outcome === Outcome::Waiting && $this->dispatcher->isForked($this->call)) {
+            $this->call->connection?->abandon();
+        }
+
+        try {
+            $this->result = $this->dispatcher->finish($this->call);
+            $this->known = true;
+        } catch (GoTaskException $failure) {
+            $this->failure = $failure;
+            $this->known = true;
+        } finally {
+            $this->awaited = false;
+        }
+    }
+}

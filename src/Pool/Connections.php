@@ -1,0 +1,44 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Pool;
+
+use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\Runtime\Connection;
+use Reasno\GoTask\Runtime\Runtime;
+
+/**
+ * Where the calls made in one runtime get their connections from: a Pool where there is one address, a Cluster where there are several.
+ *
+ * @internal
+ */
+interface Connections
+{
+    /**
+     * The connection that the next call is to take.
+     *
+     * @param int $deadline of the call that is to be sent, hrtime() in ns
+     * @param int $now hrtime() in ns
+     * @throws ConnectFailed
+     * @throws WorkerStartFailed when its supervisor says so
+     * @throws DeadlineExceeded when the call's time is over before there is a connection
+     */
+    public function acquire(int $deadline, int $now, string $method): Connection;
+
+    /**
+     * Hears that a connection was lost, or that its peer takes no more calls.
+     */
+    public function failed(Connection $connection, string $why): void;
+
+    /**
+     * Hears that a call was not answered in time, which may be the peer's fault and may be the method's.
+     */
+    public function suspect(Connection $connection): void;
+
+    public function runtime(): Runtime;
+
+    public function close(): void;
+}

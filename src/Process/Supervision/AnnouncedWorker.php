@@ -1,0 +1,186 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Process\Supervision;
+
+use Closure;
+use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\Process\Child\ExitStatus;
+use Reasno\GoTask\Process\Child\WorkerState;
+use Reasno\GoTask\Process\Status\Availability;
+use Reasno\GoTask\Process\Status\Generation;
+use Reasno\GoTask\Process\Status\StatusFile;
+use Reasno\GoTask\Process\Status\UnixSocket;
+use Reasno\GoTask\Process\Status\WorkerStatus;
+
+use function sprintf;
+
+/**
+ * A supervised process whose state others can see in its status file.
+ *
+ * @internal
+ */
+final class AnnouncedWorker implements Supervised
+{
+    /** What the predecessor, whose supervisor was killed, gets to be gone, in seconds. */
+    private const PREDECESSOR = 1.5;
+
+    /** How often it is looked whether the status files are still there, in nanoseconds. */
+    private const LOOK = 500_000_000;
+
+    private WorkerState $state = WorkerState::Ended;
+
+    private Availability $availability = Availability::Starting;
+
+    private Generation $generation;
+
+    /** Unix time of the last start. */
+    private float $launched = 0.0;
+
+    private bool $askedToEnd = false;
+
+    /** What was said last; null: nothing, or nothing is to be said any more. */
+    private ?WorkerStatus $said = null;
+
+    private int $nextLook = 0;
+
+    /**
+     * @param list<string> $addresses of the worker
+     * @param int $owner see WorkerStatus
+     * @param null|Closure(WorkerStatus, ?ExitStatus): void $listener is told of every change, after the file; how the worker
+     *                                                                ended where it did so on its own after being ready
+     */
+    public function __construct(
+        private readonly Supervised $process,
+        private readonly array $addresses,
+        private readonly int $owner,
+        private readonly ?Closure $listener = null,
+    ) {
+        $this->generation = new Generation();
+    }
+
+    public function launch(): void
+    {
+        foreach ($this->addresses as $address) {
+            UnixSocket::awaitUnused($address, self::PREDECESSOR);
+        }
+        $this->launched = microtime(true);
+        $this->generation = new Generation();
+        // After a start that failed it stays failed until one succeeds: callers need not wait for each attempt.
+        if ($this->availability !== Availability::Failed) {
+            $this->announce(Availability::Starting);
+        }
+        try {
+            $this->process->launch();
+        } catch (WorkerStartFailed $failure) {
+            $this->announce(Availability::Failed, $failure->getMessage());
+
+            throw $failure;
+        }
+        $this->state = WorkerState::Starting;
+        $this->askedToEnd = false;
+    }
+
+    public function poll(float $timeout): WorkerState
+    {
+        $state = $this->process->poll($timeout);
+        $generation = $this->process->generation();
+        if ($state !== $this->state) {
+            $this->state = $state;
+            $this->generation = $state === WorkerState::Ended ? new Generation() : $generation;
+            $failure = $this->process->failure();
+            if ($state === WorkerState::Ready) {
+                $this->announce(Availability::Ready);
+            } elseif ($state === WorkerState::Ended && $failure !== null) {
+                $this->announce(Availability::Failed, $failure->getMessage());
+            } elseif ($state === WorkerState::Ended && ! $this->askedToEnd) {
+                $exit = $this->exit() ?? new ExitStatus(null);
+                $this->announce(Availability::Starting, sprintf('it ended with %s', $exit->describe()), $exit);
+            }
+        } elseif ($state === WorkerState::Ready && $generation !== $this->generation) {
+            $this->generation = $generation;
+            $this->announce(Availability::Ready);
+        }
+        $this->restoreFiles();
+
+        return $state;
+    }
+
+    public function requestReload(): void
+    {
+        $this->process->requestReload();
+    }
+
+    public function generation(): Generation
+    {
+        return $this->process->generation();
+    }
+
+    public function terminate(): void
+    {
+        $this->askedToEnd = true;
+        $this->process->terminate();
+    }
+
+    public function kill(): void
+    {
+        $this->askedToEnd = true;
+        $this->process->kill();
+    }
+
+    public function failure(): ?WorkerStartFailed
+    {
+        return $this->process->failure();
+    }
+
+    public function exit(): ?ExitStatus
+    {
+        return $this->process->exit();
+    }
+
+    /** The next start of one that has failed is asked for by somebody who has perhaps mended what was wrong: callers wait for it. */
+    public function expect(): void
+    {
+        if ($this->availability === Availability::Failed) {
+            $this->announce(Availability::Starting, 'it is started again, as asked');
+        }
+    }
+
+    /** Nobody looks after the worker any more. */
+    public function close(): void
+    {
+        $this->said = null;
+        foreach ($this->addresses as $address) {
+            (new StatusFile($address))->remove();
+        }
+    }
+
+    private function announce(Availability $availability, string $message = '', ?ExitStatus $died = null): void
+    {
+        $this->availability = $availability;
+        $status = WorkerStatus::of($availability, $message, $this->owner, (int) getmypid(), $this->generation, $this->launched);
+        $this->said = $status;
+        foreach ($this->addresses as $address) {
+            (new StatusFile($address))->write($status);
+        }
+        if ($this->listener !== null) {
+            ($this->listener)($status, $died);
+        }
+    }
+
+    /** A runtime folder may be deleted under a running server. */
+    private function restoreFiles(): void
+    {
+        if ($this->said === null || hrtime(true) < $this->nextLook) {
+            return;
+        }
+        $this->nextLook = hrtime(true) + self::LOOK;
+        foreach ($this->addresses as $address) {
+            $file = new StatusFile($address);
+            if ($file->isGone()) {
+                $file->write($this->said);
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Protocol;
+
+use function count;
+
+use const PHP_INT_MAX;
+
+/**
+ * The calls that are under way on one connection.
+ *
+ * @internal
+ */
+abstract class Calls
+{
+    private const MAX_SEQUENCE = 0x7FFFFFFF;
+
+    /**
+     * No deadline of an outstanding call is earlier than this, hrtime() in ns. It may lag behind: a call that is answered does not
+     * move it, expire() finds the exact one.
+     */
+    public int $earliest = PHP_INT_MAX;
+
+    /**
+     * Calls with an outcome whose waiters are still to be woken; whoever calls receive() or expire() empties it.
+     *
+     * @var list<Call>
+     */
+    public array $woken = [];
+
+    /** @var array<int, Call> outstanding calls by sequence */
+    public array $calls = [];
+
+    /** Bytes that have been put into the send buffer, or past it, since the connection was opened. */
+    protected int $appended = 0;
+
+    private int $sequence = 0;
+
+    /**
+     * How many outstanding calls a connection has that is still in use.
+     */
+    public function count(): int
+    {
+        return count($this->calls);
+    }
+
+    /**
+     * How many calls have been made on the connection.
+     */
+    public function total(): int
+    {
+        return $this->sequence;
+    }
+
+    /**
+     * Gives a call its sequence, and the place of its frame.
+     */
+    final protected function take(Call $call): void
+    {
+        $sequence = $this->sequence;
+        do {
+            $sequence = $sequence === self::MAX_SEQUENCE ? 1 : $sequence + 1;
+        } while (isset($this->calls[$sequence]));
+        $this->sequence = $call->sequence = $sequence;
+        $call->start = $this->appended;
+        $call->large = 0;
+        $call->isUntimed = false;
+        $this->calls[$sequence] = $call;
+        if ($call->deadline < $this->earliest) {
+            $this->earliest = $call->deadline;
+        }
+    }
+
+    /**
+     * Gives a call its outcome.
+     */
+    final protected function settle(Call $call, Outcome $outcome, int $flags, string $reply): void
+    {
+        unset($this->calls[$call->sequence]);
+        $call->outcome = $outcome;
+        $call->replyFlags = $flags;
+        $call->reply = $reply;
+        if ($call->coroutine !== 0 || $call->suspension !== null) {
+            $this->woken[] = $call;
+        }
+    }
+}

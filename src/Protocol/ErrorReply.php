@@ -1,0 +1,116 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Protocol;
+
+use Reasno\GoTask\Codec\JsonCodec;
+use Reasno\GoTask\Exception\CallFailed;
+use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Exception\InvalidArguments;
+use Reasno\GoTask\Exception\InvalidRequest;
+use Reasno\GoTask\Exception\InvalidResult;
+use Reasno\GoTask\Exception\MethodNotFound;
+use Reasno\GoTask\Exception\NotAuthorized;
+use Reasno\GoTask\Exception\Overloaded;
+use Reasno\GoTask\Exception\PayloadTooLarge;
+use Reasno\GoTask\Exception\RemoteError;
+use Reasno\GoTask\Exception\Unavailable;
+use Reasno\GoTask\Exception\WorkerCrashed;
+
+use function is_array;
+use function is_string;
+use function json_decode;
+use function rtrim;
+use function strlen;
+use function substr;
+
+/**
+ * The exception for a reply with the ERROR flag.
+ *
+ * @internal
+ */
+final class ErrorReply
+{
+    /** Bytes of an error's text that are shown where the peer says nothing but text. */
+    private const MAX_TEXT = 8_192;
+
+    /**
+     * @param string $method the method that was called
+     * @param string $body JSON as docs/protocol.md describes it, or the error's text where the peer is a plain Goridge one
+     */
+    public static function toException(string $method, string $body): CallFailed
+    {
+        $error = JsonCodec::fits($body) ? json_decode($body, true) : null;
+        if (! is_array($error) || ! is_string($error['code'] ?? null) || ! is_string($error['message'] ?? null)) {
+            return new RemoteError($method . ' failed: ' . self::text($body), $method);
+        }
+        $data = $error['data'] ?? [];
+        $data = is_array($data) ? $data : [];
+        $message = $error['message'];
+
+        return match ($error['code']) {
+            'method_not_found' => new MethodNotFound($message, $method, $data),
+            'invalid_arguments' => new InvalidArguments($message, $method, $data),
+            'invalid_request' => new InvalidRequest($message, $method, $data),
+            'invalid_result' => new InvalidResult($message, $method, $data),
+            'worker_crashed' => new WorkerCrashed($message, $method, $data),
+            'deadline_exceeded' => new DeadlineExceeded($message, $method, $data),
+            'cancelled' => new Cancelled($message, $method, $data),
+            'overloaded' => new Overloaded($message, $method, $data),
+            'payload_too_large' => new PayloadTooLarge($message, $method, $data),
+            'not_authorized' => new NotAuthorized($message, $method, $data),
+            'unavailable' => new Unavailable($message, $method, $data),
+            // remote_error, and what a later version may add
+            default => self::remoteError($method, $message, $error, $data),
+        };
+    }
+
+    /**
+     * @param array<array-key, mixed> $error
+     * @param array<array-key, mixed> $data
+     */
+    private static function remoteError(string $method, string $message, array $error, array $data): RemoteError
+    {
+        $type = self::string($error, 'type');
+
+        $what = match ($type) {
+            '' => "failed: {$message}",
+            // An exception without a text of its own.
+            $message => "raised {$type}",
+            default => "raised {$type}: {$message}",
+        };
+        // Stock exception handlers show the message, and of files only PHP's.
+        $where = self::string($error, 'where');
+
+        return new RemoteError(
+            $where === '' ? "{$method} {$what}" : "{$method} {$what} ({$where})",
+            $method,
+            $type,
+            rtrim(self::string($error, 'traceback')),
+            $data,
+        );
+    }
+
+    /**
+     * @param array<array-key, mixed> $error
+     */
+    private static function string(array $error, string $key): string
+    {
+        $value = $error[$key] ?? null;
+
+        return is_string($value) ? $value : '';
+    }
+
+    private static function text(string $body): string
+    {
+        $length = strlen($body);
+
+        return match (true) {
+            $body === '' => 'the peer gives no reason',
+            $length > self::MAX_TEXT => substr($body, 0, self::MAX_TEXT) . "… ({$length} bytes, which are not shown or can't be held)",
+            default => $body,
+        };
+    }
+}

@@ -1,0 +1,22 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Protocol;
+
+/**
+ * Who is at the other end of a connection, as far as GoTask.Hello has shown.
+ *
+ * @internal
+ */
+enum Peer
+{
+    /** Hello is not answered yet: nothing but plain calls may be sent. */
+    case Unknown;
+
+    /** A broker of ours: deadlines, flags, cancelling, structured errors. */
+    case Broker;
+
+    /** Any other Goridge v3 peer: calls and replies only. */
+    case Plain;
+}

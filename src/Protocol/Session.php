@@ -1,0 +1,414 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Protocol;
+
+use Closure;
+use Reasno\GoTask\Exception\ProtocolError;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Goridge\Frame;
+use Reasno\GoTask\Goridge\FrameDecoder;
+use Reasno\GoTask\Goridge\OversizedFrame;
+use Reasno\GoTask\Goridge\Stream;
+
+use function array_map;
+use function array_values;
+use function count;
+use function implode;
+use function intdiv;
+use function max;
+use function min;
+use function strlen;
+use function substr;
+use function unpack;
+
+use const PHP_INT_MAX;
+
+/**
+ * The protocol of one connection as its caller sees it: which calls are outstanding, which bytes are to be written, what
+ * the bytes that came mean. No socket, no clock, no waiting: whoever owns it does those.
+ *
+ * @internal
+ */
+final class Session extends Calls
+{
+    public const PROTOCOL = 1;
+
+    public const HELLO = 'GoTask.Hello';
+
+    /** So many calls that are given up before the peer is known are remembered at most: 16 bytes each. */
+    private const MAX_GIVEN_UP = 65_536;
+
+    /**
+     * What a broker gets beyond a call's time, in ns, to answer how the call ended and where it was: a method that heeds no
+     * interruption is killed, by default, after 0.1 s.
+     */
+    private const LAST_WORD = 200_000_000;
+
+    /** Bytes of PONGs that wait to be written, at most: a peer that sends PINGs and does not read fills no memory. */
+    private const MAX_PONGS = 65_536;
+
+    public Peer $peer = Peer::Unknown;
+
+    /** The peer takes no more calls here. */
+    public bool $goingAway = false;
+
+    /** It has answered all that it took: what is outstanding now has not run. */
+    private bool $ended = false;
+
+    /** Bytes of the largest payload that may be sent: no more than is taken here, or than the peer said in its Hello. */
+    public int $maxPayload;
+
+    /** How many bytes the frame under way still wants, as FrameDecoder::pending() says. */
+    public int $wanted = 0;
+
+    public readonly SendBuffer $sendBuffer;
+
+    /** What the broker said of itself when it was greeted: JSON, or '' before that and of another peer. */
+    public string $greeting = '';
+
+    private readonly FrameDecoder $decoder;
+
+    /** Bytes of the PONGs that were appended since none of them waited, and where the last one ends. */
+    private int $pongs = 0;
+
+    private int $pongsEnd = 0;
+
+    private ?Call $hello = null;
+
+    /** Bytes before the contents of the string that the last reply was, if it was large: 0 for anything else; −1: it was small. */
+    private int $stringHead = -1;
+
+    /** @var list<int> sequences of calls that were given up before it was known whether the peer can be told */
+    private array $givenUp = [];
+
+    /**
+     * @param int $limit bytes of the largest payload that is taken
+     * @param null|Closure(int): bool $canHold see FrameDecoder
+     */
+    public function __construct(int $limit, ?Closure $canHold = null)
+    {
+        $this->maxPayload = $limit;
+        $this->sendBuffer = new SendBuffer();
+        $this->decoder = new FrameDecoder($limit, $canHold, cuts: true);
+    }
+
+    /**
+     * Asks the peer who it is: the first frame of a connection, to be written together with the first call.
+     */
+    public function greet(Call $hello): void
+    {
+        $this->hello = $hello;
+        $this->sendBuffer->append($this->call($hello, 0));
+    }
+
+    /**
+     * Takes a call among those outstanding.
+     *
+     * @param int $now hrtime() in ns
+     * @return string its frame, which is to be written next, or appended to the send buffer unless that is empty
+     */
+    public function call(Call $call, int $now): string
+    {
+        $this->take($call);
+        if ($this->peer === Peer::Broker) {
+            $frame = Frame::call($call->sequence, $call->method, $call->codec, $call->body, intdiv($call->deadline - $now, 1_000_000), $call->callFlags);
+        } else {
+            $call->isUntimed = true;
+            $frame = Frame::call($call->sequence, $call->method, $call->codec, $call->body);
+        }
+        $this->appended += strlen($frame);
+
+        return $frame;
+    }
+
+    /**
+     * The same for a large body, which is not copied: the frame is in the send buffer then.
+     *
+     * @param int $now hrtime() in ns
+     */
+    public function enqueue(Call $call, int $now): void
+    {
+        $this->take($call);
+        $length = strlen($call->body) + strlen($call->tail);
+        if ($this->peer === Peer::Broker) {
+            $head = Frame::callHead($call->sequence, $call->method, $call->codec, $length, intdiv($call->deadline - $now, 1_000_000), $call->callFlags);
+        } else {
+            $call->isUntimed = true;
+            $head = Frame::callHead($call->sequence, $call->method, $call->codec, $length);
+        }
+        $call->large = strlen($head) + $length;
+        $this->appended += $call->large;
+        if ($call->tail === '') {
+            $this->sendBuffer->appendLarge($head, $call->body);
+        } else {
+            $this->sendBuffer->appendLarge($head . $call->body, $call->tail);
+        }
+    }
+
+    /**
+     * Gives a call up. Its answer, if one comes, is dropped; the peer is told where it understands that, or as soon as it is known
+     * that it does: what it was sent before carries no deadline.
+     */
+    public function cancel(Call $call, Outcome $outcome = Outcome::Cancelled): void
+    {
+        if (($this->calls[$call->sequence] ?? null) !== $call) {
+            return;
+        }
+        unset($this->calls[$call->sequence]);
+        $call->outcome = $outcome;
+        if ($call->large > 0 && $this->withdraw($call)) {
+            return;
+        }
+        if ($this->peer === Peer::Broker) {
+            $this->append(self::stop($call->sequence));
+        } elseif ($this->peer === Peer::Unknown && count($this->givenUp) < self::MAX_GIVEN_UP) {
+            $this->givenUp[] = $call->sequence;
+        }
+    }
+
+    /**
+     * Takes over bytes that came; the outcome of the calls they answer is then known.
+     *
+     * @throws ProtocolError when they are no frames, or answer nothing; the connection is of no more use
+     */
+    public function receive(string $bytes): void
+    {
+        $taken = $this->wanted === 0 ? $this->receiveReplies($bytes) : 0;
+        if ($taken === strlen($bytes)) {
+            return;
+        }
+        $decoder = $this->decoder;
+        $decoder->feed($taken === 0 ? $bytes : substr($bytes, $taken));
+        while (($frame = $decoder->next()) !== null) {
+            if (($frame->flags & Flag::CONTROL) !== 0) {
+                $this->control($frame);
+                continue;
+            }
+            $sequence = $frame->options[0] ?? 0;
+            $call = $this->calls[$sequence] ?? null;
+            if ($call === null) {
+                // The answer to a call that was given up: it was under way when we said so.
+                continue;
+            }
+            if ($frame instanceof OversizedFrame) {
+                $this->settle($call, Outcome::Oversized, $frame->flags, (string) $frame->length);
+            } else {
+                $name = $frame->options[1] ?? 0;
+                if ($name > strlen($frame->payload) + $frame->cut) {
+                    throw new ProtocolError("The peer's reply to {$call->method} is shorter than the method's name in it.");
+                }
+                if (strlen($frame->payload) > Handshake::MAX_ANSWER && Handshake::isOurs($call->method)) {
+                    throw new ProtocolError("The peer's answer to {$call->method} is too large: it is no broker.");
+                }
+                $reply = $frame->cut === $name ? $frame->payload : substr($frame->payload, $name - $frame->cut);
+                $this->settle($call, Outcome::Replied, $frame->flags, $reply);
+                $call->replyHead = $frame->stringHead;
+                $this->stringHead = $frame->cut > 0 ? strlen($frame->stringHead) : -1;
+            }
+            if ($call === $this->hello) {
+                $this->greeted($call);
+            }
+        }
+        $this->wanted = $decoder->pending();
+    }
+
+    /**
+     * How many bytes come before the body of the next reply, or before the contents of the string that it is, if it is as the last one
+     * was: whoever reads no more than those has the kernel put the rest into one piece, where it stays. 0: the last one was small, or
+     * more than one may be the next.
+     *
+     * @return int<0, max>
+     */
+    public function bytesBeforeBody(): int
+    {
+        if ($this->stringHead >= 0 && count($this->calls) === 1 && $this->wanted === 0) {
+            foreach ($this->calls as $call) {
+                return Frame::HEADER + 8 + strlen($call->method) + $this->stringHead;
+            }
+        }
+
+        return 0;
+    }
+
+    /**
+     * Ends the calls whose time is over. A broker ends them by itself, or is told to where the call had left before it was known and so
+     * without its time; either way it is given a moment to say so.
+     *
+     * @param int $now hrtime() in ns
+     */
+    public function expire(int $now): void
+    {
+        $earliest = PHP_INT_MAX;
+        $written = $this->appended - $this->sendBuffer->length;
+        foreach ($this->calls as $call) {
+            $until = $call->deadline;
+            // It can't answer what it has not got.
+            if ($this->peer === Peer::Broker && $call->start + max(1, $call->large) <= $written) {
+                if ($call->isUntimed && $until <= $now) {
+                    $call->isUntimed = false;
+                    $this->append(self::stop($call->sequence, 1));
+                }
+                if (! $call->isUntimed) {
+                    $until = min($until, PHP_INT_MAX - self::LAST_WORD) + self::LAST_WORD;
+                }
+            }
+            if ($until <= $now) {
+                $this->cancel($call, Outcome::Expired);
+                if ($call->coroutine !== 0 || $call->suspension !== null) {
+                    $this->woken[] = $call;
+                }
+            } elseif ($until < $earliest) {
+                $earliest = $until;
+            }
+        }
+        $this->earliest = $earliest;
+    }
+
+    /**
+     * The connection has ended: so have all calls that were outstanding on it.
+     */
+    public function lost(string $why): void
+    {
+        $written = $this->appended - $this->sendBuffer->length;
+        foreach ($this->calls as $call) {
+            $call->outcome = Outcome::Lost;
+            $call->sent = ! $this->ended && $written > $call->start;
+            $call->reply = $why;
+            if ($call->coroutine !== 0 || $call->suspension !== null) {
+                $this->woken[] = $call;
+            }
+        }
+        $this->calls = $this->givenUp = [];
+        $this->sendBuffer->clear();
+    }
+
+    /**
+     * Whether any call but Hello is outstanding.
+     */
+    public function isWaiting(): bool
+    {
+        return count($this->calls) > ($this->hello === null ? 0 : 1);
+    }
+
+    /**
+     * Takes the replies that such bytes begin with, as long as each is whole, and its header one that has been seen before: what most
+     * reads bring, in a third of the time that taking any frame apart needs.
+     *
+     * @return int bytes
+     */
+    private function receiveReplies(string $bytes): int
+    {
+        $replies = $this->decoder->replies;
+        $end = strlen($bytes);
+        $offset = 0;
+        while (($header = $replies[substr($bytes, $offset, Frame::HEADER)] ?? null) !== null) {
+            [$flags, $length] = $header;
+            $next = $offset + Frame::HEADER + 8 + $length;
+            if ($next > $end) {
+                break;
+            }
+            /** @var array{1: int} $options */
+            $options = unpack('P', $bytes, $offset + Frame::HEADER);
+            $call = $this->calls[$options[1] & Frame::MAX_UINT32] ?? null;
+            $name = $options[1] >> 32;
+            if ($call !== null) {
+                // Not for here: the other way knows what to do.
+                if ($name > $length || $name < 0 || $call === $this->hello) {
+                    break;
+                }
+                $this->stringHead = -1;
+                $this->settle($call, Outcome::Replied, $flags, substr($bytes, $next - $length + $name, $length - $name));
+            }
+            $offset = $next;
+        }
+
+        return $offset;
+    }
+
+    /**
+     * Takes back what waits to be written of a large call, where the peer has seen nothing of it.
+     *
+     * @return bool whether it has not
+     */
+    private function withdraw(Call $call): bool
+    {
+        $place = $call->start - ($this->appended - $this->sendBuffer->length);
+        if ($place <= 0 || ! $this->sendBuffer->remove($place, $call->large)) {
+            return false;
+        }
+        $this->appended -= $call->large;
+        foreach ($this->calls as $other) {
+            if ($other->start > $call->start) {
+                $other->start -= $call->large;
+            }
+        }
+
+        return true;
+    }
+
+    private function append(string $frame): void
+    {
+        $this->appended += strlen($frame);
+        $this->sendBuffer->append($frame);
+    }
+
+    private function control(Frame|OversizedFrame $frame): void
+    {
+        if ($frame instanceof OversizedFrame) {
+            return;
+        }
+        if (($frame->stream & Stream::PING) !== 0) {
+            $this->pong($frame);
+        } elseif (($frame->stream & Stream::STOP) !== 0 && ($frame->options[0] ?? -1) === 0) {
+            $this->ended = $this->goingAway;
+            $this->goingAway = true;
+        }
+    }
+
+    /**
+     * Answers a PING, unless too many answers to earlier ones still wait to be written.
+     */
+    private function pong(Frame $ping): void
+    {
+        if ($this->pongsEnd <= $this->appended - $this->sendBuffer->length) {
+            $this->pongs = 0;
+        }
+        $pong = strlen($ping->payload) > self::MAX_PONGS ? '' : Frame::encode(Flag::CONTROL, $ping->options, $ping->payload, Stream::PONG);
+        $this->pongs += strlen($pong);
+        if ($pong !== '' && $this->pongs <= self::MAX_PONGS) {
+            $this->append($pong);
+            $this->pongsEnd = $this->appended;
+        }
+    }
+
+    private function greeted(Call $hello): void
+    {
+        $this->hello = null;
+        $this->peer = Peer::Plain;
+        $givenUp = $this->givenUp;
+        $this->givenUp = [];
+        if ($hello->outcome !== Outcome::Replied || ($hello->replyFlags & Flag::ERROR) !== 0) {
+            return;
+        }
+        $limit = Handshake::limit($hello->reply);
+        if ($limit === null) {
+            return;
+        }
+        $this->peer = Peer::Broker;
+        $this->greeting = $hello->reply;
+        $this->maxPayload = min($limit, $this->maxPayload);
+        if ($givenUp !== []) {
+            $this->append(implode('', array_map(static fn (int $sequence): string => self::stop($sequence), $givenUp)));
+        }
+    }
+
+    /**
+     * @param int ...$late 1: its time is over, and what becomes of it is waited for; none: it is given up
+     */
+    private static function stop(int $sequence, int ...$late): string
+    {
+        return Frame::encode(Flag::CONTROL, [$sequence, ...array_values($late)], '', Stream::STOP);
+    }
+}

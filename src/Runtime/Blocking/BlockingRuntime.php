@@ -1,0 +1,94 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Runtime\Blocking;
+
+use Closure;
+use LogicException;
+use Reasno\GoTask\Address;
+use Reasno\GoTask\Protocol\Session;
+use Reasno\GoTask\Runtime\Connection;
+use Reasno\GoTask\Runtime\Latch;
+use Reasno\GoTask\Runtime\Probe;
+use Reasno\GoTask\Runtime\Runtime;
+use Reasno\GoTask\Runtime\Stream\Select;
+use Reasno\GoTask\Runtime\Stream\SocketTransport;
+use Reasno\GoTask\Runtime\Stream\StreamConnector;
+use Reasno\GoTask\Runtime\Stream\StreamProbe;
+use Reasno\GoTask\Runtime\Stream\StreamTransport;
+use Reasno\GoTask\Tls;
+
+use function array_filter;
+use function function_exists;
+use function hrtime;
+use function intdiv;
+use function socket_import_stream;
+use function usleep;
+
+/**
+ * Plain PHP: CLI, FPM, the built-in server. Waiting stops the whole process.
+ *
+ * @internal
+ */
+final class BlockingRuntime implements Runtime
+{
+    /** Of ext-sockets, what SocketTransport and this take. Some hosts disable a few of them. */
+    private const FUNCTIONS = [
+        'socket_import_stream', 'socket_export_stream', 'socket_set_block', 'socket_set_option', 'socket_send', 'socket_recv', 'socket_select',
+        'socket_last_error', 'socket_clear_error', 'socket_strerror', 'socket_close',
+    ];
+
+    private readonly bool $sockets;
+
+    /**
+     * @param null|bool $sockets whether to use ext-sockets; null: where it is loaded, and may be used
+     */
+    public function __construct(?bool $sockets = null)
+    {
+        $this->sockets = $sockets ?? array_filter(self::FUNCTIONS, function_exists(...)) === self::FUNCTIONS;
+    }
+
+    public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection
+    {
+        $stream = StreamConnector::connect($address, $tls, $timeout);
+        if ($address->tls) {
+            $until = hrtime(true) + (int) ($timeout * 1e9);
+            StreamConnector::encrypt($stream, $address, static function (mixed $stream) use ($until): bool {
+                [$reads, $writes] = [[$stream], []];
+                $wait = $until - hrtime(true);
+                if ($wait > 0 && Select::streams($reads, $writes, $wait) === null) {
+                    usleep(intdiv(Select::PAUSE, 1000));
+                }
+
+                return $until > hrtime(true);
+            });
+
+            return new BlockingConnection($session, $address, new StreamTransport($stream));
+        }
+        $socket = $this->sockets ? socket_import_stream($stream) : false;
+        $transport = $socket === false ? new StreamTransport($stream) : new SocketTransport($socket);
+
+        return new BlockingConnection($session, $address, $transport);
+    }
+
+    public function latch(): ?Latch
+    {
+        return null;
+    }
+
+    public function spawn(Closure $body): void
+    {
+        throw new LogicException('Nothing can run beside the caller in this runtime.');
+    }
+
+    public function probe(Address $address, Tls $tls, float $timeout): Probe
+    {
+        return new StreamProbe($address, $tls, $timeout);
+    }
+
+    public function pause(float $seconds): void
+    {
+        usleep((int) ($seconds * 1e6));
+    }
+}

@@ -1,0 +1,439 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Runtime;
+
+use Closure;
+use LogicException;
+use Reasno\GoTask\Address;
+use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Methods;
+use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Protocol\Peer;
+use Reasno\GoTask\Protocol\Session;
+use Throwable;
+
+use function count;
+use function getmypid;
+use function intdiv;
+use function max;
+use function min;
+use function strlen;
+
+/**
+ * One connection that many calls share: a session, and the runtime's way to write, read and wait.
+ *
+ * Nobody owns it for longer than a call. It has no reader of its own: whoever waits for an answer reads for everybody.
+ *
+ * @internal
+ */
+abstract class Connection
+{
+    /** After so many ns without a call it is worth asking whether the peer is still there. */
+    public const DOUBT = 1_000_000_000;
+    /** So many reads, each of what is there already, are made at most before deadlines count: more than any socket buffer holds. */
+    protected const READS = 64;
+
+    /** Bytes read at a time: two pages less would do for most, and the memory manager hands these out as cheaply. */
+    protected const READ = 65_000;
+    /** With this many outstanding calls, or with a large frame under way, another connection is the better one. */
+    private const MANY = 512;
+
+    /** Bytes. */
+    private const LARGE = 65_536;
+
+    /** Held calls leave in pieces of so many bytes: the peer begins with the first while the next are made. */
+    private const HELD = 1_024;
+
+    /** Bytes read at a time of a large frame: about what a socket buffer holds. */
+    private const READ_LARGE = 262_144;
+
+    /** hrtime() in ns. */
+    public int $lastUsed = 0;
+
+    /** Whether its end has been told to those who choose between addresses. */
+    public bool $reported = false;
+
+    /** Whether it was ended on purpose: that says nothing of its peer, and what was under way is not made again. */
+    public bool $retired = false;
+
+    /** What its peer says of its methods, once somebody has asked. */
+    public ?Methods $methods = null;
+
+    /** The process that opened it: after a fork it belongs to the parent alone. */
+    public readonly int $pid;
+
+    protected bool $open = true;
+
+    /**
+     * It is in the middle of a change. PHP runs signals' handlers and destructors between any two steps: what they ask for waits
+     * until the change is done, and their calls take another connection.
+     */
+    protected bool $entered = false;
+
+    /** Id of the Swoole coroutine that reads for all, or 0. */
+    protected int $reader = 0;
+
+    /** @var list<Closure(): void> what was asked for in the middle of a change */
+    protected array $postponed = [];
+
+    public function __construct(public readonly Session $session, public readonly Address $address)
+    {
+        $this->pid = (int) getmypid();
+    }
+
+    private function __clone()
+    {
+    }
+
+    /**
+     * Sends a call. It returns without waiting for the answer; in a runtime without coroutines or fibers it waits until all of it is
+     * written. The call has an outcome at once when the connection turns out to be dead.
+     *
+     * @param int $now hrtime() in ns
+     */
+    final public function submit(Call $call, int $now): void
+    {
+        $call->connection = $this;
+        if (! $this->open || $this->entered) {
+            $this->refuse($call);
+
+            return;
+        }
+        $isLarge = $call->tail !== '' || strlen($call->body) >= self::READ_LARGE;
+        $this->entered = true;
+
+        try {
+            if ($isLarge) {
+                $this->session->enqueue($call, $now);
+            } else {
+                $this->send($call, $this->session->call($call, $now), $now);
+            }
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->entered = false;
+        if ($this->postponed !== []) {
+            $this->leave();
+        }
+        if ($isLarge) {
+            $this->flush();
+        }
+        if ($this->session->sendBuffer->length > 0) {
+            $this->written($call);
+        }
+    }
+
+    /**
+     * Puts a call behind what is to be written next, to leave in one write with others: at the latest with flush().
+     *
+     * @param int $now hrtime() in ns
+     */
+    final public function hold(Call $call, int $now): void
+    {
+        $call->connection = $this;
+        if (! $this->open || $this->entered) {
+            $this->refuse($call);
+
+            return;
+        }
+        $this->entered = true;
+
+        try {
+            if (strlen($call->body) < self::READ_LARGE && $call->tail === '') {
+                $this->session->sendBuffer->append($this->session->call($call, $now));
+            } else {
+                $this->session->enqueue($call, $now);
+            }
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->entered = false;
+        $this->leave();
+        if ($this->session->sendBuffer->length >= self::HELD) {
+            $this->flush();
+        }
+    }
+
+    /**
+     * Writes what is held; what the peer does not take at once is seen to while waiting.
+     */
+    abstract public function flush(): void;
+
+    /**
+     * Waits until the call has an outcome, which is no later than its deadline.
+     */
+    abstract public function await(Call $call): void;
+
+    /**
+     * Waits until one of these calls has an outcome, none of which has one yet. They are all of this connection, or of such that it
+     * can be waited for together with.
+     *
+     * @param non-empty-array<Call> $calls
+     */
+    abstract public function awaitAny(array $calls): void;
+
+    /**
+     * Whether one caller can wait for the calls of both at the same time.
+     */
+    public function canJoin(self $other): bool
+    {
+        return $other === $this;
+    }
+
+    /**
+     * Gives a call up; it has an outcome then.
+     */
+    final public function cancel(Call $call): void
+    {
+        if ($this->entered) {
+            if ($call->outcome === Outcome::Waiting) {
+                $call->outcome = Outcome::Cancelled;
+            }
+            $this->postponed[] = fn () => $this->cancel($call);
+
+            return;
+        }
+        $this->change(fn () => $this->session->cancel($call));
+        if ($this->session->peer === Peer::Unknown) {
+            // Its Hello, if it is there, tells whether the peer is to hear of this.
+            $this->receiveNow();
+        }
+        if ($this->open && $this->session->sendBuffer->length > 0 && $this->pid === getmypid()) {
+            $this->flush();
+        }
+    }
+
+    /**
+     * Takes what has come already, without waiting, unless somebody is about to do that anyway.
+     */
+    final public function receiveNow(): void
+    {
+        if ($this->open && ! $this->entered && $this->pid === getmypid()) {
+            $this->drain();
+        }
+    }
+
+    /**
+     * Whether it takes calls.
+     */
+    final public function isUsable(): bool
+    {
+        return $this->open && ! $this->session->goingAway;
+    }
+
+    final public function isOpen(): bool
+    {
+        return $this->open;
+    }
+
+    /**
+     * Whether the caller has interrupted a change of this connection, and has to take another one.
+     */
+    final public function isEntered(): bool
+    {
+        return $this->entered || $this->reader !== 0 && $this->isReader();
+    }
+
+    /**
+     * Whether a further call had better take another way, if there is one.
+     */
+    final public function isBusy(): bool
+    {
+        return $this->session->sendBuffer->length >= self::LARGE
+            || $this->session->wanted >= self::LARGE
+            || count($this->session->calls) >= self::MANY;
+    }
+
+    /**
+     * Whether it is the best there can be for a further call, as far as is known without asking: neither gone nor busy, and used of late.
+     *
+     * @param int $now hrtime() in ns
+     */
+    final public function isFine(int $now): bool
+    {
+        $session = $this->session;
+
+        return $this->open
+            && ! $this->entered
+            && ($this->reader === 0 || ! $this->isReader())
+            && ! $session->goingAway
+            && $session->sendBuffer->length < self::LARGE
+            && $session->wanted < self::LARGE
+            && count($session->calls) < self::MANY
+            && $now - $this->lastUsed <= self::DOUBT;
+    }
+
+    final public function isIdle(): bool
+    {
+        return ! $this->session->isWaiting() && $this->session->sendBuffer->length === 0;
+    }
+
+    /**
+     * How much is under way, to choose the least busy connection. A large frame counts as much as many calls.
+     */
+    final public function load(): int
+    {
+        return $this->session->count()
+            + intdiv($this->session->sendBuffer->length + $this->session->wanted, 1024);
+    }
+
+    /**
+     * Whether the peer is still there, as far as can be told without waiting. Asked of one that was idle for a while.
+     */
+    abstract public function probe(): bool;
+
+    /**
+     * Ends it, and with it the calls that are outstanding.
+     */
+    final public function close(string $why = 'the connection was closed'): void
+    {
+        if ($this->entered) {
+            $this->postponed[] = fn () => $this->end($why);
+        } else {
+            $this->end($why);
+        }
+    }
+
+    /**
+     * Forgets it in a forked child, where the socket is the parent's: nothing is written to it and it is not shut down.
+     */
+    final public function abandon(): void
+    {
+        $this->open = $this->entered = false;
+        $this->postponed = [];
+        $this->retired = true;
+        $this->session->lost('it belongs to the process that this one was forked from');
+        $this->session->woken = [];
+        $this->forget();
+    }
+
+    /**
+     * What close() does, for those who are in the middle of a change themselves.
+     */
+    final protected function end(string $why): void
+    {
+        if ($this->open) {
+            $this->open = false;
+            $this->session->lost($why);
+            $this->disconnect();
+        }
+    }
+
+    /**
+     * Makes a change that nothing else is to see half done, unless it is within another one.
+     *
+     * @param Closure(): mixed $change
+     */
+    final protected function change(Closure $change): void
+    {
+        if ($this->entered) {
+            return;
+        }
+        $this->entered = true;
+
+        try {
+            $change();
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->entered = false;
+        $this->leave();
+    }
+
+    /**
+     * Does after a change what was asked for meanwhile. The change is over already: a signal's handler that throws runs as soon as a function
+     * is entered, before its first line.
+     */
+    final protected function leave(): void
+    {
+        $postponed = $this->postponed;
+        $this->postponed = [];
+        foreach ($postponed as $do) {
+            $do();
+        }
+    }
+
+    /**
+     * A signal's handler or a destructor has thrown something in the middle of a change. How much has been read or written is not
+     * known, so the connection is closed.
+     */
+    protected function interrupted(Throwable $thrown): Throwable
+    {
+        try {
+            $this->end('it was interrupted by ' . $thrown::class);
+        } finally {
+            // Another signal's handler may throw meanwhile.
+            $this->entered = false;
+            $this->leave();
+        }
+
+        return $thrown;
+    }
+
+    /**
+     * What a signal's handler or a destructor waits for, while it interrupts the reading of it, would never come.
+     */
+    final protected static function nested(Call $call): LogicException
+    {
+        return new LogicException(
+            "The answer to {$call->method} can't be awaited here, within a signal's handler or a destructor that has interrupted the reading of it:"
+            . ' await it afterwards. A new call can be made here.',
+        );
+    }
+
+    /**
+     * Whether the caller is the coroutine that reads for all.
+     */
+    protected function isReader(): bool
+    {
+        return false;
+    }
+
+    /**
+     * Writes a frame, or puts it behind those that wait to be written.
+     *
+     * @param int $now hrtime() in ns
+     */
+    abstract protected function send(Call $call, string $frame, int $now): void;
+
+    /**
+     * Reads until nothing more is there, or READS times. An answer that is in the socket when its time is over has come in time.
+     */
+    abstract protected function drain(): void;
+
+    /**
+     * Waits until a call is written, in a runtime where nothing else would write it.
+     */
+    protected function written(Call $call): void
+    {
+    }
+
+    /**
+     * Lets go of the socket and wakes those that waited.
+     */
+    abstract protected function disconnect(): void;
+
+    /**
+     * Lets go of the socket and of nothing else.
+     */
+    abstract protected function forget(): void;
+
+    /**
+     * @return int<1, max> bytes to ask for in the next read
+     */
+    final protected function readSize(): int
+    {
+        $wanted = $this->session->wanted;
+
+        return $wanted <= self::READ ? self::READ : max(1, min($wanted, self::READ_LARGE));
+    }
+
+    private function refuse(Call $call): void
+    {
+        $call->outcome = Outcome::Lost;
+        $call->sent = false;
+        $call->reply = $this->open ? 'it was in use by what this call interrupted' : 'it had been closed before';
+    }
+}

@@ -1,0 +1,328 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Runtime\Revolt;
+
+use Reasno\GoTask\Address;
+use Reasno\GoTask\Exception\ProtocolError;
+use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Protocol\Session;
+use Reasno\GoTask\Runtime\Connection;
+use Reasno\GoTask\Runtime\Stream\StreamTransport;
+use Revolt\EventLoop\Driver;
+use Revolt\EventLoop\Suspension;
+use Throwable;
+use WeakReference;
+
+use function hrtime;
+use function max;
+use function spl_object_id;
+use function strlen;
+
+use const PHP_INT_MAX;
+
+/**
+ * The event loop reads for all its calls; each that waits is a suspended fiber.
+ *
+ * What it has in the loop keeps the loop running only while somebody waits, and holds no reference to the connection.
+ *
+ * @internal
+ */
+final class RevoltConnection extends Connection
+{
+    private readonly string $readable;
+
+    private readonly string $writable;
+
+    private ?string $timer = null;
+
+    /** When the timer fires, hrtime() in ns. */
+    private int $timerAt = PHP_INT_MAX;
+
+    private int $waiters = 0;
+
+    private bool $broken = false;
+
+    /**
+     * Those whose resumption is queued in the loop: they must not be resumed twice.
+     *
+     * @var array<int, true>
+     */
+    private array $resumed = [];
+
+    public function __construct(
+        Session $session,
+        Address $address,
+        private readonly StreamTransport $transport,
+        private readonly Driver $driver,
+    ) {
+        parent::__construct($session, $address);
+        $weak = WeakReference::create($this);
+        $this->readable = $driver->onReadable($transport->stream, static function () use ($weak): void {
+            $weak->get()?->receiveAlone();
+        });
+        $this->writable = $driver->onWritable($transport->stream, static function () use ($weak): void {
+            $weak->get()?->flush();
+        });
+        $driver->unreference($this->readable);
+        $driver->unreference($driver->disable($this->writable));
+    }
+
+    public function __destruct()
+    {
+        $this->forget();
+    }
+
+    protected function send(Call $call, string $frame, int $now): void
+    {
+        $buffer = $this->session->sendBuffer;
+        if ($buffer->length === 0) {
+            $written = $this->transport->write($frame);
+            if ($written === strlen($frame)) {
+                return;
+            }
+            $buffer->append($frame);
+            if ($written < 0) {
+                $this->broken();
+
+                return;
+            }
+            $buffer->advance($written);
+            $this->driver->enable($this->writable);
+
+            return;
+        }
+        $buffer->append($frame);
+        $this->write();
+    }
+
+    public function flush(): void
+    {
+        $this->change($this->write(...));
+    }
+
+    private function write(): void
+    {
+        $buffer = $this->session->sendBuffer;
+        while ($this->open && ! $this->broken && $buffer->length > 0) {
+            $bytes = $buffer->next();
+            $written = $this->transport->write($bytes);
+            if ($written < 0) {
+                $this->broken();
+
+                return;
+            }
+            $buffer->advance($written);
+            if ($written < strlen($bytes)) {
+                $this->driver->enable($this->writable);
+
+                return;
+            }
+        }
+        if ($this->open) {
+            $this->driver->disable($this->writable);
+        }
+    }
+
+    public function await(Call $call): void
+    {
+        if ($call->outcome === Outcome::Waiting) {
+            $this->suspend([$call]);
+        }
+    }
+
+    public function awaitAny(array $calls): void
+    {
+        foreach ($calls as $call) {
+            if ($call->outcome !== Outcome::Waiting) {
+                return;
+            }
+        }
+        $this->suspend($calls);
+    }
+
+    public function probe(): bool
+    {
+        $this->receiveAlone();
+
+        return $this->isUsable();
+    }
+
+    protected function disconnect(): void
+    {
+        $this->forget();
+        $this->wake();
+    }
+
+    protected function forget(): void
+    {
+        $this->driver->cancel($this->readable);
+        $this->driver->cancel($this->writable);
+        if ($this->timer !== null) {
+            $this->driver->cancel($this->timer);
+            $this->timer = null;
+        }
+        $this->transport->close();
+    }
+
+    /**
+     * @param non-empty-array<Call> $calls
+     */
+    private function suspend(array $calls): void
+    {
+        /** @var Suspension<null> $suspension */
+        $suspension = $this->driver->getSuspension();
+        foreach ($calls as $call) {
+            $call->suspension = $suspension;
+        }
+        $this->setTimer();
+        if ($this->waiters++ === 0) {
+            $this->driver->reference($this->readable);
+            $this->driver->reference($this->writable);
+        }
+
+        try {
+            $suspension->suspend();
+        } catch (Throwable $thrown) {
+            // Thrown into the fiber: nobody waits for these any more.
+            foreach ($calls as $call) {
+                $this->cancel($call);
+            }
+
+            throw $thrown;
+        } finally {
+            foreach ($calls as $call) {
+                $call->suspension = null;
+            }
+            unset($this->resumed[spl_object_id($suspension)]);
+            if (--$this->waiters === 0 && $this->open) {
+                $this->driver->unreference($this->readable);
+                $this->driver->unreference($this->writable);
+            }
+        }
+    }
+
+    protected function drain(): void
+    {
+        for ($reads = 0; $reads < self::READS && $this->open; $reads++) {
+            if (! $this->receiveAlone()) {
+                return;
+            }
+        }
+    }
+
+    /**
+     * @return bool whether anything came; false also when it is in the middle of a change
+     */
+    private function receiveAlone(): bool
+    {
+        if ($this->entered) {
+            return false;
+        }
+        $this->entered = true;
+
+        try {
+            $received = $this->receive();
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->entered = false;
+        $this->leave();
+
+        return $received;
+    }
+
+    /**
+     * @return bool whether anything came
+     */
+    private function receive(): bool
+    {
+        $bytes = $this->open ? $this->transport->read($this->readSize(), 0) : '';
+        if ($bytes === null) {
+            $this->end($this->transport->error());
+
+            return false;
+        }
+        if ($bytes === '') {
+            return false;
+        }
+
+        try {
+            $this->session->receive($bytes);
+        } catch (ProtocolError $error) {
+            $this->end($error->getMessage());
+
+            return false;
+        }
+        if ($this->session->sendBuffer->length > 0) {
+            $this->write();
+        }
+        if ($this->session->woken !== []) {
+            $this->wake();
+        }
+
+        return true;
+    }
+
+    private function wake(): void
+    {
+        $woken = $this->session->woken;
+        $this->session->woken = [];
+        foreach ($woken as $call) {
+            $suspension = $call->suspension;
+            $call->suspension = null;
+            if ($suspension !== null && ! isset($this->resumed[spl_object_id($suspension)])) {
+                $this->resumed[spl_object_id($suspension)] = true;
+                $suspension->resume();
+            }
+        }
+    }
+
+    /**
+     * The peer takes no more. What it had written before that still counts.
+     */
+    private function broken(): void
+    {
+        $this->broken = true;
+        $why = $this->transport->error();
+        do {
+            $before = $this->session->count();
+            $this->receive();
+        } while ($this->open && $this->session->count() < $before);
+        $this->end($why);
+    }
+
+    /**
+     * One timer does for all calls: it is set for the earliest deadline, and moved only when a call has an earlier one.
+     */
+    private function setTimer(): void
+    {
+        $at = $this->session->earliest;
+        if ($this->timer !== null && $this->timerAt <= $at || $at === PHP_INT_MAX) {
+            return;
+        }
+        if ($this->timer !== null) {
+            $this->driver->cancel($this->timer);
+        }
+        $weak = WeakReference::create($this);
+        $this->timerAt = $at;
+        $this->timer = $this->driver->delay(max(0, $at - hrtime(true)) / 1e9, static function () use ($weak): void {
+            $weak->get()?->expire();
+        });
+        $this->driver->unreference($this->timer);
+    }
+
+    private function expire(): void
+    {
+        $this->timer = null;
+        $this->drain();
+        $this->session->expire(hrtime(true));
+        if ($this->session->sendBuffer->length > 0) {
+            $this->flush();
+        }
+        $this->wake();
+        $this->setTimer();
+    }
+}

@@ -1,0 +1,316 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Runtime\Swoole;
+
+use LogicException;
+use Reasno\GoTask\Exception\ProtocolError;
+use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Runtime\Stream\Descriptor;
+use Swoole\Coroutine;
+use Swoole\Coroutine\Socket;
+use Throwable;
+
+use function getmypid;
+use function hrtime;
+
+use const SOCKET_ECANCELED;
+use const SOCKET_ETIMEDOUT;
+
+/**
+ * The first coroutine that waits reads for all, the others are parked and resumed as their answers come. The reader hands its
+ * office to one of them when its own answer is there. So no coroutine is left when nobody waits, and a call alone costs no switch
+ * that its own waiting does not.
+ *
+ * @internal
+ */
+final class SwooleConnection extends SwooleWaking
+{
+    public function __destruct()
+    {
+        if ($this->address->tls && $this->pid !== getmypid()) {
+            $this->forget();
+        }
+    }
+
+    public function await(Call $call): void
+    {
+        if ($call->outcome === Outcome::Waiting) {
+            $this->wait($call, []);
+        }
+    }
+
+    public function awaitAny(array $calls): void
+    {
+        foreach ($calls as $call) {
+            if ($call->outcome !== Outcome::Waiting) {
+                return;
+            }
+        }
+        $this->wait($call, $calls);
+    }
+
+    public function probe(): bool
+    {
+        if ($this->open && $this->socket?->checkLiveness() !== true) {
+            $this->close('the peer closed it');
+        }
+
+        return $this->isUsable();
+    }
+
+    protected function drain(): void
+    {
+        if ($this->reading || Coroutine::getCid() < 0) {
+            return;
+        }
+        $this->reading = true;
+        $this->reader = Coroutine::getCid();
+
+        try {
+            $this->receiveWhatIsThere();
+        } finally {
+            $this->reading = false;
+            $this->reader = 0;
+        }
+        $this->handOver();
+    }
+
+    protected function readOnce(): void
+    {
+        $this->reading = true;
+        $this->reader = Coroutine::getCid();
+
+        try {
+            $now = hrtime(true);
+            if ($this->session->earliest <= $now) {
+                $this->receiveWhatIsThere();
+                $this->session->expire($now);
+                $this->wake();
+            }
+            $this->receive(1);
+        } finally {
+            $this->reading = false;
+            $this->reader = 0;
+        }
+        $this->handOver();
+    }
+
+    protected function isReader(): bool
+    {
+        return $this->reader === Coroutine::getCid();
+    }
+
+    protected function disconnect(): void
+    {
+        // Resumes whoever reads or writes there.
+        $this->socket?->close();
+        $this->socket = null;
+        $this->wake();
+    }
+
+    protected function detach(): void
+    {
+        if ($this->socket !== null) {
+            Descriptor::detach($this->socket->fd);
+        }
+    }
+
+    protected function forget(): void
+    {
+        if ($this->address->tls && $this->pid !== getmypid()) {
+            $this->detach();
+        }
+        // Not close(), which calls shutdown(2) and so ends the parent's connection.
+        $this->socket = null;
+    }
+
+    /**
+     * Until one of the calls has an outcome, none of which has one yet.
+     *
+     * @param array<Call> $calls all of them, or empty when there is only the one
+     */
+    private function wait(Call $call, array $calls): void
+    {
+        $cid = Coroutine::getCid();
+        if ($cid < 0) {
+            throw new LogicException("{$call->method} was called in a coroutine: wait for its answer in one.");
+        }
+
+        if ($this->reading && $this->reader === $cid) {
+            throw self::nested($call);
+        }
+
+        try {
+            do {
+                if (! $this->reading) {
+                    $this->read($call, $calls, $cid);
+                    break;
+                }
+                $call->coroutine = $cid;
+                if ($calls !== []) {
+                    self::mark($calls, $cid);
+                }
+                $this->parked[$cid] = true;
+                $resumed = Coroutine::yield();
+                unset($this->parked[$cid]);
+                if (! $resumed) {
+                    // Coroutine::cancel()
+                    $this->giveUp($call, $calls);
+                }
+            } while ($call->outcome === Outcome::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
+        } catch (Throwable $thrown) {
+            unset($this->parked[$cid]);
+            $this->giveUp($call, $calls);
+
+            throw $thrown;
+        } finally {
+            $call->coroutine = 0;
+            if ($calls !== []) {
+                self::mark($calls, 0);
+            }
+            if ($this->parked !== []) {
+                $this->handOver();
+            }
+        }
+    }
+
+    /**
+     * Reads for all, until one of the calls has an outcome.
+     *
+     * @param array<Call> $calls
+     * @param int $cid of the coroutine that this is
+     */
+    private function read(Call $call, array $calls, int $cid): void
+    {
+        $call->coroutine = 0;
+        if ($calls !== []) {
+            self::mark($calls, 0);
+        }
+        $session = $this->session;
+        $this->reading = true;
+        $this->reader = $cid;
+
+        try {
+            do {
+                $now = hrtime(true);
+                $wait = $session->earliest - $now;
+                if ($wait <= 0) {
+                    $this->receiveWhatIsThere();
+                    $session->expire($now);
+                    $this->flush();
+                    $this->wake();
+                } elseif (! $this->receive($wait, $cid)) {
+                    $this->giveUp($call, $calls);
+                }
+            } while ($call->outcome === Outcome::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
+        } finally {
+            $this->reading = false;
+            $this->reader = 0;
+        }
+    }
+
+    /**
+     * @param int $reader see wake()
+     * @return bool false when the coroutine was told to stop waiting
+     */
+    private function receive(int $wait, int $reader = 0): bool
+    {
+        $socket = $this->socket;
+        if ($socket === null) {
+            return true;
+        }
+        $session = $this->session;
+
+        try {
+            $bytes = $socket->recv($session->wanted <= self::READ ? self::READ : $this->readSize(), $wait / 1e9 + self::PATIENCE);
+            if ($bytes === false || $bytes === '') {
+                return $this->nothingRead($socket, $bytes);
+            }
+            $session->receive($bytes);
+        } catch (ProtocolError $error) {
+            $this->close($error->getMessage());
+
+            return true;
+        } catch (Throwable $thrown) {
+            if (! self::isCancellation($thrown)) {
+                // A signal's handler threw it: what has been read by then is not known.
+                $this->end('it was interrupted by ' . $thrown::class);
+            }
+
+            throw $thrown;
+        }
+        if ($session->sendBuffer->length > 0) {
+            $this->flush();
+        }
+
+        return $session->woken === [] || $this->wake($reader);
+    }
+
+    /**
+     * The same as often as that takes no waiting. Whoever calls it is the one who reads.
+     */
+    private function receiveWhatIsThere(): void
+    {
+        for ($reads = 0; $reads < self::READS && $this->open && ($this->socket?->peek(1) ?? false) !== false; $reads++) {
+            $this->receive(1);
+        }
+    }
+
+    private function nothingRead(Socket $socket, false|string $bytes): bool
+    {
+        if (! $this->open) {
+            return true;
+        }
+        if ($bytes === '') {
+            $this->close('the peer closed it');
+
+            return true;
+        }
+        if ($socket->errCode === SOCKET_ECANCELED) {
+            return false;
+        }
+        if ($socket->errCode !== SOCKET_ETIMEDOUT) {
+            $this->close((string) $socket->errMsg);
+        }
+
+        return true;
+    }
+
+    /**
+     * @param array<Call> $calls
+     */
+    private function giveUp(Call $call, array $calls): void
+    {
+        $this->cancel($call);
+        foreach ($calls as $other) {
+            $this->cancel($other);
+        }
+    }
+
+    /**
+     * @param array<Call> $calls
+     */
+    private static function mark(array $calls, int $cid): void
+    {
+        foreach ($calls as $call) {
+            $call->coroutine = $cid;
+        }
+    }
+
+    /**
+     * @param array<Call> $calls
+     */
+    private static function isAnyDone(array $calls): bool
+    {
+        foreach ($calls as $call) {
+            if ($call->outcome !== Outcome::Waiting) {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,194 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Unit\Calling;
+
+use PHPUnit\Framework\Attributes\CoversClass;
+use PHPUnit\Framework\Attributes\TestWith;
+use Psr\Log\NullLogger;
+use Reasno\GoTask\Address;
+use Reasno\GoTask\Calling\Dispatcher;
+use Reasno\GoTask\Exception\ConnectionLost;
+use Reasno\GoTask\Exception\RemoteError;
+use Reasno\GoTask\Exception\Unavailable;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Goridge\Frame;
+use Reasno\GoTask\Pool\Pool;
+use Reasno\GoTask\Pool\Settings;
+use Reasno\GoTask\Protocol\Methods;
+use Reasno\GoTask\Protocol\Session;
+use Reasno\GoTask\Runtime\Connection;
+use Reasno\GoTask\Tests\Unit\Pool\FakeConnection;
+use Reasno\GoTask\Tests\Unit\Runtime\Blocking\ScriptedTransport;
+use ReflectionClass;
+use ReflectionProperty;
+
+use function getmypid;
+use function hrtime;
+
+/**
+ * @internal
+ */
+#[CoversClass(Dispatcher::class)]
+#[CoversClass(Methods::class)]
+final class DispatcherTest extends DispatcherTestCase
+{
+    public function testAResultIsReturnedAndAnErrorThrown(): void
+    {
+        $this->broker();
+        self::assertSame(['a' => 1], $this->call('App.hi', '{"a":1}'));
+        $this->expectException(RemoteError::class);
+        $this->call('App.fail');
+    }
+
+    public function testAnOrdinaryCallIsToldOfItsLossWithoutAskingTheNextBroker(): void
+    {
+        $first = $this->broker(['App.get']);
+        $next = $this->broker(['App.get'], ['App.get', 'App.die']);
+
+        try {
+            $this->call('App.die');
+            self::fail('It was answered.');
+        } catch (ConnectionLost $lost) {
+            self::assertTrue($lost->sent);
+        }
+        self::assertSame(['App.die'], self::called($first));
+        self::assertSame([], $next->frames);
+        self::assertCount(1, $this->runtime->connected);
+    }
+
+    /**
+     * @param null|list<string> $told
+     */
+    #[TestWith([['app.GET']])]
+    #[TestWith([null])]
+    public function testAnIdempotentCallIsMadeAgain(?array $told): void
+    {
+        $first = $this->broker($told);
+        $this->broker($told, ['App.get']);
+        $this->answering('App.get');
+        self::assertSame('x', $this->call('App.get'));
+        self::assertSame(['App.get'], self::called($first));
+        self::assertCount(2, $this->runtime->connected);
+    }
+
+    public function testAMethodThatIsNoLongerIdempotentIsNotCalledAgain(): void
+    {
+        $this->broker(['App.get']);
+        $next = $this->broker([], []);
+
+        try {
+            $this->call('App.get');
+            self::fail('It was answered.');
+        } catch (ConnectionLost $lost) {
+            self::assertTrue($lost->sent);
+        }
+        self::assertSame(['GoTask.Methods'], self::called($next));
+    }
+
+    public function testAnIdempotentCallIsNotMadeAgainForEver(): void
+    {
+        for ($i = 0; $i < 5; $i++) {
+            $this->broker(['App.get'], ['App.get']);
+        }
+        $this->expectException(ConnectionLost::class);
+
+        try {
+            $this->call('App.get');
+        } finally {
+            self::assertCount(3, $this->runtime->connected);
+        }
+    }
+
+    public function testACallThatHasNotBeenSentIsSentAgainWhateverItsMethod(): void
+    {
+        $first = $this->broker();
+        $this->call('App.hi');
+        $first->isBroken = $first->isGone = true;
+        $next = $this->broker();
+        self::assertSame('y', $this->call('App.hi', '"y"'));
+        self::assertSame(['App.hi'], self::called($next));
+    }
+
+    public function testWhatABrokerThatEndsRefusesIsSentToTheNextButNotForEver(): void
+    {
+        $this->broker();
+        $next = $this->broker();
+        $this->broker();
+        $this->expectException(Unavailable::class);
+
+        try {
+            $this->call('App.refuse');
+        } finally {
+            self::assertSame(['App.refuse'], self::called($next));
+            self::assertCount(3, $this->runtime->connected);
+        }
+    }
+
+    public function testACancelledCallIsNotMadeAgain(): void
+    {
+        $this->broker(['App.get'], ['App.get']);
+        $this->broker(['App.get'], ['App.get']);
+        $call = self::pending('App.get');
+        $this->dispatcher->submit($call);
+        $call->cancelled = true;
+        $this->expectException(ConnectionLost::class);
+
+        try {
+            $this->dispatcher->finish($call);
+        } finally {
+            self::assertCount(1, $this->runtime->connected);
+        }
+    }
+
+    public function testACallOfTheProcessThatThisOneWasForkedFromIsKnown(): void
+    {
+        $call = self::pending('App.hi');
+        self::assertFalse($this->dispatcher->isForked($call));
+        $this->broker();
+        $this->dispatcher->submit($call);
+        self::assertFalse($this->dispatcher->isForked($call));
+        $call->connection = self::inherited();
+        self::assertTrue($this->dispatcher->isForked($call));
+    }
+
+    public function testAForkedChildLeavesTheConnectionsThatItInheritedAlone(): void
+    {
+        $pool = new Pool($this->runtime, new Settings(5.0, 1, 4, 60.0, 1000, new NullLogger()), Address::parse(self::ADDRESS));
+        $now = (int) hrtime(true);
+        $parents = $pool->acquire($now + 1_000_000_000, $now, 'A');
+        (new ReflectionProperty(Pool::class, 'pid'))->setValue($pool, getmypid() + 1);
+        self::assertNotSame($parents, $pool->acquire($now + 1_000_000_000, $now, 'A'));
+        self::assertFalse($parents->isOpen());
+        self::assertInstanceOf(FakeConnection::class, $parents);
+        // It was not shut down, which the parent would feel.
+        self::assertSame(0, $parents->disconnected);
+    }
+
+    public static function inherited(): Connection
+    {
+        $connection = (new ReflectionClass(FakeConnection::class))->newInstanceWithoutConstructor();
+        (new ReflectionProperty(Connection::class, 'pid'))->setValue($connection, getmypid() + 1);
+        (new ReflectionProperty(Connection::class, 'session'))->setValue($connection, new Session(1000));
+
+        return $connection;
+    }
+
+    /**
+     * Has the last broker that was made answer what it would die of.
+     */
+    private function answering(string $method): void
+    {
+        $this->runtime->makes = [$this->runtime->makes[0]];
+        $transport = new ScriptedTransport(1000, static function (ScriptedTransport $transport, Frame $call, string $called, string $body) use ($method): void {
+            $answer = match ($called) {
+                $method => $body,
+                'GoTask.Methods' => '[{"name":"' . $method . '","idempotent":true}]',
+                default => '{"protocol":1,"peer":"python"}',
+            };
+            $transport->answer($call, $answer, Flag::JSON);
+        });
+        $this->connect($transport);
+    }
+}
