@@ -4,23 +4,18 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime\Blocking;
 
-use Reasno\GoTask\Address;
-use Reasno\GoTask\Exception\ProtocolError;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Outcome;
-use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Runtime\Connection;
 use Reasno\GoTask\Runtime\Stream\Select;
-use Reasno\GoTask\Runtime\Stream\Transport;
+use Reasno\GoTask\Runtime\Stream\TransportConnection;
 use Throwable;
 
 use function array_values;
 use function hrtime;
 use function intdiv;
-use function max;
 use function min;
 use function spl_object_id;
-use function strlen;
 use function usleep;
 
 use const PHP_INT_MAX;
@@ -33,42 +28,13 @@ use const PHP_INT_MAX;
  *
  * @internal
  */
-final class BlockingConnection extends Connection
+final class BlockingConnection extends TransportConnection
 {
-    private bool $broken = false;
-
-    public function __construct(Session $session, Address $address, private readonly Transport $transport)
-    {
-        parent::__construct($session, $address);
-    }
-
-    protected function send(Call $call, string $frame, int $now): void
-    {
-        $buffer = $this->session->sendBuffer;
-        $written = $buffer->length === 0 ? $this->transport->write($frame) : 0;
-        if ($written === strlen($frame)) {
-            return;
-        }
-        $buffer->append($frame);
-        if ($written < 0) {
-            $this->broken();
-
-            return;
-        }
-        $buffer->advance($written);
-        $this->write();
-    }
-
     protected function written(Call $call): void
     {
         while ($this->session->sendBuffer->length > 0 && $call->outcome === Outcome::Waiting) {
             $this->step();
         }
-    }
-
-    public function flush(): void
-    {
-        $this->change($this->write(...));
     }
 
     public function await(Call $call): void
@@ -117,29 +83,14 @@ final class BlockingConnection extends Connection
         return $other instanceof self;
     }
 
-    public function probe(): bool
-    {
-        if ($this->open) {
-            $this->change(fn () => $this->receive(0));
-        }
-
-        return $this->isUsable();
-    }
-
     protected function disconnect(): void
     {
-        $this->session->woken = [];
         $this->transport->close();
     }
 
     protected function forget(): void
     {
         $this->transport->close();
-    }
-
-    protected function drain(): void
-    {
-        $this->change($this->receiveWhatIsThere(...));
     }
 
     /**
@@ -241,79 +192,5 @@ final class BlockingConnection extends Connection
                 $connection->write();
             }
         }
-    }
-
-    private function write(): void
-    {
-        $buffer = $this->session->sendBuffer;
-        while ($this->open && ! $this->broken && $buffer->length > 0) {
-            $bytes = $buffer->next();
-            $written = $this->transport->write($bytes);
-            if ($written < 0) {
-                $this->broken();
-
-                return;
-            }
-            $buffer->advance($written);
-            if ($written < strlen($bytes)) {
-                return;
-            }
-        }
-    }
-
-    private function receiveWhatIsThere(): void
-    {
-        for ($reads = 0; $reads < self::READS && $this->open; $reads++) {
-            if (! $this->receive(0)) {
-                return;
-            }
-        }
-    }
-
-    /**
-     * The peer takes no more. What it had written before that still counts.
-     */
-    private function broken(): void
-    {
-        $this->broken = true;
-        $why = $this->transport->error();
-        do {
-            $before = $this->session->count();
-            $this->receive(0);
-        } while ($this->open && $this->session->count() < $before);
-        $this->end($why);
-    }
-
-    /**
-     * @return bool whether anything came
-     */
-    private function receive(int $wait): bool
-    {
-        // With time to wait, a large frame is best read to its end, and what it carries into one piece.
-        $length = $wait > 0
-            ? ($this->session->bytesBeforeBody() ?: max($this->readSize(), $this->session->wanted))
-            : $this->readSize();
-        $bytes = $this->transport->read($length, max(0, $wait));
-        if ($bytes === null) {
-            $this->end($this->transport->error());
-
-            return false;
-        }
-        if ($bytes === '') {
-            return false;
-        }
-
-        try {
-            $this->session->receive($bytes);
-        } catch (ProtocolError $error) {
-            $this->end($error->getMessage());
-
-            return false;
-        }
-        if ($this->session->sendBuffer->length > 0) {
-            $this->write();
-        }
-
-        return true;
     }
 }

@@ -5,12 +5,12 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Runtime\Revolt;
 
 use Reasno\GoTask\Address;
-use Reasno\GoTask\Exception\ProtocolError;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Runtime\Connection;
 use Reasno\GoTask\Runtime\Stream\StreamTransport;
+use Reasno\GoTask\Runtime\Stream\TransportConnection;
 use Revolt\EventLoop\Driver;
 use Revolt\EventLoop\Suspension;
 use Throwable;
@@ -19,7 +19,6 @@ use WeakReference;
 use function hrtime;
 use function max;
 use function spl_object_id;
-use function strlen;
 
 use const PHP_INT_MAX;
 
@@ -30,7 +29,7 @@ use const PHP_INT_MAX;
  *
  * @internal
  */
-final class RevoltConnection extends Connection
+final class RevoltConnection extends TransportConnection
 {
     private readonly string $readable;
 
@@ -43,8 +42,6 @@ final class RevoltConnection extends Connection
 
     private int $waiters = 0;
 
-    private bool $broken = false;
-
     /**
      * Those whose resumption is queued in the loop: they must not be resumed twice.
      *
@@ -55,13 +52,13 @@ final class RevoltConnection extends Connection
     public function __construct(
         Session $session,
         Address $address,
-        private readonly StreamTransport $transport,
+        StreamTransport $transport,
         private readonly Driver $driver,
     ) {
-        parent::__construct($session, $address);
+        parent::__construct($session, $address, $transport);
         $weak = WeakReference::create($this);
         $this->readable = $driver->onReadable($transport->stream, static function () use ($weak): void {
-            $weak->get()?->receiveAlone();
+            $weak->get()?->receiveOnce();
         });
         $this->writable = $driver->onWritable($transport->stream, static function () use ($weak): void {
             $weak->get()?->flush();
@@ -73,57 +70,6 @@ final class RevoltConnection extends Connection
     public function __destruct()
     {
         $this->forget();
-    }
-
-    protected function send(Call $call, string $frame, int $now): void
-    {
-        $buffer = $this->session->sendBuffer;
-        if ($buffer->length === 0) {
-            $written = $this->transport->write($frame);
-            if ($written === strlen($frame)) {
-                return;
-            }
-            $buffer->append($frame);
-            if ($written < 0) {
-                $this->broken();
-
-                return;
-            }
-            $buffer->advance($written);
-            $this->driver->enable($this->writable);
-
-            return;
-        }
-        $buffer->append($frame);
-        $this->write();
-    }
-
-    public function flush(): void
-    {
-        $this->change($this->write(...));
-    }
-
-    private function write(): void
-    {
-        $buffer = $this->session->sendBuffer;
-        while ($this->open && ! $this->broken && $buffer->length > 0) {
-            $bytes = $buffer->next();
-            $written = $this->transport->write($bytes);
-            if ($written < 0) {
-                $this->broken();
-
-                return;
-            }
-            $buffer->advance($written);
-            if ($written < strlen($bytes)) {
-                $this->driver->enable($this->writable);
-
-                return;
-            }
-        }
-        if ($this->open) {
-            $this->driver->disable($this->writable);
-        }
     }
 
     public function await(Call $call): void
@@ -143,11 +89,9 @@ final class RevoltConnection extends Connection
         $this->suspend($calls);
     }
 
-    public function probe(): bool
+    protected function awaitRoom(bool $isNeeded): void
     {
-        $this->receiveAlone();
-
-        return $this->isUsable();
+        $isNeeded ? $this->driver->enable($this->writable) : $this->driver->disable($this->writable);
     }
 
     protected function disconnect(): void
@@ -204,69 +148,7 @@ final class RevoltConnection extends Connection
         }
     }
 
-    protected function drain(): void
-    {
-        for ($reads = 0; $reads < self::READS && $this->open; $reads++) {
-            if (! $this->receiveAlone()) {
-                return;
-            }
-        }
-    }
-
-    /**
-     * @return bool whether anything came; false also when it is in the middle of a change
-     */
-    private function receiveAlone(): bool
-    {
-        if ($this->entered) {
-            return false;
-        }
-        $this->entered = true;
-
-        try {
-            $received = $this->receive();
-        } catch (Throwable $thrown) {
-            throw $this->interrupted($thrown);
-        }
-        $this->entered = false;
-        $this->leave();
-
-        return $received;
-    }
-
-    /**
-     * @return bool whether anything came
-     */
-    private function receive(): bool
-    {
-        $bytes = $this->open ? $this->transport->read($this->readSize(), 0) : '';
-        if ($bytes === null) {
-            $this->end($this->transport->error());
-
-            return false;
-        }
-        if ($bytes === '') {
-            return false;
-        }
-
-        try {
-            $this->session->receive($bytes);
-        } catch (ProtocolError $error) {
-            $this->end($error->getMessage());
-
-            return false;
-        }
-        if ($this->session->sendBuffer->length > 0) {
-            $this->write();
-        }
-        if ($this->session->woken !== []) {
-            $this->wake();
-        }
-
-        return true;
-    }
-
-    private function wake(): void
+    protected function wake(): void
     {
         $woken = $this->session->woken;
         $this->session->woken = [];
@@ -278,20 +160,6 @@ final class RevoltConnection extends Connection
                 $suspension->resume();
             }
         }
-    }
-
-    /**
-     * The peer takes no more. What it had written before that still counts.
-     */
-    private function broken(): void
-    {
-        $this->broken = true;
-        $why = $this->transport->error();
-        do {
-            $before = $this->session->count();
-            $this->receive();
-        } while ($this->open && $this->session->count() < $before);
-        $this->end($why);
     }
 
     /**
