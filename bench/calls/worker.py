@@ -3,10 +3,11 @@
 import sys
 
 from gotask.app.registry import Registry
-from gotask.app.runner import Runner, make_job
+from gotask.app.runner import Runner
 from gotask.wire import frames as wire
 from gotask.wire.codec import encode
 from gotask.wire.frames import Frame
+from gotask.worker.jobs import make_job
 
 
 def hi(value: object) -> object:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .app.context import CurrentCall, current_call
+from .app.context import CurrentCall, Interrupted, current_call
 from .app.decorators import method, service
 from .app.registry import register
 from .errors import (
@@ -43,8 +43,8 @@ from .version import VERSION as __version__
 
 if TYPE_CHECKING:
     from .client.aio import AsyncClient
-    from .client.sync import Args, Client
-    from .worker.interrupts import Interrupted
+    from .client.session import Args
+    from .client.sync import Client
     from .wire.tls import Tls
 
 __all__ = [
@@ -81,25 +81,21 @@ __all__ = [
 ]
 
 
+# For programs that call: a worker, which is called, need not import them.
+_LAZY = {
+    "Args": "client.session",
+    "AsyncClient": "client.aio",
+    "Client": "client.sync",
+    "Tls": "wire.tls",
+}
+
+
 def __getattr__(name: str) -> Any:
-    # The clients are for programs that call; a worker, which is called, need not import them.
-    if name in ("Args", "Client"):
-        from .client import sync
+    if name not in _LAZY:
+        raise AttributeError(f"module 'gotask' has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(sync, name)
-    if name == "Interrupted":
-        from .worker.interrupts import Interrupted
-
-        return Interrupted
-    if name == "AsyncClient":
-        from .client.aio import AsyncClient
-
-        return AsyncClient
-    if name == "Tls":
-        from .wire.tls import Tls
-
-        return Tls
-    raise AttributeError(f"module 'gotask' has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
 
 
 def run() -> NoReturn:
@@ -112,7 +108,7 @@ def run() -> NoReturn:
     import sys
 
     from .app import loader
-    from .broker.environment import working_directory
+    from .broker.environment import MAIN, working_directory
 
     if loader.hosts_app:
         raise RuntimeError(loader.missing_guard(sys._getframe(1)))
@@ -124,4 +120,4 @@ def run() -> NoReturn:
     program, here = os.path.abspath(program), os.getcwd() + os.sep
     if program.startswith(here):
         program = os.path.join(working_directory(os.environ), program[len(here) :])
-    os.execv(sys.executable, [sys.executable, loader.MAIN, program, *sys.argv[1:]])
+    os.execv(sys.executable, [sys.executable, MAIN, program, *sys.argv[1:]])

@@ -12,8 +12,8 @@ from typing import Any, NewType, Optional, TypedDict
 import pytest
 from hypothesis import given, strategies as st
 
-from gotask.app.arguments import Args
 from gotask.app.registry import Method, Registry
+from gotask.client.session import Args
 from gotask.errors import ArgumentMismatch, error_body
 
 

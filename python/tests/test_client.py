@@ -24,9 +24,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from gotask.app.arguments import Args
 from gotask.client.aio import AsyncClient
-from gotask.client.session import Session
+from gotask.client.session import Args, Session
 from gotask.client.sync import Client
 from gotask.errors import (
     ConnectFailed,

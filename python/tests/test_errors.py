@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from gotask import errors
+from gotask.app.context import Job
 from gotask.app.registry import Registry
-from gotask.app.runner import Job, Runner
+from gotask.app.runner import Runner
 from gotask.errors import (
     BY_CODE,
     ArgumentMismatch,
@@ -22,8 +23,8 @@ from gotask.errors import (
     traceback_text,
     where,
 )
-from gotask.ipc.messages import STRUCTURED
 from gotask.wire import frames as wire
+from gotask.wire.frames import STRUCTURED
 
 from .peer import BrokerProcess
 
@@ -396,7 +397,7 @@ def test_whatever_a_method_gives_is_a_reply(codec: int, source: str) -> None:
     exec(f"def method():\n    {source}", space)
     registry = Registry()
     registry.register(space["method"], "m")
-    job = Job(1, 0.0, STRUCTURED, codec, 7, b"m", b"", None)
+    job = Job(1, 0.0, STRUCTURED, codec, 7, b"m", b"")
     frame = wire.parse(b"".join(Runner(registry, 1_000_000).run(job)))
     assert frame.flags & wire.ERROR
     assert json.loads(frame.payload[1:])["code"] in ("invalid_result", "remote_error")

@@ -9,9 +9,9 @@ from hypothesis import given, strategies as st
 
 from gotask.app import registry as registry_module
 from gotask.app.decorators import method, service
-from gotask.app.registry import Catalogue, Registry
+from gotask.app.registry import Registry
 from gotask.errors import InvalidArguments, MethodNotFound
-from gotask.wire.names import fold
+from gotask.wire.names import Catalogue, fold
 
 
 class Base:

@@ -19,21 +19,6 @@ Invoke = Callable[[Any], Any]
 Fit = Callable[[Any], Any]
 
 
-class Args:
-    """As a payload: positional and named arguments, passed exactly so."""
-
-    __slots__ = ("positional", "named")
-
-    def __init__(self, *positional: Any, **named: Any) -> None:
-        self.positional = positional
-        self.named = named
-
-    def __repr__(self) -> str:
-        shown = [repr(value) for value in self.positional]
-        shown += [f"{name}={value!r}" for name, value in self.named.items()]
-        return f"Args({', '.join(shown)})"
-
-
 class Arguments:
     """What a method takes, and the ways to call it with a payload."""
 

@@ -1,14 +1,51 @@
-"""What a method can ask about the call that it runs for."""
+"""The call that runs, and what its method can ask about it."""
 
 from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    from .runner import Job
-    from ..ipc.notes import WorkerNotes
+from ..wire.frames import Buffer
+
+
+class Job:
+    """One call as a worker received it."""
+
+    __slots__ = (
+        "number",
+        "deadline",
+        "flags",
+        "codec",
+        "sequence",
+        "method",
+        "body",
+        "reply_size",
+        "cancelled",
+        "interruptible",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        deadline: float,
+        flags: int,
+        codec: int,
+        sequence: int,
+        method: bytes,
+        body: Buffer,
+    ) -> None:
+        self.number = number
+        self.deadline = deadline
+        self.flags = flags
+        self.codec = codec
+        self.sequence = sequence
+        self.method = method
+        self.body = body
+        self.reply_size = 0  # bytes of the reply's frame, once there is one
+        self.cancelled = False  # the async call has been told to end
+        self.interruptible = False  # the async method runs now, and nothing of ours
+
 
 # Async calls run many at a time, each in a context of its own, which tasks and threads inherit that it starts
 # (asyncio.to_thread); sync ones one at a time, where an attribute is cheaper.
@@ -22,8 +59,15 @@ class _Sync:
 
 running_sync = _Sync()
 
-# Where a worker reads which call the broker wants to end.
-notes: WorkerNotes | None = None
+# Whether the broker wants the sync call of that number to end.
+is_unwanted: Callable[[int], bool] = lambda number: False  # noqa: E731
+
+
+class Interrupted(BaseException):
+    """Raised in a sync method whose caller waits no longer: its time is over, or it was cancelled.
+
+    Let it through: clean up in `finally`, within the broker's --interrupt-grace. A worker whose method goes on is killed.
+    """
 
 
 class CurrentCall:
@@ -51,7 +95,7 @@ class CurrentCall:
         """Whether nobody waits for the result any more: the caller cancelled the call, or its time is over."""
         if self._job.cancelled or self.deadline is not None and self.deadline <= time.monotonic():
             return True
-        return self._is_sync and notes is not None and notes.is_unwanted(self.id) and self.id != 0
+        return self._is_sync and is_unwanted(self.id)
 
 
 def current_call() -> CurrentCall:

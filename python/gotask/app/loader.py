@@ -6,11 +6,12 @@ import os
 import sys
 from types import FrameType, ModuleType
 
+from ..wire.names import is_file
+
 # EX_NOINPUT of sysexits.h.
 EX_NO_APP = 66
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-MAIN = os.path.join(_PACKAGE, "__main__.py")
 _NAME = __name__.partition(".")[0]
 
 
@@ -128,11 +129,6 @@ def _is_below(folder: str, file: str | None) -> bool:
     if file is None or not os.path.abspath(file).startswith(folder + os.sep):
         return False
     return not {"site-packages", "dist-packages"} & set(file.split(os.sep))
-
-
-def is_file(app: str) -> bool:
-    """Whether APP names a file and not a module."""
-    return app.endswith(".py") or os.sep in app or os.path.isfile(app)
 
 
 def _stem(path: str) -> str:

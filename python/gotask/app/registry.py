@@ -7,14 +7,12 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, TypeVar
 
 from ..errors import MethodNotFound
-from ..wire.names import Catalogue, check_name, fold
+from ..wire.names import SHARED_GROUP, Catalogue, check_name, fold
 from .arguments import Arguments, Invoke
 from .parameters import is_async, is_generator, parameters_of
 
 T = TypeVar("T")
 Step = Callable[[], Awaitable[Any] | None]
-
-__all__ = ["Catalogue", "Method", "Registry", "default_registry", "register"]
 
 # Where `@gotask.method` leaves its settings.
 SETTINGS = "__gotask__"
@@ -37,9 +35,6 @@ class Settings:
 
 
 _PLAIN = Settings()
-
-# The group of all services that have no worker processes of their own.
-SHARED_GROUP = ""
 
 
 class GroupSettings:

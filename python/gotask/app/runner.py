@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import signal
+import sys
+from collections.abc import Callable
 from contextvars import copy_context
 from struct import Struct
 from typing import Final
@@ -20,17 +22,13 @@ from ..errors import (
     traceback_text,
     where,
 )
-from ..ipc.messages import ENTRY, EXACT, SHARED, STRUCTURED
-from ..ipc.segment import Segment
 from ..options import option
 from ..wire import frames as wire
 from ..wire.codec import decode, encode, encode_parts
-from ..wire.frames import Buffer
-from ..worker.interrupts import Interrupted, disarm
-from .context import running_sync
+from ..wire.frames import EXACT, STRUCTURED, Buffer
+from .context import Interrupted, Job, running_sync
 from .registry import Method, Registry
 
-_HEAD: Final = Struct("<BBIIBBII")  # a call's header and its first two options
 _START: Final = Struct("<BBI")
 _PAIR: Final = Struct("<II")
 _REPLY_HEAD: Final = wire.VERSION << 4 | 5
@@ -40,92 +38,23 @@ _REPLY_HEAD_SIZE: Final = wire.HEADER_SIZE + 8
 _MAX_METHODS: Final = 4096
 
 
-class Job:
-    """One call as a worker received it."""
+# The function below that of `signal`, which makes an enum of what it finds: that takes ten times as long.
+_getsignal: Callable[[int], object] = sys.modules["_signal"].getsignal
 
-    __slots__ = (
-        "number",
-        "deadline",
-        "flags",
-        "codec",
-        "sequence",
-        "method",
-        "body",
-        "segment",
-        "reply_size",
-        "cancelled",
-        "interruptible",
-    )
-
-    def __init__(
-        self,
-        number: int,
-        deadline: float,
-        flags: int,
-        codec: int,
-        sequence: int,
-        method: bytes,
-        body: Buffer,
-        segment: Segment | None,
-    ) -> None:
-        self.number = number
-        self.deadline = deadline
-        self.flags = flags
-        self.codec = codec
-        self.sequence = sequence
-        self.method = method
-        self.body = body
-        self.segment = segment
-        self.reply_size = 0  # bytes of the reply's frame, once there is one
-        self.cancelled = False  # the async call has been told to end
-        self.interruptible = False  # the async method runs now, and nothing of ours
+# What an alarm does by the services' own wish.
+_alarm = _getsignal(signal.SIGALRM)
 
 
-class NoPayload(Exception):
-    """This process gets no descriptor or no room for a call's payload. `lasts`: nor for that of the next one."""
-
-    lasts = False
-
-
-def parse_job(message: bytes, offset: int, fd: int) -> Job:
-    """The call that stands at `offset` of a lane's message; a large one lies in `fd`. NoPayload: it can't be had."""
-    number, deadline, size, flags = ENTRY.unpack_from(message, offset)
-    start = offset + ENTRY.size
-    if flags & SHARED:
-        segment = _map(size, fd)
-        return make_job(number, deadline, flags, segment.view, 0, size, segment)
-    return make_job(number, deadline, flags, message, start, size, None)
+def keep_alarm() -> None:
+    """To be called once the services are open: an alarm that they have set may ring on."""
+    global _alarm
+    _alarm = _getsignal(signal.SIGALRM)
 
 
-def _map(size: int, fd: int) -> Segment:
-    if fd < 0:
-        missing = NoPayload("its worker has no descriptor left for its payload (ulimit -n)")
-        missing.lasts = True
-        raise missing
-    segment = Segment(size, fd)
-    try:
-        segment.view
-    except OSError as error:
-        segment.close()
-        failed = NoPayload(f"its worker has no room for its payload: {error}")
-        failed.lasts = error.errno == errno.EMFILE
-        raise failed from None
-    return segment
-
-
-def make_job(
-    number: int, deadline: float, flags: int, raw: Buffer, start: int, size: int, segment: Segment | None
-) -> Job:
-    """The call whose frame stands at `start` of `raw`."""
-    head, codec, _, _, _, _, sequence, length = _HEAD.unpack_from(raw, start)
-    method_at = start + 4 * (head & 0x0F)
-    body_at = method_at + length
-    method = raw[method_at:body_at]
-    if not isinstance(method, bytes):
-        method = bytes(method)
-    return Job(
-        number, deadline, flags, codec & wire.CODECS, sequence, method, raw[body_at : start + size], segment
-    )
+def disarm() -> None:
+    """To be called after each sync method: an alarm that it has left behind with a handler is not to ring in a later call."""
+    if _getsignal(signal.SIGALRM) is not _alarm:  # no system call, unlike what follows
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class Runner:
@@ -195,7 +124,7 @@ class Runner:
     def raised(self, job: Job, error: BaseException, stopped: bool) -> list[Buffer]:
         """The reply with what the method raised; `stopped`: because it was told to end."""
         if os.getpid() != self._pid:
-            from ..worker.fork import end_by
+            from .fork import end_by
 
             end_by(error)
         if stopped:

@@ -6,12 +6,10 @@ import builtins
 from asyncio import CancelledError
 
 from ..errors import GoTaskError
-from ..ipc.messages import EXACT
 from ..wire.codec import decode
-from ..wire.frames import Buffer
-from ..worker.interrupts import Interrupted
-from .context import running_async
-from .runner import Job, Runner
+from ..wire.frames import EXACT, Buffer
+from .context import Interrupted, Job, running_async
+from .runner import Runner
 
 # From Python 3.11 on: what a task group raises.
 _Group: type[BaseException] | tuple[()] = getattr(builtins, "BaseExceptionGroup", ())

@@ -9,7 +9,6 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..app.registry import Catalogue
 from ..config import Config
 from ..errors import GoTaskError, MethodNotFound, Overloaded, PayloadTooLarge, Unavailable, told
 from ..ipc.segment import SegmentPool
@@ -17,6 +16,7 @@ from ..options import option
 from ..version import VERSION
 from ..wire import frames as wire
 from ..wire.codec import decode, encode
+from ..wire.names import Catalogue
 from . import arrivals
 from .arrivals import Arrivals
 from .connection import Connection

@@ -11,6 +11,9 @@ from typing import NamedTuple
 # Numerical libraries start a thread for each processor, in each worker; several workers want one each.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
+# What Python is given to run a broker or a worker.
+MAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__main__.py")
+
 # Always kept from workers.
 _SECRET = ("GOTASK_KEY",)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..app.loader import is_file
-from ..app.registry import SHARED_GROUP
+from ..wire.names import SHARED_GROUP, is_file
 from .environment import Place, look_up
 from .group import WorkerGroup
 

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..app.context import Job
 from ..app.loader import forget, load, restore
 from ..app.registry import Registry, default_registry
-from ..app.runner import Job, Runner
+from ..app.runner import Runner
 from ..app.runner_async import run_async
 from ..errors import failure_text
-from ..ipc.messages import EXACT, STRUCTURED
 from ..wire import frames as wire
-from ..wire.frames import Buffer
+from ..wire.frames import EXACT, STRUCTURED, Buffer
 from .environment import Place
 from .queue import Call
 
@@ -39,7 +39,7 @@ class InlineRunner:
         self._flush = broker.flush
         self._registry = Registry()
         self._runner = Runner(self._registry, broker.config.max_payload)
-        self._job = Job(0, 0.0, 0, 0, 0, b"", b"", None)
+        self._job = Job(0, 0.0, 0, 0, 0, b"", b"")
         self._tasks: dict[Call, tuple[Job, asyncio.Task[list[Buffer]]]] = {}
 
     def open(self, then: Callable[[], None], on_failed: Callable[[str], None]) -> None:
@@ -147,4 +147,4 @@ def _job(call: Call) -> Job:
     if len(frame.options) == 4 and frame.options[3] & wire.ARGS:
         flags |= EXACT
     body = frame.raw[frame.start + len(call.method) :]
-    return Job(0, call.deadline, flags, frame.flags & wire.CODECS, call.sequence, call.method, body, None)
+    return Job(0, call.deadline, flags, frame.flags & wire.CODECS, call.sequence, call.method, body)

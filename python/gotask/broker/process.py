@@ -12,7 +12,6 @@ import time
 from asyncio import AbstractEventLoop
 from typing import TYPE_CHECKING, Any, Final
 
-from ..app.loader import MAIN
 from ..ipc.messages import (
     ASYNC,
     CANCEL,
@@ -29,11 +28,10 @@ from ..ipc.messages import (
 )
 from ..ipc.notes import NONE, UNKNOWN, WorkerNotes
 from ..ipc.segment import Segment
-from ..ipc.signals import TO_ALL
-from ..worker import interrupts
+from ..ipc.signals import INTERRUPT, TO_ALL, WRITE_STACKS
 from . import children
 from .crash import CrashReport, Stacks, describe
-from .environment import worker_environment
+from .environment import MAIN, worker_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,7 +180,7 @@ class WorkerProcess:
             self._request(LEAVE)
         else:
             self.notes.leave()
-            self._signal(interrupts.SIGNAL)
+            self._signal(INTERRUPT)
 
     def cancel(self, number: int) -> None:
         """Cancels an async call that it runs."""
@@ -194,7 +192,7 @@ class WorkerProcess:
             self.notes.interrupt_async(number)
         else:
             self.notes.interrupt(number)
-        self._signal(interrupts.SIGNAL)
+        self._signal(INTERRUPT)
 
     def has_heeded(self, number: int) -> bool:
         """Whether code of that async call has been interrupted since it was last asked to be."""
@@ -219,7 +217,7 @@ class WorkerProcess:
     def write_stacks(self) -> None:
         """Makes it write down where its threads are."""
         self._stacks.clear()
-        self._signal(interrupts.STACKS_SIGNAL)
+        self._signal(WRITE_STACKS)
 
     def stacks_written(self) -> int:
         """Bytes of them so far."""

@@ -24,9 +24,9 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from ..ipc.messages import ENTRY, EXACT, MESSAGES, MESSAGE_SIZE, QUICK, SHARED, STRUCTURED
+from ..ipc.messages import ENTRY, MESSAGES, MESSAGE_SIZE, QUICK, SHARED
 from ..ipc.notes import Revocations
-from ..wire.frames import LARGE, Buffer
+from ..wire.frames import EXACT, LARGE, STRUCTURED, Buffer
 from .queue import Call, CallQueue
 
 # Calls that may lie in the kernel beyond those that a worker can start on at once: as many as take about AHEAD_TIME seconds,

@@ -8,8 +8,8 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..app.loader import is_file
 from ..options import option
+from ..wire.names import is_file
 from .process import STACKS_TIME
 
 if TYPE_CHECKING:

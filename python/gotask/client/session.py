@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ..app.arguments import Args
 from ..errors import (
     MAX_BODY,
     ConnectionLost,
@@ -41,6 +40,21 @@ RETRIES = 2
 _MAX_HELLO = 64 * 1024
 _MAX_PING = 256
 _MAX_PONGS = 256 * 1024
+
+
+class Args:
+    """As a payload: positional and named arguments, passed exactly so."""
+
+    __slots__ = ("positional", "named")
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        self.positional = positional
+        self.named = named
+
+    def __repr__(self) -> str:
+        shown = [repr(value) for value in self.positional]
+        shown += [f"{name}={value!r}" for name, value in self.named.items()]
+        return f"Args({', '.join(shown)})"
 
 
 class Outcome(NamedTuple):

@@ -12,15 +12,12 @@ from ssl import SSLSocket, SSLWantReadError, SSLWantWriteError
 from types import TracebackType
 from typing import Any
 
-from ..app.arguments import Args
 from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError
 from ..wire import frames as wire
 from ..wire.address import Address, TcpAddress, UnixAddress, check_owner, parse_address
 from ..wire.handshake import Key
 from ..wire.tls import Encryption, Tls
 from .session import RETRIES, Outcome, Session, lost
-
-__all__ = ["Args", "Client"]
 
 # Calls of one `call_many` that are outstanding at a time, and bytes that wait to be sent.
 WINDOW = 128

@@ -12,8 +12,7 @@ from ..wire.frames import LARGE
 
 # Before each frame on its way to a worker: number, deadline (time.monotonic(), 0.0: none), size, flags.
 ENTRY: Final = Struct("<QdII")
-STRUCTURED: Final = 0x01  # the caller understands structured errors
-EXACT: Final = 0x02  # the body is [positional, named]
+# The flags are SHARED and those of wire.frames: EXACT, STRUCTURED.
 SHARED: Final = 0x04  # instead of the frame comes the descriptor of a shared segment that holds it
 
 # Room for one message: what is below LARGE travels in it, and gathering stops there.

@@ -10,6 +10,13 @@ import _thread
 import os
 import signal
 
+# Makes a worker look into its notes: what does the broker want?
+INTERRUPT = signal.SIGUSR2
+
+# Makes a worker write the Python stack of each thread into its crash report: by faulthandler, in C, so even while something
+# holds the GIL (https://docs.python.org/3/library/faulthandler.html).
+WRITE_STACKS = signal.SIGQUIT
+
 # Python ignores these itself, and subprocess sets them back in what it starts.
 _BY_PYTHON = frozenset((signal.SIGPIPE, signal.SIGXFSZ))
 

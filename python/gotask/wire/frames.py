@@ -34,6 +34,10 @@ PONG: Final = 0x08
 ARGS: Final = 0x01
 NOTIFY: Final = 0x02
 
+# How a call is to be run, for those who run it.
+STRUCTURED: Final = 0x01  # the caller understands structured errors
+EXACT: Final = 0x02  # the body is [positional, named]
+
 HEADER_SIZE: Final = 12
 MAX_OPTIONS: Final = 10
 MAX_PAYLOAD: Final = 64 * 1024 * 1024

@@ -1,7 +1,8 @@
-"""Names on the wire: which registered method `App.SayHello` means. Worker and broker use it alike."""
+"""Names: which registered method `App.SayHello` means, and what an app is called. Worker and broker use it alike."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from heapq import nsmallest
 from itertools import islice
@@ -15,6 +16,9 @@ MAX_NAME = 255
 # What the broker answers itself.
 RESERVED = "GoTask"
 
+# The group of all services that have no worker processes of their own.
+SHARED_GROUP = ""
+
 # How many names are suggested, and how alike they must be: twice the pairs of letters that two names share, over all of theirs.
 _NEAREST = 3
 _ALIKE = 0.55
@@ -27,6 +31,11 @@ _MOST_LISTED = 5
 _MAX_COMPARED = 64
 _MAX_METHODS = 1024
 _MAX_REMEMBERED = 256
+
+
+def is_file(app: str) -> bool:
+    """Whether APP names a file and not a module."""
+    return app.endswith(".py") or os.sep in app or os.path.isfile(app)
 
 
 def fold(name: str) -> str:

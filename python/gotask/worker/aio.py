@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import NoReturn
 from weakref import WeakSet
 
-from ..app.context import running_async
+from ..app.context import Job, running_async
 from ..app.registry import default_registry
-from ..app.runner import Job, NoPayload, Runner, parse_job
+from ..app.runner import Runner, keep_alarm
 from ..app.runner_async import run_async
 from ..ipc.loop import run_in_loop
 from ..ipc.messages import ASYNC, CANCEL, ENTRY, LEAVE, REQUEST, TAINTED, YIELD, receive
@@ -23,6 +23,7 @@ from ..ipc.notes import Revocations, WorkerNotes
 from ..wire.frames import Buffer
 from . import interrupts
 from .channel import Channel, NoRoom
+from .jobs import NoPayload, TakenJob, parse_job
 from .main import report_close, report_failure, report_ready
 from .sync import Worker
 
@@ -67,7 +68,7 @@ class _Running:
 
     __slots__ = ("job", "slot", "task", "began", "patience")
 
-    def __init__(self, job: Job, slot: int) -> None:
+    def __init__(self, job: TakenJob, slot: int) -> None:
         self.job = job
         self.slot = slot
         self.task: Task[None] | None = None
@@ -99,7 +100,7 @@ class AsyncWorker:
         self._concurrency = concurrency
         self._patience = grace / 2
         self._running: dict[int, _Running] = {}  # by number
-        self._tasks: dict[Task[None] | None, Job] = {}  # those given up among them
+        self._tasks: dict[Task[None] | None, TakenJob] = {}  # those given up among them
         self._listening: set[socket.socket] = set()
         self._open_lanes = 2
         self._yielding = False  # to a sync call, once those that run have ended
@@ -114,7 +115,7 @@ class AsyncWorker:
         self._ended = asyncio.Event()
         self._sync_lane, self._async_lane = sync_lane, async_lane
         interrupts.listen_in_loop(self._notes, asyncio.current_task, WeakSet())
-        interrupts.keep_alarm()
+        keep_alarm()
         self._loop.add_reader(self._channel.fileno(), self._asked)
         os.register_at_fork(after_in_child=self._forked)
         ready()
@@ -303,7 +304,7 @@ class AsyncWorker:
 
 def _end_child() -> NoReturn:
     """A process that an async method forked has come back to the loop, where it would go on with its parent's calls."""
-    from .fork import end_by
+    from ..app.fork import end_by
 
     words = "a process that an async method has forked can't await anything: end it by os._exit(), or fork in a sync method"
     end_by(RuntimeError(words))

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-from ..app.runner import Job, NoPayload
 from ..ipc.gathered import Gathered
 from ..ipc.messages import (
     MAX_MICROSECONDS,
@@ -23,6 +22,7 @@ from ..ipc.messages import (
 )
 from ..ipc.segment import Segment
 from ..wire.frames import LARGE, Buffer
+from .jobs import NoPayload, TakenJob
 
 # Replies are gathered up to so many bytes.
 GATHER_BYTES: Final = 32 * 1024
@@ -54,7 +54,7 @@ class Channel:
         self._is_forked = False
         os.register_at_fork(after_in_child=self._forked)
 
-    def gather(self, job: Job, frame: list[Buffer], seconds: float) -> None:
+    def gather(self, job: TakenJob, frame: list[Buffer], seconds: float) -> None:
         """Answers a call of several that share a message: together with others, at the next flush(). NoRoom: it is not sent."""
         size = job.reply_size
         if size >= LARGE:
@@ -113,7 +113,7 @@ class Channel:
             except OSError:
                 pass  # the broker is gone, and this process goes with it
 
-    def reply(self, job: Job, lane: int, frame: list[Buffer], seconds: float) -> None:
+    def reply(self, job: TakenJob, lane: int, frame: list[Buffer], seconds: float) -> None:
         """Answers a call, which took so long to run, with a frame that is given in parts. NoRoom: it is not sent."""
         size = job.reply_size
         took = microseconds(seconds)
@@ -153,7 +153,7 @@ class Channel:
         self._pass = self._leave
 
     def _leave(self, what: Any = None) -> bool:
-        from .fork import end
+        from ..app.fork import end
 
         end(0)
 

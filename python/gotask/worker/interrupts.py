@@ -1,6 +1,6 @@
 """A worker's side of being interrupted: exceptions land in user code and nowhere else, and a call that is over is left alone.
 
-The broker writes what it wants into the shared notes and sends SIGNAL. The handler of a Python signal runs between two
+The broker writes what it wants into the shared notes and sends INTERRUPT. The handler of a Python signal runs between two
 bytecodes of the main thread, wherever that is: it raises only while the very call that is meant runs its method, and once.
 """
 
@@ -15,29 +15,16 @@ from socket import socket
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from ..app.context import running_async, running_sync
+from ..app.context import Interrupted, running_async, running_sync
 from ..ipc.notes import NONE, WorkerNotes
+from ..ipc.signals import INTERRUPT, WRITE_STACKS
 
 if TYPE_CHECKING:
     from asyncio import Task  # an app without async methods loads no asyncio
 
-# Makes a worker look into its notes.
-SIGNAL = signal.SIGUSR2
-
-# Makes it write the Python stack of each thread into its report: by faulthandler, in C, so even while something holds
-# the GIL (https://docs.python.org/3/library/faulthandler.html).
-STACKS_SIGNAL = signal.SIGQUIT
-
-
-class Interrupted(BaseException):
-    """Raised in a sync method whose caller waits no longer: its time is over, or it was cancelled.
-
-    Let it through: clean up in `finally`, within the broker's --interrupt-grace. A worker whose method goes on is killed.
-    """
-
 
 def listen(notes: WorkerNotes, lane: socket) -> None:
-    """From now on SIGNAL interrupts the sync call that the broker names, or ends the worker that receives from `lane`."""
+    """From now on INTERRUPT interrupts the sync call that the broker names, or ends the worker that receives from `lane`."""
     (
         ended,
         other,
@@ -51,7 +38,7 @@ def listen(notes: WorkerNotes, lane: socket) -> None:
             os.dup2(ended.fileno(), lane.fileno(), inheritable=False)
         _interrupt_sync(notes)
 
-    signal.signal(SIGNAL, look)
+    signal.signal(INTERRUPT, look)
 
 
 def listen_in_loop(
@@ -78,7 +65,7 @@ def listen_in_loop(
                 interrupted.add(task)
             raise Interrupted("the caller waits no longer, and the event loop is held up")
 
-    signal.signal(SIGNAL, look)
+    signal.signal(INTERRUPT, look)
 
 
 def _interrupt_sync(notes: WorkerNotes) -> None:
@@ -88,29 +75,10 @@ def _interrupt_sync(notes: WorkerNotes) -> None:
         raise Interrupted("the caller waits no longer")
 
 
-# The function below that of `signal`, which makes an enum of what it finds: that takes ten times as long.
-_getsignal: Callable[[int], object] = sys.modules["_signal"].getsignal
-
-# What an alarm does by the services' own wish.
-_alarm = _getsignal(signal.SIGALRM)
-
-
-def keep_alarm() -> None:
-    """To be called once the services are open: an alarm that they have set may ring on."""
-    global _alarm
-    _alarm = _getsignal(signal.SIGALRM)
-
-
-def disarm() -> None:
-    """To be called after each sync method: an alarm that it has left behind with a handler is not to ring in a later call."""
-    if _getsignal(signal.SIGALRM) is not _alarm:  # no system call, unlike what follows
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
 def write_stacks(fd: int) -> None:
-    """From now on a fatal signal, or STACKS_SIGNAL, leaves the Python stack of each thread in that file."""
+    """From now on a fatal signal, or WRITE_STACKS, leaves the Python stack of each thread in that file."""
     import faulthandler
 
     faulthandler.enable(fd, all_threads=True)
     if sys.platform != "win32":
-        faulthandler.register(STACKS_SIGNAL, fd, all_threads=True, chain=False)
+        faulthandler.register(WRITE_STACKS, fd, all_threads=True, chain=False)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from ..app import context
 from ..app.loader import import_own, load
 from ..app.registry import default_registry
-from ..app.runner import Runner
+from ..app.runner import Runner, keep_alarm
 from ..errors import failure_text
 from ..ipc.linux import die_with_group, die_with_parent
 from ..ipc.messages import ASYNC, FAILED, READY, SYNC, receive
@@ -64,7 +64,7 @@ def main() -> int:
     )
     notes = WorkerNotes(concurrency, fd=slots_fd)
     channel = Channel(channel_fd, descriptors_fd, log_fd, notes.gathered)
-    context.notes = notes
+    context.is_unwanted = notes.is_unwanted
     lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
     with lanes[SYNC], lanes[ASYNC]:
         revoked = [Revocations(fd) for fd in revoked_fds]
@@ -93,7 +93,7 @@ def _serve(channel: Channel, notes: WorkerNotes, worker: Worker, lane: socket.so
             opens()
     except BaseException as error:
         return report_failure(channel, error)
-    interrupts.keep_alarm()
+    keep_alarm()
     report_ready(channel)
     # Until the lane ends: the broker has closed it, and all that was in it has been run.
     while True:
@@ -131,7 +131,7 @@ def leave(code: int) -> NoReturn:
     """Ends this process as Python does, but without waiting for threads and processes that a method left running."""
     import atexit
 
-    from .fork import end
+    from ..app.fork import end
 
     _end_processes()
     atexit._run_exitfuncs()

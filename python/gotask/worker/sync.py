@@ -6,11 +6,13 @@ import os
 import time
 from typing import Final
 
-from ..app.runner import Job, NoPayload, Runner, make_job, parse_job
+from ..app.context import Job
+from ..app.runner import Runner
 from ..ipc.messages import ENTRY, QUICK, SHARED, SYNC
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire.frames import Buffer
 from .channel import Channel, NoRoom
+from .jobs import NoPayload, make_job, parse_job
 
 # Seconds that a reply waits for others at most, while the calls of a message run.
 GATHER_TIME: Final = 0.0003

@@ -268,7 +268,7 @@ final class ErrorReplyTest extends TestCase
                 return os.read(reading, 1)
               File "/usr/lib/python3/gotask/worker/interrupts.py", line 68, in look
                 raise Interrupted("the caller waits no longer")
-            gotask.worker.interrupts.Interrupted: the caller waits no longer
+            gotask.app.context.Interrupted: the caller waits no longer
             PYTHON;
         $cause = self::reply(['code' => 'deadline_exceeded', 'message' => 'x', 'data' => ['stack' => $traceback]])->getPrevious();
 
