@@ -8,8 +8,8 @@ use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Peer;
-use Reasno\GoTask\Runtime\Connection;
 use Reasno\GoTask\Runtime\Probe;
 use Reasno\GoTask\Runtime\Runtime;
 

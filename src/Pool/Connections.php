@@ -7,7 +7,7 @@ namespace Reasno\GoTask\Pool;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Runtime\Connection;
+use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Runtime\Runtime;
 
 /**

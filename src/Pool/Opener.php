@@ -16,11 +16,11 @@ use Reasno\GoTask\Process\Status\Availability;
 use Reasno\GoTask\Process\Status\StatusFile;
 use Reasno\GoTask\Process\Status\WorkerStatus;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\ErrorReply;
 use Reasno\GoTask\Protocol\Handshake;
 use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Session;
-use Reasno\GoTask\Runtime\Connection;
 use Reasno\GoTask\Runtime\Runtime;
 use Reasno\GoTask\Runtime\Stream\StreamConnector;
 

@@ -8,7 +8,7 @@ use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Runtime\Connection;
+use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Runtime\Latch;
 use Reasno\GoTask\Runtime\Runtime;
 use Reasno\GoTask\Runtime\Stream\StreamConnector;

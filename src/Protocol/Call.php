@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Protocol;
 
-use Reasno\GoTask\Runtime\Connection;
+use Reasno\GoTask\Goridge\Flag;
 use Revolt\EventLoop\Suspension;
 
 /**
@@ -106,6 +106,14 @@ final class Call
         $this->deadline = $deadline;
         $this->timeout = $timeout;
         $this->tail = $tail;
+    }
+
+    /**
+     * Whether it was answered, and not with an error.
+     */
+    public function hasResult(): bool
+    {
+        return $this->outcome === Outcome::Replied && ($this->replyFlags & Flag::ERROR) === 0;
     }
 
     /**

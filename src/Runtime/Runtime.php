@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Runtime;
 use Closure;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Tls;
 

@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Runtime\Blocking;
 
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Outcome;
-use Reasno\GoTask\Runtime\Connection;
 use Reasno\GoTask\Runtime\Stream\Select;
 use Reasno\GoTask\Runtime\Stream\TransportConnection;
 use Throwable;

@@ -6,9 +6,9 @@ namespace Reasno\GoTask\Runtime\Revolt;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Session;
-use Reasno\GoTask\Runtime\Connection;
 use Reasno\GoTask\Runtime\Stream\StreamTransport;
 use Reasno\GoTask\Runtime\Stream\TransportConnection;
 use Revolt\EventLoop\Driver;

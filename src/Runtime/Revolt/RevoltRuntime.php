@@ -6,8 +6,8 @@ namespace Reasno\GoTask\Runtime\Revolt;
 
 use Closure;
 use Reasno\GoTask\Address;
+use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Session;
-use Reasno\GoTask\Runtime\Connection;
 use Reasno\GoTask\Runtime\Latch;
 use Reasno\GoTask\Runtime\Probe;
 use Reasno\GoTask\Runtime\Runtime;

@@ -7,8 +7,8 @@ namespace Reasno\GoTask\Runtime\Stream;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ProtocolError;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Session;
-use Reasno\GoTask\Runtime\Connection;
 
 use function max;
 use function strlen;

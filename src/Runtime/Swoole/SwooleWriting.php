@@ -6,8 +6,8 @@ namespace Reasno\GoTask\Runtime\Swoole;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Session;
-use Reasno\GoTask\Runtime\Connection;
 use Reasno\GoTask\Runtime\Stream\Inherited;
 use Swoole\Coroutine;
 use Swoole\Coroutine\CanceledException;

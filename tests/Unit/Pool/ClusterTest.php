@@ -12,7 +12,7 @@ use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Pool\Cluster;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Protocol\Call;
-use Reasno\GoTask\Runtime\Connection;
+use Reasno\GoTask\Protocol\Connection;
 
 use function array_count_values;
 use function array_unique;

@@ -6,7 +6,7 @@ namespace Reasno\GoTask\Tests\Unit\Pool;
 
 use LogicException;
 use Reasno\GoTask\Protocol\Call;
-use Reasno\GoTask\Runtime\Connection;
+use Reasno\GoTask\Protocol\Connection;
 
 /**
  * A connection to nobody: what is sent stays outstanding.

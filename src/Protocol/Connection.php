@@ -2,16 +2,11 @@
 
 declare(strict_types=1);
 
-namespace Reasno\GoTask\Runtime;
+namespace Reasno\GoTask\Protocol;
 
 use Closure;
 use LogicException;
 use Reasno\GoTask\Address;
-use Reasno\GoTask\Protocol\Call;
-use Reasno\GoTask\Protocol\Methods;
-use Reasno\GoTask\Protocol\Outcome;
-use Reasno\GoTask\Protocol\Peer;
-use Reasno\GoTask\Protocol\Session;
 use Throwable;
 
 use function count;
@@ -22,7 +17,7 @@ use function min;
 use function strlen;
 
 /**
- * One connection that many calls share: a session, and the runtime's way to write, read and wait.
+ * One connection that many calls share: a session, and what holds of it in any runtime, which adds how to write, read and wait.
  *
  * Nobody owns it for longer than a call. It has no reader of its own: whoever waits for an answer reads for everybody.
  *
@@ -32,11 +27,13 @@ abstract class Connection
 {
     /** After so many ns without a call it is worth asking whether the peer is still there. */
     public const DOUBT = 1_000_000_000;
+
     /** So many reads, each of what is there already, are made at most before deadlines count: more than any socket buffer holds. */
     protected const READS = 64;
 
     /** Bytes read at a time: two pages less would do for most, and the memory manager hands these out as cheaply. */
     protected const READ = 65_000;
+
     /** With this many outstanding calls, or with a large frame under way, another connection is the better one. */
     private const MANY = 512;
 
