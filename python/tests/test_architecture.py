@@ -33,11 +33,11 @@ CIRCLES = set(
     """
     broker.arrivals broker.broker broker.connection broker.deadlines broker.fairness broker.gather_watch broker.generation
     broker.generations broker.group broker.handshake broker.inline broker.pool broker.process broker.queue broker.receiver
-    broker.recovery broker.routes broker.shared_queue broker.watches wire.codec wire.explain
+    broker.recovery broker.routes broker.shared_queue broker.watches
     """.split()
 )
 UPWARDS = {"broker.inline"}
-LONG = {"errors", "wire.codec", "client.sync", "broker.connection", "broker.process", "broker.group"}
+LONG = {"client.sync", "broker.connection", "broker.process", "broker.group"}
 
 MAX_LINES = 400
 

@@ -12,9 +12,10 @@ from typing import Any, NewType, Optional, TypedDict
 import pytest
 from hypothesis import given, strategies as st
 
+from gotask.app.failures import error_body
 from gotask.app.registry import Method, Registry
 from gotask.client.session import Args
-from gotask.errors import ArgumentMismatch, error_body
+from gotask.errors import ArgumentMismatch
 
 
 def bound(function: Callable[..., Any]) -> Method:

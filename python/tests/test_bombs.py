@@ -16,7 +16,8 @@ import pytest
 
 import gotask
 from gotask.errors import InvalidRequest
-from gotask.wire.codec import FEW, JSON, MAX_ELEMENTS, MSGPACK, SMALL, _has_few, decode
+from gotask.wire.codec import FEW, JSON, MSGPACK, _has_few, decode
+from gotask.wire.json import MAX_ELEMENTS, SMALL
 
 from .peer import PACKAGE
 

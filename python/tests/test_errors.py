@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from gotask import errors
+from gotask.app import failures
 from gotask.app.context import Job
+from gotask.app.failures import error_body, traceback_text, where
 from gotask.app.registry import Registry
 from gotask.app.runner import Runner
 from gotask.errors import (
@@ -17,11 +18,8 @@ from gotask.errors import (
     GoTaskError,
     InvalidArguments,
     RemoteError,
-    error_body,
     error_text,
     from_body,
-    traceback_text,
-    where,
 )
 from gotask.wire import frames as wire
 from gotask.wire.frames import STRUCTURED
@@ -134,7 +132,7 @@ def test_recursion_ends_in_a_bounded_traceback() -> None:
 
 
 def test_a_file_that_is_no_python_is_named_without_the_frames_that_load_it() -> None:
-    code = compile("def load(text): compile(text, 'app.py', 'exec')", errors.__file__, "exec")
+    code = compile("def load(text): compile(text, 'app.py', 'exec')", failures.__file__, "exec")
     ours: dict[str, Any] = {}
     exec(code, ours)
     with pytest.raises(SyntaxError) as caught:
@@ -142,7 +140,7 @@ def test_a_file_that_is_no_python_is_named_without_the_frames_that_load_it() -> 
     caught.value.__traceback__ = caught.value.__traceback__ and caught.value.__traceback__.tb_next
 
     text = traceback_text(caught.value)
-    assert errors.__file__ not in text
+    assert failures.__file__ not in text
     assert text.startswith('  File "app.py", line 1\n    class App(:\n')
 
 
@@ -161,14 +159,14 @@ def test_a_long_chain_and_many_frames_are_bounded(monkeypatch: pytest.MonkeyPatc
     def deeper(count: int) -> None:
         deep(count - 1) if count else 1 / 0
 
-    monkeypatch.setattr(errors, "MAX_FRAMES", 20)
+    monkeypatch.setattr(failures, "MAX_FRAMES", 20)
     with pytest.raises(ZeroDivisionError) as caught:
         deep(100)
     assert traceback_text(caught.value).count("  File ") == 20
 
 
 def test_the_traceback_begins_with_the_methods_frame() -> None:
-    code = compile("def run(call):\n    call()\n", errors._PACKAGE + "_runner.py", "exec")
+    code = compile("def run(call):\n    call()\n", failures._PACKAGE + "_runner.py", "exec")
     space: dict[str, Any] = {}
     exec(code, space)
 
@@ -369,7 +367,7 @@ def test_an_error_that_leaves_no_memory_to_describe_it(monkeypatch: pytest.Monke
     def fail(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(errors, "traceback_text", fail)
+    monkeypatch.setattr(failures, "traceback_text", fail)
     assert fields(ValueError("x"))["message"] == "(MemoryError while it was described)"
 
 

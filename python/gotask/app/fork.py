@@ -6,7 +6,7 @@ import os
 import sys
 from typing import NoReturn
 
-from ..errors import traceback_text
+from .failures import traceback_text
 
 
 def end_by(error: BaseException) -> NoReturn:

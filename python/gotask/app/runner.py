@@ -11,22 +11,13 @@ from struct import Struct
 from typing import Final
 from zlib import crc32
 
-from ..errors import (
-    DeadlineExceeded,
-    GoTaskError,
-    InvalidResult,
-    PayloadTooLarge,
-    RemoteError,
-    error_body,
-    error_text,
-    traceback_text,
-    where,
-)
+from ..errors import DeadlineExceeded, GoTaskError, InvalidResult, PayloadTooLarge, RemoteError, error_text
 from ..options import option
 from ..wire import frames as wire
 from ..wire.codec import decode, encode, encode_parts
 from ..wire.frames import EXACT, STRUCTURED, Buffer
 from .context import Interrupted, Job, running_sync
+from .failures import error_body, traceback_text, where
 from .registry import Method, Registry
 
 _START: Final = Struct("<BBI")

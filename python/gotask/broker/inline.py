@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..app.context import Job
+from ..app.failures import failure_text
 from ..app.loader import forget, load, restore
 from ..app.registry import Registry, default_registry
 from ..app.runner import Runner
 from ..app.runner_async import run_async
-from ..errors import failure_text
 from ..wire import frames as wire
 from ..wire.frames import EXACT, STRUCTURED, Buffer
 from .environment import Place

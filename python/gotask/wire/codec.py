@@ -6,25 +6,18 @@ Only after that has failed is the value looked at (`wire.explain`), to name what
 
 from __future__ import annotations
 
-import codecs
-from _thread import get_ident
 from typing import Any, NoReturn
 
 from msgpack import OutOfData, Packer, Unpacker, unpackb
 
 from ..errors import GoTaskError, InvalidRequest, InvalidResult
+from . import json
+from .json import MAX_ELEMENTS, SMALL, TOO_MANY
+from .strings import NOTE, unpack_mixed
 
 Body = bytes | bytearray | memoryview
 
 RAW, JSON, MSGPACK = 0x04, 0x08, 0x10
-
-# Of containers within each other.
-MAX_DEPTH = 512
-
-# Of elements in a body (a map's entry counts twice), each of which takes a byte there and up to a hundred here. In one that has
-# no more bytes than SMALL none need to be counted.
-MAX_ELEMENTS = 4 * 1024 * 1024
-SMALL = 1024 * 1024
 
 # Values that are looked for in a larger body before msgpack is asked to count them, which it does in a copy of its own.
 FEW = 64
@@ -51,26 +44,17 @@ def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> 
         return None
     if flag == MSGPACK:
         try:
-            if len(body) > SMALL and not _has_few(body):
-                return _unpack_large(body)
-            # Lengths are bounded by the body's own: msgpack's default for unpackb.
-            return unpackb(body, strict_map_key=False, timestamp=3, ext_hook=_refuse_extension)
-        except UnicodeDecodeError:
-            pass
+            try:
+                return _unpack(body)
+            except UnicodeDecodeError:
+                return unpack_mixed(lambda: _unpack(body, unicode_errors=NOTE))
         except Exception as failure:
             raise _undecodable("MessagePack", failure, error) from None
-        return _unpack_mixed(body, error)
     if flag == JSON:
         try:
-            source = str(body, "utf-8")
-            if len(body) > SMALL:
-                _refuse_many(source)
-            value = _json_decoder()(source)
-            if _may_be_deep(source) and _is_deep(value):
-                raise RecursionError(_TOO_DEEP)
+            return json.decode(str(body, "utf-8"))
         except Exception as failure:  # RecursionError of Python's own among them
             raise _undecodable("JSON", failure, error) from None
-        return value
     raise error(f"no codec has the flag {flag:#04x}: send MessagePack (0x10), JSON (0x08) or RAW (0x04)")
 
 
@@ -90,10 +74,7 @@ def encode(flag: int, value: Any, root: str = "result", error: type[GoTaskError]
         return packed
     if flag == JSON:
         try:
-            text: str = _json_encoder()(value)
-            if _may_be_deep(text) and _is_deep(value):
-                raise RecursionError(_TOO_DEEP)
-            return text.encode()
+            return json.encode(value).encode()
         except Exception as failure:
             raise _unencodable(value, root, "JSON", failure, error) from None
     if flag == RAW:
@@ -205,8 +186,11 @@ def _has_few(body: Body) -> bool:
     return False
 
 
-def _unpack_large(body: Body, **options: Any) -> Any:
-    """With its elements counted: in a small body there are no more than it has bytes."""
+def _unpack(body: Body, **options: Any) -> Any:
+    """Counts the elements of a large body. In a small one there are no more than it has bytes."""
+    if len(body) <= SMALL or _has_few(body):
+        # Lengths are bounded by the body's own: msgpack's default for unpackb.
+        return unpackb(body, strict_map_key=False, timestamp=3, ext_hook=_refuse_extension, **options)
     check = Unpacker(None, max_buffer_size=len(body))
     check.feed(body)
     try:
@@ -220,7 +204,7 @@ def _unpack_large(body: Body, **options: Any) -> Any:
         nonlocal left
         left -= 1 + len(container) * (2 if type(container) is dict else 1)
         if left < 0:
-            raise ValueError(_TOO_MANY)
+            raise ValueError(TOO_MANY)
         return container
 
     return unpackb(
@@ -236,21 +220,6 @@ def _unpack_large(body: Body, **options: Any) -> Any:
     )
 
 
-_TOO_MANY = f"it has more than {MAX_ELEMENTS} elements: send them in several calls, or as bytes"
-
-
-def _refuse_many(source: str) -> None:
-    """Each element but the first of a container has a comma before it, and each container a bracket."""
-    marks = ",[{:"
-    if sum(map(source.count, marks)) > MAX_ELEMENTS:
-        import re
-
-        # It matches whatever begins with a quote, so that it never goes back.
-        bare = re.sub(r'"(?:[^"\\]+|\\.?)*"?', "", source, flags=re.DOTALL)
-        if sum(map(bare.count, marks)) > MAX_ELEMENTS:
-            raise ValueError(_TOO_MANY)
-
-
 def _refuse_extension(code: int, data: bytes) -> NoReturn:
     raise ValueError(f"extension type {code} is not understood (only timestamps, type -1, are)")
 
@@ -262,141 +231,6 @@ def _default(value: Any) -> Any:
     if isinstance(value, datetime) and type(value) is not datetime and value.tzinfo is not None:
         return datetime.combine(value.date(), value.timetz())
     raise TypeError("no such type in MessagePack")
-
-
-# PHP's strings may hold anything, and MessagePack's str is supposed to be UTF-8. Decoding with raw=True would
-# lose which were bin, and surrogateescape is slow on large ones. So at the first bad byte of a string this
-# error handler notes the whole of it, and ends the text with a mark by which it is found again: its index
-# between two lone surrogates, which no UTF-8 decodes to.
-_MARK = "\udc80"
-_bad: dict[int, list[bytes]] = {}  # by thread
-
-
-def _note(failure: UnicodeError) -> tuple[str, int]:
-    assert isinstance(failure, UnicodeDecodeError)
-    noted = _bad[get_ident()]
-    noted.append(failure.object)
-    return f"{_MARK}{len(noted) - 1}{_MARK}", len(failure.object)
-
-
-codecs.register_error("gotask.note", _note)
-
-
-def _unpack_mixed(body: Body, error: type[GoTaskError]) -> Any:
-    noted = _bad[get_ident()] = []
-    try:
-        if len(body) > SMALL and not _has_few(body):
-            value = _unpack_large(body, unicode_errors="gotask.note")
-        else:
-            value = unpackb(
-                body,
-                strict_map_key=False,
-                timestamp=3,
-                ext_hook=_refuse_extension,
-                unicode_errors="gotask.note",
-            )
-    except Exception as failure:
-        raise _undecodable("MessagePack", failure, error) from None
-    finally:
-        del _bad[get_ident()]
-    root = [value]
-    containers: list[Any] = [root]
-    while containers:  # not recursive: msgpack nests deeper than Python's stack may
-        container = containers.pop()
-        if type(container) is dict:
-            for key in container:
-                if type(key) is str and key[-1:] == _MARK:
-                    break
-            else:
-                key = None
-            if key is not None:
-                items = [(_restore(key, noted), item) for key, item in container.items()]
-                container.clear()
-                container.update(items)
-            pairs: Any = container.items()
-        else:
-            pairs = enumerate(container)
-        for key, item in pairs:
-            kind = type(item)
-            if kind is str:
-                if item[-1:] == _MARK:
-                    container[key] = _restore(item, noted)
-            elif kind is list or kind is dict:
-                containers.append(item)
-    return root[0]
-
-
-def _restore(text: Any, noted: list[bytes]) -> Any:
-    if type(text) is str and text[-1:] == _MARK:
-        return noted[int(text[text.index(_MARK) + 1 : -1])]
-    return text
-
-
-# json is imported when the first JSON comes: most workers never see any.
-_decoder: Any = None
-_encoder: Any = None
-
-
-def _json_decoder() -> Any:
-    global _decoder
-    if _decoder is None:
-        from json import JSONDecoder
-
-        _decoder = JSONDecoder(parse_constant=_refuse_constant).decode
-    return _decoder
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"JSON has no {name}")
-
-
-# Python's own limit depends on its version and on how much of the stack is in use.
-_TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
-
-
-def _may_be_deep(text: str) -> bool:
-    return text.count("[") + text.count("{") > MAX_DEPTH
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        inner: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                inner += [child for child in item.values() if isinstance(child, _CONTAINERS)]
-            elif isinstance(item, (list, tuple)):
-                inner += [child for child in item if isinstance(child, _CONTAINERS)]
-        if not inner:
-            return False
-        level = inner
-    return True
-
-
-_CONTAINERS = (list, tuple, dict)
-
-
-def _json_encoder() -> Any:
-    global _encoder
-    if _encoder is None:
-        from json import JSONEncoder
-
-        _encoder = JSONEncoder(
-            ensure_ascii=False,
-            allow_nan=False,
-            check_circular=False,  # the recursion limit ends a cycle
-            separators=(",", ":"),
-            default=_json_default,
-        ).encode
-    return _encoder
-
-
-def _json_default(value: Any) -> str:
-    from datetime import datetime
-
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.isoformat()
-    raise TypeError("no such type in JSON")
 
 
 # What msgpack raises without a message.

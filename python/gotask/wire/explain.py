@@ -18,7 +18,7 @@ from _collections_abc import (
 from typing import Any
 
 from ..errors import class_name
-from .codec import MAX_DEPTH
+from .json import MAX_DEPTH
 
 _LIST = "send list() of it"
 _TEXT = "send str() of it"

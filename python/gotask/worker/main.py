@@ -10,10 +10,10 @@ import time
 from typing import Any, NoReturn
 
 from ..app import context
+from ..app.failures import failure_text
 from ..app.loader import import_own, load
 from ..app.registry import default_registry
 from ..app.runner import Runner, keep_alarm
-from ..errors import failure_text
 from ..ipc.linux import die_with_group, die_with_parent
 from ..ipc.messages import ASYNC, FAILED, READY, SYNC, receive
 from ..ipc.notes import Revocations, WorkerNotes

@@ -1,0 +1,104 @@
+"""JSON, within the bounds that hold for every body."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NoReturn
+
+# Of containers within each other.
+MAX_DEPTH = 512
+
+# Of elements in a body (a map's entry counts twice), each of which takes a byte there and up to a hundred here. In one that has
+# no more bytes than SMALL none need to be counted.
+MAX_ELEMENTS = 4 * 1024 * 1024
+SMALL = 1024 * 1024
+
+TOO_MANY = f"it has more than {MAX_ELEMENTS} elements: send them in several calls, or as bytes"
+
+# Python's own limit depends on its version and on how much of the stack is in use.
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
+
+
+def decode(text: str) -> Any:
+    """The value. Raises whatever says that it is none, or is out of bounds."""
+    if len(text) > SMALL:
+        _refuse_many(text)
+    value = _decoder()(text)
+    if _may_be_deep(text) and _is_deep(value):
+        raise RecursionError(_TOO_DEEP)
+    return value
+
+
+def encode(value: Any) -> str:
+    """The text. Raises whatever says that JSON can't hold the value."""
+    text: str = _encoder()(value)
+    if _may_be_deep(text) and _is_deep(value):
+        raise RecursionError(_TOO_DEEP)
+    return text
+
+
+# json is imported when the first JSON comes: most workers never see any.
+@cache
+def _decoder() -> Any:
+    from json import JSONDecoder
+
+    return JSONDecoder(parse_constant=_refuse_constant).decode
+
+
+@cache
+def _encoder() -> Any:
+    from json import JSONEncoder
+
+    return JSONEncoder(
+        ensure_ascii=False,
+        allow_nan=False,
+        check_circular=False,  # the recursion limit ends a cycle
+        separators=(",", ":"),
+        default=_default,
+    ).encode
+
+
+def _default(value: Any) -> str:
+    from datetime import datetime
+
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.isoformat()
+    raise TypeError("no such type in JSON")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"JSON has no {name}")
+
+
+def _refuse_many(source: str) -> None:
+    """Each element but the first of a container has a comma before it, and each container a bracket."""
+    marks = ",[{:"
+    if sum(map(source.count, marks)) > MAX_ELEMENTS:
+        import re
+
+        # It matches whatever begins with a quote, so that it never goes back.
+        bare = re.sub(r'"(?:[^"\\]+|\\.?)*"?', "", source, flags=re.DOTALL)
+        if sum(map(bare.count, marks)) > MAX_ELEMENTS:
+            raise ValueError(TOO_MANY)
+
+
+def _may_be_deep(text: str) -> bool:
+    return text.count("[") + text.count("{") > MAX_DEPTH
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += [child for child in item.values() if isinstance(child, _CONTAINERS)]
+            elif isinstance(item, (list, tuple)):
+                inner += [child for child in item if isinstance(child, _CONTAINERS)]
+        if not inner:
+            return False
+        level = inner
+    return True
+
+
+_CONTAINERS = (list, tuple, dict)
