@@ -37,7 +37,7 @@ CIRCLES = set(
     """.split()
 )
 UPWARDS = {"broker.inline"}
-LONG = {"client.sync", "broker.connection", "broker.process", "broker.group"}
+LONG = {"broker.connection", "broker.process", "broker.group"}
 
 MAX_LINES = 400
 

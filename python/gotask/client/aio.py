@@ -10,19 +10,16 @@ from types import TracebackType
 from typing import Any, cast
 
 from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError, Unavailable
-from ..wire import frames as wire
-from ..wire.address import Address, TcpAddress, check_owner, parse_address
-from ..wire.handshake import Key
-from ..wire.tls import Encryption, Tls
+from ..wire.address import Address, TcpAddress, check_owner
+from ..wire.tls import Encryption
+from .base import CHUNK, BaseClient, results, unreachable
 from .session import RETRIES, Outcome, Session
-
-_CHUNK = 64 * 1024
 
 # Seconds that a connection gets to end in order: what it has still to write, and TLS's last words.
 _CLOSING = 1.0
 
 
-class AsyncClient:
+class AsyncClient(BaseClient):
     """Calls methods at `address` (`unix:///path`, `tcp://host:port`, `tls://host:port`), as many at a time as one likes.
 
     timeout: seconds for a whole call, unless the call says otherwise. connect_timeout: seconds for opening the connection.
@@ -34,29 +31,13 @@ class AsyncClient:
     sent or the broker that took it is ending, is made again on a new connection.
     """
 
-    def __init__(
-        self,
-        address: str,
-        timeout: float = 30.0,
-        connect_timeout: float = 10.0,
-        codec: int = wire.MSGPACK,
-        max_payload: int = wire.MAX_PAYLOAD,
-        key: str | bytes | None = None,
-        tls: Tls = Tls(),
-    ) -> None:
-        self._address = parse_address(address)
-        is_network = isinstance(self._address, TcpAddress)
-        self._key = Key(key) if key is not None and is_network else None
-        self._tls = tls.encryption(self._address)
-        self._timeout = timeout
-        self._connect_timeout = connect_timeout
-        self._codec = codec
-        self._max_payload = max_payload
-        self._pid = os.getpid()
+    _closings = 0  # calls that were made before one are not made again
+
+    def _begin(self) -> None:
+        super()._begin()
         self._link: _Link | None = None
         self._opening: asyncio.Task[_Link] | None = None
         self._waiting = 0  # callers, for the connection that is being opened
-        self._closings = 0  # calls that were made before one are not made again
 
     async def call(self, method: str, payload: Any = None, timeout: float | None = None) -> Any:
         """The method's result. Raises a GoTaskError: what the method raised is a RemoteError."""
@@ -70,10 +51,7 @@ class AsyncClient:
         The first error is raised once all have ended; with `return_errors` each stands in its place instead.
         """
         tasks = [self._settle(method, payload, timeout) for method, payload in calls]
-        outcomes = await asyncio.gather(*tasks)
-        if return_errors:
-            return [outcome.value if outcome.error is None else outcome.error for outcome in outcomes]
-        return [outcome.result() for outcome in outcomes]
+        return results(await asyncio.gather(*tasks), return_errors)
 
     async def notify(self, method: str, payload: Any = None, timeout: float | None = None) -> None:
         """Returns once the broker has accepted the call; what comes of it is dropped (logged if it fails)."""
@@ -170,9 +148,7 @@ class AsyncClient:
                 opening.cancel()
                 self._opening = None
         if not opening.done():
-            raise ConnectFailed(
-                f"cannot connect to {self._address}: no answer in time: is the worker running?"
-            )
+            raise unreachable(self._address, "no answer in time")
         if opening.cancelled():
             raise ConnectionLost("the client was closed while its connection was opened", sent=False)
         return opening.result()
@@ -185,8 +161,7 @@ class AsyncClient:
 
     async def _connect(self) -> _Link:
         limit = asyncio.get_running_loop().time() + self._connect_timeout
-        session = Session(self._codec, self._max_payload, self._key)
-        link = await _connect(self._address, self._tls, session, limit)
+        link = await _connect(self._address, self._tls, self._session(), limit)
         if isinstance(self._address, TcpAddress):
             try:
                 await link.greet(limit)
@@ -208,9 +183,7 @@ class AsyncClient:
             return
         if link is not None:
             link.abandon()
-        self._link = self._opening = None
-        self._waiting = 0
-        self._pid = os.getpid()
+        self._begin()
 
 
 class _Link(asyncio.BufferedProtocol):
@@ -224,7 +197,7 @@ class _Link(asyncio.BufferedProtocol):
         self._greeting = session.greeting  # goes out together with the first call
         self._greet_until = greet_until
         self._futures: dict[int, asyncio.Future[Any]] = {}
-        self._buffer = memoryview(bytearray(_CHUNK))
+        self._buffer = memoryview(bytearray(CHUNK))
         self._into_large = False
         self._greeted: asyncio.Future[None] = self.loop.create_future()
         self._writable: asyncio.Future[None] | None = None
@@ -387,5 +360,5 @@ async def _connect(address: Address, tls: Encryption | None, session: Session, l
                 raise
     except (asyncio.TimeoutError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
-        raise ConnectFailed(f"cannot connect to {address}: {reason}: is the worker running?") from None
+        raise unreachable(address, reason) from None
     return link

@@ -13,16 +13,14 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError
-from ..wire import frames as wire
-from ..wire.address import Address, TcpAddress, UnixAddress, check_owner, parse_address
-from ..wire.handshake import Key
-from ..wire.tls import Encryption, Tls
+from ..wire.address import UnixAddress
+from .base import CHUNK, BaseClient, results
+from .connect import connect
 from .session import RETRIES, Outcome, Session, lost
 
 # Calls of one `call_many` that are outstanding at a time, and bytes that wait to be sent.
 WINDOW = 128
 _OUTGOING = 1024 * 1024
-_CHUNK = 64 * 1024
 
 # Reads, of what came while nobody called: beyond them the connection is not worth it.
 _MAX_LATE_READS = 64
@@ -34,7 +32,7 @@ _MAX_TIMEOUT = 2_000_000.0
 _NOT_NOW = (BlockingIOError, SSLWantReadError, SSLWantWriteError)
 
 
-class Client:
+class Client(BaseClient):
     """Calls methods at `address` (`unix:///path`, `tcp://host:port` or `tls://host:port`).
 
     timeout: seconds for a whole call, unless the call says otherwise; waiting for other threads' calls is part of it.
@@ -46,27 +44,10 @@ class Client:
     connection ended before it was sent or the broker that took it is ending, is made again on a new connection.
     """
 
-    def __init__(
-        self,
-        address: str,
-        timeout: float = 30.0,
-        connect_timeout: float = 10.0,
-        codec: int = wire.MSGPACK,
-        max_payload: int = wire.MAX_PAYLOAD,
-        key: str | bytes | None = None,
-        tls: Tls = Tls(),
-    ) -> None:
-        self._address = parse_address(address)
-        is_network = isinstance(self._address, TcpAddress)
-        self._key = Key(key) if key is not None and is_network else None
-        self._tls = tls.encryption(self._address)
-        self._timeout = timeout
-        self._connect_timeout = connect_timeout
-        self._codec = codec
-        self._max_payload = max_payload
+    def _begin(self) -> None:
+        super()._begin()
         self._lock = threading.RLock()
         self._busy = False  # a call of the thread that has the lock is under way
-        self._pid = os.getpid()
         self._link: _Link | None = None
 
     def call(self, method: str, payload: Any = None, timeout: float | None = None) -> Any:
@@ -81,10 +62,7 @@ class Client:
         The first error is raised once all have ended; with `return_errors` each stands in its place instead.
         `timeout` is for all of them together.
         """
-        outcomes = self._run(list(calls), timeout)
-        if return_errors:
-            return [outcome.value if outcome.error is None else outcome.error for outcome in outcomes]
-        return [outcome.result() for outcome in outcomes]
+        return results(self._run(list(calls), timeout), return_errors)
 
     def notify(self, method: str, payload: Any = None, timeout: float | None = None) -> None:
         """Returns once the broker has accepted the call; what comes of it is dropped (logged if it fails)."""
@@ -183,8 +161,7 @@ class Client:
             self._drop()
         if self._link is None:
             limit = min(deadline, time.monotonic() + self._connect_timeout)
-            session = Session(self._codec, self._max_payload, self._key)
-            link = _Link(_connect(self._address, self._tls, limit), session)
+            link = _Link(connect(self._address, self._tls, limit), self._session())
             try:
                 if not isinstance(self._address, UnixAddress):
                     link.greet(limit)
@@ -205,10 +182,8 @@ class Client:
         Closing this process's descriptor sends nothing to the peer, not even with TLS.
         """
         if self._pid != os.getpid():
-            self._lock = threading.RLock()
-            self._busy = False
             self._drop()
-            self._pid = os.getpid()
+            self._begin()
 
 
 class _Link:
@@ -321,7 +296,7 @@ class _Link:
 
     def _send(self) -> None:
         """As much as the kernel takes now."""
-        if len(self._outgoing) < _CHUNK:  # else the session keeps them, up to a bound of its own
+        if len(self._outgoing) < CHUNK:  # else the session keeps them, up to a bound of its own
             self._append(self.session.replies())
         try:
             while self._outgoing:
@@ -353,7 +328,7 @@ class _Link:
         buffer = self.session.receive_buffer()
         try:
             if buffer is None:
-                data = self.socket.recv(_CHUNK)
+                data = self.socket.recv(CHUNK)
                 count = len(data)
                 outcomes = self.session.feed(data)
             else:
@@ -370,80 +345,3 @@ class _Link:
         if not count:
             raise ConnectionLost("the peer closed the connection before its answer")
         return outcomes
-
-
-def _connect(address: Address, tls: Encryption | None, deadline: float) -> socket.socket:
-    """A connected socket that does not block. Raises ConnectFailed and NotAuthorized."""
-    connected: socket.socket | None = None
-    try:
-        if isinstance(address, TcpAddress):
-            connected = _connect_tcp(address, deadline)
-            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if tls is not None:
-                connected = _encrypt(connected, tls, deadline)
-        else:
-            connected = socket.socket(socket.AF_UNIX)
-            connected.settimeout(_left(deadline))
-            connected.connect(address.path)
-            check_owner(address)
-        connected.setblocking(False)
-    except OSError as error:
-        if connected is not None:
-            connected.close()
-        reason = "no answer in time" if isinstance(error, TimeoutError) else error.strerror or error
-        raise ConnectFailed(f"cannot connect to {address}: {reason}: is the worker running?") from None
-    except BaseException:
-        if connected is not None:
-            connected.close()
-        raise
-    return connected
-
-
-def _connect_tcp(address: TcpAddress, deadline: float) -> socket.socket:
-    """The first of the host's addresses that answers; all of them have one deadline."""
-    failure: OSError = TimeoutError()
-    for family, kind, protocol, _, target in socket.getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM
-    ):
-        connected = socket.socket(family, kind, protocol)
-        try:
-            connected.settimeout(_left(deadline))
-            connected.connect(target)
-            return connected
-        except OSError as error:
-            connected.close()
-            failure = error
-        except BaseException:
-            connected.close()
-            raise
-    raise failure
-
-
-def _encrypt(connected: socket.socket, tls: Encryption, deadline: float) -> socket.socket:
-    connected.setblocking(False)
-    encrypted = tls.context.wrap_socket(
-        connected, server_hostname=tls.peer_name, do_handshake_on_connect=False
-    )
-    try:
-        while True:
-            poll = select.poll()
-            try:
-                encrypted.do_handshake()
-                return encrypted
-            except SSLWantReadError:
-                poll.register(encrypted, select.POLLIN)
-            except SSLWantWriteError:
-                poll.register(encrypted, select.POLLOUT)
-            if not poll.poll(_left(deadline) * 1000):
-                raise TimeoutError
-    except BaseException:
-        encrypted.close()
-        raise
-
-
-def _left(deadline: float) -> float:
-    """Seconds left, at least a millisecond: 0 would mean not to wait at all. Raises TimeoutError where there are none."""
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
-        raise TimeoutError
-    return max(remaining, 0.001)
