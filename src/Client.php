@@ -6,9 +6,10 @@ namespace Reasno\GoTask;
 
 use Psr\Log\LoggerInterface;
 use Psr\Log\NullLogger;
-use Reasno\GoTask\Calling\Dispatcher;
 use Reasno\GoTask\Calling\Parallel;
 use Reasno\GoTask\Calling\PendingFuture;
+use Reasno\GoTask\Calling\Runtimes;
+use Reasno\GoTask\Calling\Sender;
 use Reasno\GoTask\Codec\Codec;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Exception\GoTaskException;
@@ -59,7 +60,7 @@ final class Client implements GoTask
     /** What it was made with, with commas between several. */
     public readonly string $address;
 
-    private readonly Dispatcher $dispatcher;
+    private readonly Sender $sender;
 
     private readonly int $codecFlag;
 
@@ -102,21 +103,18 @@ final class Client implements GoTask
         self::range($maxPayload, 1024, Frame::MAX_UINT32, 'The largest payload');
         $this->address = implode(',', (array) $address);
         $this->codecFlag = $codec->flag();
-        $this->dispatcher = new Dispatcher(
-            self::parse($address),
-            new Settings(
-                $connectTimeout,
-                $minConnections,
-                $maxConnections,
-                $maxIdleTime,
-                $maxPayload,
-                $logger,
-                $key === null ? null : new Key($key),
-                $tls,
-                $hints,
-            ),
-            $codec,
+        $settings = new Settings(
+            $connectTimeout,
+            $minConnections,
+            $maxConnections,
+            $maxIdleTime,
+            $maxPayload,
+            $logger,
+            $key === null ? null : new Key($key),
+            $tls,
+            $hints,
         );
+        $this->sender = new Sender(new Runtimes(self::parse($address), $settings), $settings, $codec);
     }
 
     private function __clone()
@@ -126,17 +124,17 @@ final class Client implements GoTask
     public function call(string $method, mixed $payload = null, ?float $timeout = null): mixed
     {
         $call = $this->prepare($method, $payload, $timeout);
-        $this->dispatcher->submit($call);
+        $this->sender->submit($call);
 
-        return $this->dispatcher->finish($call);
+        return $this->sender->finish($call);
     }
 
     public function callAsync(string $method, mixed $payload = null, ?float $timeout = null): Future
     {
         $call = $this->prepare($method, $payload, $timeout);
-        $this->dispatcher->submit($call);
+        $this->sender->submit($call);
 
-        return new PendingFuture($this->dispatcher, $call, $this->logger);
+        return new PendingFuture($this->sender, $call, $this->logger);
     }
 
     public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array
@@ -149,7 +147,7 @@ final class Client implements GoTask
         }
         $parallel = new Parallel(
             $calls,
-            $this->dispatcher,
+            $this->sender,
             fn (string $method, mixed $payload): Call => $this->prepare($method, $payload, $timeout),
             $concurrency ?? self::CONCURRENCY,
         );
@@ -165,8 +163,8 @@ final class Client implements GoTask
     public function notify(string $method, mixed $payload = null): void
     {
         $call = $this->prepare($method, $payload, null, CallFlag::NOTIFY);
-        $this->dispatcher->submit($call);
-        $this->dispatcher->finish($call);
+        $this->sender->submit($call);
+        $this->sender->finish($call);
     }
 
     public function service(string $name): Service
@@ -179,7 +177,7 @@ final class Client implements GoTask
      */
     public function close(): void
     {
-        $this->dispatcher->close();
+        $this->sender->runtimes->close();
     }
 
     /**

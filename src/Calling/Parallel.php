@@ -8,7 +8,6 @@ use Closure;
 use LogicException;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\GoTaskException;
-use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Outcome;
@@ -65,11 +64,11 @@ final class Parallel
      */
     public function __construct(
         private readonly iterable $calls,
-        private readonly Dispatcher $dispatcher,
+        private readonly Sender $sender,
         private readonly Closure $prepare,
         private readonly int $concurrency,
     ) {
-        $this->runtime = $dispatcher->spreads();
+        $this->runtime = $sender->runtimes->spreading();
     }
 
     /**
@@ -107,7 +106,7 @@ final class Parallel
             }
         } finally {
             foreach ($this->window as $call) {
-                $this->dispatcher->cancel($call);
+                $this->sender->cancel($call);
             }
         }
     }
@@ -174,10 +173,10 @@ final class Parallel
             $call->isOneOfMany = true;
             if ($isLazy) {
                 // It runs while the source works on the next one.
-                $this->dispatcher->submit($call);
+                $this->sender->submit($call);
             } else {
                 $now = hrtime(true);
-                $this->dispatcher->connect($call, $now)->hold($call, $now);
+                $this->sender->connect($call, $now)->hold($call, $now);
             }
             $this->window[$place] = $call;
             if ($this->runtime !== null) {
@@ -289,14 +288,14 @@ final class Parallel
                 continue;
             }
             try {
-                if (($call->outcome !== Outcome::Replied || ($call->replyFlags & Flag::ERROR) !== 0) && $this->dispatcher->resend($call)) {
+                if (! $call->hasResult() && $this->sender->resend($call)) {
                     if ($this->runtime !== null) {
                         $this->watch($place, $call, $this->runtime);
                     }
                     continue;
                 }
                 unset($this->window[$place]);
-                $this->results[$place] = $this->dispatcher->result($call);
+                $this->results[$place] = $this->sender->result->of($call);
             } catch (GoTaskException $error) {
                 unset($this->window[$place]);
                 if ($call->outcome === Outcome::Cancelled) {

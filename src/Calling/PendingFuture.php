@@ -28,7 +28,7 @@ final class PendingFuture implements Future
     private bool $awaited = false;
 
     public function __construct(
-        private readonly Dispatcher $dispatcher,
+        private readonly Sender $sender,
         private readonly Call $call,
         private readonly LoggerInterface $logger,
     ) {
@@ -36,19 +36,19 @@ final class PendingFuture implements Future
 
     public function __destruct()
     {
-        if ($this->silent || $this->dispatcher->isForked($this->call)) {
+        if ($this->silent || $this->isForked()) {
             return;
         }
         if ($this->isWaiting()) {
             $this->call->connection?->receiveNow();
         }
         // A result that nobody wants is not decoded.
-        if ($this->isWaiting() || $this->dispatcher->hasResult($this->call)) {
+        if ($this->isWaiting() || $this->call->hasResult()) {
             return;
         }
 
         try {
-            $this->dispatcher->result($this->call);
+            $this->sender->result->of($this->call);
         } catch (GoTaskException $failure) {
             $this->logger->error(
                 'A call failed that nobody waited for: {message}',
@@ -74,7 +74,7 @@ final class PendingFuture implements Future
     public function cancel(): void
     {
         $this->silent = true;
-        $this->dispatcher->cancel($this->call);
+        $this->sender->cancel($this->call);
     }
 
     public function isComplete(): bool
@@ -87,6 +87,14 @@ final class PendingFuture implements Future
         return $this->call->outcome === Outcome::Waiting;
     }
 
+    /**
+     * Whether the call belongs to the process that this one was forked from.
+     */
+    private function isForked(): bool
+    {
+        return $this->call->connection !== null && $this->call->connection->pid !== getmypid();
+    }
+
     private function finish(): void
     {
         if ($this->awaited) {
@@ -94,12 +102,12 @@ final class PendingFuture implements Future
         }
         $this->awaited = true;
 
-        if ($this->call->outcome === Outcome::Waiting && $this->dispatcher->isForked($this->call)) {
+        if ($this->call->outcome === Outcome::Waiting && $this->isForked()) {
             $this->call->connection?->abandon();
         }
 
         try {
-            $this->result = $this->dispatcher->finish($this->call);
+            $this->result = $this->sender->finish($this->call);
             $this->known = true;
         } catch (GoTaskException $failure) {
             $this->failure = $failure;

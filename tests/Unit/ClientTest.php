@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Unit;
 
 use Closure;
-use LogicException;
+use Exception;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Client;
@@ -56,9 +56,13 @@ final class ClientTest extends TestCase
         } finally {
             ini_set('zend.exception_ignore_args', (string) $ignored);
         }
+
+        try {
+            $shown .= serialize((array) $client);
+        } catch (Exception $exception) {
+            $shown .= $exception;
+        }
         self::assertStringNotContainsString($key, $shown);
-        $this->expectException(LogicException::class);
-        serialize((array) $client);
     }
 
     /**

@@ -27,7 +27,7 @@ use function json_encode;
  * @internal
  */
 #[CoversClass(Parallel::class)]
-final class ParallelTest extends DispatcherTestCase
+final class ParallelTest extends SenderTestCase
 {
     public function testResultsAreInTheOrderOfTheirCallsUnderTheirKeys(): void
     {
@@ -190,8 +190,8 @@ final class ParallelTest extends DispatcherTestCase
      */
     private function parallel(iterable $calls, int $concurrency = 256): Parallel
     {
-        return new Parallel($calls, $this->dispatcher, static fn (string $method, mixed $payload): Call => $method === ''
+        return new Parallel($calls, $this->sender, static fn (string $method, mixed $payload): Call => $method === ''
             ? throw new InvalidRequest('A method has a name.')
-            : self::pending($method, (string) json_encode($payload)), $concurrency);
+            : self::newCall($method, (string) json_encode($payload)), $concurrency);
     }
 }

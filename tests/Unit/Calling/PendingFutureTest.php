@@ -17,7 +17,7 @@ use Reasno\GoTask\Tests\Integration\Client\RecordingLogger;
  * @internal
  */
 #[CoversClass(PendingFuture::class)]
-final class PendingFutureTest extends DispatcherTestCase
+final class PendingFutureTest extends SenderTestCase
 {
     private RecordingLogger $logger;
 
@@ -80,7 +80,7 @@ final class PendingFutureTest extends DispatcherTestCase
                 return (new JsonCodec())->decode($body);
             }
         };
-        $this->dispatcher = $this->dispatcher($codec);
+        $this->sender = $this->sender($codec);
         $this->broker();
         $future = $this->future('App.hi');
         unset($future);
@@ -121,20 +121,20 @@ final class PendingFutureTest extends DispatcherTestCase
     public function testTheCallsOfTheParentAreNoneOfAForkedChildsBusiness(): void
     {
         $this->broker();
-        $call = self::pending('App.fail');
-        $this->dispatcher->submit($call);
+        $call = self::newCall('App.fail');
+        $this->sender->submit($call);
         $call->connection?->receiveNow();
-        $call->connection = DispatcherTest::inherited();
-        $future = new PendingFuture($this->dispatcher, $call, $this->logger);
+        $call->connection = SenderTest::inherited();
+        $future = new PendingFuture($this->sender, $call, $this->logger);
         unset($future);
         self::assertSame([], $this->logger->records);
     }
 
     private function future(string $method): PendingFuture
     {
-        $call = self::pending($method);
-        $this->dispatcher->submit($call);
+        $call = self::newCall($method);
+        $this->sender->submit($call);
 
-        return new PendingFuture($this->dispatcher, $call, $this->logger);
+        return new PendingFuture($this->sender, $call, $this->logger);
     }
 }

@@ -40,7 +40,7 @@ final class SessionTest extends TestCase
     public function testRepliesFindTheirCallsInAnyOrder(): void
     {
         $session = new Session(1000);
-        $calls = [self::pending('A'), self::pending('B'), self::pending('C')];
+        $calls = [self::newCall('A'), self::newCall('B'), self::newCall('C')];
         foreach ($calls as $call) {
             $session->call($call, 0);
         }
@@ -58,12 +58,12 @@ final class SessionTest extends TestCase
     public function testSequencesWrapAndSkipThoseOutstanding(): void
     {
         $session = new Session(1000);
-        $first = self::pending('first');
+        $first = self::newCall('first');
         $session->call($first, 0);
         (new ReflectionProperty(Calls::class, 'sequence'))->setValue($session, 0x7FFFFFFE);
         $sequences = [];
         foreach (['A', 'B', 'C'] as $method) {
-            $call = self::pending($method);
+            $call = self::newCall($method);
             $session->call($call, 0);
             $sequences[] = $call->sequence;
         }
@@ -74,14 +74,14 @@ final class SessionTest extends TestCase
     public function testOnlyABrokerIsToldDeadlinesAndFlags(): void
     {
         $session = new Session(1000);
-        self::assertCount(2, self::frame($session->call(self::pending('A', 5 * self::SECOND), 0))->options);
+        self::assertCount(2, self::frame($session->call(self::newCall('A', 5 * self::SECOND), 0))->options);
         self::greet($session, self::BROKER);
         self::assertSame(Peer::Broker, $session->peer);
         self::assertSame(1000, $session->maxPayload);
-        $frame = self::frame($session->call(self::pending('A', 5 * self::SECOND, 1), 2 * self::SECOND));
+        $frame = self::frame($session->call(self::newCall('A', 5 * self::SECOND, 1), 2 * self::SECOND));
         self::assertSame([3000, 1], [$frame->options[2], $frame->options[3]]);
         // One that is over is not one without a deadline.
-        self::assertSame(1, self::frame($session->call(self::pending('A', self::SECOND), 2 * self::SECOND))->options[2]);
+        self::assertSame(1, self::frame($session->call(self::newCall('A', self::SECOND), 2 * self::SECOND))->options[2]);
     }
 
     /**
@@ -93,7 +93,7 @@ final class SessionTest extends TestCase
         $session = new Session(1000);
         self::greet($session, $said, $flags);
         self::assertSame(Peer::Plain, $session->peer);
-        $call = self::pending('A');
+        $call = self::newCall('A');
         self::assertCount(2, self::frame($session->call($call, 0))->options);
         $session->cancel($call);
         self::assertSame(0, $session->sendBuffer->length);
@@ -116,7 +116,7 @@ final class SessionTest extends TestCase
     {
         $session = new Session(1000);
         self::greet($session, self::BROKER);
-        $call = self::pending('A');
+        $call = self::newCall('A');
         $session->call($call, 0);
         $session->cancel($call);
         $session->cancel($call);
@@ -129,9 +129,9 @@ final class SessionTest extends TestCase
     public function testABrokerIsToldOfTheCallsThatWereGivenUpBeforeItWasKnown(): void
     {
         $session = new Session(1000);
-        $hello = self::pending(Session::HELLO, PHP_INT_MAX);
+        $hello = self::newCall(Session::HELLO, PHP_INT_MAX);
         $session->greet($hello);
-        [$expired, $waiting, $cancelled] = [self::pending('A'), self::pending('B', PHP_INT_MAX), self::pending('C', PHP_INT_MAX)];
+        [$expired, $waiting, $cancelled] = [self::newCall('A'), self::newCall('B', PHP_INT_MAX), self::newCall('C', PHP_INT_MAX)];
         foreach ([$expired, $waiting, $cancelled] as $call) {
             $session->call($call, 0);
         }
@@ -153,9 +153,9 @@ final class SessionTest extends TestCase
     public function testAPlainPeerIsNotToldOfCallsThatWereGivenUp(): void
     {
         $session = new Session(1000);
-        $hello = self::pending(Session::HELLO, PHP_INT_MAX);
+        $hello = self::newCall(Session::HELLO, PHP_INT_MAX);
         $session->greet($hello);
-        $session->call(self::pending('A'), 0);
+        $session->call(self::newCall('A'), 0);
         $session->expire(self::SECOND);
         $session->sendBuffer->clear();
         $session->receive(Frame::call($hello->sequence, Session::HELLO, Flag::JSON | Flag::ERROR, ''));
@@ -165,7 +165,7 @@ final class SessionTest extends TestCase
     public function testWhatComesBeforeALargeBodyIsKnownWhereTheLastReplyWasLarge(): void
     {
         $session = new Session(1 << 20);
-        $call = self::pending('Large');
+        $call = self::newCall('Large');
         $session->call($call, 0);
         self::assertSame(0, $session->bytesBeforeBody());
         $reply = Frame::encode(Flag::MSGPACK, [$call->sequence, 5], "Large\xc6\0\1\0\0" . str_repeat('x', 65_536));
@@ -174,9 +174,9 @@ final class SessionTest extends TestCase
         self::assertTrue(str_repeat('x', 65_536) === $call->reply);
         self::assertSame(0, $session->bytesBeforeBody());
 
-        $session->call($call = self::pending('Larger'), 0);
+        $session->call($call = self::newCall('Larger'), 0);
         self::assertSame(strlen(Frame::encode(Flag::MSGPACK, [0, 0], "Larger\xc6\0\1\0\0")), $session->bytesBeforeBody());
-        $session->call($other = self::pending('other'), 0);
+        $session->call($other = self::newCall('other'), 0);
         self::assertSame(0, $session->bytesBeforeBody(), 'one of several');
         $session->receive(self::reply($other, ''));
         self::assertSame(0, $session->bytesBeforeBody(), 'the last one was small');
@@ -185,7 +185,7 @@ final class SessionTest extends TestCase
         self::assertSame(0, $session->bytesBeforeBody(), 'it has begun');
         $session->receive(substr($reply, 5, 21));
         $session->receive(substr($reply, 26));
-        $session->call($call = self::pending('A'), 0);
+        $session->call($call = self::newCall('A'), 0);
         self::assertSame(strlen(Frame::encode(Flag::MSGPACK, [0, 0], 'A')), $session->bytesBeforeBody(), 'the last one was a list');
     }
 
@@ -206,7 +206,7 @@ final class SessionTest extends TestCase
     public function testALargeCallWithATailThatIsGivenUpBeforeItIsBegunIsNotWritten(): void
     {
         $session = new Session(1000);
-        $session->sendBuffer->append($session->call(self::pending('first'), 0));
+        $session->sendBuffer->append($session->call(self::newCall('first'), 0));
         $call = new Call('Large', Flag::MSGPACK, "\xc6\0\4\x93\xe0", 0, self::SECOND, 1.0, str_repeat('x', 300_000));
         $before = $session->sendBuffer->length;
         $session->enqueue($call, 0);
@@ -238,8 +238,8 @@ final class SessionTest extends TestCase
     public function testDeadlinesEndTheCallsTheyBelongTo(): void
     {
         $session = new Session(1000);
-        $late = self::pending('late', 30 * self::SECOND);
-        $early = self::pending('early', 10 * self::SECOND);
+        $late = self::newCall('late', 30 * self::SECOND);
+        $early = self::newCall('early', 10 * self::SECOND);
         $early->coroutine = 5;
         $session->call($late, 0);
         $session->call($early, 0);
@@ -257,7 +257,7 @@ final class SessionTest extends TestCase
     {
         $session = new Session(1000);
         self::greet($session, self::BROKER);
-        [$told, $silent, $endless] = [self::pending('told'), self::pending('silent'), self::pending('endless', PHP_INT_MAX)];
+        [$told, $silent, $endless] = [self::newCall('told'), self::newCall('silent'), self::newCall('endless', PHP_INT_MAX)];
         array_map(static fn (Call $call): string => $session->call($call, 0), [$told, $silent, $endless]);
         $unwritten = new Call('unwritten', Flag::RAW, str_repeat('x', 1000), 0, self::SECOND, 1.0);
         $session->enqueue($unwritten, 0);
@@ -274,9 +274,9 @@ final class SessionTest extends TestCase
     public function testABrokerIsToldThatTheTimeIsOverOfACallThatLeftBeforeItWasKnown(): void
     {
         $session = new Session(1000);
-        $call = self::pending('early', self::SECOND);
+        $call = self::newCall('early', self::SECOND);
         $session->call($call, 0);
-        $session->greet($hello = self::pending(Session::HELLO));
+        $session->greet($hello = self::newCall(Session::HELLO));
         $session->sendBuffer->clear();
         $session->receive(self::reply($hello, (string) json_encode(self::BROKER)));
 
@@ -293,11 +293,11 @@ final class SessionTest extends TestCase
     public function testALostConnectionTellsWhichCallsHadBeenSent(): void
     {
         $session = new Session(1000);
-        $written = self::pending('written');
+        $written = self::newCall('written');
         $session->call($written, 0);
         $calls = [];
         foreach (['whole', 'begun', 'waits'] as $method) {
-            $calls[$method] = self::pending($method);
+            $calls[$method] = self::newCall($method);
             $session->sendBuffer->append($session->call($calls[$method], 0));
         }
         $session->sendBuffer->advance(intdiv(strlen($session->sendBuffer->next()), 3) + 1);
@@ -310,7 +310,7 @@ final class SessionTest extends TestCase
     public function testAnAnswerAboveTheLimitFailsItsCallAlone(): void
     {
         $session = new Session(1000);
-        [$large, $small] = [self::pending('large'), self::pending('small')];
+        [$large, $small] = [self::newCall('large'), self::newCall('small')];
         $session->call($large, 0);
         $session->call($small, 0);
         $session->receive(self::reply($large, str_repeat('x', 2000)) . self::reply($small, 's'));
@@ -350,7 +350,7 @@ final class SessionTest extends TestCase
     public function testAPeerWhoseAnswerToAGreetingIsLargeIsNoBroker(string $method): void
     {
         $session = new Session(1_000_000);
-        $question = self::pending($method);
+        $question = self::newCall($method);
         $session->greet($question);
         $this->expectException(ProtocolError::class);
         $this->expectExceptionMessage($method);
@@ -362,7 +362,7 @@ final class SessionTest extends TestCase
     public function testACallThatCrossesThePeersSecondGoAwayHasNotRun(int $frames, bool $sent): void
     {
         $session = new Session(1000);
-        $call = self::pending('A');
+        $call = self::newCall('A');
         $session->sendBuffer->append($session->call($call, 0));
         $session->sendBuffer->advance(strlen($session->sendBuffer->next()));
         $session->receive(str_repeat(Frame::encode(Flag::CONTROL, [0], '', Stream::STOP), $frames));
@@ -373,7 +373,7 @@ final class SessionTest extends TestCase
     public function testAReplyShorterThanItSaysIsAProtocolError(): void
     {
         $session = new Session(1000);
-        $call = self::pending('A');
+        $call = self::newCall('A');
         $session->call($call, 0);
 
         try {
@@ -393,7 +393,7 @@ final class SessionTest extends TestCase
             $calls = [];
             $bytes = '';
             foreach (['A', 'B', 'C', 'D'] as $i => $method) {
-                $calls[] = $call = self::pending($method);
+                $calls[] = $call = self::newCall($method);
                 $session->call($call, 0);
                 $bytes = self::reply($call, str_repeat($method, [0, 1, 900, 3000][$i])) . $bytes;
             }
@@ -431,7 +431,7 @@ final class SessionTest extends TestCase
         foreach ([1, 11, 14, 20, 21, 22, 30, 65_000, 399_999] as $first) {
             foreach ([65_000, 70_000, 500_000] as $step) {
                 $session = new Session(1_000_000);
-                $call = self::pending('Large');
+                $call = self::newCall('Large');
                 $session->call($call, 0);
                 $reply = self::reply($call, $body);
                 $session->receive(substr($reply, 0, $first));
@@ -451,7 +451,7 @@ final class SessionTest extends TestCase
         foreach ([1, 7, 12, 19, 20, 23, 24, 25, 48, 50, 1000] as $step) {
             $session = new Session(1000);
             self::greet($session, self::BROKER);
-            $calls = array_map(static fn (int $number): Call => self::pending("M{$number}"), range(0, 8));
+            $calls = array_map(static fn (int $number): Call => self::newCall("M{$number}"), range(0, 8));
             array_map(static fn (Call $call): string => $session->call($call, 0), $calls);
             $calls[3]->coroutine = 3;
             $session->cancel($calls[5]);
@@ -478,7 +478,7 @@ final class SessionTest extends TestCase
     public function testAReplyShorterThanItSaysIsAProtocolErrorAmongOthersToo(): void
     {
         $session = new Session(1000);
-        [$fine, $short] = [self::pending('A'), self::pending('A')];
+        [$fine, $short] = [self::newCall('A'), self::newCall('A')];
         $session->call($fine, 0);
         $session->call($short, 0);
         $session->receive(Frame::encode(Flag::JSON, [$fine->sequence, 1], 'A'));
@@ -491,7 +491,7 @@ final class SessionTest extends TestCase
         }
     }
 
-    private static function pending(string $method, int $deadline = self::SECOND, int $flags = 0): Call
+    private static function newCall(string $method, int $deadline = self::SECOND, int $flags = 0): Call
     {
         return new Call($method, Flag::JSON, '', $flags, $deadline, 1.0);
     }
@@ -516,7 +516,7 @@ final class SessionTest extends TestCase
      */
     private static function greet(Session $session, array|string $said, int $flags = Flag::JSON): void
     {
-        $hello = self::pending(Session::HELLO);
+        $hello = self::newCall(Session::HELLO);
         $session->greet($hello);
         $session->sendBuffer->clear();
         $body = is_string($said) ? $said : (string) json_encode($said);

@@ -46,7 +46,7 @@ final class BlockingConnectionTest extends TestCase
     #[TestWith(['write'])]
     public function testWhatInterruptsAConnectionDoesNotSendOnIt(string $moment): void
     {
-        $nested = self::pending('nested');
+        $nested = self::newCall('nested');
         self::at($moment, function () use ($nested): void {
             self::assertTrue($this->connection->isEntered());
             $this->connection->submit($nested, self::now());
@@ -66,7 +66,7 @@ final class BlockingConnectionTest extends TestCase
         $runtime->makes = [$this->connection, self::connection(new ScriptedTransport()), self::connection(new ScriptedTransport())];
         $pool = new Pool($runtime, new Settings(5.0, 1, 1, 10.0, 1000, new NullLogger()), Address::parse('unix:///nowhere'));
         $call = static function (string $body) use ($pool): string {
-            $pending = self::pending($body);
+            $pending = self::newCall($body);
             $connection = $pool->acquire($pending->deadline, self::now(), 'Echo');
             $connection->submit($pending, self::now());
             $connection->await($pending);
@@ -103,7 +103,7 @@ final class BlockingConnectionTest extends TestCase
     #[TestWith(['write'])]
     public function testAConnectionThatAnExceptionLeftHalfWayIsClosed(string $moment): void
     {
-        $other = self::pending('other');
+        $other = self::newCall('other');
         $this->connection->submit($other, self::now());
         self::at($moment, static fn () => throw new RuntimeException('Time is over.'));
 
@@ -137,7 +137,7 @@ final class BlockingConnectionTest extends TestCase
 
     public function testACallIsCancelledWhenItsWaitingIsInterruptedBetweenTwoReads(): void
     {
-        $call = self::pending('outer');
+        $call = self::newCall('outer');
         $this->connection->submit($call, self::now());
         $this->transport->onRead = function () use ($call): void {
             $this->connection->cancel($call);
@@ -155,7 +155,7 @@ final class BlockingConnectionTest extends TestCase
             $this->connection->close('as asked');
             self::assertFalse($this->transport->closed);
         };
-        $call = self::pending(str_repeat('x', 100));
+        $call = self::newCall(str_repeat('x', 100));
         $this->connection->submit($call, self::now());
         $this->connection->await($call);
         self::assertSame([Outcome::Lost, 'as asked'], [$call->outcome, $call->reply]);
@@ -164,7 +164,7 @@ final class BlockingConnectionTest extends TestCase
 
     public function testTheAnswerThatIsBeingReadCanNotBeAwaitedWithinThat(): void
     {
-        $call = self::pending('outer');
+        $call = self::newCall('outer');
         $this->connection->submit($call, self::now());
         $refused = null;
         $this->transport->onRead = function () use ($call, &$refused): void {
@@ -192,7 +192,7 @@ final class BlockingConnectionTest extends TestCase
 
     private function call(string $body): string
     {
-        $call = self::pending($body);
+        $call = self::newCall($body);
         $this->connection->submit($call, self::now());
         $this->connection->await($call);
 
@@ -204,7 +204,7 @@ final class BlockingConnectionTest extends TestCase
         return new BlockingConnection(new Session(1_000_000), Address::parse('unix:///nowhere'), $transport);
     }
 
-    private static function pending(string $body): Call
+    private static function newCall(string $body): Call
     {
         return new Call('Echo', Flag::RAW, $body, 0, self::now() + 5 * self::SECOND, 5.0);
     }

@@ -8,7 +8,7 @@ use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\TestWith;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Address;
-use Reasno\GoTask\Calling\Dispatcher;
+use Reasno\GoTask\Calling\Sender;
 use Reasno\GoTask\Exception\ConnectionLost;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Exception\Unavailable;
@@ -30,9 +30,9 @@ use function hrtime;
 /**
  * @internal
  */
-#[CoversClass(Dispatcher::class)]
+#[CoversClass(Sender::class)]
 #[CoversClass(Methods::class)]
-final class DispatcherTest extends DispatcherTestCase
+final class SenderTest extends SenderTestCase
 {
     public function testAResultIsReturnedAndAnErrorThrown(): void
     {
@@ -130,27 +130,16 @@ final class DispatcherTest extends DispatcherTestCase
     {
         $this->broker(['App.get'], ['App.get']);
         $this->broker(['App.get'], ['App.get']);
-        $call = self::pending('App.get');
-        $this->dispatcher->submit($call);
+        $call = self::newCall('App.get');
+        $this->sender->submit($call);
         $call->cancelled = true;
         $this->expectException(ConnectionLost::class);
 
         try {
-            $this->dispatcher->finish($call);
+            $this->sender->finish($call);
         } finally {
             self::assertCount(1, $this->runtime->connected);
         }
-    }
-
-    public function testACallOfTheProcessThatThisOneWasForkedFromIsKnown(): void
-    {
-        $call = self::pending('App.hi');
-        self::assertFalse($this->dispatcher->isForked($call));
-        $this->broker();
-        $this->dispatcher->submit($call);
-        self::assertFalse($this->dispatcher->isForked($call));
-        $call->connection = self::inherited();
-        self::assertTrue($this->dispatcher->isForked($call));
     }
 
     public function testAForkedChildLeavesTheConnectionsThatItInheritedAlone(): void

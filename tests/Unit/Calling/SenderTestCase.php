@@ -7,7 +7,8 @@ namespace Reasno\GoTask\Tests\Unit\Calling;
 use PHPUnit\Framework\TestCase;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Address;
-use Reasno\GoTask\Calling\Dispatcher;
+use Reasno\GoTask\Calling\Runtimes;
+use Reasno\GoTask\Calling\Sender;
 use Reasno\GoTask\Codec\Codec;
 use Reasno\GoTask\Codec\JsonCodec;
 use Reasno\GoTask\Codec\MessagePackCodec;
@@ -28,25 +29,25 @@ use function json_encode;
 /**
  * Tests of what brings calls to connections, on connections that a test is the peer of.
  */
-abstract class DispatcherTestCase extends TestCase
+abstract class SenderTestCase extends TestCase
 {
     protected const ADDRESS = 'unix:///nowhere/gotask.sock';
 
     protected FakeRuntime $runtime;
 
-    protected Dispatcher $dispatcher;
+    protected Sender $sender;
 
     protected function setUp(): void
     {
         $this->runtime = new FakeRuntime();
-        $this->dispatcher = $this->dispatcher(new JsonCodec());
+        $this->sender = $this->sender(new JsonCodec());
     }
 
-    protected function dispatcher(Codec $codec): Dispatcher
+    protected function sender(Codec $codec): Sender
     {
         $settings = new Settings(5.0, 1, 4, 60.0, 1_000_000, new NullLogger());
 
-        return new Dispatcher([Address::parse(self::ADDRESS)], $settings, $codec, $this->runtime);
+        return new Sender(new Runtimes([Address::parse(self::ADDRESS)], $settings, $this->runtime), $settings, $codec);
     }
 
     /**
@@ -90,17 +91,17 @@ abstract class DispatcherTestCase extends TestCase
         return $this->runtime->makes[] = new BlockingConnection(new Session(1_000_000), Address::parse(self::ADDRESS), $transport);
     }
 
-    protected static function pending(string $method, string $body = '"x"', float $timeout = 5.0): Call
+    protected static function newCall(string $method, string $body = '"x"', float $timeout = 5.0): Call
     {
         return new Call($method, Flag::JSON, $body, 0, (int) (hrtime(true) + $timeout * 1e9), $timeout);
     }
 
     protected function call(string $method, string $body = '"x"'): mixed
     {
-        $call = self::pending($method, $body);
-        $this->dispatcher->submit($call);
+        $call = self::newCall($method, $body);
+        $this->sender->submit($call);
 
-        return $this->dispatcher->finish($call);
+        return $this->sender->finish($call);
     }
 
     /**

@@ -1,0 +1,95 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Calling;
+
+use LogicException;
+use Reasno\GoTask\Codec\Codec;
+use Reasno\GoTask\Codec\JsonCodec;
+use Reasno\GoTask\Codec\MessagePackCodec;
+use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\ConnectionLost;
+use Reasno\GoTask\Exception\DeadlineExceeded;
+use Reasno\GoTask\Exception\DecodeFailed;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Exception\PayloadTooLarge;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Hints;
+use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\ErrorReply;
+use Reasno\GoTask\Protocol\Outcome;
+
+use function rtrim;
+
+/**
+ * What a call has come to, as its caller gets it: a value or an exception.
+ *
+ * @internal
+ */
+final class Result
+{
+    private readonly int $codecFlag;
+
+    public function __construct(private readonly Codec $codec, private readonly Hints $hints)
+    {
+        $this->codecFlag = $codec->flag();
+    }
+
+    /**
+     * @param Call $call has an outcome
+     * @throws GoTaskException
+     */
+    public function of(Call $call): mixed
+    {
+        return match ($call->outcome) {
+            Outcome::Replied => $call->hasResult() ? $this->decode($call) : throw ErrorReply::toException($call->method, $call->reply),
+            Outcome::Oversized => throw new PayloadTooLarge(
+                "The result of {$call->method} has {$call->reply} bytes, more than is taken ({$this->hints->maxPayload}) or what PHP's"
+                . ' memory_limit leaves room for. The method has run; raise the limits or let it return less.',
+                $call->method,
+            ),
+            Outcome::Expired => throw new DeadlineExceeded(
+                "{$call->method} was not answered within {$call->timeout} s. Raise the timeout if it may take longer.",
+                $call->method,
+            ),
+            Outcome::Cancelled => throw new Cancelled("{$call->method} was cancelled.", $call->method),
+            Outcome::Lost => throw new ConnectionLost(
+                "The connection to {$call->connection?->address} ended before {$call->method} was answered: " . rtrim($call->reply, '.') . '. '
+                . ($call->sent || $call->idempotentResends > 0 ? 'It had been sent, so it may have run.' : 'It had not been sent.'),
+                $call->sent || $call->idempotentResends > 0,
+            ),
+            Outcome::Waiting => throw new LogicException("{$call->method} is still under way."),
+        };
+    }
+
+    /**
+     * @param Call $call has a result
+     * @throws DecodeFailed
+     */
+    public function decode(Call $call): mixed
+    {
+        $flags = $call->replyFlags;
+        if (($flags & Flag::RAW) !== 0) {
+            return $call->reply;
+        }
+        if ($call->replyHead !== '') {
+            if ($this->codec instanceof MessagePackCodec || ($flags & $this->codecFlag) === 0) {
+                return $call->reply;
+            }
+
+            return $this->codec->decode($call->replyHead . $call->reply);
+        }
+        if ($call->reply === '') {
+            return null;
+        }
+        $codec = match (true) {
+            ($flags & $this->codecFlag) !== 0 => $this->codec,
+            ($flags & Flag::MSGPACK) !== 0 => new MessagePackCodec(),
+            ($flags & Flag::JSON) !== 0 => new JsonCodec(),
+            default => throw new DecodeFailed("The result of {$call->method} is in none of MessagePack, JSON and RAW (flags {$flags})."),
+        };
+
+        return $codec->decode($call->reply);
+    }
+}

@@ -1,0 +1,232 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Calling;
+
+use Closure;
+use Reasno\GoTask\Exception\CallFailed;
+use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\ConnectFailed;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Exception\TransportFailed;
+use Reasno\GoTask\Exception\Unavailable;
+use Reasno\GoTask\Exception\WorkerStartFailed;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\ErrorReply;
+use Reasno\GoTask\Protocol\Methods;
+use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Protocol\Peer;
+use Reasno\GoTask\Runtime\Latch;
+
+use function hrtime;
+use function rtrim;
+use function str_contains;
+use function str_starts_with;
+
+/**
+ * Sends calls again where that does no harm: those that have certainly not run, since no byte of them was written or a broker refused
+ * them; and within a budget those of idempotent methods.
+ *
+ * @internal
+ */
+final class Retry
+{
+    private readonly RetryBudget $budget;
+
+    /** What the last broker that was lost had said when it was greeted. */
+    private string $greeting = '';
+
+    /** What that says of methods. */
+    private ?Methods $told = null;
+
+    /** Holds up those who want to know what a peer says of its methods, while one of them asks. */
+    private ?Latch $asking = null;
+
+    public function __construct(private readonly Runtimes $runtimes, private readonly Result $result)
+    {
+        $this->budget = new RetryBudget();
+    }
+
+    /**
+     * @param Call $call has an outcome
+     * @param Closure(Call): void $submit
+     * @return bool whether it is under way again
+     * @throws GoTaskException when it has not run and can't be sent
+     */
+    public function resend(Call $call, Closure $submit): bool
+    {
+        $this->report($call);
+        if ($call->cancelled) {
+            return false;
+        }
+        $hasNotRun = $call->outcome === Outcome::Lost
+            ? ! $call->sent
+            : self::isRefused($call) && ($call->connection?->isUsable() === false || $this->runtimes->addresses() > 1);
+
+        return $hasNotRun
+            ? $this->resendUnrun($call, $submit)
+            : $call->outcome === Outcome::Lost && $this->resendIdempotent($call, $submit);
+    }
+
+    private static function isRefused(Call $call): bool
+    {
+        return $call->outcome === Outcome::Replied
+            && ($call->replyFlags & Flag::ERROR) !== 0
+            && str_contains($call->reply, 'unavailable')
+            && ErrorReply::toException($call->method, $call->reply) instanceof Unavailable;
+    }
+
+    /**
+     * Tells those who choose between addresses what an outcome says about one.
+     */
+    private function report(Call $call): void
+    {
+        $connection = $call->connection;
+        if ($connection === null || $connection->reported || $connection->retired) {
+            return;
+        }
+        if ($call->outcome === Outcome::Lost) {
+            $connection->reported = true;
+            $this->budget->earn($connection->session->total());
+            $this->runtimes->here()->failed($connection, rtrim($call->reply, '.'));
+        } elseif (self::isRefused($call)) {
+            $this->runtimes->here()->failed($connection, 'it takes no calls');
+        } elseif ($call->outcome === Outcome::Expired) {
+            $this->runtimes->here()->suspect($connection);
+        }
+    }
+
+    /**
+     * Each address may refuse a call once, and a connection may turn out to be dead once more.
+     *
+     * @param Closure(Call): void $submit
+     * @throws GoTaskException
+     */
+    private function resendUnrun(Call $call, Closure $submit): bool
+    {
+        if ($call->resends > $this->runtimes->addresses()) {
+            return false;
+        }
+        $call->resends++;
+        $unsent = $call->outcome === Outcome::Lost;
+        $reply = $call->reply;
+        $call->reset();
+
+        try {
+            $submit($call);
+        } catch (ConnectFailed $failed) {
+            throw $unsent ? $failed : ErrorReply::toException($call->method, $reply);
+        }
+
+        return true;
+    }
+
+    /**
+     * If it can't be sent, it stays lost.
+     *
+     * @param Closure(Call): void $submit
+     */
+    private function resendIdempotent(Call $call, Closure $submit): bool
+    {
+        $attempts = $call->idempotentResends + 1;
+        $pause = $this->budget->pause($attempts);
+        $isTooLate = hrtime(true) + (int) ($pause * 1e9) >= $call->deadline;
+        if (! $this->mayBeIdempotent($call) || $isTooLate || $attempts >= RetryBudget::ATTEMPTS || $this->budget->isEmpty() || $call->connection?->retired === true) {
+            return false;
+        }
+        [$reply, $connection] = [$call->reply, $call->connection];
+
+        try {
+            if (! $this->isIdempotent($call) || ! $this->budget->take()) {
+                return false;
+            }
+            $this->runtimes->here()->runtime()->pause($pause);
+            if ($call->cancelled) {
+                $call->outcome = Outcome::Cancelled;
+
+                return false;
+            }
+            $call->idempotentResends++;
+            $call->reset();
+            $submit($call);
+
+            return true;
+        } catch (Cancelled $cancelled) {
+            throw $cancelled;
+        } catch (CallFailed|TransportFailed|WorkerStartFailed) {
+            $call->outcome = Outcome::Lost;
+            $call->sent = true;
+            [$call->reply, $call->connection] = [$reply, $connection];
+
+            return false;
+        }
+    }
+
+    /**
+     * Whether its method may be idempotent, by what is known already. Any other call is told of its loss at once, however long the
+     * next broker takes to start.
+     */
+    private function mayBeIdempotent(Call $call): bool
+    {
+        $session = $call->connection?->session;
+        if ($session?->peer === Peer::Broker && $session->greeting !== $this->greeting) {
+            $this->greeting = $session->greeting;
+            $this->told = Methods::told($this->greeting);
+        }
+        if (str_starts_with($call->method, 'GoTask.')) {
+            return true;
+        }
+        if ($session?->peer === Peer::Plain || $this->greeting === '') {
+            return false;
+        }
+
+        return $this->told?->isIdempotent($call->method) ?? true;
+    }
+
+    /**
+     * Whether a method is idempotent, by what the peer says of it that would run it next. It is asked once on each connection.
+     *
+     * @throws GoTaskException
+     */
+    private function isIdempotent(Call $call): bool
+    {
+        if (str_starts_with($call->method, 'GoTask.')) {
+            // The broker's own methods only tell.
+            return true;
+        }
+        while (true) {
+            $connection = $this->runtimes->acquire($call, (int) hrtime(true));
+            if ($connection->methods !== null) {
+                return $connection->methods->isIdempotent($call->method);
+            }
+            if ($this->asking === null) {
+                break;
+            }
+            $left = $call->deadline - hrtime(true);
+            if ($left <= 0) {
+                return false;
+            }
+            $this->asking->wait($left / 1e9);
+        }
+        $latch = $this->runtimes->here()->runtime()->latch();
+        $this->asking = $latch;
+
+        try {
+            $question = new Call('GoTask.Methods', Flag::MSGPACK, '', 0, $call->deadline, $call->timeout);
+            $connection->submit($question, (int) hrtime(true));
+            $connection->await($question);
+            $this->report($question);
+            if ($question->outcome !== Outcome::Replied) {
+                return false;
+            }
+            $connection->methods = Methods::of($question->hasResult() ? $this->result->decode($question) : null);
+
+            return $connection->methods->isIdempotent($call->method);
+        } finally {
+            $this->asking = null;
+            $latch?->open();
+        }
+    }
+}

@@ -1,0 +1,163 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Calling;
+
+use Reasno\GoTask\Args;
+use Reasno\GoTask\Codec\Codec;
+use Reasno\GoTask\Exception\CallFailed;
+use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\Exception\InvalidRequest;
+use Reasno\GoTask\Exception\NotAuthorized;
+use Reasno\GoTask\Exception\PayloadTooLarge;
+use Reasno\GoTask\Goridge\CallFlag;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Pool\Settings;
+use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Connection;
+use Reasno\GoTask\Protocol\ErrorReply;
+use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Protocol\Peer;
+use Throwable;
+
+use function hrtime;
+use function strlen;
+
+/**
+ * Brings calls to a connection, and their outcome back to the caller.
+ *
+ * @internal
+ */
+final class Sender
+{
+    public readonly Result $result;
+
+    private readonly Retry $retry;
+
+    public function __construct(public readonly Runtimes $runtimes, private readonly Settings $settings, private readonly Codec $codec)
+    {
+        $this->result = new Result($codec, $settings->hints);
+        $this->retry = new Retry($runtimes, $this->result);
+    }
+
+    /**
+     * Sends a call; see Connection::submit().
+     *
+     * @throws GoTaskException when it can't be sent
+     */
+    public function submit(Call $call): void
+    {
+        $now = hrtime(true);
+        $connection = $this->connect($call, $now);
+
+        try {
+            $connection->submit($call, $now);
+        } catch (Throwable $thrown) {
+            $connection->cancel($call);
+
+            throw $thrown;
+        }
+        if ($call->outcome === Outcome::Lost && ! $call->sent) {
+            // The connection had died unnoticed.
+            $this->resend($call);
+        }
+    }
+
+    /**
+     * The connection that a call is to take.
+     *
+     * @param int $now hrtime() in ns
+     * @throws GoTaskException
+     */
+    public function connect(Call $call, int $now): Connection
+    {
+        $connection = $this->runtimes->acquire($call, $now);
+        if ($call->callFlags !== 0 && $connection->session->peer !== Peer::Broker) {
+            $this->requireBroker($connection, $call);
+        }
+        $length = strlen($call->method) + strlen($call->body) + strlen($call->tail);
+        if ($length > $connection->session->maxPayload) {
+            throw new PayloadTooLarge(
+                "The call of {$call->method} has {$length} bytes and the limit is {$connection->session->maxPayload}: send less, or raise the limit"
+                . " ({$this->settings->hints->maxPayload}). It was not sent.",
+                $call->method,
+            );
+        }
+
+        return $connection;
+    }
+
+    /**
+     * Waits for a call that was submitted.
+     *
+     * @return mixed its result
+     * @throws GoTaskException
+     */
+    public function finish(Call $call): mixed
+    {
+        $call->connection?->await($call);
+        // hasResult(), without a call of it.
+        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0) {
+            return $this->result->decode($call);
+        }
+        while ($this->resend($call)) {
+            $call->connection?->await($call);
+        }
+
+        return $this->result->of($call);
+    }
+
+    /**
+     * Sends a call that has an outcome once more, where that does no harm.
+     *
+     * @return bool whether it is under way again
+     * @throws GoTaskException when it has not run and can't be sent
+     */
+    public function resend(Call $call): bool
+    {
+        return $this->retry->resend($call, $this->submit(...));
+    }
+
+    public function cancel(Call $call): void
+    {
+        $call->cancelled = true;
+        $call->connection?->cancel($call);
+    }
+
+    /**
+     * Flags must not be sent before it is known that the peer understands them.
+     *
+     * @throws CallFailed
+     */
+    private function requireBroker(Connection $connection, Call $call): void
+    {
+        if ($connection->session->peer === Peer::Unknown) {
+            // Whatever is answered to this, Hello is answered before.
+            $ping = new Call('GoTask.Ping', Flag::JSON, '', 0, $call->deadline, $call->timeout);
+            $call->connection = $connection;
+            $connection->submit($ping, hrtime(true));
+            $connection->await($ping);
+            $isError = $ping->outcome === Outcome::Replied && ! $ping->hasResult();
+            if ($isError && ($error = ErrorReply::toException($call->method, $ping->reply)) instanceof NotAuthorized) {
+                throw $error;
+            }
+            if ($ping->outcome === Outcome::Expired) {
+                $call->outcome = Outcome::Expired;
+                $this->result->of($call);
+            }
+        }
+        if ($connection->session->peer === Peer::Broker || ($call->callFlags & CallFlag::ARGS) === 0 || ! $connection->isOpen()) {
+            return;
+        }
+        if ($call->body !== (new Args())->encode($this->codec)) {
+            throw new InvalidRequest(
+                "The peer at {$connection->address} is a plain Goridge server, which knows no named arguments: give call() one payload.",
+                $call->method,
+            );
+        }
+        // No arguments at all is what any peer understands.
+        $call->body = '';
+        $call->callFlags &= ~CallFlag::ARGS;
+    }
+}
