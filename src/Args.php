@@ -4,9 +4,6 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask;
 
-use Reasno\GoTask\Codec\Codec;
-use Reasno\GoTask\Exception\EncodeFailed;
-
 use function is_int;
 
 /**
@@ -35,20 +32,5 @@ final class Args
         }
         $this->positional = $positional;
         $this->named = $named;
-    }
-
-    /**
-     * The body of a call with the flag CallFlag::ARGS.
-     *
-     * @throws EncodeFailed
-     */
-    public function encode(Codec $codec): string
-    {
-        try {
-            // An object, since no arguments by name must be an empty map and not an empty list.
-            return $codec->encode([$this->positional, (object) $this->named]);
-        } catch (EncodeFailed $failure) {
-            throw $failure->ofArguments();
-        }
     }
 }

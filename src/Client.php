@@ -12,6 +12,7 @@ use Reasno\GoTask\Calling\Runtimes;
 use Reasno\GoTask\Calling\Sender;
 use Reasno\GoTask\Codec\Codec;
 use Reasno\GoTask\Codec\MessagePackCodec;
+use Reasno\GoTask\Codec\Values;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidRequest;
 use Reasno\GoTask\Exception\ParallelFailed;
@@ -204,7 +205,7 @@ final class Client implements GoTask
         } elseif ($payload === null) {
             $body = '';
         } elseif ($payload instanceof Args) {
-            $body = $payload->encode($this->codec);
+            $body = Values::encodeArguments($payload, $this->codec);
             $callFlags |= CallFlag::ARGS;
         } elseif ($payload instanceof Raw) {
             $body = $payload->bytes;

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Calling;
 
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Codec\Codec;
+use Reasno\GoTask\Codec\Values;
 use Reasno\GoTask\Exception\CallFailed;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidRequest;
@@ -150,7 +151,7 @@ final class Sender
         if ($connection->session->peer === Peer::Broker || ($call->callFlags & CallFlag::ARGS) === 0 || ! $connection->isOpen()) {
             return;
         }
-        if ($call->body !== (new Args())->encode($this->codec)) {
+        if ($call->body !== Values::encodeArguments(new Args(), $this->codec)) {
             throw new InvalidRequest(
                 "The peer at {$connection->address} is a plain Goridge server, which knows no named arguments: give call() one payload.",
                 $call->method,

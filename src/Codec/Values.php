@@ -104,6 +104,20 @@ final class Values
     }
 
     /**
+     * @return string the body of a call with the flag CallFlag::ARGS
+     * @throws EncodeFailed
+     */
+    public static function encodeArguments(Args $arguments, Codec $codec): string
+    {
+        try {
+            // An object, since no arguments by name must be an empty map and not an empty list.
+            return $codec->encode([$arguments->positional, (object) $arguments->named]);
+        } catch (EncodeFailed $failure) {
+            throw $failure->ofArguments();
+        }
+    }
+
+    /**
      * What is sent in place of an object that no codec has its own form for.
      *
      * @throws EncodeFailed where there is no such thing

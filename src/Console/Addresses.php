@@ -6,7 +6,7 @@ namespace Reasno\GoTask\Console;
 
 use Reasno\GoTask\Client;
 use Reasno\GoTask\GoTask;
-use Reasno\GoTask\Protocol\Key;
+use Reasno\GoTask\Process\KeyFile;
 use Reasno\GoTask\Tls;
 use ValueError;
 
@@ -46,7 +46,7 @@ final class Addresses
      */
     public static function connect(array $addresses): GoTask
     {
-        $key = preg_grep('~^unix://~', $addresses, PREG_GREP_INVERT) === [] ? null : Key::fromEnvironment();
+        $key = preg_grep('~^unix://~', $addresses, PREG_GREP_INVERT) === [] ? null : KeyFile::fromEnvironment();
         $files = preg_grep('~^tls://~', $addresses) === [] ? [] : ['CA', 'CERTIFICATE', 'KEY'];
         $tls = array_map(static fn (string $name): ?string => getenv("GOTASK_TLS_{$name}") ?: null, $files);
 

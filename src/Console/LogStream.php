@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console;
 
 use Reasno\GoTask\Platform\Quietly;
-use Reasno\GoTask\Runtime\Stream\Select;
+use Reasno\GoTask\Platform\Select;
 
 use function strlen;
 

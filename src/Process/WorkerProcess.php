@@ -22,8 +22,6 @@ use Reasno\GoTask\Process\Status\UnixSocket;
 use Reasno\GoTask\Process\Supervision\Supervised;
 use ValueError;
 
-use function sprintf;
-
 /**
  * A Python worker (its broker and the processes below it) that belongs to this PHP process and ends with it.
  *
@@ -164,7 +162,7 @@ final class WorkerProcess implements Supervised
                 return $generation->failure === '' ? $generation->serving : throw new WorkerStartFailed($generation->failure);
             }
             if (hrtime(true) / 1e9 >= $until) {
-                throw new DeadlineExceeded(sprintf('the app was not loaded again within %g s, twice the start timeout; that may still come', $limit));
+                throw new DeadlineExceeded("the app was not loaded again within {$limit} s, twice the start timeout; that may still come");
             }
         }
 
@@ -342,15 +340,9 @@ final class WorkerProcess implements Supervised
         }
         $command = $this->command();
         $directory = BrokerCommand::directory($this->workingDirectory);
+        [$arguments, $environment] = [$command->arguments($python), $command->environment($directory)];
         try {
-            $this->broker = new BrokerProcess(
-                $command->arguments($python),
-                $directory,
-                $command->environment($directory),
-                $this->startTimeout,
-                $this->shutdownTimeout,
-                $this->logger,
-            );
+            $this->broker = new BrokerProcess($arguments, $directory, $environment, $this->startTimeout, $this->shutdownTimeout, $this->logger);
         } catch (WorkerStartFailed $failure) {
             // For whoever supervises this is a start that failed, like any other.
             $this->broker = null;

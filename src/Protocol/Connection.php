@@ -21,6 +21,8 @@ use function strlen;
  *
  * Nobody owns it for longer than a call. It has no reader of its own: whoever waits for an answer reads for everybody.
  *
+ * In one file, since each way in and out keeps to the same rules of what may interrupt a change.
+ *
  * @internal
  */
 abstract class Connection

@@ -5,19 +5,12 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Protocol;
 
 use LogicException;
-use Reasno\GoTask\Platform\Quietly;
 use SensitiveParameter;
 use ValueError;
 use WeakMap;
 
-use function fclose;
-use function fopen;
-use function fstat;
-use function getenv;
 use function hash_hmac;
-use function is_dir;
 use function rtrim;
-use function stream_get_contents;
 use function strlen;
 
 /**
@@ -75,42 +68,6 @@ final class Key
     public function __serialize(): array
     {
         throw new LogicException('A key is not to be written anywhere.');
-    }
-
-    /**
-     * @return string the key in a file, without the line break at its end
-     * @throws ValueError when it can't be read, or everybody can
-     */
-    public static function read(string $path): string
-    {
-        $file = Quietly::call(static fn () => is_dir($path) ? false : fopen($path, 'r'));
-        if ($file === false) {
-            throw new ValueError("The key file {$path} can't be read: there is none, or this user may not.");
-        }
-        $mode = fstat($file)['mode'] ?? 0;
-        $content = stream_get_contents($file, self::MAX + 3);
-        fclose($file);
-        if (($mode & 0o007) !== 0) {
-            throw new ValueError("The key file {$path} is open to everybody on this machine: chmod o= {$path}");
-        }
-
-        return rtrim((string) $content, "\r\n");
-    }
-
-    /**
-     * @return null|string what GOTASK_KEY says, or the file that GOTASK_KEY_FILE names
-     * @throws ValueError
-     */
-    public static function fromEnvironment(): ?string
-    {
-        $key = (string) getenv('GOTASK_KEY');
-        $file = (string) getenv('GOTASK_KEY_FILE');
-
-        return match (true) {
-            $key !== '' && $file !== '' => throw new ValueError('GOTASK_KEY and GOTASK_KEY_FILE are both set: leave one of them out.'),
-            $file !== '' => self::read($file),
-            default => $key === '' ? null : $key,
-        };
     }
 
     /**

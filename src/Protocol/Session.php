@@ -29,6 +29,8 @@ use const PHP_INT_MAX;
  * The protocol of one connection as its caller sees it: which calls are outstanding, which bytes are to be written, what
  * the bytes that came mean. No socket, no clock, no waiting: whoever owns it does those.
  *
+ * In one file, since a call's states are changed here and nowhere else.
+ *
  * @internal
  */
 final class Session extends Calls

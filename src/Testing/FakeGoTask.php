@@ -323,7 +323,7 @@ final class FakeGoTask implements GoTask
             return $value?->bytes;
         }
 
-        return $this->codec->decode($value instanceof Args ? $value->encode($this->codec) : $this->codec->encode($value));
+        return $this->codec->decode($value instanceof Args ? Values::encodeArguments($value, $this->codec) : $this->codec->encode($value));
     }
 
     private static function form(mixed $payload): ?string

@@ -9,6 +9,7 @@ use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Codec\JsonCodec;
 use Reasno\GoTask\Codec\MessagePackCodec;
+use Reasno\GoTask\Codec\Values;
 use Reasno\GoTask\Exception\EncodeFailed;
 
 #[CoversClass(Args::class)]
@@ -34,11 +35,11 @@ final class ArgsTest extends TestCase
     {
         foreach ([null, false] as $extension) {
             $codec = new MessagePackCodec($extension);
-            self::assertSame('9291a24a6f81a46c617374a24c69', bin2hex((new Args('Jo', last: 'Li'))->encode($codec)));
-            self::assertSame('929080', bin2hex((new Args())->encode($codec)));
+            self::assertSame('9291a24a6f81a46c617374a24c69', bin2hex(Values::encodeArguments(new Args('Jo', last: 'Li'), $codec)));
+            self::assertSame('929080', bin2hex(Values::encodeArguments(new Args(), $codec)));
         }
-        self::assertSame('[["Jo"],{"last":"Li"}]', (new Args('Jo', last: 'Li'))->encode(new JsonCodec()));
-        self::assertSame('[[],{}]', (new Args())->encode(new JsonCodec()));
+        self::assertSame('[["Jo"],{"last":"Li"}]', Values::encodeArguments(new Args('Jo', last: 'Li'), new JsonCodec()));
+        self::assertSame('[[],{}]', Values::encodeArguments(new Args(), new JsonCodec()));
     }
 
     public function testAFailureNamesTheArgument(): void
@@ -49,7 +50,7 @@ final class ArgsTest extends TestCase
             "\$args['last']" => new Args('a', last: $closure),
         ] as $path => $args) {
             try {
-                $args->encode(new MessagePackCodec());
+                Values::encodeArguments($args, new MessagePackCodec());
                 self::fail('No exception.');
             } catch (EncodeFailed $failure) {
                 self::assertSame($path, $failure->getPath());

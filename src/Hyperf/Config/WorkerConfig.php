@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Hyperf\Config;
 
 use Reasno\GoTask\Exception\InvalidConfiguration;
-use Reasno\GoTask\Protocol\Key;
+use Reasno\GoTask\Process\KeyFile;
 use Reasno\GoTask\Tls;
 use SensitiveParameter;
 use ValueError;
@@ -142,7 +142,7 @@ final class WorkerConfig
         } elseif ($file !== null) {
             $environment += ['GOTASK_KEY_FILE' => $file, 'GOTASK_KEY' => ''];
             try {
-                $key = Key::read($file);
+                $key = KeyFile::read($file);
             } catch (ValueError $error) {
                 throw $section->invalid('key_file', 'can\'t be used', $error);
             }

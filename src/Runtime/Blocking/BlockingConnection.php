@@ -4,10 +4,10 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime\Blocking;
 
+use Reasno\GoTask\Platform\Select;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Outcome;
-use Reasno\GoTask\Runtime\Stream\Select;
 use Reasno\GoTask\Runtime\Stream\TransportConnection;
 use Throwable;
 

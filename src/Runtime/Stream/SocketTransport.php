@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Runtime\Stream;
 
 use ErrorException;
 use Reasno\GoTask\Platform\Quietly;
+use Reasno\GoTask\Platform\Select;
 use RuntimeException;
 use Socket;
 

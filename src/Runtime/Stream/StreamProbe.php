@@ -8,6 +8,7 @@ use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Platform\Quietly;
+use Reasno\GoTask\Platform\Select;
 use Reasno\GoTask\Protocol\Handshake;
 use Reasno\GoTask\Runtime\Probe;
 use Reasno\GoTask\Tls;

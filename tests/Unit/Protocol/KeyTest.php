@@ -8,6 +8,7 @@ use LogicException;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Process\KeyFile;
 use Reasno\GoTask\Protocol\Key;
 use ValueError;
 
@@ -123,29 +124,29 @@ final class KeyTest extends TestCase
     public function testAFileIsReadWithoutItsLineBreakAndMustNotBeEverybodys(): void
     {
         chmod($this->file, 0o440);
-        self::assertSame(self::KEY, Key::read($this->file));
+        self::assertSame(self::KEY, KeyFile::read($this->file));
 
         chmod($this->file, 0o604);
         $this->expectException(ValueError::class);
         $this->expectExceptionMessage('chmod o=');
-        Key::read($this->file);
+        KeyFile::read($this->file);
     }
 
     public function testAFileThatIsNotThereIsNamed(): void
     {
         $this->expectException(ValueError::class);
         $this->expectExceptionMessage('/nowhere can\'t be read');
-        Key::read('/nowhere');
+        KeyFile::read('/nowhere');
     }
 
     public function testTheEnvironmentNamesTheKeyOrItsFile(): void
     {
-        self::assertNull(Key::fromEnvironment());
+        self::assertNull(KeyFile::fromEnvironment());
         putenv("GOTASK_KEY_FILE={$this->file}");
-        self::assertSame(self::KEY, Key::fromEnvironment());
+        self::assertSame(self::KEY, KeyFile::fromEnvironment());
         putenv('GOTASK_KEY=another one');
 
         $this->expectException(ValueError::class);
-        Key::fromEnvironment();
+        KeyFile::fromEnvironment();
     }
 }

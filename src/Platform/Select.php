@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-namespace Reasno\GoTask\Runtime\Stream;
+namespace Reasno\GoTask\Platform;
 
 use Closure;
 use ErrorException;
