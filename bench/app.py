@@ -11,12 +11,6 @@ def echo(value):
 
 
 @gotask.register
-@gotask.method(inline=True)
-def back(value):
-    return value
-
-
-@gotask.register
 def work(iterations):
     """So much for a processor to do, in a loop of a known length."""
     total = 0

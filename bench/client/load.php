@@ -40,7 +40,6 @@ function driver(string $name, array $arguments): Driver
         'redis' => new RedisDriver($arguments[0]),
         'process' => new ProcessDriver($arguments),
         'work' => new WorkDriver($arguments[0], $arguments[1], (int) $arguments[2], (int) $arguments[3]),
-        'goridge' => new GoridgeDriver($arguments[0], $arguments[1]),
         default => throw new ValueError("no driver {$name}"),
     };
 }

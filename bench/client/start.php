@@ -11,7 +11,7 @@ require __DIR__ . '/../../vendor/autoload.php';
 
 [, $app, $method, $python] = $argv;
 $started = hrtime(true);
-$worker = new WorkerProcess($app, workers: 1, python: $python);
+$worker = new WorkerProcess($app, python: $python);
 $worker->start();
 (new Client($worker->address()))->call($method);
 echo (hrtime(true) - $started) / 1e6, "\n";

@@ -2,7 +2,8 @@
 
 declare(strict_types=1);
 
-// swoole.php PORT BROKER: an HTTP server of one process, with a route for each way to have a call answered.
+// swoole.php PORT NAME=BROKER…: an HTTP server of one process, with a route for each way to have a call answered: one of its name for
+// each broker.
 
 use Reasno\GoTask\Client;
 use Swoole\Http\Request;
@@ -14,10 +15,14 @@ ini_set('memory_limit', '-1');
 
 const DATA = ['Swoole is Awesome,', 'So is Python!'];
 
-[, $port, $broker] = $argv;
+$port = $argv[1];
+$clients = [];
+foreach (array_slice($argv, 2) as $argument) {
+    [$name, $address] = explode('=', $argument, 2);
+    $clients["/{$name}"] = new Client($address, timeout: 60.0);
+}
 $server = new Server('127.0.0.1', (int) $port, SWOOLE_BASE);
 $server->set(['worker_num' => 1, 'task_worker_num' => 1, 'log_level' => SWOOLE_LOG_ERROR, 'open_tcp_nodelay' => true, 'hook_flags' => SWOOLE_HOOK_ALL]);
-$task = new Client($broker, timeout: 60.0);
 
 $server->on('WorkerStart', static function (Server $server): void {
     cli_set_process_title('bench ' . ($server->taskworker ? 'task worker' : 'HTTP worker'));
@@ -25,15 +30,13 @@ $server->on('WorkerStart', static function (Server $server): void {
 $server->on('Task', static fn (Server $server, int $id, int $from, mixed $data): mixed => $data);
 $server->on('Finish', static function (): void {
 });
-$server->on('Request', static function (Request $request, Response $response) use ($server, $task): void {
+$server->on('Request', static function (Request $request, Response $response) use ($server, $clients): void {
     $uri = is_array($request->server) ? $request->server['request_uri'] : '';
     $answer = match ($uri) {
         '/bare' => DATA,
         '/task' => $server->taskCo([DATA], 60.0)[0] ?? null,
-        '/gotask' => $task->call('echo', DATA),
-        '/inline' => $task->call('back', DATA),
         '/file' => throughFile($server, 256 << 20),
-        default => null,
+        default => $clients[$uri]->call('echo', DATA),
     };
     $response->status($answer === null ? 500 : 200);
     $response->end((string) json_encode($answer));

@@ -12,6 +12,9 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parents[1]
 ROOT = BENCH.parent
 
+#: What the default number of workers is.
+PROCESSORS = len(os.sched_getaffinity(0))
+
 
 @dataclass
 class Context:
@@ -20,9 +23,6 @@ class Context:
     seconds: float = 1.0
     say: Callable[[str], None] = lambda text: None
     numbers: dict[str, int] = field(default_factory=dict)
-
-    # Names of what is measured; none: all.
-    only: frozenset[str] = frozenset()
 
     # What could not be had, and why.
     skipped: dict[str, str] = field(default_factory=dict)

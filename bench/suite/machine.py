@@ -7,7 +7,7 @@ import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
-from .context import ROOT, Context
+from .context import PROCESSORS, ROOT, Context
 
 PHP_VERSIONS = """
 echo 'PHP ', PHP_VERSION, ', msgpack ', phpversion('msgpack') ?: 'none', ', swoole ', phpversion('swoole') ?: 'none';
@@ -29,7 +29,7 @@ def describe(context: Context) -> dict[str, str]:
     machine = {
         "Date": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "Commit": commit + (", with changes" if changed else ""),
-        "Processor": f"{processor()}, {len(os.sched_getaffinity(0))} processors",
+        "Processor": f"{processor()}, {PROCESSORS} processors",
         "Memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / (1 << 30):.0f} GiB",
         "Kernel": f"{platform.system()} {platform.release()}",
         "Load before": load(),

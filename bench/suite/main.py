@@ -13,15 +13,17 @@ from . import machine
 from .context import ROOT, Context
 from .processes import Failed, stop_all
 from .report import Report
-from .rows import bulk, curves, hyperf, pinned, plain, startup, swoole, work
+from .rows import bulk, curves, pinned, plain, startup, web, work
 
 PARTS: dict[str, Callable[[Context, Report], None]] = {
-    "hyperf": hyperf.measure,
-    "swoole": swoole.measure,
+    "hyperf": web.hyperf,
+    "swoole": web.swoole,
     "plain": plain.measure,
     "pinned": pinned.measure,
+    "workers": plain.workers,
     "work": work.measure,
     "quick": work.quick,
+    "waiting": work.waiting,
     "bulk": bulk.measure,
     "start": startup.measure,
     "throughput": curves.throughput,

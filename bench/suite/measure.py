@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from .contenders import Contender, Result
 from .context import Context
-from .figures import Figure
 from .processes import Failed
 
 Results = dict[str, list[Result]]
@@ -66,19 +65,7 @@ def rates(results: Results) -> dict[str, list[float]]:
     return {name: [result.rate for result in of] for name, of in results.items()}
 
 
-def over_bare(results: Results, name: str, process: str | None = None) -> Figure:
-    """Microseconds of a processor, round by round."""
-
-    def costs(of: str) -> list[float]:
-        return [
-            1e6
-            * (sum(result.cpu.values()) if process is None else result.cpu.get(process, 0.0))
-            / result.calls
-            for result in results[of]
-        ]
-
-    return Figure.of(
-        [with_call - bare for with_call, bare in zip(costs(name), costs("bare"), strict=True)],
-        "µs",
-        relative=True,
-    )
+def over_bare(results: Results, name: str) -> list[float]:
+    """Microseconds of a processor a call, in all processes, less those of the bare route, round by round."""
+    costs = {of: [result.cpu_per_call for result in results.get(of, [])] for of in (name, "bare")}
+    return [call - bare for call, bare in zip(costs[name], costs["bare"])]

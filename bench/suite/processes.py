@@ -214,6 +214,11 @@ def cpu(pid: int) -> float:
     return sum(map(int, stat(pid)[11:15])) / TICKS
 
 
+def page_faults(pid: int) -> float:
+    """Of a process, those for which nothing was read from a disk."""
+    return sum(map(int, stat(pid)[7:8]))
+
+
 def memory(pid: int, field: str = "VmHWM") -> float:
     """MiB of /proc/PID/status: VmHWM is the most that was resident since reset_peak(), VmRSS what is."""
     try:

@@ -35,6 +35,20 @@ class Report:
     results: dict[str, Results] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
 
+    def ratio(
+        self,
+        section: str,
+        name: str,
+        above: Sequence[float] | None,
+        below: Sequence[float] | None,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+    ) -> None:
+        """A row of it, where both were measured."""
+        if above and below:
+            self.rows.append(Row(section, name, Figure.ratio(above, below), at_least, at_most))
+
     def table(self, title: str, head: Sequence[str], lines: Sequence[Sequence[str]], note: str = "") -> None:
         if lines:
             self.tables.append(Table(title, head, lines, note))

@@ -1,6 +1,7 @@
 """The benchmark itself: what it says of figures, and that nothing is left of a run, however it ends."""
 
 import json
+import mmap
 import os
 import signal
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from suite.contenders import Result
 from suite.figures import Figure, Row, quantile
-from suite.processes import Process
+from suite.measure import over_bare
+from suite.processes import Process, page_faults
 from suite.report import Report
 from suite.rows.work import ideal
 from suite.svg import Axis, plot
@@ -33,6 +36,31 @@ def test_a_ratio_with_a_wide_spread_is_not_printed() -> None:
 @pytest.mark.parametrize(("value", "verdict"), [(1.3, "yes"), (1.29, "no")])
 def test_a_row_says_whether_its_figure_was_reached(value: float, verdict: str) -> None:
     assert Row("", "", Figure.of([value] * 5), at_least=1.3).verdict == verdict
+
+
+def test_a_ratio_is_left_out_where_one_side_was_not_measured() -> None:
+    report = Report({})
+    report.ratio("", "", [1.0], None)
+    report.ratio("", "", [], [])
+    assert report.rows == []
+
+
+def test_what_a_call_costs_over_the_bare_route_is_of_all_processes() -> None:
+    results = {
+        "bare": [Result(10, 1.0, {}, {"http": 100e-6})],
+        "call": [Result(10, 1.0, {}, {"http": 200e-6, "worker": 50e-6})],
+    }
+    assert over_bare(results, "call") == pytest.approx([15.0])
+    assert over_bare(results, "not measured") == []
+
+
+def test_page_faults_of_a_process_are_counted() -> None:
+    before, pages = page_faults(os.getpid()), 1000
+    memory = mmap.mmap(-1, pages * mmap.PAGESIZE)
+    memory.madvise(mmap.MADV_NOHUGEPAGE)
+    for page in range(pages):
+        memory[page * mmap.PAGESIZE] = 1
+    assert page_faults(os.getpid()) - before >= pages
 
 
 def test_quantiles_lie_between_neighbours() -> None:
@@ -64,7 +92,7 @@ def test_a_run_writes_its_figures_and_leaves_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, "--quick", "--only", "pinned", "--output", str(tmp_path / "out")).communicate(
         timeout=120
     )
-    assert "p50, GoTask, broker and worker" in (tmp_path / "out/results.md").read_text(), done
+    assert "p50, GoTask" in (tmp_path / "out/results.md").read_text(), done
     rows = json.loads((tmp_path / "out/results.json").read_text())["rows"]
     assert all(row["figure"]["value"] > 0 for row in rows)
     assert left(tmp_path) == []

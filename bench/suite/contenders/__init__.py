@@ -3,7 +3,7 @@
 import json
 import socket
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..context import BENCH, Context
 from ..processes import Process, cpu
@@ -15,12 +15,13 @@ ANSWER = 60.0
 
 @dataclass(frozen=True)
 class Result:
-    """What one run gave: times in microseconds, by their quantiles, and processor seconds by process."""
+    """What one run gave: times in microseconds, by their quantiles; processor seconds, and page faults, by process."""
 
     calls: int
     seconds: float
     quantiles: dict[float, float]
     cpu: dict[str, float]
+    faults: dict[str, float] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:

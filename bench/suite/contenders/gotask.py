@@ -11,13 +11,20 @@ MAX_PAYLOAD = 64 << 20
 
 class GoTask(PhpContender):
     name = "gotask"
-    title = "GoTask, broker and worker"
-    method = "echo"
+    title = "GoTask"
 
     def __init__(
-        self, context: Context, workers: int = 1, app: str = "app.py", max_payload: int = MAX_PAYLOAD
+        self,
+        context: Context,
+        workers: int | None = None,
+        app: str = "app.py",
+        max_payload: int = MAX_PAYLOAD,
     ) -> None:
+        """Workers: null for the default number, that of the processors."""
         super().__init__(context)
+        if workers is not None:
+            self.name += f"-{workers}"
+            self.title += f", {workers} worker" + "s" * (workers > 1)
         self.workers = workers
         self.app = app
         self.max_payload = max_payload
@@ -25,20 +32,16 @@ class GoTask(PhpContender):
 
     def serve(self) -> list[str]:
         start_broker(self)
-        return ["gotask", self.address, self.method, str(self.max_payload + 4096)]
-
-
-class Inline(GoTask):
-    name = "inline"
-    title = "GoTask, inline method"
-    method = "back"
+        return ["gotask", self.address, "echo", str(self.max_payload + 4096)]
 
 
 def start_broker(contender: GoTask) -> None:
     context = contender.context
     path = context.fresh("gotask") / "s"
     contender.address = f"unix://{path}"
-    options = ["--address", contender.address, "--workers", str(contender.workers), "--log-level", "error"]
+    options = ["--address", contender.address, "--log-level", "error"]
+    if contender.workers is not None:
+        options += ["--workers", str(contender.workers)]
     if contender.max_payload != MAX_PAYLOAD:
         # What waits counts as well.
         options += [

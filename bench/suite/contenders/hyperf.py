@@ -2,22 +2,21 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..context import BENCH, ROOT
+from ..context import BENCH, PROCESSORS, ROOT
 from ..processes import Process, wait_for
 from .http import wait_for_port
-from .web import Route, WebServer
-
-ROUTES = {
-    "bare": "bare route",
-    "task": "TaskWorker, taskCo()",
-    "gotask": "GoTask, broker and workers",
-    "inline": "GoTask, inline method",
-}
+from .web import WORKERS, Route, WebServer
 
 
 class HyperfServer(WebServer):
+    name = "Hyperf"
+
+    def routes(self) -> Sequence[Route]:
+        return [*super().routes(), Go(self)]
+
     def available(self) -> str | None:
         return super().available() or (
             None
@@ -42,14 +41,14 @@ class HyperfServer(WebServer):
         package.symlink_to(ROOT)
         (app / "config/autoload/server.php").rename(app / "config/server-of-the-application.php")
         shutil.copytree(BENCH / "servers/hyperf", app, dirs_exist_ok=True)
-        shutil.copy(ROOT / "publish/gotask.php", app / "config/autoload/gotask.php")
         socket = self.context.fresh("gotask") / "s"
         environment = {
             "BENCH_PORT": str(self.port),
             "GOTASK_APP": str(BENCH / "app.py"),
             "GOTASK_ADDRESS": f"unix://{socket}",
             "GOTASK_PYTHON": self.context.python,
-            "GOTASK_WORKERS": str(len(os.sched_getaffinity(0))),
+            "BENCH_TASK_WORKERS": str(PROCESSORS),
+            "BENCH_WORKERS": ",".join(map(str, WORKERS)),
         }
         if self.go_client and self.context.go:
             sidecar = self.context.fresh("go")
@@ -60,12 +59,13 @@ class HyperfServer(WebServer):
             Process([self.context.hyperf_php, "bin/hyperf.php", "start"], cwd=app, env=environment)
         )
         wait_for_port(self.port, self.processes[-1], 60.0)
-        wait_for(socket, self.processes[-1])
+        for path in (str(socket), *(f"{socket}-{workers}" for workers in WORKERS)):
+            wait_for(Path(path), self.processes[-1])
 
 
 class Go(Route):
     def __init__(self, server: HyperfServer) -> None:
-        super().__init__(server, "go", "hyperf/gotask, Go sidecar", "/go")
+        super().__init__(server, "go", "hyperf/gotask, Go sidecar")
 
     def available(self) -> str | None:
         reason = self.server.available()
@@ -75,7 +75,3 @@ class Go(Route):
                 "or neither the application nor GOTASK_BENCH_GO_CLIENT has hyperf/gotask"
             )
         return reason
-
-
-def routes(server: HyperfServer) -> list[Route]:
-    return [*(Route(server, name, title, f"/{name}") for name, title in ROUTES.items()), Go(server)]

@@ -8,15 +8,24 @@ import shutil
 import subprocess
 import urllib.request
 from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..context import Context
-from ..processes import Failed, Process, cpu
+from ..context import PROCESSORS, Context
+from ..processes import Failed, Process, cpu, page_faults
 from . import Contender, Result, free_port
+
+
+#: Numbers of workers that are measured beside the default one.
+WORKERS = [workers for workers in (1, 2, 4) if workers != PROCESSORS]
 
 
 class WebServer(ABC):
     """A server with several routes, which runs while one of them is in use."""
+
+    #: Of the sections that it is measured in.
+    name: str
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -32,6 +41,14 @@ class WebServer(ABC):
         if self.context.output(self.context.hyperf_php, "-r", "echo extension_loaded('swoole');") != "1":
             return "PHP has no ext-swoole: GOTASK_HYPERF_PHP names one that has"
         return None
+
+    def routes(self) -> Sequence["Route"]:
+        return [
+            Route(self, "bare", "bare route"),
+            Route(self, "task", "TaskWorker, taskCo()"),
+            Route(self, "gotask", "GoTask"),
+            *(Route(self, f"gotask-{workers}", f"GoTask, workers: {workers}") for workers in WORKERS),
+        ]
 
     @abstractmethod
     def serve(self) -> None:
@@ -64,19 +81,22 @@ class WebServer(ABC):
         except OSError as error:
             raise self.processes[-1].failed(f"answers {path} with {error}") from None
 
-    def cpu(self) -> dict[str, float]:
-        spent: dict[str, float] = {}
+    def spent(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Processor seconds and page faults until now, by what a process is."""
+        seconds: dict[str, float] = defaultdict(float)
+        faults: dict[str, float] = defaultdict(float)
         for process in self.processes:
             for pid in process.tree():
                 label = role(pid)
-                spent[label] = spent.get(label, 0.0) + cpu(pid)
-        return spent
+                seconds[label] += cpu(pid)
+                faults[label] += page_faults(pid)
+        return seconds, faults
 
 
 class Route(Contender):
-    def __init__(self, server: WebServer, name: str, title: str, path: str) -> None:
+    def __init__(self, server: WebServer, name: str, title: str) -> None:
         super().__init__(server.context)
-        self.server, self.name, self.title, self.path = server, name, title, path
+        self.server, self.name, self.title, self.path = server, name, title, f"/{name}"
         self._acquired = False
 
     def available(self) -> str | None:
@@ -93,7 +113,7 @@ class Route(Contender):
         times = self.context.folder / "times.csv"
         duration = max(1, math.ceil(seconds))
         options = f"-k -q -c {concurrency} -t {duration} -n 100000000 -e {times}".split()
-        before = self.server.cpu()
+        before = self.server.spent()
         try:
             done = subprocess.run(
                 ["ab", *options, f"http://127.0.0.1:{self.server.port}{self.path}"],
@@ -104,20 +124,24 @@ class Route(Contender):
             )
         except subprocess.TimeoutExpired:
             raise Failed(f"ab {self.path} does not end") from None
-        spent = self.server.cpu()
+        spent = self.server.spent()
         if done.returncode or found(done.stdout, "Failed requests") or "Non-2xx" in done.stdout:
             raise Failed(f"ab {self.path} failed: {done.stderr}{done.stdout}")
         return Result(
             int(found(done.stdout, "Complete requests")),
             found(done.stdout, "Time taken for tests"),
             quantiles(times),
-            {label: used - before.get(label, 0.0) for label, used in spent.items()},
+            *map(difference, spent, before),
         )
 
     def stop(self) -> None:
         if self._acquired:
             self._acquired = False
             self.server.release()
+
+
+def difference(after: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
+    return {label: value - before.get(label, 0.0) for label, value in after.items()}
 
 
 def found(text: str, name: str) -> float:

@@ -19,16 +19,16 @@ def measure(context: Context, report: Report) -> None:
         contender.run(1, SIZE, 0)
         broker, *workers = contender.servers["broker"].tree()
         assert contender.client is not None
-        processes = {"broker": broker, "worker": workers[-1], "PHP": contender.client.pid}
-        for pid in processes.values():
+        processes = {"broker": [broker], "worker": workers, "PHP": [contender.client.pid]}
+        for pid in sum(processes.values(), []):
             reset_peak(pid)
         rates = [
             2 * SIZE * result.rate / 1e9
             for result in (contender.run(1, SIZE, 0) for _ in range(context.rounds))
         ]
-        peaks = {name: memory(pid) for name, pid in processes.items()}
+        peaks = {name: max(map(memory, pids)) for name, pids in processes.items()}
     finally:
         contender.stop()
-    report.rows.append(Row(SECTION, "both ways together", Figure.of(rates, "GB/s"), at_least=0.8))
+    report.rows.append(Row(SECTION, "both ways together", Figure.of(rates, "GB/s"), at_least=1.3))
     for name, peak in peaks.items():
         report.rows.append(Row(SECTION, f"most memory, {name}", Figure(peak, peak, peak, 1, "MiB")))

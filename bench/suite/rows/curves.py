@@ -2,7 +2,7 @@
 
 from ..contenders import Contender
 from ..contenders.echo import Echo
-from ..contenders.gotask import GoTask, Inline
+from ..contenders.gotask import GoTask
 from ..contenders.http import Asgi, Threaded
 from ..contenders.process import EachProcess
 from ..contenders.redis import Redis
@@ -21,7 +21,7 @@ TOO_LONG = 5e6
 
 def throughput(context: Context, report: Report) -> None:
     context.say("throughput by concurrency")
-    kinds = (GoTask, Inline, Echo, EachProcess, Asgi, Threaded, Redis)
+    kinds = (GoTask, Echo, EachProcess, Asgi, Threaded, Redis)
     points: dict[str, list[tuple[float, float]]] = {}
     with started(context, [kind(context) for kind in kinds]) as running:
         for concurrency in CONCURRENCIES:
@@ -48,7 +48,7 @@ def throughput(context: Context, report: Report) -> None:
 def latency(context: Context, report: Report) -> None:
     """From the runs of one call at a time: for each share of the calls, how long the slowest of them took."""
     runs = report.results.get("plain, one at a time", {})
-    kinds: tuple[type[Contender], ...] = (GoTask, Inline, Echo, Asgi, Threaded, Redis)
+    kinds: tuple[type[Contender], ...] = (GoTask, Echo, Asgi, Threaded, Redis)
     points: dict[str, Points] = {}
     for kind in kinds:
         name, title = kind.name, kind.title
@@ -67,8 +67,8 @@ def sizes(context: Context, report: Report) -> None:
     points: dict[str, list[tuple[float, float]]] = {}
     others: tuple[type[Contender], ...] = (Echo, EachProcess, Asgi, Threaded, Redis)
     # The largest is the default limit, which a frame's own bytes count for.
-    ours = [kind(context, max_payload=2 * max(SIZES)) for kind in (GoTask, Inline)]
-    with started(context, [*ours, *(kind(context) for kind in others)]) as running:
+    ours = GoTask(context, max_payload=2 * max(SIZES))
+    with started(context, [ours, *(kind(context) for kind in others)]) as running:
         left: list[Contender] = list(running)
         for size in SIZES:
             results = alternate(context, left, 1, size, seconds=0.15 * context.seconds, rounds=ROUNDS)

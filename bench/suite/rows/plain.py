@@ -2,19 +2,18 @@
 
 from ..contenders import Contender
 from ..contenders.echo import Echo, Relay, Socket
-from ..contenders.goridge import Goridge
-from ..contenders.gotask import GoTask, Inline
+from ..contenders.gotask import GoTask
 from ..contenders.http import Asgi, Threaded
 from ..contenders.process import EachProcess
 from ..contenders.redis import Redis
 from ..context import Context
-from ..figures import Figure, Row
-from ..measure import Results, alternate, started
+from ..figures import Figure
+from ..measure import alternate, rates, started
 from ..report import Report
 
 SECTION = "Plain PHP, one client"
 DEPTH = 128
-ALL = (GoTask, Inline, Echo, Socket, Relay, EachProcess, Asgi, Threaded, Redis, Goridge)
+ALL = (GoTask, Echo, Socket, Relay, EachProcess, Asgi, Threaded, Redis)
 
 
 def measure(context: Context, report: Report) -> None:
@@ -24,7 +23,14 @@ def measure(context: Context, report: Report) -> None:
         alone = alternate(context, running, 1)
         context.say(f"plain PHP, {DEPTH} at a time")
         together = alternate(context, [each for each in running if each.concurrent], DEPTH)
-    report.rows += deep_rows(together) + alone_rows(alone)
+    rate = rates(together)
+    report.ratio(
+        SECTION, f"{DEPTH} deep: calls/s ÷ echo", rate.get("gotask"), rate.get("echo"), at_least=0.75
+    )
+    p50 = {name: [result.quantiles[0.5] for result in of] for name, of in alone.items()}
+    for name, most in (("gotask", 1.15), ("relay", None)):
+        title = f"one at a time: p50, {name} ÷ echo"
+        report.ratio(SECTION, title, p50.get(name), p50.get("echo"), at_most=most)
     titles = {contender.name: contender.title for contender in running}
     report.table(
         "What plain PHP could use instead",
@@ -43,42 +49,21 @@ def measure(context: Context, report: Report) -> None:
         "36 bytes each way, one at a time unless it says otherwise. The CPU is that of all processes, the client too. "
         "A bare echo and the relay before it hand bytes on in C: floors, and no alternatives.",
     )
-    report.cpu_table(f"Plain PHP, CPU a call {DEPTH} at a time, by process", titles, ours(together))
+    ours = {name: of for name, of in together.items() if name in ("gotask", "echo", "relay")}
+    report.cpu_table(f"Plain PHP, CPU a call {DEPTH} at a time, by process", titles, ours)
     report.results["plain, one at a time"] = alone
     report.results[f"plain, {DEPTH} at a time"] = together
 
 
-def ours(results: Results) -> Results:
-    return {name: of for name, of in results.items() if name in ("gotask", "inline", "echo", "relay")}
-
-
-def deep_rows(results: Results) -> list[Row]:
-    rate = {name: [result.rate for result in of] for name, of in results.items()}
-    rows = []
-    for name, reach in (("gotask", 0.7), ("inline", 0.85)):
-        if rate.get(name) and rate.get("echo"):
-            rows.append(
-                Row(
-                    SECTION,
-                    f"{DEPTH} deep, {name} ÷ echo",
-                    Figure.ratio(rate[name], rate["echo"]),
-                    at_least=reach,
-                )
-            )
-            rows.append(Row(SECTION, f"— {name}", Figure.of(rate[name], "calls/s")))
-    if rate.get("echo"):
-        rows.append(Row(SECTION, "— the same client to a bare echo", Figure.of(rate["echo"], "calls/s")))
-    return rows
-
-
-def alone_rows(results: Results) -> list[Row]:
-    p50 = {name: [result.quantiles[0.5] for result in of] for name, of in results.items()}
-    rows = []
-    for name, reach in (("gotask", 1.4), ("inline", 1.15), ("relay", None)):
-        if p50.get(name) and p50.get("echo"):
-            ratio = Figure.ratio(p50[name], p50["echo"])
-            rows.append(Row(SECTION, f"one at a time, p50, {name} ÷ echo", ratio, at_most=reach))
-            rows.append(Row(SECTION, f"— {name}", Figure.of(p50[name], "µs")))
-    if p50.get("echo"):
-        rows.append(Row(SECTION, "— the same client to a bare echo", Figure.of(p50["echo"], "µs")))
-    return rows
+def workers(context: Context, report: Report) -> None:
+    """Whether further workers cost a quick call anything."""
+    section = "Quick calls by the number of workers, plain PHP, one client"
+    with started(context, [GoTask(context, number) for number in (1, 2, 4)]) as running:
+        for depth in (1, 8, DEPTH):
+            context.say(f"1, 2 and 4 workers, {depth} at a time")
+            results = alternate(context, running, depth)
+            rate = rates(results)
+            for name, reach in (("gotask-4", 0.95), ("gotask-2", None)):
+                title = f"{depth} deep: calls/s, {name} ÷ gotask-1"
+                report.ratio(section, title, rate.get(name), rate.get("gotask-1"), at_least=reach)
+            report.results[f"{section}, {depth} at a time"] = results

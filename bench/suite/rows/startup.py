@@ -24,5 +24,5 @@ def measure(context: Context, report: Report) -> None:
         finally:
             process.stop()
     report.rows.append(
-        Row("Start", "start to first answered call, empty app", Figure.of(times, "ms"), at_most=200.0)
+        Row("Start", "start to first answered call, empty app", Figure.of(times, "ms"), at_most=115.0)
     )

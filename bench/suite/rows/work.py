@@ -2,14 +2,14 @@
 
 import heapq
 import json
-import os
 import random
+import time
 from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
 from ..contenders.gotask import GoTask
-from ..context import BENCH, Context
+from ..context import BENCH, PROCESSORS, Context
 from ..figures import Figure, Row, quantile
 from ..processes import Process
 from ..report import Report
@@ -18,15 +18,16 @@ CLIENTS = 8
 #: Of so many calls to the app's mixed(), one is slow.
 RARE = 10_000
 WORK = "10 ms of a processor a call, 8 clients"
+WAITING = "A sync call among 100 async ones that wait, one at a time"
 MIXED = "Quick calls (20 µs), one in 10 000 of 200 ms, 4 workers, 8 clients"
 
 
 def measure(context: Context, report: Report) -> None:
     iterations = calibrate(context)
-    workers = len(os.sched_getaffinity(0))
+    workers = PROCESSORS
     context.say(f"{WORK}, {workers} workers")
     rates, bare_rates, p99s, ideals = [], [], [], []
-    contender = GoTask(context, workers=workers)
+    contender = GoTask(context)
     contender.start()
     clients = start_clients(context, CLIENTS, contender.address, "work", [iterations])
     try:
@@ -45,7 +46,7 @@ def measure(context: Context, report: Report) -> None:
             WORK,
             f"calls/s ÷ those of {workers} bare processes",
             Figure.ratio(rates, bare_rates),
-            at_least=0.93,
+            at_least=0.97,
         ),
         Row(WORK, "— GoTask", Figure.of(rates, "calls/s")),
         Row(WORK, "p99", Figure.of(p99s, "ms"), note="of the client whose is longest"),
@@ -91,6 +92,31 @@ def quick(context: Context, report: Report) -> None:
             )
     finally:
         contender.stop()
+
+
+def waiting(context: Context, report: Report) -> None:
+    context.say(WAITING)
+    contender = GoTask(context, app="waiting.py")
+    contender.start()
+    command = [context.php, str(BENCH / "client/load.php"), "gotask", contender.address, "wait", "4096"]
+    waiters = Process(command, piped=True)
+    runs = []
+    try:
+        for _ in range(context.rounds):
+            waiters.tell(f"100 3 {context.seconds + 1}")
+            # Until all of them wait.
+            time.sleep(0.5)
+            runs.append(contender.run(1, 3, context.seconds))
+            waiters.line(60)
+    finally:
+        waiters.stop()
+        contender.stop()
+    p99 = Figure.of([run.quantiles[0.99] / 1000 for run in runs], "ms")
+    longest = max(run.quantiles[1.0] / 1000 for run in runs)
+    report.rows += [
+        Row(WAITING, "p99", p99, at_most=2.0),
+        Row(WAITING, "— the longest of all rounds", Figure(longest, longest, longest, 1, "ms")),
+    ]
 
 
 def scaling(context: Context, report: Report) -> None:

@@ -8,6 +8,7 @@ use Hyperf\GoTask\SocketGoTask;
 use Hyperf\Server\ServerFactory;
 use Psr\Container\ContainerInterface;
 use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Hyperf\GoTaskFactory;
 use RuntimeException;
 use Swoole\Server;
 
@@ -22,7 +23,7 @@ class BenchController
 
     private ?SocketGoTask $go = null;
 
-    public function __construct(private ContainerInterface $container, private GoTask $task)
+    public function __construct(private ContainerInterface $container, private GoTask $task, private GoTaskFactory $workers)
     {
     }
 
@@ -43,9 +44,19 @@ class BenchController
         return $this->task->call('echo', self::DATA);
     }
 
-    public function inline()
+    public function gotask1()
     {
-        return $this->task->call('back', self::DATA);
+        return $this->workers->get('workers-1')->call('echo', self::DATA);
+    }
+
+    public function gotask2()
+    {
+        return $this->workers->get('workers-2')->call('echo', self::DATA);
+    }
+
+    public function gotask4()
+    {
+        return $this->workers->get('workers-4')->call('echo', self::DATA);
     }
 
     public function go()

@@ -9,7 +9,7 @@ use Hyperf\Server\Event;
 $server = require BASE_PATH . '/config/server-of-the-application.php';
 $server['servers'][0]['host'] = '127.0.0.1';
 $server['servers'][0]['port'] = (int) getenv('BENCH_PORT');
-$server['settings']['task_worker_num'] = (int) getenv('GOTASK_WORKERS');
+$server['settings']['task_worker_num'] = (int) getenv('BENCH_TASK_WORKERS');
 $server['settings']['task_enable_coroutine'] = false;
 $server['settings']['max_request'] = 0;
 $server['callbacks'][Event::ON_TASK] = [BenchController::class, 'onTask'];
