@@ -2,8 +2,8 @@
 
 declare(strict_types=1);
 
-// swoole.php PORT NAME=BROKER…: an HTTP server of one process, with a route for each way to have a call answered: one of its name for
-// each broker.
+// swoole.php PORT TASK_WORKERS NAME=BROKER…: an HTTP server of one process, with a route for each way to have a call answered: one of
+// its name for each broker.
 
 use Reasno\GoTask\Client;
 use Swoole\Http\Request;
@@ -15,14 +15,14 @@ ini_set('memory_limit', '-1');
 
 const DATA = ['Swoole is Awesome,', 'So is Python!'];
 
-$port = $argv[1];
+[, $port, $taskWorkers] = $argv;
 $clients = [];
-foreach (array_slice($argv, 2) as $argument) {
+foreach (array_slice($argv, 3) as $argument) {
     [$name, $address] = explode('=', $argument, 2);
     $clients["/{$name}"] = new Client($address, timeout: 60.0);
 }
 $server = new Server('127.0.0.1', (int) $port, SWOOLE_BASE);
-$server->set(['worker_num' => 1, 'task_worker_num' => 1, 'log_level' => SWOOLE_LOG_ERROR, 'open_tcp_nodelay' => true, 'hook_flags' => SWOOLE_HOOK_ALL]);
+$server->set(['worker_num' => 1, 'task_worker_num' => (int) $taskWorkers, 'log_level' => SWOOLE_LOG_ERROR, 'open_tcp_nodelay' => true, 'hook_flags' => SWOOLE_HOOK_ALL]);
 
 $server->on('WorkerStart', static function (Server $server): void {
     cli_set_process_title('bench ' . ($server->taskworker ? 'task worker' : 'HTTP worker'));

@@ -1,6 +1,6 @@
 """A plain Swoole HTTP server of one process."""
 
-from ..context import BENCH
+from ..context import BENCH, PROCESSORS
 from ..processes import Process
 from .gotask import GoTask, start_broker
 from .http import wait_for_port
@@ -15,7 +15,11 @@ class SwooleServer(WebServer):
         for broker in brokers:
             start_broker(broker)
             self.processes += broker.servers.values()
-        command = [self.context.hyperf_php, str(BENCH / "servers/swoole.php"), str(self.port)]
-        command += [f"{broker.name}={broker.address}" for broker in brokers]
+        command = [self.context.hyperf_php, str(BENCH / "servers/swoole.php")]
+        command += [
+            str(self.port),
+            str(PROCESSORS),
+            *(f"{broker.name}={broker.address}" for broker in brokers),
+        ]
         self.processes.append(Process(command, cwd=self.context.folder))
         wait_for_port(self.port, self.processes[-1])
