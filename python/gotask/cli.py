@@ -19,10 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     from .config import parse_arguments
 
     config = parse_arguments(given, dict(os.environ), VERSION)
-    from .broker.environment import hide_secrets
     from .app.loader import AppNotFound, check
-
-    hide_secrets(config.secret)
 
     try:
         check(config.app)

@@ -26,6 +26,7 @@ class Config(NamedTuple):
     folder: str  # the working directory, with the links in its name
     addresses: tuple[Address, ...]
     workers: int
+    async_workers: int
     concurrency: int
     max_payload: int
     queue_calls: int
@@ -33,7 +34,7 @@ class Config(NamedTuple):
     start_timeout: float
     shutdown_timeout: float
     interrupt_grace: float
-    min_workers: int
+    min_workers: int | None  # None: all are always there
     idle_time: float
     max_calls: int
     max_age: float
@@ -139,12 +140,19 @@ def _level(text: str) -> str:
 _OPTIONS = (
     _Option(
         "workers",
-        _whole(0, 1024),
+        _whole(1, 1024),
         "",
         "N",
-        "worker processes (default: the processors that it may use); 0 runs everything in the broker, without isolation",
+        "processes that run sync methods, one call at a time (default: the processors that it may use)",
     ),
-    _Option("concurrency", _whole(1, 500), "100", "N", "async calls that one worker runs at a time"),
+    _Option(
+        "async-workers",
+        _whole(1, 1024),
+        "1",
+        "N",
+        "processes that run async methods, each in an event loop; there are none unless the app has such methods",
+    ),
+    _Option("concurrency", _whole(1, 500), "100", "N", "calls that one async worker runs at a time"),
     _Option(
         "max-payload", _whole(1024, 2**32 - 1), str(MAX_PAYLOAD), "BYTES", "the largest call or result"
     ),
@@ -166,7 +174,7 @@ _OPTIONS = (
         _whole(1, 1024),
         "",
         "N",
-        "workers that are there even when there is nothing to do; further ones come as calls wait (default: as --workers)",
+        "workers of a kind that are there even when there is nothing to do; further ones come as calls wait (default: all)",
     ),
     _Option("idle-time", _seconds, "60", "SECONDS", "after which workers beyond --min-workers leave"),
     _Option(
@@ -290,9 +298,7 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     values = {option.flag.replace("-", "_"): value(option) for option in _OPTIONS}
     if values["workers"] is None:
         values["workers"] = available_processors()
-    if values["min_workers"] is None:
-        values["min_workers"] = values["workers"]
-    elif values["min_workers"] > values["workers"]:
+    if values["min_workers"] is not None and values["min_workers"] > values["workers"]:
         names = options.option("--min-workers"), options.option("--workers")
         parser.error(f"{names[0]} is {values['min_workers']}, more than {names[1]}: {values['workers']}")
     try:

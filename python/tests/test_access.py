@@ -286,11 +286,10 @@ def test_large_and_many_calls_pass_behind_the_gate(keyed: BrokerProcess) -> None
         assert client.call("App.echo", body) == body
 
 
-def test_workers_and_the_process_itself_do_not_have_the_key(keyed: BrokerProcess) -> None:
-    for method in ("App.environment", "App.environment_inline"):
-        environment = call(keyed.address, key=KEY, method=method, payload=None)
-        assert "PATH" in environment and "GOTASK_KEY" not in environment
-        assert KEY not in environment.values()
+def test_workers_do_not_have_the_key(keyed: BrokerProcess) -> None:
+    environment = call(keyed.address, key=KEY, method="App.environment", payload=None)
+    assert "PATH" in environment and "GOTASK_KEY" not in environment
+    assert KEY not in environment.values()
 
 
 def test_a_network_address_without_anything_is_refused_and_says_what_to_do() -> None:

@@ -180,7 +180,7 @@ def test_self_is_no_name() -> None:
 
     registry = Registry()
     registry.register(App)
-    for _, step in registry.opening():
+    for _, step in registry.opening("", False):
         step()
     method = registry.find("App.both")
     with pytest.raises(ArgumentMismatch, match="self can't be given by name"):

@@ -19,7 +19,7 @@ from .peer import APPS, BrokerProcess, Peer
 EXACT = wire.ARGS
 
 
-@pytest.fixture(scope="module", params=[1, 2, 0], ids=["one worker", "two workers", "no worker"])
+@pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
 def broker(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BrokerProcess]:
@@ -45,7 +45,7 @@ def test_a_call_is_answered(peer: Peer, name: str) -> None:
     assert peer.call(name, "Reasno") == {"hello": "Reasno"}
 
 
-@pytest.mark.parametrize("method", ["App.echo", "App.ping"])
+@pytest.mark.parametrize("method", ["App.echo", "App.async_echo"])
 @pytest.mark.parametrize(
     "value",
     [None, True, 0, -(2**63), 2**64 - 1, 1.5, "", "é", b"\x00\xff", [], {}, [1, [2]], {"a": {"b": None}}],
@@ -56,7 +56,7 @@ def test_values_come_back_as_they_were_sent(peer: Peer, method: str, value: Any)
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_000, 65_536, 70_000, 1 << 20, (63 << 20)])
-@pytest.mark.parametrize("method", ["App.echo", "App.ping"])
+@pytest.mark.parametrize("method", ["App.echo", "App.async_echo"])
 def test_payloads_of_any_size_go_there_and_back(peer: Peer, method: str, size: int) -> None:
     body = os.urandom(min(size, 1 << 20)) * max(1, size >> 20)
     thread = threading.Thread(target=lambda: peer.send_raw(method, body, wire.RAW))
@@ -308,12 +308,5 @@ def test_status_and_methods_describe_the_broker(peer: Peer) -> None:
     assert status["state"] == "ready" and status["connections"] >= 1
     methods = {method["name"]: method for method in peer.call("GoTask.Methods")}
     assert methods["App.wait"]["async"] and not methods["App.hi"]["async"]
-    assert methods["App.ping"]["inline"] and "name: str" in methods["App.hi"]["signature"]
+    assert "name: str" in methods["App.hi"]["signature"]
     assert peer.call("GoTask.Ping", ["x"]) == ["x"]
-
-
-def test_inline_methods_run_in_the_broker_and_others_do_not(peer: Peer) -> None:
-    status = peer.call("GoTask.Status")
-    assert peer.call("App.inline_pid") == status["pid"]
-    if status["workers"]:
-        assert peer.call("App.pid") in [worker["pid"] for worker in status["workers"]]

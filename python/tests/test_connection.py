@@ -77,7 +77,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 @pytest.fixture
 def broker(loop: asyncio.AbstractEventLoop) -> Broker:
     config = parse_arguments(["app.py", "--workers", "1", "--address", "tcp://127.0.0.1:1"], {}, "0")
-    made = Broker(config, Log("error", False), loop, lambda: None, lambda reason: None)
+    made = Broker(config, Log("error", False), loop, lambda workers: None, lambda reason: None)
     made.ready = True
     return made
 

@@ -133,25 +133,11 @@ class Async:
             block("method")
         finally:
             note(gotask.current_call().method)
-
-@gotask.service
-class Inline:
-    @gotask.method(inline=True)
-    async def set(self, value, size=0):
-        before = variable.get()
-        variable.set(value)
-        await asyncio.sleep(0)
-        return [before, bytes(size)]
-
-    @gotask.method(inline=True, timeout=0.1)
-    async def wait(self, seconds):
-        await asyncio.sleep(seconds)
-        return seconds
 """
 
 
 class Stage:
-    """A broker with one worker that gives late calls so many seconds."""
+    """A broker with one worker of each kind that gives late calls so many seconds."""
 
     def __init__(self, folder: Path, has_uvloop: bool, grace: str = "3") -> None:
         (folder / "app.py").write_text(APP)
@@ -257,19 +243,12 @@ def test_a_context_variable_is_seen_by_no_other_call(stage: Stage) -> None:
     assert stage.peer.call("Async.set", "third") == ["unset", b""]
 
 
-@pytest.mark.parametrize("service", ["Async", "Inline"])
-def test_nor_after_a_result_that_its_caller_reads_late(stage: Stage, service: str) -> None:
+def test_nor_after_a_result_that_its_caller_reads_late(stage: Stage) -> None:
     for name in ("first", "second"):
-        sequence = stage.peer.send(f"{service}.set", [[name, 5_000_000], {}], 0, wire.ARGS)
+        sequence = stage.peer.send("Async.set", [[name, 5_000_000], {}], 0, wire.ARGS)
         time.sleep(0.05)
         assert stage.peer.result(sequence)[0] == "unset"
-    assert Peer(stage.address).call(f"{service}.set", "third") == ["unset", b""]
-
-
-def test_an_async_method_in_the_broker_keeps_its_time(stage: Stage) -> None:
-    error = stage.peer.call("Inline.wait", 60)
-    assert error["code"] == "deadline_exceeded" and "Inline.wait" in error["message"]
-    assert stage.peer.call("Inline.wait", 0.01) == 0.01
+    assert Peer(stage.address).call("Async.set", "third") == ["unset", b""]
 
 
 def test_what_a_method_starts_gets_none_of_the_worker_s_descriptors(stage: Stage) -> None:

@@ -32,12 +32,13 @@ def connect(broker: BrokerProcess) -> Peer:
     return Peer(broker.address)
 
 
-def workers(peer: Peer, ready: int = 2) -> list[int]:
+def workers(peer: Peer, ready: int = 2, kind: str = "sync") -> list[int]:
+    """The processes of that kind, once so many are there and ready."""
     until = time.monotonic() + 20
     while time.monotonic() < until:
-        status = peer.call("GoTask.Status")
-        found = [worker["pid"] for worker in status["workers"] if worker["state"] == "ready"]
-        if len(found) == ready == len(status["workers"]):
+        there = [worker for worker in peer.call("GoTask.Status")["workers"] if worker["kind"] == kind]
+        found = [worker["pid"] for worker in there if worker["state"] == "ready"]
+        if len(found) == ready == len(there):
             return sorted(found)
         time.sleep(0.005)
     raise AssertionError(f"never {ready} workers")
@@ -64,7 +65,8 @@ def test_it_ends_by_its_deadline_and_capacity_is_back(
     broker: BrokerProcess, tmp_path: Path, method: str, payload: Any, worker_dies: bool
 ) -> None:
     peer, other = connect(broker), connect(broker)
-    before = workers(peer)
+    kind = method.partition(".")[0].lower()
+    before = workers(peer, 2 if kind == "sync" else 1, kind)
     began = time.monotonic()
     sequence = peer.send(method, payload, DEADLINE, 0)
     assert [other.call("Sync.echo", index) for index in range(50)] == list(range(50))
@@ -79,7 +81,7 @@ def test_it_ends_by_its_deadline_and_capacity_is_back(
         assert name in error["data"]["stack"] and error["data"]["reason"] == "deadline"
         assert error["data"]["peak_memory"] > 1 << 20
         assert broker.logged(f"{method} had run out of time")["level"] == "error"
-    after = workers(peer)
+    after = workers(peer, len(before), kind)
     assert worker_dies or method == "Async.swallow" or after == before
     # Both run at the same time: nothing holds a place any more.
     running = [peer.send("Sync.append", [str(tmp_path / "log"), str(i), 0.05]) for i in range(2)]
@@ -108,12 +110,12 @@ def test_an_interrupted_method_cleans_up_and_its_worker_goes_on(
     broker: BrokerProcess, tmp_path: Path
 ) -> None:
     peer = connect(broker)
-    before = workers(peer)
+    before = workers(peer), workers(peer, 1, "async")
     for method in ("Sync.clean_up", "Async.clean_up"):
         error = peer.call(method, str(tmp_path / "log"), 100, 0)
         assert error["code"] == "deadline_exceeded" and "clean_up" in error["data"]["stack"]
     assert (tmp_path / "log").read_text() == "cleaned up\n" * 2
-    assert workers(peer) == before
+    assert (workers(peer), workers(peer, 1, "async")) == before
 
 
 def test_the_exception_can_be_caught_and_the_result_still_counts(broker: BrokerProcess) -> None:
@@ -157,13 +159,13 @@ def test_a_call_that_swallows_its_cancellation_costs_its_neighbours_nothing(tmp_
     broker = BrokerProcess(APPS / "nasty.py", workers=1, address=f"unix://{tmp_path}/b.sock")
     broker.wait_for("ready")
     peer = connect(broker)
-    (before,) = workers(peer, 1)
+    (before,) = workers(peer, 1, "async")
     neighbours = [peer.send("Async.wait", 0.8) for _ in range(10)]
     assert peer.call("Async.swallow", None, 100, 0)["code"] == "deadline_exceeded"
     # Those that come meanwhile are taken by the worker that takes its place.
     assert peer.call("Async.echo", 1) == 1
     assert [peer.result(sequence) for sequence in neighbours] == [0.8] * 10
-    (after,) = workers(peer, 1)
+    (after,) = workers(peer, 1, "async")
     assert after != before
     assert broker.logged("went on after it was cancelled")["level"] == "warning"
     assert broker.end() == 0
@@ -173,12 +175,12 @@ def test_a_call_that_holds_up_the_loop_within_its_time_is_not_killed_for_another
     broker = BrokerProcess(APPS / "nasty.py", workers=1, address=f"unix://{tmp_path}/b.sock")
     broker.wait_for("ready")
     peer = connect(broker)
-    before = workers(peer, 1)
+    before = workers(peer, 1, "async")
     late = peer.send("Async.wait", 30, 150, 0)
     blocking = peer.send("Async.block", 0.8)
     assert peer.result(blocking) == 0.8
     assert peer.result(late)["code"] == "deadline_exceeded"
-    assert workers(peer, 1) == before
+    assert workers(peer, 1, "async") == before
     assert broker.end() == 0
 
 

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 
-from .peer import BrokerProcess
+from .peer import BrokerProcess, Peer
 from .test_deadlines import connect
 
 APP = """
@@ -42,13 +43,17 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     assert process.end() == 0
 
 
+def services(peer: Peer) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(service["name"], service["kind"]): service for service in peer.call("GoTask.Status")["services"]}
+
+
 def test_each_worker_opens_what_it_runs(broker: BrokerProcess) -> None:
     peer = connect(broker)
     shared, own = peer.call("Shared.state"), peer.call("Own.state")
     assert shared[1] == ["Shared"] and own[1] == ["Own"] and shared[0] != own[0]
     assert peer.call("Own.pid") != shared[0]
-    counts = {service["name"]: service["workers"] for service in peer.call("GoTask.Status")["services"]}
-    assert counts[""] == 1 and counts["Own"] in (1, 2)
+    counts = {name: service["workers"] for name, service in services(peer).items()}
+    assert counts["", "sync"] == counts["Own", "async"] == 1 and counts["Own", "sync"] in (1, 2)
 
 
 def test_a_flood_on_one_leaves_the_other_s_waiting_time_alone(broker: BrokerProcess) -> None:
@@ -64,11 +69,11 @@ def test_a_flood_on_one_leaves_the_other_s_waiting_time_alone(broker: BrokerProc
     refused = [result for result in results if result is not None]
     assert {error["code"] for error in refused} == {"overloaded"}
     assert len(results) - len(refused) >= 100
-    services = {service["name"]: service for service in peer.call("GoTask.Status")["services"]}
-    assert services["Own"]["refused"] == len(refused) and services["Own"]["calls"] == 1000 - len(refused)
-    assert services[""]["refused"] == 0 and services[""]["calls"] == 20
-    assert services["Own"]["wait_p99"] > services[""]["wait_p99"]
-    assert 0.01 <= services["Own"]["run_p50"] < 0.5
+    own, shared = (services(peer)[name, "sync"] for name in ("Own", ""))
+    assert own["refused"] == len(refused) and own["calls"] == 1000 - len(refused)
+    assert shared["refused"] == 0 and shared["calls"] == 20
+    assert own["wait_p99"] > shared["wait_p99"]
+    assert 0.01 <= own["run_p50"] < 0.5
 
 
 def test_an_app_whose_services_all_have_their_own_needs_no_others(tmp_path: Path) -> None:
@@ -78,7 +83,7 @@ def test_an_app_whose_services_all_have_their_own_needs_no_others(tmp_path: Path
     peer = connect(process)
     assert peer.call("Shared.state")[1] == ["Shared"] and peer.call("Own.state")[1] == ["Own"]
     until = time.monotonic() + 10
-    while len(peer.call("GoTask.Status")["workers"]) != 3:
+    while len(peer.call("GoTask.Status")["workers"]) != 4:
         assert time.monotonic() < until
     assert process.end() == 0
 

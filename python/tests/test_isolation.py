@@ -76,13 +76,8 @@ def test_the_broker_reads_its_secrets_and_workers_do_not_see_them(tmp_path: Path
         process.wait_for("ready")
         try:
             peer = Peer(f"unix://{path}")
-            for method in ("App.environment", "App.environment_inline"):
-                seen = peer.call(method)
-                assert (
-                    seen["HARMLESS"] == "seen"
-                    and "s3cret" not in seen.values()
-                    and "t0ken" not in seen.values()
-                )
+            seen = peer.call("App.environment")
+            assert seen["HARMLESS"] == "seen" and not {"s3cret", "t0ken"} & set(seen.values())
         finally:
             process.end()
 

@@ -107,16 +107,12 @@ def large_memory():
 def is_memory(fd):
     path = f"/proc/self/fd/{fd}"
     return os.path.lexists(path) and "memfd:gotask" in os.readlink(path)
-
-@gotask.register
-@gotask.method(inline=True)
-def inline_status(): return subprocess.run(["sh", "-c", "sleep 0.1; exit 7"]).returncode
 """
 
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    (tmp_path / "app.py").write_text(APP.partition("@gotask.register\n@gotask.method(inline=True)")[0])
+    (tmp_path / "app.py").write_text(APP)
     return tmp_path / "app.py"
 
 
@@ -204,17 +200,6 @@ def test_an_orphan_is_reaped(broker: BrokerProcess) -> None:
 
 def children(pid: int) -> list[int]:
     return sorted(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-
-
-def test_no_exit_status_is_taken_from_code_that_runs_in_the_broker(app: Path) -> None:
-    app.write_text(APP)
-    broker = BrokerProcess(app, address=f"unix://{app.parent}/b.sock")
-    broker.wait_for("ready")
-    peer = connect(broker)
-    sequence = peer.send("inline_status", None)
-    os.kill(workers(connect(broker), 1)[0], signal.SIGKILL)
-    assert peer.result(sequence) == 7
-    broker.end()
 
 
 @pytest.mark.parametrize("busy", [False, True])

@@ -66,7 +66,7 @@ class App(Base):
     def size(self) -> int:
         raise AssertionError("a property is not a method, and must not be read")
 
-    @method(inline=True)
+    @method(idempotent=True)
     def tuned(self) -> None:
         pass
 
@@ -77,7 +77,7 @@ class App(Base):
 def opened(target: Any, name: str | None = None) -> Registry:
     registry = Registry()
     registry.register(target, name)
-    for _, step in registry.opening():
+    for _, step in registry.opening("", False):
         assert step() is None
     return registry
 
@@ -228,7 +228,7 @@ def test_describe() -> None:
         == "App.say_hello(first: str, last: str = 'Doe', *, loud: bool = False) -> str"
     )
     assert described["App.fetch"]["async"] and not described["App.hi"]["async"]
-    assert described["App.tuned"]["inline"] and not described["App.hi"]["inline"]
+    assert described["App.tuned"]["idempotent"] and not described["App.hi"]["idempotent"]
 
 
 def test_open_and_close_once() -> None:
@@ -256,7 +256,7 @@ def test_a_class_is_instantiated_when_opened() -> None:
     assert made == []
     with pytest.raises(RuntimeError, match="before its service was opened"):
         registry.find("Late.method").invoke(None)
-    for _, step in registry.opening():
+    for _, step in registry.opening("", False):
         step()
     assert len(made) == 1 and registry.find("Late.method").invoke(None) == 1
 
@@ -273,8 +273,8 @@ def test_async_open_is_awaitable() -> None:
 
     registry = Registry()
     service = registry.register(Opening())
-    assert registry.needs_loop("")
-    (_, step), *_ = registry.opening()
+    assert list(registry.opening("", True)) == [], "none of its methods runs there"
+    (_, step), *_ = registry.opening("", False)
     awaitable = step()
     assert awaitable is not None
     with pytest.raises(StopIteration):
@@ -349,7 +349,7 @@ def test_decorators(monkeypatch: pytest.MonkeyPatch) -> None:
         def hi(self) -> None:
             pass
 
-        @method(inline=True)
+        @method(idempotent=True)
         @staticmethod
         def still() -> None:
             pass
@@ -366,7 +366,7 @@ def test_decorators(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(Plain(), Plain) and isinstance(Other(), Other)
     described = {description["name"]: description for description in registry.describe()}
     assert set(described) == {"Plain.hi", "Plain.still", "Named.hi", "function"}
-    assert described["Plain.still"]["inline"]
+    assert described["Plain.still"]["idempotent"]
 
 
 def test_kinds() -> None:

@@ -28,8 +28,8 @@ def broker(app: Path) -> Iterator[BrokerProcess]:
     yield from serve(app)
 
 
-def serve(app: Path, *arguments: str, workers: int = 2) -> Iterator[BrokerProcess]:
-    process = BrokerProcess(app, *arguments, workers=workers, address=f"unix://{app.parent}/b.sock")
+def serve(app: Path, *arguments: str) -> Iterator[BrokerProcess]:
+    process = BrokerProcess(app, *arguments, workers=2, address=f"unix://{app.parent}/b.sock")
     process.wait_for("ready")
     # All of them: one that still loads would load what a test writes next.
     wait_for(connect(process), lambda status: all(worker["state"] == "ready" for worker in status["workers"]))
@@ -56,7 +56,7 @@ def test_the_new_code_runs_in_all_workers_and_the_old_ones_end(app: Path, broker
     assert [peer.call(f"{name}.version") for name in ("App", "Own")] == ["2", "2"]
     assert gone(before, 5)
     status = peer.call("GoTask.Status")
-    assert (status["generation"], status["reload"], len(status["workers"])) == (2, None, 3)
+    assert (status["generation"], status["reload"], len(status["workers"])) == (2, None, 4)
     assert peer.call("only_in_1")["code"] == "method_not_found"
 
 
@@ -91,7 +91,7 @@ def test_code_that_does_not_start_leaves_the_old_one(app: Path, broker: BrokerPr
     become(app, "broken")
     assert "this version is broken" in str(reload(broker, "reload_failed")["message"])
     assert peer.call("App.version") == "1"
-    status = wait_for(peer, lambda status: len(status["workers"]) == 3)
+    status = wait_for(peer, lambda status: len(status["workers"]) == 4)
     assert sorted(worker["pid"] for worker in status["workers"]) == before
     assert status["reload"]["state"] == "failed" and "broken" in status["reload"]["message"]
     become(app, "3")
@@ -142,22 +142,6 @@ def test_one_that_is_asked_for_while_one_is_under_way_follows_it(app: Path, brok
     assert peer.call("App.version") == "3"
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_what_runs_in_the_broker_is_loaded_again_too(app: Path, workers: int) -> None:
-    (app.parent / "inline").touch()
-    for broker in serve(app, workers=workers):
-        peer = connect(broker)
-        assert [peer.call(name) for name in ("inline", "App.version")] == ["1", "1"]
-        running = peer.send("App.waits", 0.5)
-        become(app, "2")
-        reload(broker)
-        assert [peer.call(name) for name in ("inline", "App.version")] == ["2", "2"]
-        assert peer.result(running) == "1"
-        become(app, "broken")
-        reload(broker, "reload_failed")
-        assert [peer.call(name) for name in ("inline", "App.version")] == ["2", "2"]
-
-
 def test_watching_its_files(app: Path) -> None:
     for broker in serve(app, "--watch"):
         peer = connect(broker)
@@ -180,7 +164,7 @@ def test_old_workers_that_do_not_end_are_killed(app: Path) -> None:
         began = time.monotonic()
         assert peer.result(stuck)["code"] == "worker_crashed"
         assert time.monotonic() - began < 6
-        wait_for(peer, lambda status: len(status["workers"]) == 3)
+        wait_for(peer, lambda status: len(status["workers"]) == 4)
 
 
 class Releases:
@@ -200,29 +184,27 @@ class Releases:
         new.symlink_to(self.folder / "2")
         new.rename(self.current)
 
-    def start(self, app: str, below: str = "", workers: int = 2) -> BrokerProcess:
+    def start(self, app: str, below: str = "") -> BrokerProcess:
         folder = self.current / below
         address = f"unix://{self.folder}/b.sock"
         env = {"PWD": str(folder)}
-        broker = BrokerProcess(app, address=address, cwd=folder, env=env, workers=workers)
+        broker = BrokerProcess(app, address=address, cwd=folder, env=env, workers=2)
         broker.wait_for("ready")
         return broker
 
 
 @pytest.mark.parametrize(
-    ("app", "below", "workers"),
+    ("app", "below"),
     [
-        ("app/versions.py", "", 2),
-        ("versions.py", "app", 2),
-        ("versions", "app", 2),
-        ("{current}/app/versions.py", "", 2),
-        ("app/versions.py", "", 0),
-        ("versions", "app", 0),
+        ("app/versions.py", ""),
+        ("versions.py", "app"),
+        ("versions", "app"),
+        ("{current}/app/versions.py", ""),
     ],
 )
-def test_a_reload_follows_the_links_anew(tmp_path: Path, app: str, below: str, workers: int) -> None:
+def test_a_reload_follows_the_links_anew(tmp_path: Path, app: str, below: str) -> None:
     releases = Releases(tmp_path)
-    broker = releases.start(app.format(current=releases.current), below, workers)
+    broker = releases.start(app.format(current=releases.current), below)
     peer = connect(broker)
     assert peer.call("App.version") == "1"
     releases.switch()
@@ -243,7 +225,7 @@ def test_workers_of_a_generation_have_the_same_release_until_that_is_deleted(tmp
     for expected in ("1", "2"):
         for worker in peer.call("GoTask.Status")["workers"]:
             os.kill(worker["pid"], signal.SIGKILL)
-        wait_for(peer, lambda status: [w["state"] for w in status["workers"]] == ["ready"] * 3)
+        wait_for(peer, lambda status: [w["state"] for w in status["workers"]] == ["ready"] * 4)
         assert peer.call("App.version") == expected
         shutil.rmtree(tmp_path / "1", ignore_errors=True)
     assert broker.end() == 0

@@ -15,6 +15,7 @@ from unittest.mock import Mock
 import pytest
 
 from gotask.broker.deadlines import DEADLINE, Deadlines
+from gotask.broker.kernel_queue import KernelQueue
 from gotask.broker.queue import Call, CallQueue
 from gotask.broker.shared_queue import SharedQueue
 from gotask.wire import frames as wire
@@ -56,6 +57,9 @@ class Async:
 
     async def echo(self, body):
         return body
+
+    async def become_nobody(self):
+        os.setresuid(65534, 65534, 65534)
 """
 SYNC_ONLY = APP[: APP.index("@gotask.service\nclass Async")]
 
@@ -64,7 +68,7 @@ SIZES = {"small": 10, "large": LARGE}
 
 
 class Stage:
-    """A broker with one worker, and what its methods have written down."""
+    """A broker with one worker of each kind, and what its methods have written down."""
 
     def __init__(self, folder: Path, app: str, has_uvloop: bool, *arguments: str) -> None:
         self.folder = folder
@@ -98,9 +102,10 @@ class Stage:
         Path(f"{self.path}.go").touch()
 
     def occupy(self, peer: Peer, method: str = "Sync.run") -> int:
-        """Keeps the worker busy, until go(); the call's sequence."""
-        sequence = peer.send(method, [["busy", 20.0], {}], 0, wire.ARGS)
-        assert eventually(lambda: self.journal["busy"] == 1)
+        """Keeps the worker of that method busy, until go(); the call's sequence."""
+        name = f"busy-{method}"
+        sequence = peer.send(method, [[name, 20.0], {}], 0, wire.ARGS)
+        assert eventually(lambda: self.journal[name] == 1)
         return sequence
 
     def status(self) -> dict[str, Any]:
@@ -110,9 +115,8 @@ class Stage:
         finally:
             peer.close()
 
-    def worker(self) -> int:
-        (worker,) = self.status()["workers"]
-        return int(worker["pid"])
+    def workers(self) -> list[int]:
+        return sorted(worker["pid"] for worker in self.status()["workers"])
 
     def running(self) -> int:
         return int(self.status()["running"])
@@ -128,7 +132,8 @@ def send(
 def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
     if request.param == "uvloop":
         pytest.importorskip("uvloop")
-    made = Stage(tmp_path, SYNC_ONLY if request.param == "no loop" else APP, request.param != "asyncio")
+    app = SYNC_ONLY if request.param == "no loop" else APP
+    made = Stage(tmp_path, app, request.param != "asyncio", "--concurrency", "1")
     yield made
     assert made.broker.end() == 0
 
@@ -148,8 +153,8 @@ def test_a_large_call_whose_caller_is_killed_gives_its_memory_to_no_other_before
     stage.go()
     assert peer.result(mine) == ["mine", b"\2" * LARGE]
     assert peer.result(other) == ["other", b"\3" * LARGE]
-    assert peer.result(busy)[0] == "busy"
-    assert stage.journal == {"busy": 1, "mine": 1, "other": 1}
+    assert peer.result(busy)[0] == "busy-Sync.run"
+    assert stage.journal == {"busy-Sync.run": 1, "mine": 1, "other": 1}
 
 
 @pytest.mark.parametrize("event", ["its time is over", "it is cancelled", "its caller leaves"])
@@ -157,8 +162,8 @@ def test_what_lies_in_the_kernel_when_it_ends_never_starts_and_costs_nobody_anyt
     stage: Stage, event: str
 ) -> None:
     peer, other = stage.peer(), stage.peer()
-    worker = stage.worker()
-    busy = stage.occupy(peer)
+    workers = stage.workers()
+    busy = [stage.occupy(peer, method) for method in stage.methods]
     timeout = 150 if event == "its time is over" else 0
     sent = {
         f"{method}-{size}": send(other, method, f"{method}-{size}", bytes(count), timeout, 1000.0)
@@ -172,21 +177,21 @@ def test_what_lies_in_the_kernel_when_it_ends_never_starts_and_costs_nobody_anyt
             assert error["code"] == "deadline_exceeded" and "has not run" in error["message"]
         assert time.monotonic() - began < 10, "told at its deadline, and not when the worker is free"
     else:
-        assert eventually(lambda: stage.running() == 1 + len(sent))
+        assert eventually(lambda: stage.running() == len(busy) + len(sent))
         if event == "it is cancelled":
             for sequence in sent.values():
                 other.socket.sendall(wire.encode(wire.CONTROL, (sequence,), b"", wire.STOP))
         else:
             other.close()
-    assert eventually(lambda: stage.running() == 1)
+    assert eventually(lambda: stage.running() == len(busy))
     stage.go()
-    assert peer.result(busy)[0] == "busy"
+    assert all(peer.result(sequence)[0].startswith("busy") for sequence in busy)
     for index, method in enumerate(stage.methods):
         for size, count in SIZES.items():
             body = bytes([index + 1]) * count
             assert peer.result(send(peer, method, f"next-{method}-{size}", body))[1] == body
-    assert stage.worker() == worker
-    assert all(name == "busy" or name.startswith("next") for name in stage.journal)
+    assert stage.workers() == workers
+    assert all(name.startswith(("busy", "next")) for name in stage.journal)
     assert stage.running() == 0
 
 
@@ -223,16 +228,15 @@ def test_a_call_that_began_just_before_its_caller_left_is_ended(tmp_path: Path) 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-@pytest.mark.parametrize("has_async", [False, True])
-def test_a_worker_that_gave_up_its_privileges_gets_large_payloads(tmp_path: Path, has_async: bool) -> None:
-    stage = Stage(tmp_path, APP if has_async else SYNC_ONLY, True)
+@pytest.mark.parametrize("service", ["Sync", "Async"])
+def test_a_worker_that_gave_up_its_privileges_gets_large_payloads(tmp_path: Path, service: str) -> None:
+    stage = Stage(tmp_path, APP, True)
     peer = stage.peer()
-    peer.call("Sync.become_nobody")
-    worker = stage.worker()
-    for service in ("Sync", "Async") if has_async else ("Sync",):
-        body = os.urandom(LARGE)
-        assert peer.call(f"{service}.echo", body) == body
-    assert stage.worker() == worker
+    peer.call(f"{service}.become_nobody")
+    workers = stage.workers()
+    body = os.urandom(LARGE)
+    assert peer.call(f"{service}.echo", body) == body
+    assert stage.workers() == workers
     assert stage.broker.end() == 0
 
 
@@ -240,9 +244,9 @@ def test_what_is_being_revoked_as_the_last_worker_dies_is_answered_before_the_ne
     """The worker's death puts the call back into the queue, where nobody takes it for now."""
     loop = asyncio.new_event_loop()
     ended: list[Call] = []
-    lane = SharedQueue(loop, CallQueue(10, 1000), False, ended.append, lambda number: None)
+    queue = SharedQueue(KernelQueue(loop), CallQueue(10, 1000), time.monotonic, ended.append)
     group: Any = SimpleNamespace(
-        lanes=(lane,),
+        queue=queue,
         find=lambda *_: None,
         expired=ended.append,
         batch=lambda: None,
@@ -252,17 +256,17 @@ def test_what_is_being_revoked_as_the_last_worker_dies_is_answered_before_the_ne
     frame = wire.parse(wire.encode(wire.RAW, (1, 1), b"m"))
     owner: Any = Mock(structured=True)
     call = Call(owner, 1, b"m", frame, None, time.monotonic(), time.monotonic(), False)
-    lane.resize(1)
-    assert lane.submit(call) and call.number in lane.sent
-    deadlines.stop(call, 0, DEADLINE)
-    lane.resize(0)
-    lane.recall()
+    queue.resize(1)
+    assert queue.submit(call) and call.number in queue.sent
+    deadlines.stop(call, DEADLINE)
+    queue.resize(0)
+    queue.recall()
     loop.call_later(5.0, loop.stop)
     loop.call_later(0.0, stop_when, loop, lambda: bool(ended))
     loop.run_forever()
     assert ended == [call]
     deadlines.close()
-    lane.close()
+    queue.close()
     loop.close()
 
 

@@ -1,4 +1,4 @@
-"""The scheduler against a model, step by step: the queue before a lane, and the lane with its workers."""
+"""The scheduler against a model, step by step: the broker's queue, and the shared queue with its workers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from gotask.broker.kernel_queue import KernelQueue
 from gotask.broker.queue import Call, CallQueue
 from gotask.broker.shared_queue import SharedQueue
 from gotask.ipc.messages import ENTRY, MESSAGE_SIZE
@@ -42,12 +43,9 @@ class Owner:
         self.bytes += size
 
 
-def make(owner: Any, size: int, deadline: float = 0.0, notify: bool = False, took: float = 0.0) -> Call:
+def make(owner: Any, size: int, deadline: float = 0.0, notify: bool = False) -> Call:
     frame = wire.parse(wire.encode(wire.RAW, (1, 1), b"m" * size))
-    call = Call(owner, 1, b"m", frame, None, deadline, 0.0, notify)
-    route: Any = SimpleNamespace(took=took)  # microseconds
-    call.route = route
-    return call
+    return Call(owner, 1, b"m", frame, None, deadline, 0.0, notify)
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -149,131 +147,107 @@ class QueueMachine(RuleBasedStateMachine):
                 self.eligible_since.pop(owner, None)
 
 
-class LaneMachine(RuleBasedStateMachine):
+class SharedQueueMachine(RuleBasedStateMachine):
     """Workers that take, answer and die; the model knows where each call must be."""
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.queue = CallQueue(MAX_CALLS, 100_000)
         self.expired: list[Call] = []
-        self.lane = SharedQueue(self.loop, self.queue, True, self.expired.append, lambda last: None)
+        self.kernel = KernelQueue(self.loop)
+        self.waiting = CallQueue(MAX_CALLS, 100_000)
+        self.queue = SharedQueue(self.kernel, self.waiting, lambda: 1.0, self.expired.append)
         self.owners: list[Any] = [Owner() for _ in range(OWNERS)]
         self.capacity = 0
         self.open: dict[int, Call] = {}  # by id: accepted, with no outcome yet
-        self.messages: list[list[int]] = []  # with workers: numbers of calls, in the order in which they run
+        self.taken: list[int] = []  # numbers of the calls that workers have
 
     def teardown(self) -> None:
-        self.lane.close()
+        self.queue.close()
         self.loop.close()
 
     @rule(capacity=st.integers(0, 3))
     def resize(self, capacity: int) -> None:
         self.capacity = capacity
-        self.lane.resize(capacity)
+        self.queue.resize(capacity)
 
     @rule(ahead=st.sampled_from([2, 16, 128]))
     def change_pace(self, ahead: int) -> None:
-        """Answers come quicker or slower: with many ahead, quick calls share messages."""
-        self.lane._ahead = ahead
-        self.lane.resize(self.capacity)
+        """Answers come quicker or slower."""
+        self.queue._ahead = ahead
+        self.queue.resize(self.capacity)
 
-    @rule(burst=st.lists(st.tuples(owners, st.booleans(), st.sampled_from([1e6, 0.0, 0.0])), max_size=8))
-    def submit(self, burst: list[tuple[int, bool, float]]) -> None:
-        for index, late, took in burst:
-            # Long past, or long ahead: the machine's own time is no part of it.
-            call = make(self.owners[index], 10, 0.5 if late else 1e12, took=took)
-            full = len(self.queue) >= MAX_CALLS
-            if self.lane.submit(call):
+    @rule(burst=st.lists(st.tuples(owners, st.booleans()), max_size=8))
+    def submit(self, burst: list[tuple[int, bool]]) -> None:
+        for index, late in burst:
+            call = make(self.owners[index], 10, 0.5 if late else 1e12)
+            full = len(self.waiting) >= MAX_CALLS
+            if self.queue.submit(call):
                 self.open[id(call)] = call
             else:
                 assert full
-        self.lane.pump()
+        self.queue.pump()
 
     @rule()
     def take(self) -> None:
-        """A worker receives a message."""
+        """A worker receives a call."""
         try:
-            message = self.lane.receiver.recv(MESSAGE_SIZE, socket.MSG_DONTWAIT)
+            message = self.kernel.receiver.recv(MESSAGE_SIZE, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return
-        numbers, offset = [], 0
-        while offset < len(message):
-            number, _, size, _ = ENTRY.unpack_from(message, offset)
-            if self.lane.revoked.has(number):
-                assert self.lane.sent[number].over
-                self.lane.returned([self.lane.sent[number]])
-            else:
-                numbers.append(number)
-            offset += ENTRY.size + size
-        if not numbers:
+        number, _, size, _ = ENTRY.unpack_from(message)
+        assert ENTRY.size + size == len(message)
+        if self.queue.revoked.has(number):
+            assert self.queue.sent[number].over
+            self.queue.returned([self.queue.sent[number]])
             return
-        assert numbers == sorted(numbers) and all(number in self.lane.sent for number in numbers)
-        assert not set(numbers) & {number for taken in self.messages for number in taken}, "handed out twice"
-        self.messages.append(numbers)
+        assert number in self.queue.sent
+        assert number > max(self.taken, default=0), "handed out twice, or not in order"
+        self.taken.append(number)
 
     @rule(place=st.integers(0, 5))
     def revoke(self, place: int) -> None:
         """Its time is over while it lies in the kernel, and it gets its outcome."""
-        taken = {number for numbers in self.messages for number in numbers}
-        there = [call for number, call in self.lane.sent.items() if number not in taken and not call.over]
+        sent = self.queue.sent
+        there = [call for number, call in sent.items() if number not in self.taken and not call.over]
         if place < len(there):
-            assert self.lane.revoke(there[place])
-            self.lane.give_up(there[place])
+            assert self.queue.revoke(there[place])
+            self.queue.give_up(there[place])
             del self.open[id(there[place])]
 
-    @precondition(lambda self: bool(self.messages))
+    @precondition(lambda self: bool(self.taken))
     @rule(place=st.integers(0, 5))
     def answer(self, place: int) -> None:
-        taken = self.messages[place % len(self.messages)]
-        number = taken.pop(0)
-        call = self.lane.answered(number)
-        assert call is not None and self.lane.answered(number) is None
-        del self.open[id(call)]
-        if not taken:
-            self.messages.remove(taken)
-        self.lane.pump()
+        """A worker answers, or has died: its call is over."""
+        self.end(self.taken.pop(place % len(self.taken)))
+        self.queue.pump()
 
-    @precondition(lambda self: bool(self.messages))
-    @rule(place=st.integers(0, 5))
-    def die(self, place: int) -> None:
-        """The first call of the message had begun and is lost; the others are made elsewhere."""
-        begun, *others = self.messages.pop(place % len(self.messages))
-        lost = self.lane.answered(begun)
-        assert lost is not None
-        del self.open[id(lost)]
-        self.lane.returned([self.lane.sent[number] for number in others])
-        self.lane.pump()
-
-    @precondition(lambda self: bool(self.messages))
+    @precondition(lambda self: bool(self.taken))
     @rule(place=st.integers(0, 5))
     def die_before_noting(self, place: int) -> None:
-        """Nobody has noted the calls of this message: they are found once the kernel has nothing left."""
-        lost = self.messages.pop(place % len(self.messages))
-        noted = [number for taken in self.messages for number in taken]
-        found = [call.number for call in self.lane.lost(noted)]
-        in_kernel = self.lane.sent.keys() - set(noted) - set(lost)
+        """Nobody has noted the call: it is found once the kernel has nothing left."""
+        lost = self.taken.pop(place % len(self.taken))
+        found = [call.number for call in self.queue.lost(self.taken)]
+        in_kernel = self.queue.sent.keys() - set(self.taken) - {lost}
         assert not set(found) & in_kernel, "a call in the kernel is taken for lost"
         if not in_kernel:
-            assert set(found) == set(lost)
-        for number in lost:
-            call = self.lane.answered(number)
-            assert call is not None
-            del self.open[id(call)]
-        self.lane.pump()
+            assert found == [lost]
+        self.end(lost)
+        self.queue.pump()
 
     @rule()
     def recall(self) -> None:
         """The last worker is gone."""
-        begun = [taken[0] for taken in self.messages]
-        for number in begun:
-            call = self.lane.answered(number)
-            assert call is not None
-            del self.open[id(call)]
-        self.messages.clear()
-        self.lane.resize(0)
+        while self.taken:
+            self.end(self.taken.pop())
+        self.queue.resize(0)
         self.capacity = 0
-        self.lane.recall()
+        self.queue.recall()
+
+    def end(self, number: int) -> None:
+        call = self.queue.answered(number)
+        assert call is not None and self.queue.answered(number) is None
+        del self.open[id(call)]
 
     @invariant()
     def each_call_is_in_one_place(self) -> None:
@@ -281,54 +255,52 @@ class LaneMachine(RuleBasedStateMachine):
             assert call.deadline == 0.5
             del self.open[id(call)]
         self.expired.clear()
-        waiting = [id(call) for owner in self.owners for call in self.queue._waiting.get(owner, ())]
-        sent = [id(call) for call in self.lane.sent.values() if not call.over]
-        assert self.lane.running == len(sent)
+        waiting = [id(call) for owner in self.owners for call in self.waiting._waiting.get(owner, ())]
+        sent = [id(call) for call in self.queue.sent.values() if not call.over]
+        assert self.queue.running == len(sent)
         assert Counter(waiting + sent) == Counter(self.open.keys())
-        taken = [number for numbers in self.messages for number in numbers]
-        assert set(taken) <= self.lane.sent.keys()
-        if self.capacity and len(self.queue):
-            assert self.lane.sent, "calls wait although there are workers and nothing is under way"
+        assert set(self.taken) <= self.queue.sent.keys()
+        if self.capacity and len(self.waiting):
+            assert self.queue.sent, "calls wait although there are workers and nothing is under way"
 
 
 def test_a_call_whose_place_an_outstanding_one_has_is_revoked_later() -> None:
     loop = asyncio.new_event_loop()
-    lane = SharedQueue(loop, CallQueue(MAX_CALLS, 100_000), True, lambda call: None, lambda last: None)
-    lane.resize(2)
+    queue = SharedQueue(KernelQueue(loop), CallQueue(MAX_CALLS, 100_000), lambda: 1.0, lambda call: None)
+    queue.resize(2)
     owner = Owner()
     first, second = make(owner, 10), make(owner, 10)
-    assert lane.submit(first) and lane.revoke(first)
-    lane._number += PLACES - 1
-    assert lane.submit(second)
-    lane.pump()
+    assert queue.submit(first) and queue.revoke(first)
+    queue._number += PLACES - 1
+    assert queue.submit(second)
     assert second.number == first.number + PLACES
-    assert not lane.revoke(second) and lane.revoked.has(first.number)
-    lane.returned([first])
-    assert lane.revoke(second) and lane.revoked.has(second.number)
-    lane.close()
+    assert not queue.revoke(second) and queue.revoked.has(first.number)
+    queue.returned([first])
+    assert queue.revoke(second) and queue.revoked.has(second.number)
+    queue.close()
     loop.close()
 
 
 def test_large_calls_wait_while_the_kernel_takes_no_more_descriptors() -> None:
     loop = asyncio.new_event_loop()
-    lane = SharedQueue(loop, CallQueue(MAX_CALLS, 1_000_000), False, lambda call: None, lambda last: None)
-    lane.resize(1)
+    kernel = KernelQueue(loop)
+    queue = SharedQueue(kernel, CallQueue(MAX_CALLS, 1_000_000), lambda: 1.0, lambda call: None)
+    queue.resize(1)
     call = make(Owner(), 70_000)
     call.segment = Segment(70_000)
-    full = SimpleNamespace(sendmsg=refuse_descriptors, fileno=lane._sender.fileno)
-    sender, lane._sender = lane._sender, cast(socket.socket, full)
-    assert lane.submit(call)
-    assert not lane.sent and len(lane.queue) == 1
-    lane._sender = sender
+    full = SimpleNamespace(sendmsg=refuse_descriptors, fileno=kernel._sender.fileno)
+    sender, kernel._sender = kernel._sender, cast(socket.socket, full)
+    assert queue.submit(call)
+    assert not queue.sent and len(queue.waiting) == 1
+    kernel._sender = sender
     until = loop.time() + 10
-    while not lane.sent:
+    while not queue.sent:
         assert loop.time() < until
         loop.run_until_complete(asyncio.sleep(0))
-    assert lane.receiver.recvmsg(MESSAGE_SIZE, socket.CMSG_SPACE(4))[
-        1
-    ], "the descriptor comes with the message"
+    ancillary = kernel.receiver.recvmsg(MESSAGE_SIZE, socket.CMSG_SPACE(4))[1]
+    assert ancillary, "the descriptor comes with the message"
     call.release()
-    lane.close()
+    queue.close()
     loop.close()
 
 
@@ -339,5 +311,5 @@ def refuse_descriptors(*given: Any) -> None:
 bounded = settings(max_examples=100, stateful_step_count=60, deadline=None)
 TestQueue: Any = QueueMachine.TestCase
 TestQueue.settings = bounded
-TestLane: Any = LaneMachine.TestCase
-TestLane.settings = bounded
+TestSharedQueue: Any = SharedQueueMachine.TestCase
+TestSharedQueue.settings = bounded

@@ -17,6 +17,7 @@ import pytest
 from gotask.wire import frames as wire
 
 from .peer import APPS, PACKAGE, BrokerProcess, Peer, alive
+from .test_deadlines import workers
 
 
 @pytest.fixture
@@ -38,19 +39,6 @@ def single(tmp_path: Path) -> Iterator[BrokerProcess]:
 def connect(broker: BrokerProcess) -> Peer:
     assert broker.address is not None
     return Peer(broker.address)
-
-
-def workers(peer: Peer, ready: int) -> list[int]:
-    """The processes of the workers, once so many are ready."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        found = [
-            worker["pid"] for worker in peer.call("GoTask.Status")["workers"] if worker["state"] == "ready"
-        ]
-        if len(found) == ready:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"never {ready} workers")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +115,7 @@ def test_the_death_of_a_worker_fails_all_async_calls_in_it(tmp_path: Path) -> No
     broker = BrokerProcess(APPS / "calls.py", workers=1, address=f"unix://{tmp_path}/b.sock")
     broker.wait_for("ready")
     peer = connect(broker)
-    (victim,) = workers(peer, 1)
+    (victim,) = workers(peer, 1, "async")
     sequences = [peer.send("App.wait", 30) for _ in range(20)]
     while peer.call("GoTask.Status")["running"] < 20:
         pass
@@ -136,20 +124,6 @@ def test_the_death_of_a_worker_fails_all_async_calls_in_it(tmp_path: Path) -> No
     assert {peer.result(sequence)["code"] for sequence in sequences} == {"worker_crashed"}
     assert peer.call("App.wait", 0) == 0
     assert broker.end() == 0
-
-
-def test_kill_9_of_a_worker_with_gathered_calls_runs_those_not_begun_elsewhere(
-    single: BrokerProcess, tmp_path: Path
-) -> None:
-    peer = connect(single)
-    for _ in range(5):
-        (victim,) = workers(peer, 1)
-        sequences = [peer.send("App.sleep", 0.002) for _ in range(60)]
-        time.sleep(0.03)
-        os.kill(victim, signal.SIGKILL)
-        results = [peer.result(sequence) for sequence in sequences]
-        assert sum(isinstance(result, dict) for result in results) <= 1
-        assert all(result == 0.002 or result["code"] == "worker_crashed" for result in results)
 
 
 def test_no_quick_call_waits_while_a_worker_is_idle(pair: BrokerProcess) -> None:

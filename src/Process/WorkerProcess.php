@@ -68,8 +68,8 @@ final class WorkerProcess implements Supervised
      * @param string $app a Python file or module that registers services
      * @param null|list<string>|string $address unix:///path/to.sock or tcp://host:port, or several of them; null: a private
      *                                          Unix socket, another one at every start
-     * @param null|int $workers Python processes that run calls; 0: everything in the broker, without isolation;
-     *                          null: the variable GOTASK_WORKERS, else as many as processors
+     * @param null|int $workers Python processes that run sync methods, from 1; null: the variable GOTASK_WORKERS, else as many
+     *                          as processors
      * @param null|string $python the interpreter; null: the variable GOTASK_PYTHON, else the first one found that has what
      *                            is needed: .venv, venv, runtime/gotask/venv, `python3` on PATH, /usr/bin, /usr/local/bin
      * @param float $startTimeout seconds until the broker must run, and again until the app must be ready
@@ -77,6 +77,8 @@ final class WorkerProcess implements Supervised
      * @param array<string, string> $environment variables in addition to this process's own
      * @param null|string $workingDirectory of the worker, from which relative paths count; null: this process's
      * @param null|LoggerInterface $logger receives the worker's log records at their own level, and what it prints
+     * @param null|int $asyncWorkers Python processes that run async methods, from 1, where the app has such; null: the variable
+     *                               GOTASK_ASYNC_WORKERS, else 1
      * @throws InvalidArgumentException|ValueError when a setting makes no sense
      */
     public function __construct(
@@ -89,6 +91,7 @@ final class WorkerProcess implements Supervised
         private readonly array $environment = [],
         private readonly ?string $workingDirectory = null,
         ?LoggerInterface $logger = null,
+        private readonly ?int $asyncWorkers = null,
     ) {
         foreach (['start timeout' => $startTimeout, 'shutdown timeout' => $shutdownTimeout] as $name => $seconds) {
             if (! ($seconds > 0.0 && $seconds <= 86_400.0)) {
@@ -380,6 +383,7 @@ final class WorkerProcess implements Supervised
             $this->startTimeout - $margin,
             $this->shutdownTimeout,
             $this->environment,
+            $this->asyncWorkers,
         );
     }
 

@@ -71,7 +71,7 @@ class Interrupted(BaseException):
 
 
 class CurrentCall:
-    """The call that is running: `id` (unique within its worker's lane), `method` as the caller wrote it.
+    """The call that is running: `id` (unique within its group of workers), `method` as the caller wrote it.
 
     A thread that the method starts may look at it, too, and end its work when `cancelled` is true.
     """

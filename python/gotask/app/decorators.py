@@ -49,7 +49,6 @@ def method(function: T, /) -> T:
 @overload
 def method(  # noqa: F811
     *,
-    inline: bool = False,
     timeout: float | None = None,
     idempotent: bool = False,
 ) -> Callable[[T], T]:
@@ -60,22 +59,19 @@ def method(  # noqa: F811
     function: Any = None,
     /,
     *,
-    inline: bool = False,
     timeout: float | None = None,
     idempotent: bool = False,
 ) -> Any:
     """Settings of one method.
 
-    inline: it runs in the broker itself; only for quick ones, as it holds up everything else meanwhile.
-    timeout: seconds, above 0 and at most 86400, that a call may take from when the broker has it, whatever its caller allows;
-    a sync inline method can't be interrupted.
+    timeout: seconds, above 0 and at most 86400, that a call may take from when the broker has it, whatever its caller allows.
     idempotent: running it twice does no more than running it once, so a call that was lost with its worker, or with the
     connection, is made again.
     ValueError: the timeout is out of its bounds.
     """
     if timeout is not None and not 0 < timeout <= 86_400:
         raise ValueError(f"a method's timeout is above 0 and at most 86400 seconds, not {timeout!r}")
-    made = Settings(inline, timeout or 0.0, idempotent)
+    made = Settings(timeout or 0.0, idempotent)
 
     def mark(function: T) -> T:
         setattr(function, SETTINGS, made)

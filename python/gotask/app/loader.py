@@ -15,7 +15,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _NAME = __name__.partition(".")[0]
 
 
-# Whether this process is a broker or a worker that has begun to load an app.
+# Whether this process is a worker that has begun to load an app.
 hosts_app = False
 
 
@@ -92,37 +92,6 @@ def import_own(name: str, app: str) -> ModuleType:
     finally:
         sys.path[:] = path
         sys.modules.update(hidden)
-
-
-def forget(app: str) -> dict[str, ModuleType]:
-    """Takes the app's own modules, those below its folder, out of sys.modules, so that load() imports them as they are now.
-
-    Returns them, for restore(). Packages that are installed elsewhere stay.
-    """
-    folder = _folder(app)
-    if folder is None:
-        return {}
-    found = {
-        name: module
-        for name, module in tuple(sys.modules.items())
-        if _is_below(folder, getattr(module, "__file__", None)) and name.partition(".")[0] != _NAME
-    }
-    for name in found:
-        del sys.modules[name]
-    return found
-
-
-def restore(app: str, modules: dict[str, ModuleType]) -> None:
-    """Puts back what forget() took out, in place of what has been imported since."""
-    forget(app)
-    sys.modules.update(modules)
-
-
-def _folder(app: str) -> str | None:
-    if is_file(app):
-        return os.path.dirname(os.path.abspath(app))
-    file = getattr(sys.modules.get(app.partition(".")[0]), "__file__", None)
-    return os.path.dirname(os.path.abspath(file)) if file else None
 
 
 def _is_below(folder: str, file: str | None) -> bool:

@@ -26,10 +26,9 @@ _LIFECYCLE = ("open", "close")
 class Settings:
     """What `@gotask.method` says of one method."""
 
-    __slots__ = ("inline", "timeout", "idempotent")
+    __slots__ = ("timeout", "idempotent")
 
-    def __init__(self, inline: bool = False, timeout: float = 0.0, idempotent: bool = False) -> None:
-        self.inline = inline
+    def __init__(self, timeout: float = 0.0, idempotent: bool = False) -> None:
         self.timeout = timeout  # seconds; 0.0: none
         self.idempotent = idempotent
 
@@ -104,7 +103,6 @@ class Method:
             "signature": self.signature,
             "doc": self.doc,
             "async": self.is_async,
-            "inline": self.settings.inline,
             "timeout": self.settings.timeout,
             "idempotent": self.settings.idempotent,
             "group": self.group,
@@ -206,19 +204,11 @@ class Registry:
         """Of every service with workers of its own what it says of them; JSON can hold it."""
         return [group.describe() for group in self._groups.values()]
 
-    def needs_loop(self, group: str) -> bool:
-        """Whether any method, `open` or `close` of a group's services is async."""
-        return any(method.is_async for method in self._methods.values() if method.group == group) or any(
-            is_async(getattr(service.target, name, None))
-            for service in self._services.values()
-            if service.group == group
-            for name in _LIFECYCLE
-        )
-
-    def opening(self, group: str | None = None) -> Iterator[tuple[str, Step]]:
-        """Name and opener of each service of a group, or of all: call it in order, and await what it returns, if anything."""
+    def opening(self, group: str, is_async: bool) -> Iterator[tuple[str, Step]]:
+        """Name and opener of each service of a group that has methods of that kind: call it in order, and await what it
+        returns, if anything."""
         for service in self._services.values():
-            if group is None or service.group == group:
+            if service.group == group and any(method.is_async == is_async for _, method in service.methods):
                 yield service.name, service.open
 
     def closing(self) -> Iterator[tuple[str, Step]]:

@@ -1,4 +1,4 @@
-"""Runs one call: decodes its body, calls the method, encodes what comes of it. The same in a worker and in the broker."""
+"""Runs one call: decodes its body, calls the method, encodes what comes of it."""
 
 from __future__ import annotations
 

@@ -43,14 +43,15 @@ MAX_HELLO: Final = 4096
 
 
 class Broker:
-    """Connections on one side, lanes of workers on the other. `on_ready`, `on_start_failed` are told once."""
+    """Connections on one side, groups of workers on the other. `on_ready` is told once which workers there are, or
+    `on_start_failed` why there are none."""
 
     def __init__(
         self,
         config: Config,
         log: Log,
         loop: AbstractEventLoop,
-        on_ready: Callable[[], None],
+        on_ready: Callable[[str], None],
         on_start_failed: Callable[[str], None],
     ) -> None:
         self.config = config
@@ -80,7 +81,7 @@ class Broker:
     # -- life -------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Starts the workers; or, with none, loads the app here."""
+        """Starts the workers."""
         self.generations.start()
         self.loop.call_later(arrivals.LOOK, self._look)
 
@@ -131,8 +132,8 @@ class Broker:
         """Hands on, to the workers and to the callers, what has been gathered since the last time."""
         if self.touched:
             touched, self.touched = self.touched, set()
-            for lane in touched:
-                lane.pump()
+            for queue in touched:
+                queue.pump()
         dirty = self.dirty
         if dirty:
             self.dirty = []
@@ -151,14 +152,7 @@ class Broker:
             call.deadline = call.arrived + route.timeout
         if route.idempotent:
             self.retry_budget.earn()
-        if route.group is not None:
-            taken = route.group.submit(call, route.is_async)
-        else:
-            assert route.inline is not None
-            taken = route.inline.running < self.config.queue_calls
-            if taken:
-                route.inline.submit(call, route.is_async)
-        if not taken:
+        if not route.group.submit(call):
             raise Overloaded(
                 f"as many calls or bytes wait for the workers of {call.name} as may; this one has not run:"
                 f" try later, or raise {option('--queue-calls')}, {option('--queue-bytes')} or {option('--workers')},"
@@ -172,11 +166,7 @@ class Broker:
             return
         try:
             route = call.route = self.routes.get(call.method) or self._route(call.method)
-            if route.group is not None:
-                route.group.requeue(call, route.is_async)
-            else:
-                assert route.inline is not None
-                route.inline.submit(call, route.is_async)
+            route.group.requeue(call)
         except GoTaskError as error:
             self.lost(call, error.message)
             call.owner.fail(call, error)
@@ -204,10 +194,8 @@ class Broker:
     def cancelled(self, call: Call) -> None:
         """Nobody waits for this call any more: it is not started, and ended where it runs."""
         route = call.route
-        if route is not None and route.group is not None:
+        if route is not None:
             route.group.cancel(call)
-        elif route is not None and route.inline is not None:
-            route.inline.cancel(call)
 
     def system_call(self, call: Call) -> None:
         """Answers a method of the broker's own."""
@@ -305,16 +293,14 @@ class Broker:
             raise self._catalogue.not_found(name)
         generation = self.generations.current
         assert generation is not None
-        is_inline = not self.config.workers or description["inline"]
-        group = None if is_inline else generation.groups[description["group"]]
-        route = Route(description, group, generation.inline)
+        route = Route(description, generation.groups[description["group"], description["async"]])
         if len(self.routes) < MAX_ROUTES:
             self.routes[method] = route
         return route
 
     def _serve(self, generation: Generation) -> None:
         """From now on calls go to this generation."""
-        self._catalogue = Catalogue(generation.describe())
+        self._catalogue = Catalogue(generation.methods or [])
         self._answers.clear()
         self.routes.clear()
         names = [method["name"] for method in self._catalogue.descriptions if method["idempotent"]]
@@ -322,6 +308,6 @@ class Broker:
         if self.ready:
             return
         self.ready = True
-        self._on_ready()
+        self._on_ready(generation.workers)
         for connection in tuple(self._connections):
             connection.regulate()

@@ -38,7 +38,7 @@ def wait(pid: int) -> tuple[int, int]:
     try:
         return _status(*os.wait4(pid, 0)[1:])
     except ChildProcessError:
-        return 0, 0  # an inline method has reaped it
+        return 0, 0  # somebody else has reaped it
 
 
 def _status(status: int, usage: resource.struct_rusage) -> tuple[int, int]:
@@ -46,7 +46,7 @@ def _status(status: int, usage: resource.struct_rusage) -> tuple[int, int]:
 
 
 def reap_orphans(known: Iterable[int]) -> None:
-    """Reaps children that have ended and are none of `known`. Not for a process that runs code which has children itself."""
+    """Reaps children that have ended and are none of `known`."""
     known = frozenset(known)
     while hasattr(os, "waitid"):
         try:

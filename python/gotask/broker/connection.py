@@ -60,9 +60,6 @@ TURN: Final = 0.005
 # Seconds that a peer has to take the last answer, and to say goodbye where TLS asks for it.
 LINGER: Final = 1.0
 
-# Inline calls that came together are answered in groups: the caller goes on with the first ones while the next ones run.
-FLUSH_PARTS: Final = 4 * 24  # a reply has four
-
 MAX_PING: Final = 256
 
 
@@ -375,15 +372,9 @@ class Connection(asyncio.Protocol):
             if options[2] and not flags & NOTIFY:
                 # Nobody waits for the result of a notification: its caller's time is that for its being accepted.
                 deadline = self._now + options[2] / 1000.0
-        route = self._broker.routes.get(method)
-        if route is not None and route.at_once is not None and not flags and segment is None:
-            # The shortest way: run and answered before anything else is looked at.
-            self._broker.calls += 1
-            body = frame.raw[start + length :]
-            self._reply(route.at_once.run(deadline, codec, sequence, method, body, self.structured))
-            return
         call = Call(self, sequence, method, frame, segment, deadline, self._now, flags & NOTIFY != 0)
         self._calls[sequence] = call
+        route = self._broker.routes.get(method)
         if route is None and method.startswith(b"GoTask."):
             self._broker.system_call(call)
             self.flush()  # else the answers to many that came together would be held together
@@ -460,16 +451,6 @@ class Connection(asyncio.Protocol):
             self._broker.loop.call_later(LINGER, self._transport.abort)
 
     # -- writing ----------------------------------------------------------------------------------------------------
-
-    def _reply(self, parts: list[bytes]) -> None:
-        if len(parts[-1]) < LARGE:
-            if not self._out and not self._handling:
-                self._broker.dirty.append(self)
-            self._out += parts
-            if len(self._out) >= FLUSH_PARTS:
-                self.flush()
-        else:
-            self._send(b"".join(parts))
 
     def _send(self, frame: Buffer, segment: Segment | None = None) -> None:
         if segment is None and len(frame) < LARGE:

@@ -11,7 +11,6 @@ from asyncio import AbstractEventLoop, TimerHandle
 from math import inf
 from typing import TYPE_CHECKING
 
-from ..ipc.messages import ASYNC, SYNC
 from .process import STACKS_TIME
 
 if TYPE_CHECKING:
@@ -35,11 +34,10 @@ DEADLINE, CANCELLED = "deadline", "cancelled"
 class _Stop:
     """One call that was sent and is to end."""
 
-    __slots__ = ("call", "lane", "reason", "worker", "sure_at", "again_at", "kill_at")
+    __slots__ = ("call", "reason", "worker", "sure_at", "again_at", "kill_at")
 
-    def __init__(self, call: Call, lane: int, reason: str) -> None:
+    def __init__(self, call: Call, reason: str) -> None:
         self.call = call
-        self.lane = lane
         self.reason = reason
         self.worker: WorkerProcess | None = None  # which was asked
         self.sure_at = inf  # when it is known that no worker will begin it, unless one has
@@ -67,10 +65,10 @@ class Deadlines:
         pause = max(deadline - time.monotonic(), MIN_PAUSE)
         self._timer = self._loop.call_later(pause, self._look)
 
-    def stop(self, call: Call, lane: int, reason: str) -> None:
+    def stop(self, call: Call, reason: str) -> None:
         """Ends a call that the workers have."""
         if id(call) not in self._stops:
-            self._stops[id(call)] = stop = _Stop(call, lane, reason)
+            self._stops[id(call)] = stop = _Stop(call, reason)
             self._advance(stop, time.monotonic())
             self._schedule()
 
@@ -89,18 +87,17 @@ class Deadlines:
         self._timer = None
         self.earliest = inf
         now = time.monotonic()
-        earliest = inf
-        for number, lane in enumerate(self._group.lanes):
-            for call in lane.queue.expired(now):
-                self._group.expired(call)
-            earliest = min(earliest, lane.queue.earliest())
-            for call in tuple(lane.sent.values()):
-                if not call.deadline or call.over:
-                    continue
-                if call.deadline <= now:
-                    self.stop(call, number, DEADLINE)
-                else:
-                    earliest = min(earliest, call.deadline)
+        queue = self._group.queue
+        for call in queue.waiting.expired(now):
+            self._group.expired(call)
+        earliest = queue.waiting.earliest()
+        for call in tuple(queue.sent.values()):
+            if not call.deadline or call.over:
+                continue
+            if call.deadline <= now:
+                self.stop(call, DEADLINE)
+            else:
+                earliest = min(earliest, call.deadline)
         if earliest < inf:
             self.watch(earliest)
         self._group.batch()
@@ -114,7 +111,7 @@ class Deadlines:
         self._stop_timer = None
         now = time.monotonic()
         for stop in tuple(self._stops.values()):
-            if self._group.lanes[stop.lane].sent.get(stop.call.number) is not stop.call:
+            if self._group.queue.sent.get(stop.call.number) is not stop.call:
                 self._stops.pop(id(stop.call), None)  # answered, or on its way to another worker
                 if 0 < stop.call.deadline < self.earliest:
                     self.watch(stop.call.deadline)  # no worker may be there to take it
@@ -126,12 +123,12 @@ class Deadlines:
     def _advance(self, stop: _Stop, now: float) -> None:
         worker = stop.worker
         if worker is None or worker.state == "dead":
-            found = self._group.find(stop.lane, stop.call.number)
+            found = self._group.find(stop.call.number)
             if found is not None:
                 stop.worker = found
                 stop.again_at = now + self._grace / 2
                 stop.kill_at = now + self._grace
-                self._ask(stop, found)
+                found.stop(stop.call.number)
             else:
                 self._revoke(stop, now)
         elif now >= stop.kill_at:
@@ -141,38 +138,31 @@ class Deadlines:
             # that has not heeded the request is held up, by this call or by another. Each interrupt ends one of the tasks that
             # a call has started, and the next one may hold up the loop as well. That does not go on for ever: between two of
             # them the loop comes to give the call up by itself.
-            if stop.lane == SYNC:
+            if not worker.is_async:
                 stop.again_at = inf
             elif worker.has_heeded(stop.call.number):
                 stop.kill_at = now + self._grace
-            worker.interrupt(stop.lane, stop.call.number)
+            worker.interrupt(stop.call.number)
 
     def _revoke(self, stop: _Stop, now: float) -> None:
         """Ends one that no worker has begun, by its notes: in two steps, as one may be about to begin it."""
         call = stop.call
         if stop.sure_at == inf:
-            if self._group.lanes[stop.lane].revoke(call):
+            if self._group.queue.revoke(call):
                 stop.sure_at = now + SURE
         elif now >= stop.sure_at:
             # A worker may have answered it, or reported it, and noted the next one.
             self._group.read_answers()
             del self._stops[id(call)]
-            if self._group.lanes[stop.lane].sent.get(call.number) is call:
-                self._group.give_up(call, stop.lane, stop.reason)
-
-    def _ask(self, stop: _Stop, worker: WorkerProcess) -> None:
-        if stop.lane == SYNC:
-            worker.interrupt(SYNC, stop.call.number)
-        else:
-            worker.cancel(stop.call.number)
+            if self._group.queue.sent.get(call.number) is call:
+                self._group.give_up(call, stop.reason)
 
     def _end(self, stop: _Stop, worker: WorkerProcess, now: float) -> None:
-        holder = worker.is_held_by_other(stop.call.number) if stop.lane == ASYNC else 0
-        other = self._group.lanes[ASYNC].sent.get(holder)
+        other = self._group.queue.sent.get(worker.held_by_other(stop.call.number))
         if other is not None and id(other) not in self._stops:
             # It is another call that holds up the loop, within its time: all others of that loop are not to die for it.
             stop.again_at = stop.kill_at = now + self._grace
-            worker.interrupt(ASYNC, stop.call.number)
+            worker.interrupt(stop.call.number)
             return
         stop.kill_at = inf
         worker.write_stacks()
@@ -180,7 +170,7 @@ class Deadlines:
 
     def _kill(self, stop: _Stop, worker: WorkerProcess, seen: int, until: float) -> None:
         """Kills it when it has written its stacks, or when `until` is over. `seen`: bytes of them at the last look."""
-        if worker.state == "dead" or not self._group.is_outstanding(stop.lane, stop.call.number):
+        if worker.state == "dead" or not self._group.is_outstanding(stop.call.number):
             return
         written = worker.stacks_written()
         if (written == 0 or written != seen) and time.monotonic() < until:
@@ -188,4 +178,4 @@ class Deadlines:
             return
         what = "was cancelled" if stop.reason == CANCELLED else "had run out of time"
         words = f"{stop.call.name} {what} and did not end when it was asked to"
-        worker.kill_if_running(stop.lane, stop.call.number, stop.reason, words)
+        worker.kill_if_running(stop.call.number, stop.reason, words)

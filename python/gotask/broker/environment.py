@@ -34,12 +34,6 @@ def worker_environment(
     return environment
 
 
-def hide_secrets(secret: tuple[str, ...]) -> None:
-    """Takes them out of this process's own: inline methods run in it, and it has read what it needs."""
-    for name in (*_SECRET, *secret):
-        os.environ.pop(name, None)
-
-
 class Place(NamedTuple):
     """What the links lead to at one time. `folder` is empty where there is no working directory any more.
 

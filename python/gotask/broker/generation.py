@@ -1,4 +1,4 @@
-"""The workers that have loaded the app at one time: the shared group, and one for each service with workers of its own."""
+"""The workers that have loaded the app at one time: of all services that have no workers of their own, and of each that has."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .broker import Broker
-    from .inline import InlineRunner
 
 
 class Generation:
-    """Which groups there are, its first worker says. `on_ready` and `on_failed` are told once, either of them.
+    """Sync methods have one group of workers, async ones another, each only where there are such methods: the worker that has
+    loaded the app first tells. `on_ready` and `on_failed` are told once, either of them.
 
     warm: it is ready when all workers are; else when each group has one.
     """
@@ -32,8 +32,7 @@ class Generation:
     ) -> None:
         self.number = number
         self.methods: list[dict[str, Any]] | None = None
-        self.inline: InlineRunner | None = None  # the app in the broker itself, where that is needed
-        self.groups: dict[str, WorkerGroup] = {}
+        self.groups: dict[tuple[str, bool], WorkerGroup] = {}  # by service, and whether async
         self._broker = broker
         self._warm = warm
         self._on_ready = on_ready
@@ -54,33 +53,39 @@ class Generation:
         return look_up(self._broker.config.app, self._broker.config.folder, self._is_file)
 
     def start(self) -> None:
-        config = self._broker.config
-        if not config.workers:
-            self._decided = True
-            self._broker.loop.call_soon(self._on_ready, self)
-            return
-        limits = (config.queue_calls, config.queue_bytes)
-        self._add(SHARED_GROUP, (config.min_workers, config.workers), limits)
+        self._add(SHARED_GROUP, False, {})
 
-    def started(self, group: WorkerGroup, news: dict[str, Any]) -> None:
-        """A worker of a group is ready, and says what can be called."""
-        if self.methods is None:
-            self.methods = news["methods"]
-            for own in news["groups"]:
-                self._add_own(own)
-            if all(method["group"] for method in self.methods):
-                self.groups[SHARED_GROUP].end()  # nothing would ever run there
+    def loaded(self, offer: dict[str, Any]) -> None:
+        """A worker has loaded the app, and says what can be called."""
+        if self.methods is not None:
+            return
+        self.methods = offer["methods"]
+        own = {group["name"]: group for group in offer["groups"]}
+        wanted = {(method["group"], method["async"]) for method in self.methods}
+        for name, is_async in sorted(wanted - self.groups.keys()):
+            self._add(name, is_async, own.get(name, {}))
+        if (SHARED_GROUP, False) not in wanted:
+            self.groups[SHARED_GROUP, False].end()  # nothing would ever run there
+        self.started()
+
+    def started(self) -> None:
+        """Workers are ready, or there are groups that none is needed in."""
         serving = [group for group in self.groups.values() if not group.is_ending]
         ready = (group.pool.is_warm if self._warm else group.pool.in_service for group in serving)
         if not self._decided and all(ready):
             self._decided = True
             self._on_ready(self)
 
-    def describe(self) -> list[dict[str, Any]]:
-        """What can be called."""
-        if self.methods is not None:
-            return self.methods
-        return self.inline.describe() if self.inline is not None else []
+    @property
+    def workers(self) -> str:
+        """In words, how many there may be: 2 workers and 1 async worker."""
+        texts = []
+        for kind in (False, True):
+            serving = (g for g in self.groups.values() if g.is_async == kind and not g.is_ending)
+            count = sum(group.pool.most for group in serving)
+            if count:
+                texts.append(f"{count} {'async ' * kind}worker{'s' * (count > 1)}")
+        return " and ".join(texts) or "no workers"
 
     def failed(self, message: str) -> None:
         """A worker can't be started, and none of its group ever could."""
@@ -96,16 +101,19 @@ class Generation:
 
     def ended(self, group: WorkerGroup) -> None:
         """The last worker of a group has ended, and none will follow."""
-        if self.groups.get(group.name) is group:
-            del self.groups[group.name]
+        del self.groups[group.name, group.is_async]
         if not self.groups:
             self._on_ended(self)
 
-    def _add_own(self, own: dict[str, Any]) -> None:
+    def _add(self, name: str, is_async: bool, own: dict[str, Any]) -> None:
+        """own: what the service says of its workers, if it has its own."""
         config = self._broker.config
-        limits = (own["queue_calls"] or config.queue_calls, own["queue_bytes"] or config.queue_bytes)
-        self._add(own["name"], (own["workers"], own["workers"]), limits)
-
-    def _add(self, name: str, size: tuple[int, int], limits: tuple[int, int]) -> None:
-        group = self.groups[name] = WorkerGroup(self._broker, self, name, size, limits)
+        if own:
+            most = least = 1 if is_async else own["workers"]
+        else:
+            most = config.async_workers if is_async else config.workers
+            least = min(config.min_workers or most, most)
+        limits = (own.get("queue_calls") or config.queue_calls, own.get("queue_bytes") or config.queue_bytes)
+        group = WorkerGroup(self._broker, self, name, is_async, (least, most), limits)
+        self.groups[name, is_async] = group
         group.pool.start()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from . import children
 from .generation import Generation
-from .inline import InlineRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,12 +60,6 @@ class Generations:
         for group in self.groups():
             group.end()
 
-    async def close(self) -> None:
-        """Closes the app where it runs in the broker."""
-        for generation in self._all():
-            if generation.inline is not None:
-                await generation.inline.close()
-
     def kill(self) -> None:
         self._ending = True
         for generation in self._all():
@@ -76,8 +69,7 @@ class Generations:
         """Looks which workers have ended, and reaps what workers have left behind."""
         for worker in self.workers:
             worker.look()
-        if all(generation.inline is None for generation in self._all()):
-            children.reap_orphans(worker.pid for worker in self.workers)
+        children.reap_orphans(worker.pid for worker in self.workers)
 
     # -- what there is ------------------------------------------------------------------------------------------------
 
@@ -95,8 +87,7 @@ class Generations:
 
     @property
     def running(self) -> int:
-        inline = (generation.inline.running for generation in self._all() if generation.inline is not None)
-        return sum(group.running for group in self.groups()) + sum(inline)
+        return sum(group.running for group in self.groups())
 
     def hold(self, owner: Connection) -> None:
         """Starts no more calls of a caller that does not read its answers."""
@@ -137,6 +128,7 @@ class Generations:
                     "state": worker.state,
                     "calls": worker.calls,
                     "service": group.name,
+                    "kind": group.kind,
                     "generation": generation.number,
                 }
                 for generation in self._all()
@@ -152,16 +144,7 @@ class Generations:
     # -- changes ------------------------------------------------------------------------------------------------------
 
     def _ready(self, generation: Generation) -> None:
-        """Its workers are; what runs in the broker is loaded last, once it is known that the app can be."""
-        if generation.methods is not None and not any(method["inline"] for method in generation.methods):
-            self._switch(generation)
-            return
-        generation.inline = InlineRunner(self._broker, generation.place, (self.current or generation).place)
-        generation.inline.open(
-            lambda: self._switch(generation), lambda message: self._failed(generation, message)
-        )
-
-    def _switch(self, generation: Generation) -> None:
+        """Its workers are: from now on it serves."""
         if self._ending:
             return
         old, self.current, self.coming = self.current, generation, None
@@ -172,8 +155,6 @@ class Generations:
             for group in tuple(old.groups.values()):
                 for call in group.drain():
                     self._broker.resubmit(call)
-            if old.inline is not None:
-                old.inline.retire()
             message = "the app has been loaded again; calls run its code as it is now"
             self._log.event("reloaded", generation=generation.number, message=message)
         self._next()

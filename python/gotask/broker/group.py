@@ -1,4 +1,4 @@
-"""A group of workers that take from the same lanes: all that have no workers of their own, or one service that has."""
+"""Workers of one kind that take from the same queue: of all services that have no workers of their own, or of one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
-from ..ipc.messages import ASYNC, FAILED, READY, SYNC, TAINTED
+from ..ipc.messages import FAILED, LOADED, READY, TAINTED
 from ..ipc.segment import Segment
 from ..wire.frames import ERROR
 from .deadlines import CANCELLED, DEADLINE, Deadlines
-from .fairness import Fairness
-from .gather_watch import GatherWatch
+from .kernel_queue import KernelQueue
 from .latency import Latency
 from .pool import WorkerPool
 from .process import WorkerProcess
@@ -22,7 +21,7 @@ from .shared_queue import SharedQueue
 
 if TYPE_CHECKING:
     from asyncio import TimerHandle
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from .broker import Broker
     from ..config import Config
@@ -38,10 +37,12 @@ class WorkerGroup:
         broker: Broker,
         generation: Generation,
         name: str,
+        is_async: bool,
         size: tuple[int, int],
         queue_limits: tuple[int, int],
     ) -> None:
         self.name = name
+        self.is_async = is_async
         self.config: Config = broker.config
         self.is_multiple: bool = size[1] > 1
         self.generation: Generation = generation
@@ -51,96 +52,83 @@ class WorkerGroup:
         self._ending = False
         self._closed = False
         self._draining = False  # what is not with a worker yet goes elsewhere
-        self._fairness = Fairness(self)
         self.refused = 0
         self.calls = 0
         self.latency = Latency()
         self.deadlines: Deadlines = Deadlines(self, self._loop, self.config.interrupt_grace)
-        self._gather_watch = GatherWatch(self, self._loop)
-        self.lanes: tuple[SharedQueue, SharedQueue] = (
-            self._lane(queue_limits, True),
-            self._lane(queue_limits, False),
+        self.queue: SharedQueue = SharedQueue(
+            KernelQueue(self._loop), CallQueue(*queue_limits), time.monotonic, self.expired
         )
         self.pool: WorkerPool = WorkerPool(self, broker, size)
         self._recovery = CrashRecovery(self, broker)
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
-    def submit(self, call: Call, is_async: bool) -> bool:
+    def submit(self, call: Call) -> bool:
         """Queues the call. False: the queue is full. Unavailable: no worker can be started."""
         pool = self.pool
         if pool.failure is not None and not pool.in_service:
             raise Unavailable(f"no worker can be started: {pool.failure}")
-        lane = self.lanes[ASYNC if is_async else SYNC]
-        if not lane.submit(call):
+        queue = self.queue
+        if not queue.submit(call):
             self.refused += 1
             return False
-        if lane.queue.calls:
-            self._broker.touched.add(lane)
+        if queue.waiting.calls:
+            self._broker.touched.add(queue)
             if pool.is_elastic:
                 pool.is_short()
-        elif lane.fresh:
-            self._broker.touched.add(lane)
         if pool.observes:
             pool.observe()
         if call.deadline and call.deadline < self.deadlines.earliest:
             self._watch(call)
-        if not is_async and self.lanes[ASYNC].sent:
-            self._fairness.look()
         return True
 
     def cancel(self, call: Call) -> None:
         """Ends a call that nobody waits for any more, or whose time is over, whether it waits, has been sent or runs."""
         late = 0 < call.deadline <= time.monotonic()
-        for number, lane in enumerate(self.lanes):
-            if lane.queue.remove(call):
-                self.expired(call) if late else call.release()
-            elif lane.sent.get(call.number) is call:
-                self.deadlines.stop(call, number, DEADLINE if late else CANCELLED)
+        if self.queue.waiting.remove(call):
+            self.expired(call) if late else call.release()
+        elif self.queue.sent.get(call.number) is call:
+            self.deadlines.stop(call, DEADLINE if late else CANCELLED)
 
     def hold(self, owner: Connection) -> None:
         """Starts no more calls of a caller that does not read its answers."""
-        for lane in self.lanes:
-            lane.queue.hold(owner)
+        self.queue.waiting.hold(owner)
 
     def release(self, owner: Connection) -> None:
-        for lane in self.lanes:
-            lane.queue.release(owner)
-            self._broker.touched.add(lane)
+        self.queue.waiting.release(owner)
+        self._broker.touched.add(self.queue)
 
     def discard(self, owner: Connection) -> None:
         """No more calls of a caller that is gone are begun. Those that run may end, but not take for ever."""
+        for call in self.queue.waiting.discard(owner):
+            call.release()
+        sent = self.queue.sent.values()
+        left = [call for call in sent if call.owner is owner and not call.notify and not call.over]
+        if not left:
+            return
         limit = time.monotonic() + self.config.shutdown_timeout
-        for number, lane in enumerate(self.lanes):
-            for call in lane.queue.discard(owner):
-                call.release()
-            left = [
-                call
-                for call in lane.sent.values()
-                if call.owner is owner and not call.notify and not call.over
-            ]
-            if not left:
-                continue
-            begun = {begun for worker in self.pool.workers for begun in worker.begun(number)}
-            for call in left:
-                if call.number not in begun:
-                    self.deadlines.stop(call, number, CANCELLED)
-                elif not call.deadline:
-                    call.deadline = limit
-                    self._watch(call)
+        begun = self.begun()
+        for call in left:
+            if call.number not in begun:
+                self.deadlines.stop(call, CANCELLED)
+            elif not call.deadline:
+                call.deadline = limit
+                self._watch(call)
 
     @property
     def queued(self) -> int:
-        return sum(len(lane.queue) for lane in self.lanes)
+        return len(self.queue.waiting)
 
     @property
     def running(self) -> int:
-        return sum(lane.running for lane in self.lanes)
+        return self.queue.running
 
     def status(self) -> dict[str, Any]:
         """Its entry in GoTask.Status; times in seconds."""
         return {
             "name": self.name,
+            "kind": self.kind,
             "workers": self.pool.in_service,
             "queued": self.queued,
             "running": self.running,
@@ -150,26 +138,34 @@ class WorkerGroup:
         }
 
     @property
+    def kind(self) -> str:
+        """What kind of methods its workers run."""
+        return "async" if self.is_async else "sync"
+
+    @property
     def is_ending(self) -> bool:
         """Whether it takes no more calls."""
         return self._ending
 
-    def requeue(self, call: Call, is_async: bool) -> None:
+    def requeue(self, call: Call) -> None:
         """Queues a call that had been taken before, whatever the limits say."""
-        lane = self.lanes[ASYNC if is_async else SYNC]
-        lane.queue.push(call)
-        self._broker.touched.add(lane)
+        self.queue.waiting.push(call)
+        self._broker.touched.add(self.queue)
         self.pool.is_short()
         self._watch(call)
 
-    def is_outstanding(self, lane: int, number: int) -> bool:
-        """Whether a call has left the queue and has not been answered."""
-        return number in self.lanes[lane].sent
+    def is_outstanding(self, number: int) -> bool:
+        """Whether a call was sent and has not been answered."""
+        return number in self.queue.sent
 
-    def find(self, lane: int, number: int) -> WorkerProcess | None:
+    def begun(self) -> set[int]:
+        """The calls that workers have begun, and perhaps answered."""
+        return {number for worker in self.pool.workers for number in worker.begun()}
+
+    def find(self, number: int) -> WorkerProcess | None:
         """The worker that has begun a call, and perhaps answered it."""
         for worker in self.pool.workers:
-            if number in worker.begun(lane):
+            if number in worker.begun():
                 return worker
         return None
 
@@ -183,17 +179,16 @@ class WorkerGroup:
     def drain(self) -> list[Call]:
         """Takes no more calls: its workers end once they have answered what they have. Returns what none of them had yet."""
         self._draining = True
-        waiting = [call for lane in self.lanes for call in lane.queue.clear()]
+        waiting = self.queue.waiting.clear()
         self.end()
         self._later(self.patience(), self.kill, even_ending=True)
         return waiting
 
     def end(self) -> None:
-        """No more calls: workers end once they have run what is in their lanes."""
+        """No more calls: workers end once they have run what is in their queue."""
         self._ending = True
         self.pool.end()
-        for lane in self.lanes:
-            lane.end()
+        self.queue.end()
         self._close_if_empty()
 
     def kill(self) -> None:
@@ -218,16 +213,12 @@ class WorkerGroup:
 
     # -- what workers send ------------------------------------------------------------------------------------------
 
-    def reply(
-        self, worker: WorkerProcess, lane_number: int, number: int, frame: bytes, now: float, took: int
-    ) -> None:
+    def reply(self, worker: WorkerProcess, number: int, frame: bytes, now: float, took: int) -> None:
         """An ordinary reply has come."""
-        lane = self.lanes[lane_number]
-        if lane_number == SYNC:
-            worker.yielding = False
-        call = lane.answered(number)
-        if lane.queue.calls:
-            self._broker.touched.add(lane)
+        queue = self.queue
+        call = queue.answered(number)
+        if queue.waiting.calls:
+            self._broker.touched.add(queue)
         if call is None:
             return
         self._done(worker, call, now, took)
@@ -238,21 +229,14 @@ class WorkerGroup:
         call.owner.answer(call, frame)
 
     def large_reply(
-        self,
-        worker: WorkerProcess,
-        lane_number: int,
-        number: int,
-        content: Segment | int | None,
-        now: float,
-        took: int,
+        self, worker: WorkerProcess, number: int, content: Segment | int | None, now: float, took: int
     ) -> None:
         """A reply in a segment of its own, or in so many bytes of the segment that the call came in.
 
         None: it could not be received.
         """
-        lane = self.lanes[lane_number]
-        self._broker.touched.add(lane)
-        call = lane.answered(number)
+        self._broker.touched.add(self.queue)
+        call = self.queue.answered(number)
         segment = self._broker.segments.adopt(content) if isinstance(content, Segment) else None
         if call is not None:
             self._done(worker, call, now, took)
@@ -273,11 +257,10 @@ class WorkerGroup:
         if segment is not None:
             segment.close()
 
-    def refuse(self, worker: WorkerProcess, lane_number: int, number: int, why: str) -> None:
+    def refuse(self, number: int, why: str) -> None:
         """A worker can't run a call, and has not begun it."""
-        lane = self.lanes[lane_number]
-        self._broker.touched.add(lane)
-        call = lane.answered(number)
+        self._broker.touched.add(self.queue)
+        call = self.queue.answered(number)
         if call is None:
             return
         message = f"{why}; it has not run"
@@ -285,24 +268,24 @@ class WorkerGroup:
             self._broker.lost(call, message)
         call.owner.fail(call, Overloaded(f"{call.name}: {message}"))
 
-    def take_back(self, lane_number: int, numbers: Iterable[int]) -> None:
-        """Calls that a worker had received and does not begin go to another one, or are over."""
-        lane = self.lanes[lane_number]
-        lane.returned([lane.sent[number] for number in numbers if number in lane.sent])
-        self._broker.touched.add(lane)
+    def take_back(self, number: int) -> None:
+        """A call that a worker had received and does not begin goes to another one, or is over."""
+        call = self.queue.sent.get(number)
+        if call is not None:
+            self.queue.returned([call])
+        self._broker.touched.add(self.queue)
         if self._draining:
             self._hand_over()
 
     def record(self, worker: WorkerProcess, kind: int, content: bytes) -> None:
         """News of the worker itself."""
         news = json.loads(content)
-        if kind == READY:
+        if kind == LOADED:
+            self.generation.loaded(news)
+        elif kind == READY:
             worker.state = "ready"
-            worker.is_async = any(
-                method["async"] for method in news["methods"] if method["group"] == self.name
-            )
             self.pool.started(worker)
-            self.generation.started(self, news)
+            self.generation.started()
         elif kind == FAILED:
             worker.failure = news
         elif kind == TAINTED:
@@ -313,8 +296,6 @@ class WorkerGroup:
         self.calls += 1
         worker.calls += 1
         self.latency.add(now - call.arrived, took)
-        if call.route is not None:
-            call.route.took = took
         if worker.calls >= worker.max_calls:
             self.pool.replace(worker, "it has run its number of calls")
 
@@ -336,8 +317,7 @@ class WorkerGroup:
         self.pool.remove(worker)
         self._recovery.settle(worker, report)
         if not self.pool.workers:
-            for lane in self.lanes:
-                lane.recall()
+            self.queue.recall()
         self.resize()
         if self._draining:
             self._hand_over()
@@ -346,25 +326,22 @@ class WorkerGroup:
         self._close_if_empty()
 
     def resize(self) -> None:
-        """Tells the lanes how many workers take from them."""
-        ready = [worker for worker in self.pool.workers if worker.in_service]
-        self.lanes[SYNC].resize(len(ready))
-        self.lanes[ASYNC].resize(sum(self.config.concurrency for worker in ready if worker.is_async))
+        """Tells the queue how many calls the workers run at a time that take from it."""
+        self.queue.resize(self.pool.in_service * (self.config.concurrency if self.is_async else 1))
 
     def refuse_waiting(self, error: GoTaskError) -> None:
         """Answers all that waits with an error."""
-        for lane in self.lanes:
-            for call in lane.queue.clear():
-                call.owner.fail(call, error)
+        for call in self.queue.waiting.clear():
+            call.owner.fail(call, error)
 
     def expired(self, call: Call) -> None:
         """Answers a call whose time was over while it waited here."""
         self._say_expired(call)
         call.release()
 
-    def give_up(self, call: Call, lane: int, reason: str) -> None:
+    def give_up(self, call: Call, reason: str) -> None:
         """A call has been revoked before a worker began it. Its message and its memory stay until one has reported that."""
-        self.lanes[lane].give_up(call)
+        self.queue.give_up(call)
         if reason == DEADLINE:
             self._say_expired(call)
 
@@ -375,9 +352,8 @@ class WorkerGroup:
 
     def _hand_over(self) -> None:
         """What dead workers had not begun goes to those that came after this group."""
-        for lane in self.lanes:
-            for call in lane.queue.clear():
-                self._broker.resubmit(call)
+        for call in self.queue.waiting.clear():
+            self._broker.resubmit(call)
 
     def _watch(self, call: Call) -> None:
         if 0 < call.deadline < self.deadlines.earliest:
@@ -385,13 +361,10 @@ class WorkerGroup:
 
     # -- small things -----------------------------------------------------------------------------------------------
 
-    def _lane(self, limits: tuple[int, int], shares: bool) -> SharedQueue:
-        return SharedQueue(self._loop, CallQueue(*limits), shares, self.expired, self._gather_watch.sent)
-
     def patience(self) -> float:
         """Seconds that workers get to leave: as long as their calls may take, and the shutdown timeout at least."""
         now = time.monotonic()
-        deadlines = [call.deadline - now for lane in self.lanes for call in lane.sent.values()]
+        deadlines = [call.deadline - now for call in self.queue.sent.values()]
         return max([self.config.shutdown_timeout, *deadlines])
 
     def _later(
@@ -412,7 +385,5 @@ class WorkerGroup:
         for timer in self._timers:
             timer.cancel()
         self.deadlines.close()
-        self._gather_watch.close()
-        for lane in self.lanes:
-            lane.close()
+        self.queue.close()
         self.generation.ended(self)

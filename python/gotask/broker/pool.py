@@ -50,7 +50,7 @@ class WorkerPool:
         self._log = broker.log
         self._loop = broker.loop
         self._broker = broker
-        self._least, self._most = size
+        self._least, self.most = size
         self._wanted = size[0]
         self._ending = False
         self._deaths: list[float] = []  # when workers died, within the window
@@ -64,7 +64,7 @@ class WorkerPool:
         self.ever_ready = False
         self.failure: str | None = None  # why no worker can be started at present
         self.workers: list[WorkerProcess] = []
-        self.is_elastic = self._least < self._most  # see is_short()
+        self.is_elastic = self._least < self.most  # see is_short()
         self.observes = self._memory is not None or self.is_elastic  # see observe()
 
     def start(self) -> None:
@@ -91,7 +91,7 @@ class WorkerPool:
 
     def is_short(self) -> None:
         """Calls wait. Where they do so for long, a further worker is started, up to the most there may be."""
-        if self._wanted < self._most and not self._growing:
+        if self._wanted < self.most and not self._growing:
             self._growing = True
             self._group.later(SHORT, self._grow)
 
@@ -106,7 +106,7 @@ class WorkerPool:
 
     def _grow(self) -> None:
         self._growing = False
-        if self._group.queued and self._wanted < self._most:
+        if self._group.queued and self._wanted < self.most:
             self._wanted += 1
             self._balance()
             self.is_short()
@@ -114,7 +114,7 @@ class WorkerPool:
     def _look_after_idle(self) -> None:
         """Lets go of workers that were not needed at any time since the last look."""
         self._shrinking = False
-        needed = max(self._least, min(self._peak, self._most))
+        needed = max(self._least, min(self._peak, self.most))
         self._peak = self._group.running
         if needed < self._wanted and not self._group.queued:
             self._log.info(
@@ -168,7 +168,7 @@ class WorkerPool:
 
     def _spawn(self) -> None:
         try:
-            worker = WorkerProcess(self._group, self._group.lanes)
+            worker = WorkerProcess(self._group, self._group.queue)
         except OSError as error:
             self._start_failed(f"no process could be started for it: {reason(error)}")
             return

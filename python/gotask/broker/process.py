@@ -13,7 +13,6 @@ from asyncio import AbstractEventLoop
 from typing import TYPE_CHECKING, Any, Final
 
 from ..ipc.messages import (
-    ASYNC,
     CANCEL,
     LEAVE,
     MESSAGES,
@@ -24,7 +23,6 @@ from ..ipc.messages import (
     REPLY_SHARED,
     REQUEST,
     RETURNED,
-    YIELD,
 )
 from ..ipc.notes import NONE, UNKNOWN, WorkerNotes
 from ..ipc.segment import Segment
@@ -71,15 +69,15 @@ _END_CHECK: Final = 0.1
 class WorkerProcess:
     """One worker process of a group. States: starting, ready, leaving (it takes no more calls), dead."""
 
-    def __init__(self, group: WorkerGroup, lanes: tuple[SharedQueue, SharedQueue]) -> None:
+    def __init__(self, group: WorkerGroup, queue: SharedQueue) -> None:
         config = group.config
-        self.notes = WorkerNotes(config.concurrency)
+        self.is_async = group.is_async
+        concurrency = config.concurrency if self.is_async else 0
+        self.notes = WorkerNotes(concurrency)
         self.state = "starting"
         self.failure: dict[str, Any] | None = None
         self.calls = 0
         self.max_calls = sys.maxsize  # after so many it is replaced
-        self.is_async = False
-        self.yielding = False  # it was asked to make room for a sync call
         self.unwanted = ""  # why it is to be replaced, once the one that takes its place is ready
         self._group = group
         self._kill_reason = ""  # as the report names it, and in words
@@ -110,15 +108,11 @@ class WorkerProcess:
             self.notes.segment.fd,
             self._stacks.fd,
             their_lifeline,
-            lanes[0].receiver.fileno(),
-            lanes[1].receiver.fileno(),
-            lanes[0].revoked.segment.fd,
-            lanes[1].revoked.segment.fd,
+            queue.kernel.receiver.fileno(),
+            queue.revoked.segment.fd,
         )
         grace = int(config.interrupt_grace * 1e6)
-        numbers = ",".join(
-            map(str, (*descriptors, config.concurrency, config.max_payload, os.getpid(), grace))
-        )
+        numbers = ",".join(map(str, (*descriptors, concurrency, config.max_payload, os.getpid(), grace)))
         place = group.generation.place
         # Blocked until it handles them, so that none of them ends it while it starts.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, TO_ALL)
@@ -168,11 +162,6 @@ class WorkerProcess:
 
     # -- what it is asked ---------------------------------------------------------------------------------------------
 
-    def yield_to_sync(self) -> None:
-        """Asks it to end the async calls that it has, and to take a sync one before any others."""
-        self.yielding = True
-        self._request(YIELD)
-
     def leave(self) -> None:
         """Asks it to take no more calls and to end when those that it has are answered. To be repeated until it does."""
         self.state = "leaving"
@@ -182,13 +171,16 @@ class WorkerProcess:
             self.notes.leave()
             self._signal(INTERRUPT)
 
-    def cancel(self, number: int) -> None:
-        """Cancels an async call that it runs."""
-        self._request(CANCEL, number)
+    def stop(self, number: int) -> None:
+        """Asks it to end a call: an async one is cancelled, a sync one interrupted."""
+        if self.is_async:
+            self._request(CANCEL, number)
+        else:
+            self.interrupt(number)
 
-    def interrupt(self, lane: int, number: int) -> None:
+    def interrupt(self, number: int) -> None:
         """Interrupts the call if its method is what runs now."""
-        if lane == ASYNC:
+        if self.is_async:
             self.notes.interrupt_async(number)
         else:
             self.notes.interrupt(number)
@@ -198,11 +190,11 @@ class WorkerProcess:
         """Whether code of that async call has been interrupted since it was last asked to be."""
         return self.notes.has_heeded(number)
 
-    def begun(self, lane: int) -> list[int]:
-        """The calls of a lane that it has begun; they may have been answered meanwhile."""
-        return self.notes.running_async() if lane == ASYNC else [self.notes.begun]
+    def begun(self) -> list[int]:
+        """The calls that it has begun; they may have been answered meanwhile."""
+        return self.notes.running_async() if self.is_async else self.notes.begun_sync()
 
-    def is_held_by_other(self, number: int) -> int:
+    def held_by_other(self, number: int) -> int:
         """The async call that holds up the loop, where the worker says that it is another one than `number`; else 0."""
         holder = self.notes.holder
         return 0 if holder in (NONE, UNKNOWN, number) else holder
@@ -223,12 +215,12 @@ class WorkerProcess:
         """Bytes of them so far."""
         return self._stacks.size
 
-    def kill_if_running(self, lane: int, number: int, reason: str, words: str) -> bool:
+    def kill_if_running(self, number: int, reason: str, words: str) -> bool:
         """Kills it unless it has answered that call: another one, which may run by now, is not to suffer. False: it has."""
         self._signal(signal.SIGSTOP)
         if self._is_stopped():
             self.read_all()
-            if not self._group.is_outstanding(lane, number):
+            if not self._group.is_outstanding(number):
                 self._signal(signal.SIGCONT)
                 return False
         self.kill(reason, words)
@@ -314,26 +306,26 @@ class WorkerProcess:
         now = time.monotonic()
         offset, end = 0, len(data)
         while end - offset >= RECORD.size:
-            number, size, kind, lane, took = RECORD.unpack_from(data, offset)
+            number, size, kind, took = RECORD.unpack_from(data, offset)
             start = offset + RECORD.size
             if kind == REPLY_SHARED:
                 segment = self._segment(size)
-                group.large_reply(self, lane, number, segment, now, took)
+                group.large_reply(self, number, segment, now, took)
                 offset = start
                 continue
             if kind == REPLY_IN_PLACE:
-                group.large_reply(self, lane, number, size, now, took)
+                group.large_reply(self, number, size, now, took)
                 offset = start
                 continue
             if end - start < size:
                 break
             offset = start + size
             if kind == REPLY:
-                group.reply(self, lane, number, data[start:offset], now, took)
+                group.reply(self, number, data[start:offset], now, took)
             elif kind == RETURNED:
-                group.take_back(lane, range(number, number + took))
+                group.take_back(number)
             elif kind == REFUSED:
-                group.refuse(self, lane, number, data[start:offset].decode("utf-8", "replace"))
+                group.refuse(number, data[start:offset].decode("utf-8", "replace"))
             else:
                 group.record(self, kind, data[start:offset])
         return data[offset:] if offset < end else b""

@@ -1,4 +1,4 @@
-"""The broker's own queue before a lane: bounded, fair between callers, without I/O and without a clock."""
+"""The broker's own queue before the kernel's: bounded, fair between callers, without I/O and without a clock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Call:
-    """One call on its way. `owner` is the connection it came from; `number` its place in the lane, once it is there.
+    """One call on its way. `owner` is the connection it came from; `number` its place in the shared queue, once it is there.
 
     Times are of time.monotonic(), in seconds.
     """

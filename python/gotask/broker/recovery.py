@@ -7,14 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import Cancelled, DeadlineExceeded, GoTaskError, WorkerCrashed
-from ..ipc.messages import SYNC
 from .deadlines import DEADLINE
 
 if TYPE_CHECKING:
     from .broker import Broker
     from .crash import CrashReport
     from .group import WorkerGroup
-    from .shared_queue import SharedQueue
     from .queue import Call
     from .process import WorkerProcess
 
@@ -27,7 +25,7 @@ RETRY_PAUSE = 0.1
 
 
 class _Doubt:
-    """Whether calls of a lane were with a worker when it died: any of those up to the number `newest`."""
+    """Whether calls were with a worker when it died: any of those up to the number `newest`."""
 
     __slots__ = ("report", "newest", "suspects")
 
@@ -46,66 +44,51 @@ class CrashRecovery:
     def __init__(self, group: WorkerGroup, broker: Broker) -> None:
         self._group = group
         self._broker = broker
-        self._doubts: dict[int, _Doubt] = {}  # by lane
+        self._doubt: _Doubt | None = None
 
     def settle(self, worker: WorkerProcess, report: CrashReport) -> None:
         """Settles what the worker had noted; all that it had sent has been read."""
-        for number, lane in enumerate(self._group.lanes):
-            self._settle(worker, number, lane, report)
+        for call in map(self._group.queue.answered, worker.begun()):
+            if call is not None:
+                self._crash(call, report, self._group.deadlines.reason(call))
 
     def look(self, report: CrashReport) -> None:
         """Begins to look for what it may have received and not noted."""
-        for number, lane in enumerate(self._group.lanes):
-            if not lane.sent:
-                continue
-            newest = next(reversed(lane.sent))
-            doubt = self._doubts.get(number)
-            if doubt is None:
-                doubt = self._doubts[number] = _Doubt(report, newest)
-                self._broker.loop.call_later(CHECK, self._look_for_lost, number, doubt)
-            doubt.report, doubt.newest = report, newest
+        sent = self._group.queue.sent
+        if not sent:
+            return
+        newest = next(reversed(sent))
+        if self._doubt is None:
+            self._doubt = _Doubt(report, newest)
+            self._broker.loop.call_later(CHECK, self._look_for_lost, self._doubt)
+        self._doubt.report, self._doubt.newest = report, newest
 
-    def _settle(self, worker: WorkerProcess, number: int, lane: SharedQueue, report: CrashReport) -> None:
-        if number == SYNC:
-            begun, waiting = worker.notes.begun_sync(), worker.notes.waiting_sync()
-        else:
-            begun, waiting = worker.notes.running_async(), []
-        for call in map(lane.answered, begun):
-            if call is not None:
-                self._crash(call, report, self._group.deadlines.reason(call))
-        lane.returned([lane.sent[taken] for taken in waiting if taken in lane.sent])
-
-    def _look_for_lost(self, number: int, doubt: _Doubt) -> None:
+    def _look_for_lost(self, doubt: _Doubt) -> None:
         """Finds calls that the dead worker had received and not noted yet. They never began.
 
         It looks until each call that may be such a one has been noted or answered: as long as the kernel has calls, one of them
         may be in there, behind others that all workers are busy before.
         """
-        lane = self._group.lanes[number]
-        if lane.is_closed:
+        queue = self._group.queue
+        if queue.is_closed:
             return
-        noted: set[int] = set()
-        for worker in self._group.pool.workers:
-            notes = worker.notes
-            noted.update(
-                notes.begun_sync() + notes.waiting_sync() if number == SYNC else notes.running_async()
-            )
+        begun = self._group.begun()
         suspects = set()
-        for call in lane.lost(noted):
+        for call in queue.lost(begun):
             if call.number not in doubt.suspects:
                 # A worker that has received it and stands still will not begin it when it goes on.
-                if lane.revoke(call):
+                if queue.revoke(call):
                     suspects.add(call.number)
                 continue
-            lane.answered(call.number)
+            queue.answered(call.number)
             message = f"{doubt.report.death('as it received the call')}; it has not run"
             self._fail(call, WorkerCrashed(message, doubt.report.data(call.number, call.method)))
         doubt.suspects = suspects
-        if any(sent <= doubt.newest and sent not in noted for sent in lane.sent):
-            self._broker.loop.call_later(CHECK, self._look_for_lost, number, doubt)
+        if any(sent <= doubt.newest and sent not in begun for sent in queue.sent):
+            self._broker.loop.call_later(CHECK, self._look_for_lost, doubt)
         else:
-            del self._doubts[number]
-        lane.pump()
+            self._doubt = None
+        queue.pump()
         self._group.batch()
 
     def _crash(self, call: Call, report: CrashReport, reason: str) -> None:

@@ -121,7 +121,6 @@ class _Server:
             )
             self._log.warning(f"calls were cut off: {why}", running=broker.generations.running)
         broker.close()
-        await broker.generations.close()
         broker.generations.end()
         if not self._serving.is_set():
             broker.generations.kill()  # no worker has run anything yet
@@ -137,15 +136,14 @@ class _Server:
                 return
             await asyncio.sleep(_DRAIN_CHECK)
 
-    def _ready(self) -> None:
+    def _ready(self, workers: str) -> None:
         self._serving.set()
         addresses = [str(address) for address in self._config.addresses]
         self._log.event(
             "ready",
             pid=os.getpid(),
             addresses=addresses,
-            workers=self._config.workers,
-            message=f"ready at {', '.join(addresses)} with {self._config.workers} workers",
+            message=f"ready at {', '.join(addresses)} with {workers}",
         )
 
     def _start_failed(self, message: str) -> None:

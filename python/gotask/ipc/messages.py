@@ -28,12 +28,12 @@ _ROOM: Final = socket.CMSG_SPACE(4)  # for one descriptor
 _CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
-def receive(lane: socket.socket, flags: int = 0) -> tuple[bytes, int]:
-    """The next message, empty at the lane's end, and the descriptor that came with it.
+def receive(queue: socket.socket, flags: int = 0) -> tuple[bytes, int]:
+    """The next message, empty at the queue's end, and the descriptor that came with it.
 
     -1: none did, or this process could have no further one; the message is there all the same.
     """
-    message, ancillary, _, _ = lane.recvmsg(MESSAGE_SIZE, _ROOM, flags | _CLOEXEC)
+    message, ancillary, _, _ = queue.recvmsg(MESSAGE_SIZE, _ROOM, flags | _CLOEXEC)
     if not ancillary:
         return message, -1
     fd = int.from_bytes(ancillary[0][2][:4], sys.byteorder)
@@ -42,25 +42,21 @@ def receive(lane: socket.socket, flags: int = 0) -> tuple[bytes, int]:
     return message, fd
 
 
-# Number of the call, size of what follows, kind, lane, microseconds that the call ran.
-RECORD: Final = Struct("<QIBBxxI")
+# Number of the call, size of what follows, kind, microseconds that the call ran.
+RECORD: Final = Struct("<QIBxxxI")
 MAX_MICROSECONDS: Final = 2**32 - 1
 
 REPLY: Final = 0  # a reply frame
 REPLY_SHARED: Final = 1  # the same in a shared segment of that size, whose descriptor comes with the record
 REPLY_IN_PLACE: Final = 2  # the same in the segment that the call came in
-READY: Final = 3  # JSON: what the worker can run
-FAILED: Final = 4  # JSON: why it can't start; it ends
-TAINTED: Final = 5  # JSON: why it should be replaced when it has answered what it has
-# So many calls (in place of the microseconds), from that number on, were not begun: the broker wants them back.
-RETURNED: Final = 6
-REFUSED: Final = 7  # text: why a call can't be run here, which has not begun
+LOADED: Final = 3  # JSON: what the app offers, which has been imported
+READY: Final = 4  # the services are open, and the worker takes calls
+FAILED: Final = 5  # JSON: why it can't start; it ends
+TAINTED: Final = 6  # JSON: why it should be replaced when it has answered what it has
+RETURNED: Final = 7  # a call was revoked, and has not begun
+REFUSED: Final = 8  # text: why a call can't be run here, which has not begun
 
-SYNC: Final = 0  # lanes
-ASYNC: Final = 1
-
-# What the broker asks of a worker with async methods, on the socket of the log records.
+# What the broker asks of an async worker, on the socket of the log records.
 REQUEST: Final = Struct("<BxxxxxxxQ")
-YIELD: Final = 1  # take a sync call first
-CANCEL: Final = 2  # the async call of that number
-LEAVE: Final = 3  # end, once all that was taken is answered
+CANCEL: Final = 1  # the call of that number
+LEAVE: Final = 2  # end, once all that was taken is answered

@@ -22,14 +22,12 @@ _INTERRUPT: Final = 3
 _LEAVE: Final = 4
 # The async call that held the loop when the worker looked last.
 _HOLDER: Final = 5
-# Up to here the broker wants calls back that were not begun.
-_REVOKED: Final = 6
 # As many words as there may be async calls, each with the number of one; and behind them as many for those that the broker
 # wants to be interrupted.
-_ASYNC: Final = 7
+_ASYNC: Final = 6
 _WORD: Final = 8
 
-# Calls of a lane that can be revoked at a time: far more than ever wait in the kernel.
+# Calls of a queue that can be revoked at a time: far more than ever wait in the kernel.
 PLACES: Final = 4096
 
 # In place of a call that holds the loop: the worker has not looked; it has, and none did.
@@ -38,7 +36,7 @@ NONE: Final = 0
 
 
 class WorkerNotes:
-    """The notes of one worker that runs one sync call, or up to `concurrency` async ones."""
+    """The notes of one worker: a sync one, with no concurrency, or one that runs up to `concurrency` async calls."""
 
     def __init__(self, concurrency: int, fd: int | None = None) -> None:
         size = (_ASYNC + 2 * concurrency) * _WORD
@@ -72,11 +70,6 @@ class WorkerNotes:
     def hold(self, number: int) -> None:
         """Notes which async call holds the loop now, or NONE."""
         self._words[_HOLDER] = number
-
-    def begin_of_many(self, number: int) -> bool:
-        """The same for a call of a message with several. False: the broker wants it back, and all behind it."""
-        self._words[_BEGUN] = number
-        return self._words[_REVOKED] < number
 
     def is_unwanted(self, number: int) -> bool:
         """Whether the broker wants that sync call to be interrupted."""
@@ -115,10 +108,6 @@ class WorkerNotes:
             for place in range(_ASYNC, _ASYNC + self._concurrency)
         )
 
-    def revoke(self, last: int) -> None:
-        """Wants back what is not begun of the message whose last call that is."""
-        self._words[_REVOKED] = last
-
     def leave(self) -> None:
         """Wants the worker to end."""
         self._words[_LEAVE] = 1
@@ -156,7 +145,7 @@ class WorkerNotes:
 
 
 class Revocations:
-    """The calls of one lane that no worker is to begin any more, in memory that all its workers look into.
+    """The calls of one queue that no worker is to begin any more, in memory that all its workers look into.
 
     A worker notes a call as begun, and then looks here. So where the broker has revoked a call, and finds it in no notes some
     milliseconds later, that call will not run.

@@ -1,4 +1,4 @@
-"""The worker of an app with async methods: many async calls at a time, or one sync call."""
+"""An async worker: runs many calls of async methods at a time, in one event loop."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ import sys
 import time
 import traceback
 from asyncio import Task, TimerHandle
-from collections.abc import Callable
 from typing import NoReturn
 from weakref import WeakSet
 
 from ..app.context import Job, running_async
 from ..app.registry import default_registry
-from ..app.runner import Runner, keep_alarm
+from ..app.runner import Runner
 from ..app.runner_async import run_async
 from ..ipc.loop import run_in_loop
-from ..ipc.messages import ASYNC, CANCEL, ENTRY, LEAVE, REQUEST, TAINTED, YIELD, receive
+from ..ipc.messages import CANCEL, ENTRY, LEAVE, REQUEST, TAINTED, receive
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire.frames import Buffer
 from . import interrupts
 from .channel import Channel, NoRoom
 from .jobs import NoPayload, TakenJob, parse_job
 from .main import report_close, report_failure, report_ready
-from .sync import Worker
 
 
 def serve(
@@ -33,8 +31,7 @@ def serve(
     notes: WorkerNotes,
     revoked: Revocations,
     runner: Runner,
-    sync: Worker,
-    lanes: tuple[socket.socket, socket.socket],
+    queue: socket.socket,
     concurrency: int,
     group: str,
     grace: float,
@@ -43,14 +40,13 @@ def serve(
 
     async def run() -> int:
         try:
-            for _, opens in default_registry.opening(group):
+            for _, opens in default_registry.opening(group, True):
                 opening = opens()
                 if opening is not None:
                     await opening
         except BaseException as error:
             return report_failure(channel, error)
-        worker = AsyncWorker(channel, notes, revoked, runner, sync, concurrency, grace)
-        await worker.serve(*lanes, lambda: report_ready(channel))
+        await AsyncWorker(channel, notes, revoked, runner, queue, concurrency, grace).serve()
         for name, closes in default_registry.closing():
             try:
                 closing = closes()
@@ -64,7 +60,7 @@ def serve(
 
 
 class _Running:
-    """An async call that runs: answered by its task, or by whoever gives that up."""
+    """A call that runs: answered by its task, or by whoever gives that up."""
 
     __slots__ = ("job", "slot", "task", "began", "patience")
 
@@ -77,7 +73,7 @@ class _Running:
 
 
 class AsyncWorker:
-    """Takes from both lanes while it is idle, and from the async one alone while async calls run.
+    """Takes calls from the queue while fewer than `concurrency` run.
 
     grace: seconds after which a cancelled call that goes on is killed with its worker; at the half of it, it is given up here.
     """
@@ -88,7 +84,7 @@ class AsyncWorker:
         notes: WorkerNotes,
         revoked: Revocations,
         runner: Runner,
-        sync: Worker,
+        queue: socket.socket,
         concurrency: int,
         grace: float,
     ) -> None:
@@ -96,78 +92,51 @@ class AsyncWorker:
         self._notes = notes
         self._revoked = revoked
         self._runner = runner
-        self._sync = sync
+        self._queue = queue
         self._concurrency = concurrency
         self._patience = grace / 2
         self._running: dict[int, _Running] = {}  # by number
         self._tasks: dict[Task[None] | None, TakenJob] = {}  # those given up among them
-        self._listening: set[socket.socket] = set()
-        self._open_lanes = 2
-        self._yielding = False  # to a sync call, once those that run have ended
+        self._listening = False
         self._is_forked = False
         self._forker: Job | None = None  # the call that made this process, which is a copy of the worker
 
-    async def serve(
-        self, sync_lane: socket.socket, async_lane: socket.socket, ready: Callable[[], None]
-    ) -> None:
-        """Until both lanes have ended and what was taken from them has been answered."""
+    async def serve(self) -> None:
+        """Until the queue has ended and what was taken from it has been answered."""
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        self._sync_lane, self._async_lane = sync_lane, async_lane
         interrupts.listen_in_loop(self._notes, asyncio.current_task, WeakSet())
-        keep_alarm()
         self._loop.add_reader(self._channel.fileno(), self._asked)
         os.register_at_fork(after_in_child=self._forked)
-        ready()
+        report_ready(self._channel)
         self._listen()
         while not self._ended.is_set():
             try:
                 await self._ended.wait()
             except asyncio.CancelledError:
-                pass  # a method has cancelled all tasks of the loop, but this one ends with its lanes alone
+                pass  # a method has cancelled all tasks of the loop, but this one ends with its queue alone
 
     def _listen(self) -> None:
-        """Watches the lanes that it may take a call from now."""
+        """Watches the queue while it may take a call from it."""
         self._stay_out()
-        running = len(self._running)
-        if not running and self._yielding:
-            self._yielding = False
-            self._loop.call_soon(self._take_sync)
-        self._watch(self._sync_lane, not running, self._take_sync)
-        self._watch(self._async_lane, running < self._concurrency and not self._yielding, self._take_async)
-        if not self._open_lanes and not running:
+        is_open = self._queue.fileno() >= 0
+        wanted = is_open and len(self._running) < self._concurrency
+        if wanted != self._listening:
+            self._listening = wanted
+            if wanted:
+                self._loop.add_reader(self._queue, self._take_all)
+            else:
+                self._loop.remove_reader(self._queue)
+        if not is_open and not self._running:
             self._ended.set()
 
-    def _watch(self, lane: socket.socket, wanted: bool, callback: Callable[[], None]) -> None:
-        if lane.fileno() < 0 or wanted == (lane in self._listening):
-            return
-        if wanted:
-            self._listening.add(lane)
-            self._loop.add_reader(lane, callback)
-        else:
-            self._listening.discard(lane)
-            self._loop.remove_reader(lane)
-
-    def _receive(self, lane: socket.socket) -> tuple[bytes, int]:
-        """The next message as of receive(); empty where another worker was quicker, too."""
-        self._stay_out()
-        if lane.fileno() < 0:
-            return b"", -1
-        try:
-            # The lane's end is shared by all workers, so it is not to be made non-blocking as such.
-            message, fd = receive(lane, socket.MSG_DONTWAIT)
-        except (BlockingIOError, InterruptedError):
-            return b"", -1
-        if not message:
-            self._close(lane)
-            self._listen()
-        return message, fd
-
-    def _close(self, lane: socket.socket) -> None:
-        if lane.fileno() >= 0:
-            self._watch(lane, False, self._listen)
-            lane.close()
-            self._open_lanes -= 1
+    def _close(self) -> None:
+        """Takes no more calls."""
+        if self._listening:
+            self._listening = False
+            self._loop.remove_reader(self._queue)
+        self._queue.close()
+        self._listen()
 
     # -- what the broker asks -----------------------------------------------------------------------------------------
 
@@ -182,15 +151,10 @@ class AsyncWorker:
                 self._loop.remove_reader(self._channel.fileno())
                 return
             kind, number = REQUEST.unpack(request)
-            if kind == YIELD:
-                self._yielding = True
-                self._listen()
-            elif kind == CANCEL:
+            if kind == CANCEL:
                 self._cancel(number)
             elif kind == LEAVE:
-                self._close(self._sync_lane)
-                self._close(self._async_lane)
-                self._listen()
+                self._close()
 
     def _cancel(self, number: int) -> None:
         running = self._running.get(number)
@@ -219,21 +183,17 @@ class AsyncWorker:
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
-    def _take_sync(self) -> None:
-        if self._running:
-            return
-        message, fd = self._receive(self._sync_lane)
-        if message:
+    def _take_all(self) -> None:
+        self._stay_out()
+        while self._queue.fileno() >= 0 and len(self._running) < self._concurrency:
             try:
-                self._sync.run(message, fd)
-            except BaseException:
-                _die()
-
-    def _take_async(self) -> None:
-        while len(self._running) < self._concurrency and not self._yielding:
-            message, fd = self._receive(self._async_lane)
+                # All workers share this end of the queue, so it is not to be made non-blocking as such.
+                message, fd = receive(self._queue, socket.MSG_DONTWAIT)
+            except (BlockingIOError, InterruptedError):
+                break  # another worker was quicker, too
             if not message:
-                break
+                self._close()
+                return
             try:
                 self._take(message, fd)
             except BaseException:
@@ -246,13 +206,13 @@ class AsyncWorker:
         if self._revoked.has(number):
             if fd >= 0:
                 os.close(fd)
-            self._channel.returned(ASYNC, number, number)
+            self._channel.returned(number)
             self._notes.give_back(slot)
             return
         try:
             job = parse_job(message, 0, fd)
         except NoPayload as error:
-            self._channel.refused(ASYNC, number, error)
+            self._channel.refused(number, error)
             self._notes.give_back(slot)
             return
         self._begin(_Running(job, slot))
@@ -283,9 +243,9 @@ class AsyncWorker:
         took = time.monotonic() - running.began
         try:
             try:
-                self._channel.reply(running.job, ASYNC, reply, took)
+                self._channel.reply(running.job, reply, took)
             except NoRoom as error:
-                self._channel.reply(running.job, ASYNC, self._runner.lost(running.job, str(error)), took)
+                self._channel.reply(running.job, self._runner.lost(running.job, str(error)), took)
         except BaseException:
             _die()
         self._notes.give_back(running.slot)

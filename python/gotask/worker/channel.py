@@ -17,7 +17,6 @@ from ..ipc.messages import (
     REPLY_IN_PLACE,
     REPLY_SHARED,
     RETURNED,
-    SYNC,
     TAINTED,
 )
 from ..ipc.segment import Segment
@@ -58,9 +57,9 @@ class Channel:
         """Answers a call of several that share a message: together with others, at the next flush(). NoRoom: it is not sent."""
         size = job.reply_size
         if size >= LARGE:
-            self.reply(job, SYNC, frame, seconds)
+            self.reply(job, frame, seconds)
             return
-        record = b"".join((RECORD.pack(job.number, size, REPLY, SYNC, microseconds(seconds)), *frame))
+        record = b"".join((RECORD.pack(job.number, size, REPLY, microseconds(seconds)), *frame))
         if not self._add(record):
             self.flush()
             self._add(record)
@@ -73,14 +72,14 @@ class Channel:
             self._sendall(self._gathered.records)
             self._gathered.clear()
 
-    def returned(self, lane: int, first: int, last: int) -> None:
-        """These calls, of one message, were not begun, as the broker wants them back or has revoked them."""
-        self._sendall(RECORD.pack(first, 0, RETURNED, lane, last - first + 1))
+    def returned(self, number: int) -> None:
+        """This call was not begun, as the broker has revoked it."""
+        self._sendall(RECORD.pack(number, 0, RETURNED, 0))
 
-    def refused(self, lane: int, number: int, error: NoPayload) -> None:
+    def refused(self, number: int, error: NoPayload) -> None:
         """This call can't be run here, and was not begun."""
         text = str(error).encode("utf-8", "replace")
-        self._sendall(RECORD.pack(number, len(text), REFUSED, lane, 0) + text)
+        self._sendall(RECORD.pack(number, len(text), REFUSED, 0) + text)
         if error.lasts and not self._tainted:
             self._tainted = True
             self.record(TAINTED, {"reason": str(error)})
@@ -95,7 +94,7 @@ class Channel:
 
     def record(self, kind: int, content: Any) -> None:
         body = json.dumps(content, default=repr).encode()
-        self._sendall(RECORD.pack(0, len(body), kind, 0, 0) + body)
+        self._sendall(RECORD.pack(0, len(body), kind, 0) + body)
 
     def log(self, content: Any) -> None:
         """Sends a log record. One that is too large for a message loses its traceback and the end of its text."""
@@ -113,12 +112,12 @@ class Channel:
             except OSError:
                 pass  # the broker is gone, and this process goes with it
 
-    def reply(self, job: TakenJob, lane: int, frame: list[Buffer], seconds: float) -> None:
+    def reply(self, job: TakenJob, frame: list[Buffer], seconds: float) -> None:
         """Answers a call, which took so long to run, with a frame that is given in parts. NoRoom: it is not sent."""
         size = job.reply_size
         took = microseconds(seconds)
         if size < LARGE:
-            self._sendall(b"".join((RECORD.pack(job.number, size, REPLY, lane, took), *frame)))
+            self._sendall(b"".join((RECORD.pack(job.number, size, REPLY, took), *frame)))
         elif self._is_forked:
             self._leave()  # before it writes to memory that is its parent's, and soon another call's
         elif job.segment is not None and size <= job.segment.size:
@@ -127,9 +126,9 @@ class Channel:
                 job.segment.write(frame)
             except OSError as error:
                 raise NoRoom(str(error)) from None
-            self._sendall(RECORD.pack(job.number, size, REPLY_IN_PLACE, lane, took))
+            self._sendall(RECORD.pack(job.number, size, REPLY_IN_PLACE, took))
         else:
-            self._reply_shared(job.number, size, lane, frame, took)
+            self._reply_shared(job.number, size, frame, took)
         if job.segment is not None:
             job.segment.close()
 
@@ -157,7 +156,7 @@ class Channel:
 
         end(0)
 
-    def _reply_shared(self, number: int, size: int, lane: int, frame: list[Buffer], took: int) -> None:
+    def _reply_shared(self, number: int, size: int, frame: list[Buffer], took: int) -> None:
         try:
             segment = Segment(size)
         except OSError as error:
@@ -168,7 +167,7 @@ class Channel:
             except OSError as error:
                 raise NoRoom(str(error)) from None
             self._pass(segment.fd)
-            self._sendall(RECORD.pack(number, size, REPLY_SHARED, lane, took))
+            self._sendall(RECORD.pack(number, size, REPLY_SHARED, took))
         finally:
             segment.close()
 

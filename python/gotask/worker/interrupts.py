@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from asyncio import Task  # an app without async methods loads no asyncio
 
 
-def listen(notes: WorkerNotes, lane: socket) -> None:
-    """From now on INTERRUPT interrupts the sync call that the broker names, or ends the worker that receives from `lane`."""
+def listen(notes: WorkerNotes, queue: socket) -> None:
+    """From now on INTERRUPT interrupts the sync call that the broker names, or ends the worker that receives from `queue`."""
     (
         ended,
         other,
@@ -33,10 +33,13 @@ def listen(notes: WorkerNotes, lane: socket) -> None:
 
     def look(number: int, frame: FrameType | None) -> None:
         if notes.leaving:
-            # recv() on the lane is tried again after a signal (PEP 475), and then finds the end of another socket. A message
+            # recv() on the queue is tried again after a signal (PEP 475), and then finds the end of another socket. A message
             # that had come before is not lost, as it would be if this raised.
-            os.dup2(ended.fileno(), lane.fileno(), inheritable=False)
-        _interrupt_sync(notes)
+            os.dup2(ended.fileno(), queue.fileno(), inheritable=False)
+        job = running_sync.job
+        if job is not None and running_sync.is_open and notes.is_unwanted(job.number):
+            running_sync.is_open = False
+            raise Interrupted("the caller waits no longer")
 
     signal.signal(INTERRUPT, look)
 
@@ -44,7 +47,7 @@ def listen(notes: WorkerNotes, lane: socket) -> None:
 def listen_in_loop(
     notes: WorkerNotes, current_task: Callable[[], Task[Any] | None], interrupted: MutableSet[Task[Any]]
 ) -> None:
-    """The same for a worker with an event loop, which is asked to end by other means.
+    """The same for an async worker, which is asked to end by other means.
 
     The context says whose code runs at this moment: the call's own, that of a task that it has started, or a callback's. Each
     task is interrupted once, since it may clean up then; other tasks of the same call may hold up the loop after it.
@@ -52,9 +55,6 @@ def listen_in_loop(
     """
 
     def look(number: int, frame: FrameType | None) -> None:
-        if running_sync.job is not None:
-            _interrupt_sync(notes)
-            return
         job = running_async.get()
         notes.hold(NONE if job is None else job.number)
         if job is None or not job.interruptible:
@@ -66,13 +66,6 @@ def listen_in_loop(
             raise Interrupted("the caller waits no longer, and the event loop is held up")
 
     signal.signal(INTERRUPT, look)
-
-
-def _interrupt_sync(notes: WorkerNotes) -> None:
-    job = running_sync.job
-    if job is not None and running_sync.is_open and notes.is_unwanted(job.number):
-        running_sync.is_open = False
-        raise Interrupted("the caller waits no longer")
 
 
 def write_stacks(fd: int) -> None:

@@ -29,7 +29,7 @@ class NoPayload(Exception):
 
 
 def parse_job(message: bytes, offset: int, fd: int) -> TakenJob:
-    """The call that stands at `offset` of a lane's message; a large one lies in `fd`. NoPayload: it can't be had."""
+    """The call that stands at `offset` of a message; a large one lies in `fd`. NoPayload: it can't be had."""
     number, deadline, size, flags = ENTRY.unpack_from(message, offset)
     start = offset + ENTRY.size
     if flags & SHARED:

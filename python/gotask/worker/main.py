@@ -1,4 +1,4 @@
-"""The worker process: takes calls from its lanes and runs them. It imports asyncio only for an app with async methods."""
+"""The worker process: takes calls from its group's queue and runs them. A sync worker imports no asyncio by itself."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 from ..app import context
@@ -15,7 +16,7 @@ from ..app.loader import import_own, load
 from ..app.registry import default_registry
 from ..app.runner import Runner, keep_alarm
 from ..ipc.linux import die_with_group, die_with_parent
-from ..ipc.messages import ASYNC, FAILED, READY, SYNC, receive
+from ..ipc.messages import FAILED, LOADED, READY, receive
 from ..ipc.notes import Revocations, WorkerNotes
 from . import interrupts
 from .channel import Channel
@@ -27,21 +28,20 @@ PROCESS_GRACE = 0.5
 
 
 def main() -> int:
-    """`--worker NUMBERS APP GROUP`, as the broker starts it (see `broker.process`)."""
+    """`--worker NUMBERS APP GROUP`, as the broker starts it (see `broker.process`). With no concurrency it is a sync worker."""
     numbers = [int(number) for number in sys.argv[2].split(",")]
     (
         channel_fd,
         descriptors_fd,
         log_fd,
-        slots_fd,
+        notes_fd,
         stacks_fd,
         lifeline,
-        sync_fd,
-        async_fd,
-        *revoked_fds,
-    ) = numbers[:10]
-    concurrency, max_payload, parent, grace = numbers[10:]
-    for fd in numbers[:10]:
+        queue_fd,
+        revoked_fd,
+    ) = numbers[:8]
+    concurrency, max_payload, parent, grace = numbers[8:]
+    for fd in numbers[:8]:
         os.set_inheritable(fd, False)  # what a method starts gets none of them: it could hold them for ever
     app, group = sys.argv[3:5]
     interrupts.write_stacks(stacks_fd)
@@ -62,42 +62,36 @@ def main() -> int:
         open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
         for fd in (1, 2)
     )
-    notes = WorkerNotes(concurrency, fd=slots_fd)
+    notes = WorkerNotes(concurrency, fd=notes_fd)
     channel = Channel(channel_fd, descriptors_fd, log_fd, notes.gathered)
     context.is_unwanted = notes.is_unwanted
-    lanes = (socket.socket(fileno=sync_fd), socket.socket(fileno=async_fd))
-    with lanes[SYNC], lanes[ASYNC]:
-        revoked = [Revocations(fd) for fd in revoked_fds]
+    revoked = Revocations(revoked_fd)
+    with socket.socket(fileno=queue_fd) as queue:
         forward_logging(channel)
         try:
             load(app)
+            offer = {"methods": default_registry.describe(), "groups": default_registry.describe_groups()}
+            channel.record(LOADED, offer)
+            runner = Runner(default_registry, max_payload)
+            if concurrency:
+                serve = import_own("gotask.worker.aio", app).serve
+            else:
+                interrupts.listen(notes, queue)
+                for _, opens in default_registry.opening(group, False):
+                    _run(opens, app)
         except BaseException as error:
             return report_failure(channel, error)
-        runner = Runner(default_registry, max_payload)
-        worker = Worker(channel, notes, revoked[SYNC], runner)
-        if default_registry.needs_loop(group):
-            try:
-                serve = import_own("gotask.worker.aio", app).serve
-            except BaseException as error:
-                return report_failure(channel, error)
-            return int(
-                serve(channel, notes, revoked[ASYNC], runner, worker, lanes, concurrency, group, grace / 1e6)
-            )
-        interrupts.listen(notes, lanes[SYNC])
-        return _serve(channel, notes, worker, lanes[SYNC], group)
+        if concurrency:
+            return int(serve(channel, notes, revoked, runner, queue, concurrency, group, grace / 1e6))
+        keep_alarm()
+        return _serve(channel, notes, Worker(channel, notes, revoked, runner), queue, app)
 
 
-def _serve(channel: Channel, notes: WorkerNotes, worker: Worker, lane: socket.socket, group: str) -> int:
-    try:
-        for _, opens in default_registry.opening(group):
-            opens()
-    except BaseException as error:
-        return report_failure(channel, error)
-    keep_alarm()
+def _serve(channel: Channel, notes: WorkerNotes, worker: Worker, queue: socket.socket, app: str) -> int:
     report_ready(channel)
-    # Until the lane ends: the broker has closed it, and all that was in it has been run.
+    # Until the queue ends: the broker has closed it, and all that was in it has been run.
     while True:
-        message, fd = receive(lane)
+        message, fd = receive(queue)
         if not message:
             break
         worker.run(message, fd)
@@ -105,17 +99,27 @@ def _serve(channel: Channel, notes: WorkerNotes, worker: Worker, lane: socket.so
             break  # a method has blocked the signal, or has taken it for itself
     for name, closes in default_registry.closing():
         try:
-            closes()
+            _run(closes, app)
         except Exception as error:
             report_close(name, error)
     return 0
 
 
+def _run(step: Callable[[], Awaitable[Any] | None], app: str) -> None:
+    """A service's open() or close(): an async one runs to its end in a loop of its own, before or after all calls."""
+
+    async def wait(step: Awaitable[Any]) -> int:
+        await step
+        return 0
+
+    waiting = step()
+    if waiting is not None:
+        import_own("gotask.ipc.loop", app).run_in_loop(wait(waiting))
+
+
 def report_ready(channel: Channel) -> None:
-    """Tells the broker what can be called."""
-    channel.record(
-        READY, {"methods": default_registry.describe(), "groups": default_registry.describe_groups()}
-    )
+    """Tells the broker that this worker takes calls."""
+    channel.record(READY, None)
 
 
 def report_failure(channel: Channel, error: BaseException) -> int:

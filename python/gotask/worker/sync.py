@@ -1,4 +1,4 @@
-"""Runs the sync calls of a lane's message, one after the other."""
+"""Runs the calls of a message to a sync worker, one after the other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from ..app.context import Job
 from ..app.runner import Runner
-from ..ipc.messages import ENTRY, QUICK, SHARED, SYNC
+from ..ipc.messages import ENTRY, QUICK, SHARED
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire.frames import Buffer
 from .channel import Channel, NoRoom
@@ -40,13 +40,13 @@ class Worker:
             if self._revoked.has(number):
                 if fd >= 0:
                     os.close(fd)
-                self._channel.returned(SYNC, number, number)
+                self._channel.returned(number)
                 return
             if flags & SHARED:
                 try:
                     job = parse_job(message, 0, fd)
                 except NoPayload as error:
-                    self._channel.refused(SYNC, number, error)
+                    self._channel.refused(number, error)
                     return
             else:
                 job = make_job(number, deadline, flags, message, ENTRY.size, size, None)
@@ -54,25 +54,21 @@ class Worker:
             reply = self._answer(job, began)
             took = time.monotonic() - began
             try:
-                self._channel.reply(job, SYNC, reply, took)
+                self._channel.reply(job, reply, took)
             except NoRoom as full:
-                self._channel.reply(job, SYNC, self._runner.lost(job, str(full)), took)
+                self._channel.reply(job, self._runner.lost(job, str(full)), took)
             return
         offsets = _entries(message)
-        last = number + len(offsets) - 1
-        self._notes.message(number, last)
+        self._notes.message(number, number + len(offsets) - 1)
         sent = now = time.monotonic()
         for offset in offsets:
             job = parse_job(message, offset, -1)
             if self._took.get(job.method, QUICK) >= QUICK:
                 self._channel.flush()
-            if not self._notes.begin_of_many(job.number):
-                self._channel.flush()
-                self._channel.returned(SYNC, job.number, last)
-                return
+            self._notes.begin(job.number)
             if self._revoked.has(job.number):
                 self._channel.flush()
-                self._channel.returned(SYNC, job.number, job.number)
+                self._channel.returned(job.number)
                 continue
             reply = self._answer(job, now)
             began, now = now, time.monotonic()

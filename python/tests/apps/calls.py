@@ -39,10 +39,6 @@ class App:
     def environment(self) -> dict[str, str]:
         return dict(os.environ)
 
-    @gotask.method(inline=True)
-    def environment_inline(self) -> dict[str, str]:
-        return dict(os.environ)
-
     def pid(self) -> int:
         return os.getpid()
 
@@ -113,13 +109,8 @@ class App:
         await asyncio.sleep(0)
         return os.getpid()
 
-    @gotask.method(inline=True)
-    def ping(self, value: Any) -> Any:
+    async def async_echo(self, value: Any) -> Any:
         return value
-
-    @gotask.method(inline=True)
-    def inline_pid(self) -> int:
-        return os.getpid()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What the fault suite calls. Each call leaves its token in a journal; a worker dies at the step that a file asks for.
 
-GOTASK_CHAOS names a folder. `step-LANE-NAME` in it (see chaos/calls.py) makes the first worker that comes to that step in a
-call of that lane end by SIGKILL; `hold-LANE-NAME` makes each wait there until that file is gone, which `.held` beside it tells.
+GOTASK_CHAOS names a folder. `step-KIND-NAME` in it (see chaos/calls.py) makes the first worker of that kind that comes to
+that step end by SIGKILL; `hold-KIND-NAME` makes each wait there until that file is gone, which `.held` beside it tells.
 """
 
 from __future__ import annotations
@@ -24,25 +24,32 @@ FOLDER = os.environ["GOTASK_CHAOS"]
 _journal = os.open(f"{FOLDER}/journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
-def step(lane: str, name: str) -> None:
+with open("/proc/self/cmdline", "rb") as file:
+    numbers, _, own = file.read().split(b"\0")[-4:-1]
+
+#: Of this worker.
+KIND = "own" if own == b"Own" else "async" if int(numbers.split(b",")[8]) else "sync"
+
+
+def step(name: str) -> None:
     """Ends this worker if it is to die here, or waits if it is to."""
-    if wanted(lane, name):
+    if wanted(name):
         die()
-    while is_held(lane, name):
+    while is_held(name):
         time.sleep(0.002)
 
 
-def is_held(lane: str, name: str) -> bool:
-    hold = f"{FOLDER}/hold-{lane}-{name}"
+def is_held(name: str) -> bool:
+    hold = f"{FOLDER}/hold-{KIND}-{name}"
     if not os.path.exists(hold):
         return False
     open(f"{hold}.held", "w").close()
     return True
 
 
-def wanted(lane: str, name: str) -> bool:
+def wanted(name: str) -> bool:
     try:
-        os.unlink(f"{FOLDER}/step-{lane}-{name}")
+        os.unlink(f"{FOLDER}/step-{KIND}-{name}")
     except OSError:
         return False
     return True
@@ -52,66 +59,60 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def taking(method: str, lane: str, after: str) -> None:
+def taking(method: str) -> None:
     """Puts a step before the note that a call was taken, and one behind it."""
     original: Callable[..., Any] = getattr(notes.WorkerNotes, method)
 
     def replaced(*given: Any) -> Any:
-        step(lane, "received")
+        step("received")
         result = original(*given)
-        step(lane, after)
+        step("noted")
         return result
 
     setattr(notes.WorkerNotes, method, replaced)
 
 
-def answering(method: str, lane_of: Callable[..., str]) -> None:
-    """Puts the steps of an answer around a method of the channel. lane_of: the lane, from what the method is given."""
+def answering(method: str) -> None:
+    """Puts the steps of an answer around a method of the channel."""
     original: Callable[..., None] = getattr(Channel, method)
 
     def replaced(channel: Any, *given: Any) -> None:
-        lane = lane_of(*given)
-        step(lane, "returned")
-        channel._sendall = sending(channel._socket.sendall, lane)
+        step("returned")
+        channel._sendall = sending(channel._socket.sendall)
         original(channel, *given)
-        step(lane, "answered")
+        step("answered")
 
     setattr(Channel, method, replaced)
 
 
-def sending(send: Callable[[bytes], None], lane: str) -> Callable[[bytes], None]:
+def sending(send: Callable[[bytes], None]) -> Callable[[bytes], None]:
     def replaced(data: bytes) -> None:
-        if wanted(lane, "answering"):
+        if wanted("answering"):
             send(data[: len(data) // 2])
             die()
         send(data)
-        step(lane, "sent")
+        step("sent")
 
     return replaced
 
 
-with open("/proc/self/cmdline", "rb") as file:
-    SYNC = "own" if file.read().endswith(b"\0Own\0") else "sync"
-taking("message", SYNC, "gathered")
-taking("begin", SYNC, "noted")
-taking("begin_of_many", SYNC, "noted")
-taking("take", "async", "noted")
-answering("reply", lambda job, lane, *rest: (SYNC, "async")[lane])
-answering("gather", lambda *rest: SYNC)
+taking("begin")
+taking("take")
+answering("reply")
 
 
-def begin(lane: str, token: str) -> None:
+def begin(token: str) -> None:
     os.write(_journal, token.encode() + b"\n")
-    if lane != "async":
-        step(lane, "running")
-    elif wanted(lane, "running"):
+    if KIND != "async":
+        step("running")
+    elif wanted("running"):
         die()
 
 
 @gotask.service
 class Sync:
     def work(self, token: str, seconds: float, body: bytes, times: int) -> list[Any]:
-        begin("sync", token)
+        begin(token)
         if seconds:
             time.sleep(seconds)
         return answer(token, body, times)
@@ -126,11 +127,11 @@ class Sync:
         return os.getpid()
 
     def fail(self, token: str) -> None:
-        begin("sync", token)
+        begin(token)
         raise ValueError(token)
 
     def crash(self, token: str) -> None:
-        begin("sync", token)
+        begin(token)
         os._exit(3)
 
     def size(self, body: bytes) -> int:
@@ -147,8 +148,8 @@ class Sync:
 @gotask.service
 class Async:
     async def work(self, token: str, seconds: float, body: bytes, times: int) -> list[Any]:
-        begin("async", token)
-        while is_held("async", "running"):
+        begin(token)
+        while is_held("running"):
             await asyncio.sleep(0.002)
         if seconds:
             await asyncio.sleep(seconds)
@@ -161,10 +162,8 @@ class Async:
 
 @gotask.service(workers=1)
 class Own:
-    """Where there is one worker only, calls share messages."""
-
     def work(self, token: str, seconds: float, body: bytes, times: int) -> list[Any]:
-        begin("own", token)
+        begin(token)
         if seconds:
             time.sleep(seconds)
         return answer(token, body, times)

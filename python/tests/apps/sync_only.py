@@ -1,4 +1,4 @@
-"""An app without async and inline methods: its workers need no asyncio."""
+"""An app without async methods: its workers need no asyncio."""
 
 from __future__ import annotations
 

@@ -38,11 +38,3 @@ if VERSION == "1":
     @gotask.register
     def only_in_1() -> str:
         return VERSION
-
-
-if (Path(__file__).parent / "inline").exists():
-
-    @gotask.register
-    @gotask.method(inline=True)
-    def inline() -> str:
-        return VERSION

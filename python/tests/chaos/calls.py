@@ -11,12 +11,12 @@ from typing import Any
 
 from gotask import GoTaskError
 
-#: Where a worker can be killed, in the order of a call's life: before it has noted that it took the call (or several, in one
-#: message), as it has, in the method, behind it, in the middle of the answer, as it is sent, and behind that.
-STEPS = ("received", "gathered", "noted", "running", "returned", "answering", "sent", "answered")
+#: Where a worker can be killed, in the order of a call's life: before it has noted that it took the call, as it has, in
+#: the method, behind it, in the middle of the answer, as it is sent, and behind that.
+STEPS = ("received", "noted", "running", "returned", "answering", "sent", "answered")
 
-#: How a worker takes a call: one at a time, many at a time, or several in one message, as it does where it is alone.
-LANES = ("sync", "async", "own")
+#: Groups of workers: of the services that share theirs, by kind, and of one that has its own.
+GROUPS = ("sync", "async", "own")
 METHODS = {"sync": "Sync.work", "async": "Async.work", "own": "Own.work"}
 
 #: Errors that say that the method has not run; so does the text of others.

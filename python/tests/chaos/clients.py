@@ -23,7 +23,7 @@ from gotask.errors import ConnectionLost, DeadlineExceeded, from_body
 from gotask.wire import frames as wire
 
 from ..peer import Peer
-from .calls import LANES, METHODS, Book, arguments
+from .calls import GROUPS, METHODS, Book, arguments
 
 ROOT = Path(__file__).parents[3]
 PHP_CLIENT = ROOT / "tests" / "Integration" / "Fixtures" / "load.php"
@@ -75,7 +75,7 @@ class Caller(ABC):
     def call(self) -> tuple[str, str, list[Any]]:
         """The next one: token, method, arguments."""
         token = f"{self.name}-{next(self._numbers)}"
-        method = METHODS[self._random.choice(LANES)]
+        method = METHODS[self._random.choice(GROUPS)]
         self.book.begin(token)
         return token, method, arguments(self._random, token, self.sleep)
 

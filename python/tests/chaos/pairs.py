@@ -82,7 +82,7 @@ class Kind(NamedTuple):
     thorough: bool = False
 
     @property
-    def lane(self) -> str:
+    def worker(self) -> str:
         return "async" if self.method.startswith("Async") else "sync"
 
     @property
@@ -161,7 +161,7 @@ def expected(pair: Pair, kind: Kind) -> tuple[set[str], int, int]:
     if event in (TIMES_OUT, STOPPED):
         return {"deadline_exceeded"}, 0 if state in NOT_BEGUN else 1, 0 if state in NOT_BEGUN else 1
     if event == KILLED and state == TAKEN:
-        # The last worker of the lane has died: what it had received goes to the next one.
+        # The last worker of its kind has died: what it had received goes to the next one.
         return {"ok", "worker_crashed"}, 0, 1
     if event == KILLED and state in (BEGUN, RETURNED):
         if kind.is_idempotent and kind.size < wire.LARGE:
@@ -391,11 +391,11 @@ class Play:
             self._send("filler")
 
     def _send(self, token: str) -> None:
-        method = "Async.work" if self.kind.lane == "async" else "Sync.work"
+        method = "Async.work" if self.kind.worker == "async" else "Sync.work"
         self.other.send(method, [[token, 0.0, b"", 1], {}], 0, wire.ARGS)
 
     def _hold(self, name: str) -> None:
-        path = self.chaos / f"hold-{self.kind.lane}-{name}"
+        path = self.chaos / f"hold-{self.kind.worker}-{name}"
         path.touch()
         self._held.append(path)
 
@@ -422,8 +422,9 @@ class Play:
         return True
 
     def _workers(self) -> list[int]:
-        workers = [worker for worker in self._status()["workers"] if not worker["service"]]
-        return [int(worker["pid"]) for worker in workers if worker["state"] == "ready"]
+        """The ready ones of the call's kind."""
+        workers = [worker for worker in self._status()["workers"] if worker["kind"] == self.kind.worker]
+        return [int(w["pid"]) for w in workers if not w["service"] and w["state"] == "ready"]
 
     def _status(self) -> dict[str, Any]:
         peer = Peer(self.address)

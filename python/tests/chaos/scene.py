@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ..peer import PACKAGE, BrokerProcess, Peer, gone
-from .calls import LANES
+from .calls import GROUPS
 from .clients import Load
 from .proxy import Proxy
 from .system import Holdings, children, eventually, holdings
 
 #: Of the shared group, and of the service with a worker of its own.
 WORKERS = 2
-OWN_WORKERS = 1
+ASYNC_WORKERS = OWN_WORKERS = 1
 
 #: Seconds of load before a fault and after its recovery.
 LEAD = 0.15
@@ -106,11 +106,11 @@ class Scene:
                 return False
             try:
                 status = peer.call("GoTask.Status")
-                in_service = {service["name"]: service["workers"] for service in status["services"]}
+                in_service = [service["workers"] for service in status["services"]]
                 held = [peer.send("Sync.hold", 0.02) for _ in range(WORKERS)]
                 seen.update(pid for pid in map(peer.result, held) if isinstance(pid, int))
                 current = {worker["pid"] for worker in status["workers"] if worker["state"] == "ready"}
-                return in_service == {"": WORKERS, "Own": OWN_WORKERS} and len(current & seen) == WORKERS
+                return in_service == [WORKERS, ASYNC_WORKERS, OWN_WORKERS] and len(current & seen) == WORKERS
             except (OSError, EOFError):
                 return False
             finally:
@@ -155,9 +155,8 @@ class Scene:
         assert gone(workers, 10), "workers outlive a killed broker"
 
     def step(self, name: str) -> None:
-        """Has a worker of each lane die at a step, and waits for that."""
-        lanes = ("own",) if name == "gathered" else LANES
-        files = [self.chaos / f"step-{lane}-{name}" for lane in lanes]
+        """Has a worker of each kind die at a step, and waits for that."""
+        files = [self.chaos / f"step-{kind}-{name}" for kind in GROUPS]
         for file in files:
             file.touch()
         assert eventually(lambda: not any(file.exists() for file in files), 30), f"no worker came to {name}"

@@ -36,9 +36,8 @@ class MethodsCommand extends ClientCommand
             return ExitCode::OK;
         }
         foreach ($methods as $method) {
-            $kinds = array_keys(array_filter(['async' => $method->flag('async'), 'inline' => $method->flag('inline')]));
             $signature = $method->shown('signature') ?: $method->shown('name');
-            $output->writeln("<info>{$signature}</info>" . ($kinds === [] ? '' : '  <comment>' . implode(', ', $kinds) . '</comment>'));
+            $output->writeln("<info>{$signature}</info>" . ($method->flag('async') ? '  <comment>async</comment>' : ''));
             $doc = strtok($method->text('doc'), "\n");
             if ($doc !== false) {
                 $output->writeln('    ' . Terminal::line(trim($doc)));

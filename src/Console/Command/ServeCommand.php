@@ -41,7 +41,8 @@ final class ServeCommand extends Command
             ->setDescription('Run a Python app, and start it again whenever it ends')
             ->addArgument('app', InputArgument::REQUIRED, 'a Python file or module that registers services')
             ->addOption('address', 'a', InputOption::VALUE_REQUIRED | InputOption::VALUE_IS_ARRAY, 'unix:///path.sock or tcp://host:port; may be given several times [default: $GOTASK_ADDRESS or ' . Addresses::DEFAULT . ']')
-            ->addOption('workers', 'w', InputOption::VALUE_REQUIRED, 'Python processes that run calls; 0 runs everything in one [default: $GOTASK_WORKERS or the number of processors]')
+            ->addOption('workers', 'w', InputOption::VALUE_REQUIRED, 'Python processes that run sync methods [default: $GOTASK_WORKERS or the number of processors]')
+            ->addOption('async-workers', null, InputOption::VALUE_REQUIRED, 'Python processes that run async methods, where there are such [default: $GOTASK_ASYNC_WORKERS or 1]')
             ->addOption('python', 'p', InputOption::VALUE_REQUIRED, 'the interpreter [default: $GOTASK_PYTHON or the first that has what is needed]')
             ->addOption('start-timeout', null, InputOption::VALUE_REQUIRED, 'seconds until the app must be ready [default: $GOTASK_START_TIMEOUT or 60]')
             ->addOption('shutdown-timeout', null, InputOption::VALUE_REQUIRED, 'seconds that running calls get at the end [default: $GOTASK_SHUTDOWN_TIMEOUT or 30]')
@@ -74,6 +75,7 @@ final class ServeCommand extends Command
                 $options->seconds('shutdown-timeout') ?? 30.0,
                 environment: $options->flag('watch') ? ['GOTASK_WATCH' => '1'] : [],
                 logger: $logger,
+                asyncWorkers: $options->integer('async-workers'),
             );
         } catch (InvalidArgumentException|ValueError $error) {
             $logger->error($error->getMessage());

@@ -41,20 +41,20 @@ class StatusCommand extends ClientCommand
         foreach (self::lines($status) as $name => $line) {
             $output->writeln(sprintf('%-10s %s', $name, $line));
         }
-        self::table($output, ['service', 'workers', 'queued', 'running', 'calls', 'refused', 'wait p50', 'p99', 'run p50', 'p99'], array_map(
+        self::table($output, ['service', 'kind', 'workers', 'queued', 'running', 'calls', 'refused', 'wait p50', 'p99', 'run p50', 'p99'], array_map(
             static fn (TypedMap $service): array => [
                 // The one of all services that have no workers of their own has no name.
                 $service->text('name') === '' ? '(shared)' : $service->shown('name'),
-                ...array_map($service->shown(...), ['workers', 'queued', 'running', 'calls', 'refused']),
+                ...array_map($service->shown(...), ['kind', 'workers', 'queued', 'running', 'calls', 'refused']),
                 ...array_map(static fn (string $key): string => self::time($service->number($key)), ['wait_p50', 'wait_p99', 'run_p50', 'run_p99']),
             ],
             $status->records('services'),
         ));
-        self::table($output, ['worker', 'service', 'generation', 'state', 'calls'], array_map(
+        self::table($output, ['worker', 'service', 'kind', 'generation', 'state', 'calls'], array_map(
             static fn (TypedMap $worker): array => [
                 $worker->shown('pid'),
                 $worker->text('service') === '' ? '(shared)' : $worker->shown('service'),
-                ...array_map($worker->shown(...), ['generation', 'state', 'calls']),
+                ...array_map($worker->shown(...), ['kind', 'generation', 'state', 'calls']),
             ],
             $status->records('workers'),
         ));

@@ -20,6 +20,7 @@ final class OptionNames
     /** Flags of the broker, and where config/autoload/gotask.php has them. */
     private const KEYS = [
         '--workers' => 'workers',
+        '--async-workers' => 'async_workers',
         '--min-workers' => 'min_workers',
         '--idle-time' => 'idle_time',
         '--start-timeout' => 'start_timeout',

@@ -64,9 +64,10 @@ final class WorkerConfig
         $limits = $section->section('limits');
         $log = LogConfig::of($section->section('log'));
         $maxPayload = $limits->integer('max_payload', 1024, 4_294_967_295, 67_108_864);
-        $workers = $section->optionalInteger('workers', 0, 1024);
+        $workers = $section->optionalInteger('workers', 1, 1024);
         $watch = $section->flag('watch', false);
         $environment = $section->texts('environment') + array_map(strval(...), [
+            'GOTASK_ASYNC_WORKERS' => $section->integer('async_workers', 1, 1024, 1),
             'GOTASK_CONCURRENCY' => $limits->integer('concurrency', 1, 500, 100),
             'GOTASK_MAX_PAYLOAD' => $maxPayload,
             'GOTASK_QUEUE_CALLS' => $limits->integer('queue_calls', 1, 10_000_000, 10_000),
@@ -82,8 +83,8 @@ final class WorkerConfig
             OptionNames::VARIABLE => OptionNames::forBroker($name),
         ]);
         // Without it the broker decides, which looks at the variable itself.
-        $minWorkers = $section->optionalInteger('min_workers', 1, max(1, $workers ?? 1024));
-        if ($minWorkers !== null && $workers !== 0) {
+        $minWorkers = $section->optionalInteger('min_workers', 1, $workers ?? 1024);
+        if ($minWorkers !== null) {
             $environment += ['GOTASK_MIN_WORKERS' => (string) $minWorkers];
         }
         $managed = $section->flag('managed', true);

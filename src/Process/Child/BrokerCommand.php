@@ -22,10 +22,11 @@ final class BrokerCommand
 
     /**
      * @param list<string> $addresses none: the broker's own default
-     * @param null|int $workers null: the broker's own default
+     * @param null|int $workers from 1; null: the broker's own default
      * @param float $startTimeout in seconds, as the broker is to keep it
      * @param float $shutdownTimeout in seconds, as the broker is to keep it
      * @param array<string, string> $environment in addition to this process's own
+     * @param null|int $asyncWorkers from 1; null: the broker's own default
      */
     public function __construct(
         public readonly string $app,
@@ -34,12 +35,15 @@ final class BrokerCommand
         private readonly float $startTimeout,
         private readonly float $shutdownTimeout,
         private readonly array $environment = [],
+        private readonly ?int $asyncWorkers = null,
     ) {
         if ($app === '' || $app[0] === '-') {
             throw new InvalidArgumentException("'{$app}' is neither a Python file nor a module");
         }
-        if ($workers !== null && $workers < 0) {
-            throw new InvalidArgumentException("workers must be 0 or more, not {$workers}");
+        foreach (['workers' => $workers, 'async workers' => $asyncWorkers] as $name => $count) {
+            if ($count !== null && $count < 1) {
+                throw new InvalidArgumentException("{$name} must be 1 or more, not {$count}");
+            }
         }
     }
 
@@ -52,8 +56,10 @@ final class BrokerCommand
         foreach ($this->addresses as $address) {
             array_push($arguments, '--address', $address);
         }
-        if ($this->workers !== null) {
-            array_push($arguments, '--workers', (string) $this->workers);
+        foreach (['--workers' => $this->workers, '--async-workers' => $this->asyncWorkers] as $option => $count) {
+            if ($count !== null) {
+                array_push($arguments, $option, (string) $count);
+            }
         }
 
         return [

@@ -15,10 +15,6 @@ class App:
     def hi(self, name: str) -> dict[str, str]:
         return {"hello": name}
 
-    @gotask.method(inline=True)
-    def inline(self, name: str) -> dict[str, str]:
-        return {"hello": name}
-
     async def fetch(self, name: str) -> dict[str, str]:
         await asyncio.sleep(0.001)
         return {"hello": name}

@@ -52,7 +52,7 @@ final class ReloadTest extends TestCase
         self::assertSame('1', $task->call('App.version'), 'nothing happens by itself');
 
         self::assertSame(2, $worker->reload());
-        foreach (['App.version', 'App.inline', 'Own.version'] as $method) {
+        foreach (['App.version', 'Own.version'] as $method) {
             self::assertSame('2', $task->call($method));
         }
     }

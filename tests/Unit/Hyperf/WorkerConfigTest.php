@@ -103,11 +103,11 @@ final class WorkerConfigTest extends TestCase
     public function testWhatTheBrokerIsToKeepReachesItAsVariables(): void
     {
         $config = WorkerConfig::of('default', [
-            'min_workers' => 1, 'workers' => '4', 'idle_time' => 5, 'watch' => '1', 'environment' => ['GOTASK_MAX_AGE' => '7'],
+            'min_workers' => 1, 'workers' => '4', 'async_workers' => 2, 'idle_time' => 5, 'watch' => '1', 'environment' => ['GOTASK_MAX_AGE' => '7'],
             'limits' => ['max_calls' => 1000, 'max_age' => 3600, 'max_memory' => '1073741824', 'max_memory_hard' => 1 << 31, 'interrupt_grace' => 0.25],
         ], '/srv/app');
 
-        foreach (['MIN_WORKERS' => '1', 'IDLE_TIME' => '5', 'WATCH' => '1', 'MAX_CALLS' => '1000', 'MAX_MEMORY' => '1073741824', 'MAX_MEMORY_HARD' => '2147483648', 'INTERRUPT_GRACE' => '0.25'] as $name => $value) {
+        foreach (['MIN_WORKERS' => '1', 'ASYNC_WORKERS' => '2', 'IDLE_TIME' => '5', 'WATCH' => '1', 'MAX_CALLS' => '1000', 'MAX_MEMORY' => '1073741824', 'MAX_MEMORY_HARD' => '2147483648', 'INTERRUPT_GRACE' => '0.25'] as $name => $value) {
             self::assertSame($value, $config->environment["GOTASK_{$name}"], $name);
         }
         self::assertSame('7', $config->environment['GOTASK_MAX_AGE'], 'the environment wins over everything else');
@@ -115,12 +115,12 @@ final class WorkerConfigTest extends TestCase
 
     public function testWithoutASettingTheBrokerRecyclesNothing(): void
     {
-        $environment = WorkerConfig::of('default', ['workers' => 0, 'min_workers' => 1], '/srv/app')->environment;
+        $environment = WorkerConfig::of('default', [], '/srv/app')->environment;
 
         foreach (['WATCH' => '0', 'MAX_CALLS' => '0', 'MAX_AGE' => '0', 'MAX_MEMORY' => '0', 'MAX_MEMORY_HARD' => '0', 'INTERRUPT_GRACE' => '0.1', 'IDLE_TIME' => '60'] as $name => $value) {
             self::assertSame($value, $environment["GOTASK_{$name}"], $name);
         }
-        self::assertArrayNotHasKey('GOTASK_MIN_WORKERS', $environment, 'where there are none');
+        self::assertArrayNotHasKey('GOTASK_MIN_WORKERS', $environment, 'the broker decides');
     }
 
     public function testEachVariableIsOneThatTheBrokerKnows(): void
@@ -232,7 +232,7 @@ final class WorkerConfigTest extends TestCase
         yield 'near' => [['limits' => ['max_call' => 1]], 'did you mean gotask.default.limits.max_calls?'];
         yield 'in a section of log' => [['log' => ['lvl' => 'info']], 'gotask.default.log.lvl in config/autoload/gotask.php is unknown'];
         yield 'the name of a list' => [['worker' => 2], 'did you mean gotask.default.workers?'];
-        yield 'no number' => [['workers' => 'two'], "gotask.default.workers in config/autoload/gotask.php must be a whole number from 0 to 1024, not 'two'"];
+        yield 'no number' => [['workers' => 'two'], "gotask.default.workers in config/autoload/gotask.php must be a whole number from 1 to 1024, not 'two'"];
         yield 'out of bounds' => [['limits' => ['concurrency' => 501]], 'gotask.default.limits.concurrency'];
         yield 'no flag' => [['managed' => 'yes'], "gotask.default.managed in config/autoload/gotask.php must be true or false, not 'yes'"];
         yield 'no flag of numbers' => [['watch' => 2], 'gotask.default.watch in config/autoload/gotask.php must be true or false, not 2'];

@@ -30,10 +30,10 @@ final class CommandTest extends TestCase
 {
     public function testTheCommandLineNamesWhatWasGiven(): void
     {
-        $command = new BrokerCommand('app.py', ['unix:///a', 'tcp://b:1'], 3, 59.5, 30.0, ['A' => 'b']);
+        $command = new BrokerCommand('app.py', ['unix:///a', 'tcp://b:1'], 3, 59.5, 30.0, ['A' => 'b'], 2);
 
         self::assertSame(
-            ['py', BrokerCommand::script(), 'app.py', '--managed', '--address', 'unix:///a', '--address', 'tcp://b:1', '--workers', '3',
+            ['py', BrokerCommand::script(), 'app.py', '--managed', '--address', 'unix:///a', '--address', 'tcp://b:1', '--workers', '3', '--async-workers', '2',
                 '--start-timeout', '59.5', '--shutdown-timeout', '30'],
             $command->arguments('py'),
         );
@@ -67,14 +67,14 @@ final class CommandTest extends TestCase
     {
         $command = new BrokerCommand('app', [], null, 0.045, 1.0);
 
-        self::assertNotContains('--workers', $command->arguments('py'));
+        self::assertSame([], array_intersect(['--workers', '--async-workers'], $command->arguments('py')));
         self::assertContains('0.045', $command->arguments('py'));
         self::assertNull($command->environment());
     }
 
     #[TestWith(['--help', 1])]
     #[TestWith(['', 1])]
-    #[TestWith(['app.py', -1])]
+    #[TestWith(['app.py', 0])]
     public function testNonsenseIsRefused(string $app, int $workers): void
     {
         $this->expectException(InvalidArgumentException::class);

@@ -38,8 +38,11 @@ return [
         // The interpreter; null: the first of .venv, venv, runtime/gotask/venv and the system's that has what is needed.
         'python' => env('GOTASK_PYTHON'),
 
-        // Processes that run calls; null: as many as processors; 0: everything in one process, without isolation.
+        // Processes that run sync methods, one call at a time; null: as many as processors.
         'workers' => env('GOTASK_WORKERS'),
+
+        // Processes that run async methods, each up to 'limits.concurrency' calls at a time; there are none without such methods.
+        'async_workers' => env('GOTASK_ASYNC_WORKERS', 1),
 
         // Those that are there even when there is nothing to do: further ones, up to 'workers', come as calls wait, and leave after
         // so many idle seconds; null: all of them always.

@@ -10,7 +10,7 @@ require __DIR__ . '/../../../../vendor/autoload.php';
 use Reasno\GoTask\Client;
 
 $client = new Client($argv[1]);
-$methods = [['App.version'], ['App.slow', 0.002], ['App.wait', 0.002], ['App.inline'], ['Own.version']];
+$methods = [['App.version'], ['App.slow', 0.002], ['App.wait', 0.002], ['Own.version']];
 stream_set_blocking(STDIN, false);
 $calls = 0;
 $failures = [];

@@ -30,10 +30,6 @@ class App:
         await asyncio.sleep(seconds)
         return VERSION
 
-    @gotask.method(inline=True)
-    def inline(self) -> str:
-        return VERSION
-
 
 @gotask.service(workers=1)
 class Own:
