@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from ..errors import (
     MAX_BODY,
-    ConnectionLost,
     DecodeFailed,
     EncodeFailed,
     GoTaskError,
@@ -18,7 +17,6 @@ from ..errors import (
     PayloadTooLarge,
     ProtocolError,
     RemoteError,
-    Unavailable,
     from_body,
 )
 from ..version import VERSION
@@ -58,12 +56,11 @@ class Args:
 
 
 class Outcome(NamedTuple):
-    """What became of a call: its value, or its error. `may_retry`: it has certainly not run."""
+    """What became of a call: its value, or its error."""
 
     sequence: int
     value: Any = None
     error: GoTaskError | None = None
-    may_retry: bool = False
 
     def result(self) -> Any:
         if self.error is not None:
@@ -280,16 +277,11 @@ class Session:
             text = bytes(body)
             plain = RemoteError(text[:MAX_BODY].decode("utf-8", "replace"))
             error = self.refusal or (from_body(text) if self.peer else plain)
-            return Outcome(sequence, error=error, may_retry=self.closing and isinstance(error, Unavailable))
+            return Outcome(sequence, error=error)
         try:
             return Outcome(sequence, decode(event.flags & wire.CODECS, body, DecodeFailed))
         except DecodeFailed as failure:
             return Outcome(sequence, error=failure)
-
-
-def lost(sequence: int, reason: str, sent: bool) -> Outcome:
-    """The outcome of a call whose connection has ended."""
-    return Outcome(sequence, error=ConnectionLost(reason, sent), may_retry=not sent)
 
 
 def _greeting(method: bytes, body: dict[str, Any]) -> bytes:
