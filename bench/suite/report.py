@@ -140,8 +140,10 @@ class Report:
         (folder / "results.json").write_text(self.json(runs=True))
 
     def draw(self, folder: Path) -> None:
-        """The plots alone."""
+        """The plots alone, instead of those of another run."""
         folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.glob("*.svg"):
+            other.unlink()
         for drawn in self.plots:
             (folder / f"{drawn.name}.svg").write_text(plot(drawn.title, *drawn.axes, drawn.series))
 

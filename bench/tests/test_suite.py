@@ -88,6 +88,14 @@ def test_columns_without_anything_are_left_out() -> None:
     assert "|  | measured | half of the rounds |" in report.markdown()
 
 
+def test_plots_of_another_run_do_not_stay_beside_those_of_this_one(tmp_path: Path) -> None:
+    for name in ("one", "another"):
+        report = Report({})
+        report.plot(name, name, "x", "y", {"series": [(1.0, 1.0)]})
+        report.draw(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["another.svg"]
+
+
 def test_a_run_writes_its_figures_and_leaves_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, "--quick", "--only", "pinned", "--output", str(tmp_path / "out")).communicate(
         timeout=120
