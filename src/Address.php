@@ -7,13 +7,7 @@ namespace Reasno\GoTask;
 use Stringable;
 use ValueError;
 
-use function explode;
-use function getcwd;
-use function preg_match;
-use function str_contains;
-use function str_starts_with;
 use function strlen;
-use function substr;
 
 /**
  * Where a broker listens: `unix:///run/app/gotask.sock`, `tcp://host:port`, `tls://[::1]:port`.

@@ -7,9 +7,6 @@ namespace Reasno\GoTask;
 use Reasno\GoTask\Platform\Quietly;
 use ValueError;
 
-use function is_file;
-use function is_readable;
-
 /**
  * What a client needs for a `tls://` address: TLS 1.3, and the broker's certificate is always verified.
  */

@@ -8,7 +8,6 @@ use InvalidArgumentException;
 use Symfony\Component\Console\Input\InputInterface;
 
 use function is_array;
-use function is_finite;
 use function is_string;
 use function strlen;
 

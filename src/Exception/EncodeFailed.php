@@ -7,8 +7,6 @@ namespace Reasno\GoTask\Exception;
 use InvalidArgumentException;
 use Throwable;
 
-use function array_shift;
-
 /**
  * A value that can't be encoded. Nothing has been sent.
  */

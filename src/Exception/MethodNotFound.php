@@ -4,8 +4,6 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Exception;
 
-use function array_filter;
-use function array_values;
 use function is_array;
 use function is_string;
 

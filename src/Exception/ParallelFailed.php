@@ -6,7 +6,6 @@ namespace Reasno\GoTask\Exception;
 
 use RuntimeException;
 
-use function array_key_first;
 use function count;
 
 /**

@@ -6,8 +6,6 @@ namespace Reasno\GoTask\Exception;
 
 use Exception;
 
-use function preg_match;
-
 /**
  * Python's traceback of a RemoteError, or the Python stack of a call that was ended, as its cause. It is never thrown by itself.
  *

@@ -4,12 +4,9 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Exception;
 
-use function addcslashes;
 use function array_slice;
-use function array_unshift;
 use function count;
 use function is_int;
-use function preg_match;
 
 /**
  * Where in a nested value the failure lies. The codec that recurses adds one key a level on the way out, so that a value

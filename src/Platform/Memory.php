@@ -4,10 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Platform;
 
-use function gc_mem_caches;
 use function ini_get;
-use function ini_parse_quantity;
-use function memory_get_usage;
 
 /**
  * Whether PHP's memory_limit leaves room. Exceeding it can't be caught, so it is asked before anything large is held.

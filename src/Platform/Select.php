@@ -7,12 +7,6 @@ namespace Reasno\GoTask\Platform;
 use Closure;
 use ErrorException;
 
-use function intdiv;
-use function restore_error_handler;
-use function set_error_handler;
-use function str_contains;
-use function stream_select;
-
 /**
  * stream_select() and socket_select(), and why they fail: they return false at once after a signal, and also where a descriptor
  * is above the 1023 that PHP can watch.

@@ -36,25 +36,11 @@ use stdClass;
 use Throwable;
 use ValueError;
 
-use function array_column;
-use function array_filter;
-use function array_is_list;
 use function array_key_exists;
-use function array_key_first;
-use function array_keys;
-use function array_map;
 use function array_slice;
-use function array_values;
-use function class_exists;
 use function count;
-use function implode;
 use function is_array;
-use function is_finite;
-use function str_contains;
-use function str_starts_with;
 use function strlen;
-use function substr;
-use function var_export;
 
 /**
  * Stands in for the Python worker in the tests of an application.

@@ -7,8 +7,6 @@ namespace Reasno\GoTask\Hyperf\Config;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Throwable;
 
-use function array_key_first;
-use function get_debug_type;
 use function in_array;
 use function is_array;
 use function is_float;
