@@ -54,7 +54,7 @@ final class ConsoleTest extends HyperfTestCase
 
         [$code, $output] = $this->app->console('gotask:status');
         self::assertSame(3, $code, $output);
-        self::assertMatchesRegularExpression('/apart, deployed apart\n.*Cannot connect to .*gotask\.apart\.managed is false.*\n\ndefault\nstate +ready/', $output);
+        self::assertMatchesRegularExpression('/apart\n.*Cannot connect to .*gotask\.apart\.managed is false.*\n\ndefault\nstate +ready/', $output);
         $status = $this->app->output('gotask:status', '--json');
         self::assertMatchesRegularExpression('/^\{"apart":\{"error":\{"kind":"ConnectFailed",.*\},"default":\{"pid":.*"state":"ready"/', $status);
         self::assertJson($status);
@@ -65,7 +65,7 @@ final class ConsoleTest extends HyperfTestCase
         self::assertMatchesRegularExpression('/the worker apart, which is not managed.*\nbad  Cannot connect to .*apart.sock/', $output);
         [$code, $output] = $this->app->console('gotask:reload');
         self::assertSame(3, $code, $output);
-        self::assertMatchesRegularExpression('/apart is deployed apart.*\ndefault runs the code as it is now, generation 2/', $output);
+        self::assertMatchesRegularExpression('/apart\n.*deployed apart.*\n\ndefault\nthe code as it is now runs, generation 2/', $output);
         self::assertSame(2, $this->app->console('gotask:reload', '--timeout', 'soon')[0]);
     }
 

@@ -43,7 +43,7 @@ final class FailureTest extends HyperfTestCase
         [$code, $output] = $this->app->console('gotask:reload');
         self::assertSame(0, $code);
         // 2 where the worker's own next try came between the two lines above.
-        self::assertMatchesRegularExpression('/^default runs the code as it is now, generation [12]$/D', $output);
+        self::assertMatchesRegularExpression('/^the code as it is now runs, generation [12]$/D', $output);
         self::assertSame(['hello' => 'Jo'], $this->json('/hi?name=Jo'));
     }
 

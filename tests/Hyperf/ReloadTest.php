@@ -37,7 +37,7 @@ final class ReloadTest extends HyperfTestCase
         self::assertTrue(is_resource($load));
         for ($generation = 2; $generation <= $reloads + 1; $generation++) {
             $this->edit('gotask/app.py', '"v' . ($generation - 1) . '"', "\"v{$generation}\"");
-            self::assertSame([0, "default runs the code as it is now, generation {$generation}"], $this->app->console('gotask:reload'));
+            self::assertSame([0, "the code as it is now runs, generation {$generation}"], $this->app->console('gotask:reload'));
             self::assertSame(["v{$generation}" => 'Jo'], $this->json('/hi?name=Jo'));
         }
         self::assertTrue(proc_get_status($load)['running'], (string) file_get_contents($report));

@@ -70,44 +70,47 @@ abstract class ClientCommand extends Command
     }
 
     /**
-     * @return non-empty-list<string>
+     * What a command FOR_EACH is carried out for.
+     *
+     * @return array<string, array<string, string>> the options for each, by a name for it
+     * @throws InvalidConfiguration
      */
-    protected function addresses(Options $options): array
+    protected function targets(Options $options): array
     {
-        return Addresses::of($options->text('address'));
+        $targets = [];
+        foreach (Addresses::of($options->text('address')) as $address) {
+            $targets[$address] = ['address' => $address];
+        }
+
+        return $targets;
     }
 
     protected function execute(InputInterface $input, OutputInterface $output): int
     {
         $options = new Options($input);
         try {
-            $addresses = static::FOR_EACH ? $this->addresses($options) : [];
+            $targets = static::FOR_EACH ? $this->targets($options) : [];
         } catch (InvalidConfiguration $failure) {
             return self::failed($failure, $options, $output);
         }
-
-        return count($addresses) > 1 ? $this->runForEach($addresses, $input, $output) : $this->runOnce($options, $output);
-    }
-
-    /**
-     * @param list<string> $addresses
-     * @return int the highest of the exit codes
-     */
-    private function runForEach(array $addresses, InputInterface $input, OutputInterface $output): int
-    {
-        $options = new Options($input);
         $code = ExitCode::OK;
         $documents = [];
-        foreach ($addresses as $place => $address) {
-            $input->setOption('address', $address);
+        foreach ($targets as $name => $chosen) {
+            array_map($input->setOption(...), array_keys($chosen), $chosen);
+            if (count($targets) === 1) {
+                break;
+            }
             if ($options->flag('json')) {
                 $document = new BufferedOutput();
                 $code = max($code, $this->runOnce($options, $document));
-                $documents[] = Json::line($address) . ':' . trim($document->fetch());
+                $documents[] = Json::line($name) . ':' . trim($document->fetch());
                 continue;
             }
-            $output->writeln(($place === 0 ? '' : "\n") . '<options=bold>' . Terminal::line($address) . '</>');
+            $output->writeln(($name === array_key_first($targets) ? '' : "\n") . '<options=bold>' . Terminal::line($name) . '</>');
             $code = max($code, $this->runOnce($options, $output));
+        }
+        if (count($targets) < 2) {
+            return $this->runOnce($options, $output);
         }
         if ($options->flag('json')) {
             $output->writeln('{' . implode(',', $documents) . '}', OutputInterface::OUTPUT_RAW);

@@ -18,7 +18,7 @@ use Symfony\Component\Console\Output\OutputInterface;
  *
  * @internal
  */
-final class ReloadCommand extends ClientCommand
+class ReloadCommand extends ClientCommand
 {
     protected const FOR_EACH = true;
 
@@ -33,18 +33,23 @@ final class ReloadCommand extends ClientCommand
             ->setHelp(<<<'HELP'
                 New processes take over once they are ready; where the new code can't be started, the old goes on, Python's traceback is
                 shown, and the exit code is 1. The worker must run on this machine. SIGHUP to <info>gotask serve</info>, or to a broker, does the same.
-                It is waited for as long as --timeout says, 120 seconds unless that or $GOTASK_TIMEOUT does.
+                It is waited for as long as --timeout or $GOTASK_TIMEOUT says, else as long as two starts may take.
 
                 HELP . ExitCode::HELP);
     }
 
     protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
     {
-        $timeout ??= self::TIMEOUT;
+        $timeout ??= $this->timeout($options);
         $address = Addresses::of($options->text('address'))[0];
         $generation = Reload::request($address)?->await($timeout) ?? (new BrokerReload($task, $address))->run($timeout);
         $output->writeln($options->flag('json') ? Json::line(['generation' => $generation]) : "<info>the code as it is now runs</info>, generation {$generation}");
 
         return ExitCode::OK;
+    }
+
+    protected function timeout(Options $options): float
+    {
+        return self::TIMEOUT;
     }
 }

@@ -12,6 +12,7 @@ use Reasno\GoTask\Hyperf\Config\Workers;
 use Reasno\GoTask\Hyperf\GoTaskFactory;
 use Symfony\Component\Console\Input\InputOption;
 
+use function count;
 use function in_array;
 
 /**
@@ -34,11 +35,14 @@ trait NamedWorker
         $options = $this->getDefinition()->getOptions();
         $options['address'] = new InputOption('address', 'a', InputOption::VALUE_REQUIRED, "unix:///path.sock or tcp://host:port [default: the worker's own]");
         $options['timeout'] = new InputOption('timeout', 't', InputOption::VALUE_REQUIRED, "seconds to wait for an answer [default: \$GOTASK_TIMEOUT or the worker's timeout]");
-        $options['worker'] = new InputOption('worker', 'w', InputOption::VALUE_REQUIRED, "a name in config/autoload/gotask.php [default: {$this->defaultWorker()}]");
+        $options['worker'] = new InputOption('worker', 'w', InputOption::VALUE_REQUIRED, 'a name in config/autoload/gotask.php [default: ' . ($this->defaultWorker() ?? 'all of them') . ']');
         $this->getDefinition()->setOptions($options);
     }
 
-    protected function defaultWorker(): string
+    /**
+     * @return null|string null: all of them
+     */
+    protected function defaultWorker(): ?string
     {
         return Workers::DEFAULT;
     }
@@ -60,8 +64,23 @@ trait NamedWorker
         };
     }
 
-    protected function addresses(Options $options): array
+    protected function targets(Options $options): array
     {
-        return $options->text('address') === null ? $this->worker($options)->addresses : parent::addresses($options);
+        $given = $options->text('address');
+        $name = $options->text('worker') ?? ($given === null ? $this->defaultWorker() : Workers::DEFAULT);
+        $workers = $name === null ? $this->workers->all() : [$this->workers->get($name)];
+        $targets = [];
+        foreach ($workers as $worker) {
+            foreach ($given === null ? $worker->addresses : Addresses::of($given) as $address) {
+                $title = match (true) {
+                    count($workers) === 1 => $address,
+                    count($worker->addresses) === 1 => $worker->name,
+                    default => "{$worker->name} {$address}",
+                };
+                $targets[$title] = ['worker' => $worker->name, 'address' => $address];
+            }
+        }
+
+        return $targets;
     }
 }
