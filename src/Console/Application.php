@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console;
 
 use Closure;
+use Composer\InstalledVersions;
 use Reasno\GoTask\Console\Command\CallCommand;
 use Reasno\GoTask\Console\Command\DoctorCommand;
 use Reasno\GoTask\Console\Command\InstallCommand;
@@ -26,7 +27,7 @@ final class Application extends SymfonyApplication
      */
     public function __construct(?Closure $connect = null)
     {
-        parent::__construct('gotask', Version::installed());
+        parent::__construct('gotask', InstalledVersions::getPrettyVersion('reasno/gotask') ?? 'unknown');
         $connect ??= Addresses::connect(...);
         $this->addCommands([
             new ServeCommand(),

@@ -4,7 +4,6 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Exception;
 
-use Throwable;
 use UnexpectedValueException;
 
 /**
@@ -15,12 +14,4 @@ final class DecodeFailed extends UnexpectedValueException implements GoTaskExcep
     use ValuePath;
 
     private string $root = '$result';
-
-    /**
-     * @param string $what what is wrong with the value and what to do about it; follows its path in the message
-     */
-    public function __construct(private readonly string $what, ?Throwable $previous = null)
-    {
-        parent::__construct($this->root . ' ' . $what, 0, $previous);
-    }
 }

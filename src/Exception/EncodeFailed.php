@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Exception;
 
 use InvalidArgumentException;
-use Throwable;
 
 /**
  * A value that can't be encoded. Nothing has been sent.
@@ -15,14 +14,6 @@ final class EncodeFailed extends InvalidArgumentException implements GoTaskExcep
     use ValuePath;
 
     private string $root = '$payload';
-
-    /**
-     * @param string $what what is wrong with the value and what to do about it; follows its path in the message
-     */
-    public function __construct(private readonly string $what, ?Throwable $previous = null)
-    {
-        parent::__construct($this->root . ' ' . $what, 0, $previous);
-    }
 
     /**
      * The same failure as the caller of `new Args(…)` knows it, who has not seen the list and the map that the arguments

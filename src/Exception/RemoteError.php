@@ -32,9 +32,4 @@ final class RemoteError extends CallFailed
             $traceback === '' ? null : new RemoteTraceback($traceback),
         );
     }
-
-    public function getTraceback(): string
-    {
-        return $this->traceback;
-    }
 }

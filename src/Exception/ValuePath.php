@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Exception;
 
+use Throwable;
+
 use function array_slice;
 use function count;
 use function is_int;
@@ -18,6 +20,14 @@ trait ValuePath
 {
     /** @var list<int|string> */
     private array $keys = [];
+
+    /**
+     * @param string $what what is wrong with the value and what to do about it; follows its path in the message
+     */
+    public function __construct(private readonly string $what, ?Throwable $previous = null)
+    {
+        parent::__construct($this->root . ' ' . $what, 0, $previous);
+    }
 
     /**
      * The path to the value, such as `$payload['a'][3]`.

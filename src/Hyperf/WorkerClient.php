@@ -76,15 +76,14 @@ class WorkerClient implements GoTask
      */
     protected function make(WorkerConfig $config, array $addresses): Client
     {
-        $pool = $config->pool;
         try {
             return new Client(
                 $addresses,
                 timeout: $config->timeout,
-                connectTimeout: $pool->connectTimeout,
-                maxConnections: $pool->maxConnections,
-                minConnections: $pool->minConnections,
-                maxIdleTime: $pool->maxIdleTime,
+                connectTimeout: $config->connectTimeout,
+                maxConnections: $config->maxConnections,
+                minConnections: $config->minConnections,
+                maxIdleTime: $config->maxIdleTime,
                 maxPayload: $config->maxPayload,
                 logger: $this->loggers->get($config),
                 key: $config->key,

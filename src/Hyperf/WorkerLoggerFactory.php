@@ -42,7 +42,7 @@ class WorkerLoggerFactory
         try {
             $factory = $this->container->get(LoggerFactory::class);
 
-            return $factory instanceof LoggerFactory ? $factory->get($config->log->name, $config->log->channel) : null;
+            return $factory instanceof LoggerFactory ? $factory->get($config->logName, $config->logChannel) : null;
         } catch (Throwable $error) {
             $this->console()->warning("gotask.{$config->name}.log: {$error->getMessage()}; the log goes to the console");
 

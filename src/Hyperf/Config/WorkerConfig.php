@@ -26,6 +26,8 @@ final class WorkerConfig
      * @param non-empty-list<string> $addresses the same, and where it is not managed perhaps more that serve the same
      * @param string $app a file, absolute, or the name of a module
      * @param array<string, string> $environment of the Python processes, with the limits
+     * @param string $logName of the logger, as the records show it
+     * @param string $logChannel of config/autoload/logger.php
      * @param null|string $key the shared one, where it is given here
      */
     private function __construct(
@@ -41,8 +43,12 @@ final class WorkerConfig
         public readonly float $shutdownTimeout,
         public readonly array $environment,
         public readonly int $maxPayload,
-        public readonly PoolConfig $pool,
-        public readonly LogConfig $log,
+        public readonly int $minConnections,
+        public readonly int $maxConnections,
+        public readonly float $connectTimeout,
+        public readonly float $maxIdleTime,
+        public readonly string $logName,
+        public readonly string $logChannel,
         public readonly string $console,
         public readonly string $directory,
         public readonly bool $watch,
@@ -62,7 +68,9 @@ final class WorkerConfig
     {
         $section = new Section("gotask.{$name}", $values);
         $limits = $section->section('limits');
-        $log = LogConfig::of($section->section('log'));
+        $log = $section->section('log');
+        $pool = $section->section('pool');
+        $maxConnections = $pool->integer('max_connections', 1, 1024, 4);
         $maxPayload = $limits->integer('max_payload', 1024, 4_294_967_295, 67_108_864);
         $workers = $section->optionalInteger('workers', 1, 1024);
         $watch = $section->flag('watch', false);
@@ -79,7 +87,7 @@ final class WorkerConfig
             'GOTASK_MAX_MEMORY_HARD' => $limits->integer('max_memory_hard', 0, 1 << 50, 0),
             'GOTASK_IDLE_TIME' => $section->seconds('idle_time', 60.0),
             'GOTASK_WATCH' => (int) $watch,
-            'GOTASK_LOG_LEVEL' => $log->level,
+            'GOTASK_LOG_LEVEL' => $log->choice('level', ['info', 'debug', 'warning', 'error']),
             OptionNames::VARIABLE => OptionNames::forBroker($name),
         ]);
         // Without it the broker decides, which looks at the variable itself.
@@ -107,8 +115,12 @@ final class WorkerConfig
             shutdownTimeout: $section->seconds('shutdown_timeout', 30.0),
             environment: $environment,
             maxPayload: $maxPayload,
-            pool: PoolConfig::of($section->section('pool')),
-            log: $log,
+            minConnections: $pool->integer('min_connections', 0, $maxConnections, min(1, $maxConnections)),
+            maxConnections: $maxConnections,
+            connectTimeout: $pool->seconds('connect_timeout', 10.0),
+            maxIdleTime: $pool->seconds('max_idle_time', 60.0),
+            logName: $log->text('name', 'gotask'),
+            logChannel: $log->text('channel', 'default'),
             // The variable is for all workers: tests would else attach to those that do not mention it.
             console: $section->choice('console', [self::ATTACH, self::PRIVATE], getenv('GOTASK_CONSOLE') ?: null),
             directory: $directory,

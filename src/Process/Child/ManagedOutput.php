@@ -31,11 +31,15 @@ final class ManagedOutput
     /** More bytes of text than this are not held back while the start is under way. */
     private const HELD = 262_144;
 
+    /** Bytes. */
+    private const TAIL = 65_536;
+
     private readonly LineReader $stdout;
 
     private readonly LineReader $stderr;
 
-    private readonly Tail $tail;
+    /** What it wrote last: up to twice TAIL, so that cutting costs little where single bytes come. */
+    private string $tail = '';
 
     /** @var null|list<string> lines of standard error that wait for the start's outcome; null: they go straight on */
     private ?array $held = [];
@@ -50,7 +54,6 @@ final class ManagedOutput
     {
         $this->stdout = new LineReader();
         $this->stderr = new LineReader();
-        $this->tail = new Tail();
     }
 
     public function stdout(string $bytes): void
@@ -65,7 +68,7 @@ final class ManagedOutput
             }
             if (! is_array($record) || array_is_list($record)) {
                 // Not ours: something printed past the broker, and people will want to see it.
-                $this->tail->append($line . "\n");
+                $this->remember($line . "\n");
                 $this->text([$line]);
             } elseif (isset($record['event'])) {
                 ($this->onEvent)($record);
@@ -77,7 +80,7 @@ final class ManagedOutput
 
     public function stderr(string $bytes): void
     {
-        $this->tail->append($bytes);
+        $this->remember($bytes);
         $this->text($this->stderr->feed($bytes));
     }
 
@@ -99,7 +102,18 @@ final class ManagedOutput
     /** The last 64 KiB of its standard error. */
     public function tail(): string
     {
-        return trim($this->tail->text(), "\r\n");
+        $tail = substr($this->tail, -self::TAIL);
+
+        // Whole lines, where something was cut off before them.
+        return trim($tail === $this->tail ? $tail : (string) strstr($tail, "\n"), "\r\n");
+    }
+
+    private function remember(string $bytes): void
+    {
+        $this->tail .= $bytes;
+        if (strlen($this->tail) > 2 * self::TAIL) {
+            $this->tail = substr($this->tail, -self::TAIL - 1);
+        }
     }
 
     /**

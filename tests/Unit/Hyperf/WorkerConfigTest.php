@@ -8,9 +8,7 @@ use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Exception\InvalidConfiguration;
-use Reasno\GoTask\Hyperf\Config\LogConfig;
 use Reasno\GoTask\Hyperf\Config\OptionNames;
-use Reasno\GoTask\Hyperf\Config\PoolConfig;
 use Reasno\GoTask\Hyperf\Config\Section;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 
@@ -22,8 +20,6 @@ use function strlen;
  * @internal
  */
 #[CoversClass(WorkerConfig::class)]
-#[CoversClass(PoolConfig::class)]
-#[CoversClass(LogConfig::class)]
 #[CoversClass(OptionNames::class)]
 #[CoversClass(Section::class)]
 final class WorkerConfigTest extends TestCase
@@ -38,8 +34,8 @@ final class WorkerConfigTest extends TestCase
         self::assertNull($config->workers);
         self::assertSame(30.0, $config->timeout);
         self::assertSame('67108864', $config->environment['GOTASK_MAX_PAYLOAD']);
-        self::assertSame([1, 4, 10.0, 60.0], [$config->pool->minConnections, $config->pool->maxConnections, $config->pool->connectTimeout, $config->pool->maxIdleTime]);
-        self::assertSame(['gotask', 'default', 'info'], [$config->log->name, $config->log->channel, $config->log->level]);
+        self::assertSame([1, 4, 10.0, 60.0], [$config->minConnections, $config->maxConnections, $config->connectTimeout, $config->maxIdleTime]);
+        self::assertSame(['gotask', 'default', 'info'], [$config->logName, $config->logChannel, $config->environment['GOTASK_LOG_LEVEL']]);
         self::assertSame(WorkerConfig::ATTACH, $config->console);
     }
 
@@ -67,7 +63,7 @@ final class WorkerConfigTest extends TestCase
         self::assertSame(3, $config->workers);
         self::assertSame(2.5, $config->timeout);
         self::assertSame(2048, $config->maxPayload);
-        self::assertSame(2, $config->pool->maxConnections);
+        self::assertSame(2, $config->maxConnections);
     }
 
     /** An empty variable in .env is one that is not set. */

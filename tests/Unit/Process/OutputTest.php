@@ -8,14 +8,15 @@ use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Process\Child\LineReader;
 use Reasno\GoTask\Process\Child\ManagedOutput;
-use Reasno\GoTask\Process\Child\Tail;
+
+use function count;
+use function strlen;
 
 /**
  * @internal
  */
 #[CoversClass(ManagedOutput::class)]
 #[CoversClass(LineReader::class)]
-#[CoversClass(Tail::class)]
 final class OutputTest extends TestCase
 {
     public function testLinesAreTheSameHoweverTheirBytesArrive(): void
@@ -42,12 +43,14 @@ final class OutputTest extends TestCase
 
     public function testTheTailIsTheLastWholeLines(): void
     {
-        $tail = new Tail(limit: 20);
-        for ($number = 100; $number < 200; $number++) {
-            $tail->append("line {$number}\n");
+        $output = new ManagedOutput(new RecordingLogger(), static fn (array $event) => null);
+        for ($number = 10_000; $number < 40_000; $number++) {
+            $output->stderr("line {$number}\n");
         }
+        $lines = explode("\n", $output->tail());
 
-        self::assertSame("line 198\nline 199\n", $tail->text());
+        self::assertSame(array_map(static fn (int $number): string => "line {$number}", range(40_000 - count($lines), 39_999)), $lines);
+        self::assertCount(intdiv(65_536, strlen("line 10000\n")), $lines);
     }
 
     public function testRecordsKeepTheirLevelContextAndTraceback(): void

@@ -95,7 +95,7 @@ final class ErrorReplyTest extends TestCase
         self::assertSame('App.hi raised ValueError: bad name', $exception->getMessage());
         self::assertSame('ValueError', $exception->type);
         self::assertSame(['field' => 'name'], $exception->data);
-        self::assertSame('', $exception->getTraceback());
+        self::assertSame('', $exception->traceback);
         self::assertNull($exception->getPrevious());
     }
 
@@ -119,7 +119,7 @@ final class ErrorReplyTest extends TestCase
 
         self::assertInstanceOf(RemoteError::class, $exception);
         self::assertSame('App.hi raised ValueError: bad name (app.py:7 in hi)', $exception->getMessage());
-        self::assertSame($traceback, $exception->getTraceback());
+        self::assertSame($traceback, $exception->traceback);
         self::assertStringContainsString($traceback, (string) $exception);
         $cause = $exception->getPrevious();
         self::assertInstanceOf(RemoteTraceback::class, $cause);
