@@ -10,7 +10,7 @@ use Reasno\GoTask\Console\ConsoleLogger;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Exception\WorkerStartFailed;
-use Reasno\GoTask\Process\Supervision\AnnouncedWorker;
+use Reasno\GoTask\Process\Supervision\Announcer;
 use Reasno\GoTask\Process\Supervision\FileWatch;
 use Reasno\GoTask\Process\Supervision\Orphans;
 use Reasno\GoTask\Process\Supervision\Supervisor;
@@ -83,16 +83,15 @@ final class ServeCommand extends Command
             return ExitCode::USAGE;
         }
         $orphans = Orphans::areOurs() ? new Orphans() : null;
-        $process = $worker;
-        $worker = new AnnouncedWorker($process, $process->addresses(), (int) getmypid());
+        $announcer = new Announcer($worker->addresses(), (int) getmypid());
         // Whoever watches files is about to mend what is wrong.
         $watches = $options->flag('watch') || in_array(getenv('GOTASK_WATCH'), ['1', 'true'], true);
         $watch = $watches ? new FileWatch($options->text('app') ?? '', (string) getcwd()) : null;
-        $supervisor = new Supervisor($worker, $logger, patient: $watches, tick: static function () use ($logger, $orphans, $process): void {
+        $supervisor = new Supervisor($worker, $logger, patient: $watches, tick: static function () use ($logger, $orphans, $worker): void {
             $logger->flush();
-            $orphans?->reap([$process->childPid()]);
-        }, watch: $watch);
-        $this->heedSignals($supervisor, $worker);
+            $orphans?->reap([$worker->childPid()]);
+        }, watch: $watch, announcer: $announcer);
+        $this->heedSignals($supervisor);
         try {
             $supervisor->run();
         } catch (WorkerStartFailed $failure) {
@@ -100,14 +99,14 @@ final class ServeCommand extends Command
 
             return $worker->exit()->code ?? ExitCode::FAILED;
         } finally {
-            $worker->close();
+            $announcer->close();
             $logger->flush(self::LAST_WORDS);
         }
 
         return ExitCode::OK;
     }
 
-    private function heedSignals(Supervisor $supervisor, AnnouncedWorker $worker): void
+    private function heedSignals(Supervisor $supervisor): void
     {
         // Without the extension the first signal ends this process, and its end the worker.
         if (function_exists('pcntl_async_signals') && function_exists('pcntl_signal')) {
@@ -116,14 +115,13 @@ final class ServeCommand extends Command
                 pcntl_signal($signal, static fn () => $supervisor->stop());
             }
             $isInTerminal = stream_isatty(STDIN);
-            pcntl_signal(SIGHUP, static function () use ($supervisor, $worker, $isInTerminal): void {
+            pcntl_signal(SIGHUP, static function () use ($supervisor, $isInTerminal): void {
                 if ($isInTerminal && ! stream_isatty(STDIN)) {
                     // The terminal was closed: what runs in its foreground ends with it.
                     $supervisor->stop();
 
                     return;
                 }
-                $worker->expect();
                 $supervisor->reload();
             });
         }

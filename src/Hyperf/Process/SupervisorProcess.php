@@ -17,7 +17,7 @@ use Reasno\GoTask\Hyperf\WorkerLoggerFactory;
 use Reasno\GoTask\Process\Status\Availability;
 use Reasno\GoTask\Process\Status\StatusFile;
 use Reasno\GoTask\Process\Status\WorkerStatus;
-use Reasno\GoTask\Process\Supervision\AnnouncedWorker;
+use Reasno\GoTask\Process\Supervision\Announcer;
 use Reasno\GoTask\Process\Supervision\Backoff;
 use Reasno\GoTask\Process\Supervision\FileWatch;
 use Reasno\GoTask\Process\Supervision\Supervisor;
@@ -47,8 +47,6 @@ class SupervisorProcess extends AbstractProcess
     protected mixed $server = null;
 
     private ?Supervisor $supervisor = null;
-
-    private ?AnnouncedWorker $worker = null;
 
     private bool $ending = false;
 
@@ -108,7 +106,6 @@ class SupervisorProcess extends AbstractProcess
      */
     public function reload(): void
     {
-        $this->worker?->expect();
         $this->supervisor?->reload();
     }
 
@@ -138,8 +135,13 @@ class SupervisorProcess extends AbstractProcess
         }
         try {
             $events = new WorkerEvents($this->config->name, $this->event);
-            $this->worker = new AnnouncedWorker($this->makeWorker(), [$this->config->address], $this->owner(), $events->on(...));
-            $this->supervisor = new Supervisor($this->worker, $this->logger, patient: true, watch: $this->config->watch ? new FileWatch($this->config->app, $this->config->directory) : null);
+            $this->supervisor = new Supervisor(
+                $this->makeWorker(),
+                $this->logger,
+                patient: true,
+                watch: $this->config->watch ? new FileWatch($this->config->app, $this->config->directory) : null,
+                announcer: new Announcer([$this->config->address], $this->owner(), $events->on(...)),
+            );
             $this->supervisor->run();
 
             return '';
@@ -153,7 +155,7 @@ class SupervisorProcess extends AbstractProcess
 
             return $message;
         } finally {
-            $this->worker = $this->supervisor = null;
+            $this->supervisor = null;
         }
     }
 

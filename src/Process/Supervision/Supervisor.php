@@ -49,6 +49,7 @@ final class Supervisor
      * @param null|Closure(float): void $sleep for seconds, at most 0.1 at a time
      * @param null|Closure(): void $tick is called about ten times a second
      * @param null|FileWatch $watch ends a pause before the next start when the app changes
+     * @param null|Announcer $announcer tells others how the process is
      */
     public function __construct(
         private readonly Supervised $process,
@@ -59,6 +60,7 @@ final class Supervisor
         ?Closure $sleep = null,
         private readonly ?Closure $tick = null,
         private readonly ?FileWatch $watch = null,
+        private readonly ?Announcer $announcer = null,
     ) {
         $this->clock = $clock ?? static fn (): float => hrtime(true) / 1e9;
         $this->sleep = $sleep ?? static fn (float $seconds) => usleep((int) ($seconds * 1e6));
@@ -102,6 +104,7 @@ final class Supervisor
      */
     public function reload(): void
     {
+        $this->announcer?->expect();
         $this->reload = true;
         $this->backoff->reset();
     }
@@ -114,8 +117,14 @@ final class Supervisor
     {
         $readySince = null;
         $heeded = 0;
+        $this->announcer?->begin();
         $this->process->launch();
-        while (($state = $this->process->poll(self::LOOK)) !== WorkerState::Ended) {
+        while (true) {
+            $state = $this->process->poll(self::LOOK);
+            $this->announcer?->observe($this->process, $state, $heeded > 0);
+            if ($state === WorkerState::Ended) {
+                return $readySince === null ? 0.0 : $this->now() - $readySince;
+            }
             $this->tick();
             if ($state === WorkerState::Ready) {
                 $readySince ??= $this->now();
@@ -128,8 +137,6 @@ final class Supervisor
                 $this->process->requestReload();
             }
         }
-
-        return $readySince === null ? 0.0 : $this->now() - $readySince;
     }
 
     private function report(int $start): void
@@ -166,9 +173,6 @@ final class Supervisor
             $this->tick();
             if ($this->watch !== null && $look % self::FILES === 0 && $this->watch->hasChanged()) {
                 $this->logger->info('the app has changed and is started again', ['logger' => 'gotask']);
-                if ($this->process instanceof AnnouncedWorker) {
-                    $this->process->expect();
-                }
                 $this->reload();
             }
         }

@@ -12,15 +12,19 @@ use Reasno\GoTask\Process\Status\Availability;
 use Reasno\GoTask\Process\Status\Generation;
 use Reasno\GoTask\Process\Status\StatusFile;
 use Reasno\GoTask\Process\Status\WorkerStatus;
-use Reasno\GoTask\Process\Supervision\AnnouncedWorker;
+use Reasno\GoTask\Process\Supervision\Announcer;
 
 /**
  * @internal
  */
-#[CoversClass(AnnouncedWorker::class)]
-final class AnnouncedWorkerTest extends TestCase
+#[CoversClass(Announcer::class)]
+final class AnnouncerTest extends TestCase
 {
     private string $address;
+
+    private ScriptedProcess $process;
+
+    private Announcer $announcer;
 
     /** @var list<string> */
     private array $announced = [];
@@ -37,97 +41,96 @@ final class AnnouncedWorkerTest extends TestCase
 
     public function testItIsStartingThenReadyAndWhenItDiesStartingAgain(): void
     {
-        $worker = $this->worker([WorkerState::Starting, WorkerState::Ready]);
-        $this->run_($worker);
-        $worker->launch();
+        $this->begin([WorkerState::Starting, WorkerState::Ready]);
+        $this->launch();
+        $this->runToItsEnd();
+        $this->launch();
 
         self::assertSame(['starting', 'ready', 'starting after exit code 1', 'starting'], $this->announced);
     }
 
     public function testOneThatFailsStaysFailedUntilAStartSucceeds(): void
     {
-        $worker = $this->worker([WorkerState::Starting], [WorkerState::Starting], [WorkerState::Starting, WorkerState::Ready]);
-        $this->run_($worker);
+        $this->begin([WorkerState::Starting], [WorkerState::Starting], [WorkerState::Starting, WorkerState::Ready]);
+        $this->launch();
+        $this->runToItsEnd();
         self::assertSame(['starting', 'failed'], $this->announced);
-        $this->run_($worker);
-        $this->run_($worker);
+        $this->launch();
+        $this->runToItsEnd();
+        $this->launch();
+        $this->runToItsEnd();
 
         self::assertSame(['starting', 'failed', 'failed', 'ready', 'starting after exit code 1'], $this->announced);
     }
 
     public function testAReloadIsSaidAndWhatBecameOfIt(): void
     {
-        $process = new ScriptedProcess(new ExitStatus(1), static fn () => null, array_fill(0, 9, WorkerState::Ready));
-        $worker = new AnnouncedWorker($process, [$this->address], (int) getmypid());
+        $this->begin(array_fill(0, 9, WorkerState::Ready));
         $file = new StatusFile($this->address);
         $said = static fn (): WorkerStatus => $file->read() ?? self::fail('nothing is said');
-        $worker->launch();
-        $worker->poll(0.1);
+        $this->launch();
+        $this->poll();
         $first = $said();
         self::assertEquals(new Generation(1, 1), $first->generation);
         foreach ([new Generation(1, 2), new Generation(1, 2, 'SyntaxError'), new Generation(1, 3), new Generation(3, 3)] as $generation) {
-            $process->become($generation);
-            $worker->poll(0.1);
+            $this->process->become($generation);
+            $this->poll();
             self::assertEquals($generation, $said()->generation);
             self::assertSame(Availability::Ready, $said()->availability, 'calls are taken all the time');
             self::assertSame($first->launched, $said()->launched);
         }
-        while ($worker->poll(0.1) !== WorkerState::Ended) {
-            // it goes by itself
-        }
+        $this->runToItsEnd();
         self::assertEquals(new Generation(), $said()->generation, 'with its end all of them are gone');
-        $worker->launch();
+        $this->launch();
         self::assertGreaterThan($first->launched, $said()->launched);
     }
 
     public function testAReloadOfOneThatRunsKeepsNobodyWaiting(): void
     {
-        $worker = $this->worker([WorkerState::Ready, WorkerState::Ready]);
-        $worker->launch();
-        $worker->poll(0.1);
-        $worker->expect();
+        $this->begin([WorkerState::Ready, WorkerState::Ready]);
+        $this->launch();
+        $this->poll();
+        $this->announcer->expect();
 
         self::assertTrue((new StatusFile($this->address))->available());
     }
 
     public function testAStartThatWasAskedForIsWorthWaitingFor(): void
     {
-        $worker = $this->worker([WorkerState::Starting], [WorkerState::Starting, WorkerState::Ready]);
-        $this->run_($worker);
-        $worker->expect();
+        $this->begin([WorkerState::Starting], [WorkerState::Starting, WorkerState::Ready]);
+        $this->launch();
+        $this->runToItsEnd();
+        $this->announcer->expect();
         self::assertFalse((new StatusFile($this->address))->available());
     }
 
     public function testAStatusFileThatSomebodyDeletesIsWrittenAgain(): void
     {
-        $process = new ScriptedProcess(new ExitStatus(1), static fn () => null, array_fill(0, 10_000, WorkerState::Ready));
-        $worker = new AnnouncedWorker($process, [$this->address], (int) getmypid());
+        $this->begin(array_fill(0, 10_000, WorkerState::Ready));
         $file = new StatusFile($this->address);
-        $worker->launch();
-        $worker->poll(0.1);
+        $this->launch();
+        $this->poll();
         $file->remove();
         $until = hrtime(true) + 5_000_000_000;
         while ($file->isGone() && hrtime(true) < $until) {
             usleep(10_000);
-            $worker->poll(0.0);
+            $this->poll();
         }
 
         self::assertTrue($file->available());
-        $worker->close();
-        $worker->poll(0.0);
+        $this->announcer->close();
+        $this->poll();
         self::assertNull($file->read());
     }
 
     public function testOneThatWasToldToEndHasNotDied(): void
     {
-        $worker = $this->worker([WorkerState::Ready]);
-        $worker->launch();
-        $worker->poll(0.1);
-        $worker->terminate();
-        while ($worker->poll(0.1) !== WorkerState::Ended) {
-            // it goes by itself
-        }
-        $worker->close();
+        $this->begin([WorkerState::Ready]);
+        $this->launch();
+        $this->poll();
+        $this->process->terminate();
+        $this->runToItsEnd();
+        $this->announcer->close();
 
         self::assertSame(['starting', 'ready'], $this->announced);
         self::assertNull((new StatusFile($this->address))->read());
@@ -136,19 +139,31 @@ final class AnnouncedWorkerTest extends TestCase
     /**
      * @param list<WorkerState> ...$runs
      */
-    private function worker(array ...$runs): AnnouncedWorker
+    private function begin(array ...$runs): void
     {
-        $process = new ScriptedProcess(new ExitStatus(1), static fn () => null, ...$runs);
-
-        return new AnnouncedWorker($process, [$this->address], (int) getmypid(), function (WorkerStatus $status, ?ExitStatus $died): void {
+        $this->process = new ScriptedProcess(new ExitStatus(1), static fn () => null, ...$runs);
+        $this->announcer = new Announcer([$this->address], (int) getmypid(), function (WorkerStatus $status, ?ExitStatus $died): void {
             $this->announced[] = $status->availability->value . ($died === null ? '' : " after {$died->describe()}");
         });
     }
 
-    private function run_(AnnouncedWorker $worker): void
+    private function launch(): void
     {
-        $worker->launch();
-        while ($worker->poll(0.1) !== WorkerState::Ended) {
+        $this->announcer->begin();
+        $this->process->launch();
+    }
+
+    private function poll(): WorkerState
+    {
+        $state = $this->process->poll(0.1);
+        $this->announcer->observe($this->process, $state, $this->process->asked !== []);
+
+        return $state;
+    }
+
+    private function runToItsEnd(): void
+    {
+        while ($this->poll() !== WorkerState::Ended) {
             // it goes by itself
         }
     }

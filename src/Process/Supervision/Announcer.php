@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Process\Supervision;
 
 use Closure;
-use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Process\Child\ExitStatus;
 use Reasno\GoTask\Process\Child\WorkerState;
 use Reasno\GoTask\Process\Status\Availability;
@@ -14,14 +13,12 @@ use Reasno\GoTask\Process\Status\StatusFile;
 use Reasno\GoTask\Process\Status\UnixSocket;
 use Reasno\GoTask\Process\Status\WorkerStatus;
 
-use function sprintf;
-
 /**
- * A supervised process whose state others can see in its status file.
+ * Tells others how a supervised process is, by its status files.
  *
  * @internal
  */
-final class AnnouncedWorker implements Supervised
+final class Announcer
 {
     /** What the predecessor, whose supervisor was killed, gets to be gone, in seconds. */
     private const PREDECESSOR = 1.5;
@@ -38,8 +35,6 @@ final class AnnouncedWorker implements Supervised
     /** Unix time of the last start. */
     private float $launched = 0.0;
 
-    private bool $askedToEnd = false;
-
     /** What was said last; null: nothing, or nothing is to be said any more. */
     private ?WorkerStatus $said = null;
 
@@ -52,7 +47,6 @@ final class AnnouncedWorker implements Supervised
      *                                                                ended where it did so on its own after being ready
      */
     public function __construct(
-        private readonly Supervised $process,
         private readonly array $addresses,
         private readonly int $owner,
         private readonly ?Closure $listener = null,
@@ -60,7 +54,8 @@ final class AnnouncedWorker implements Supervised
         $this->generation = new Generation();
     }
 
-    public function launch(): void
+    /** The process is about to be launched. */
+    public function begin(): void
     {
         foreach ($this->addresses as $address) {
             UnixSocket::awaitUnused($address, self::PREDECESSOR);
@@ -71,72 +66,34 @@ final class AnnouncedWorker implements Supervised
         if ($this->availability !== Availability::Failed) {
             $this->announce(Availability::Starting);
         }
-        try {
-            $this->process->launch();
-        } catch (WorkerStartFailed $failure) {
-            $this->announce(Availability::Failed, $failure->getMessage());
-
-            throw $failure;
-        }
         $this->state = WorkerState::Starting;
-        $this->askedToEnd = false;
     }
 
-    public function poll(float $timeout): WorkerState
+    /**
+     * The process has been polled.
+     *
+     * @param bool $askedToEnd whether it was told to end
+     */
+    public function observe(Supervised $process, WorkerState $state, bool $askedToEnd): void
     {
-        $state = $this->process->poll($timeout);
-        $generation = $this->process->generation();
+        $generation = $process->generation();
         if ($state !== $this->state) {
             $this->state = $state;
             $this->generation = $state === WorkerState::Ended ? new Generation() : $generation;
-            $failure = $this->process->failure();
+            $failure = $process->failure();
             if ($state === WorkerState::Ready) {
                 $this->announce(Availability::Ready);
             } elseif ($state === WorkerState::Ended && $failure !== null) {
                 $this->announce(Availability::Failed, $failure->getMessage());
-            } elseif ($state === WorkerState::Ended && ! $this->askedToEnd) {
-                $exit = $this->exit() ?? new ExitStatus(null);
-                $this->announce(Availability::Starting, sprintf('it ended with %s', $exit->describe()), $exit);
+            } elseif ($state === WorkerState::Ended && ! $askedToEnd) {
+                $exit = $process->exit() ?? new ExitStatus(null);
+                $this->announce(Availability::Starting, "it ended with {$exit->describe()}", $exit);
             }
         } elseif ($state === WorkerState::Ready && $generation !== $this->generation) {
             $this->generation = $generation;
             $this->announce(Availability::Ready);
         }
         $this->restoreFiles();
-
-        return $state;
-    }
-
-    public function requestReload(): void
-    {
-        $this->process->requestReload();
-    }
-
-    public function generation(): Generation
-    {
-        return $this->process->generation();
-    }
-
-    public function terminate(): void
-    {
-        $this->askedToEnd = true;
-        $this->process->terminate();
-    }
-
-    public function kill(): void
-    {
-        $this->askedToEnd = true;
-        $this->process->kill();
-    }
-
-    public function failure(): ?WorkerStartFailed
-    {
-        return $this->process->failure();
-    }
-
-    public function exit(): ?ExitStatus
-    {
-        return $this->process->exit();
     }
 
     /** The next start of one that has failed is asked for by somebody who has perhaps mended what was wrong: callers wait for it. */
