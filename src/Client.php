@@ -58,7 +58,7 @@ final class Client implements GoTask
     /** Bytes from which on a string goes to the socket as it is, and is not copied to be put behind its type and length. */
     private const UNCOPIED = 262_144;
 
-    /** What it was made with, with commas between several. */
+    /** As given; several with commas between them. */
     public readonly string $address;
 
     private readonly Sender $sender;

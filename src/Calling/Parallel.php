@@ -40,7 +40,7 @@ final class Parallel
     /** Seconds; every call has its deadline. */
     private const LONG = 1e6;
 
-    /** The one whose coroutines or fibers wait for the calls; null: this one does itself. */
+    /** Its coroutines or fibers wait for the calls; null: the caller waits itself. */
     private readonly ?Runtime $runtime;
 
     private ?Latch $latch = null;
@@ -157,7 +157,7 @@ final class Parallel
     }
 
     /**
-     * What is wrong with two calls under one key, of which only one could have its result there.
+     * Two calls under one key: only one could have its result there.
      */
     public static function twice(int|string $key): ValueError
     {
@@ -190,7 +190,7 @@ final class Parallel
     }
 
     /**
-     * Takes what has come while the source worked: a large answer waits for somebody to read it.
+     * Reads what has come while the source worked: nobody else reads a large answer meanwhile.
      */
     private function receive(): void
     {
@@ -246,7 +246,7 @@ final class Parallel
     }
 
     /**
-     * The same where the calls are on connections of several addresses, each with its own readers.
+     * Like advance(), where the calls are on connections of several addresses, each with its own readers.
      */
     private function advanceWatched(Runtime $runtime): void
     {
@@ -265,7 +265,7 @@ final class Parallel
     }
 
     /**
-     * Has somebody wait for a call, who then wakes this one.
+     * Starts a coroutine or fiber that waits for a call and then wakes the caller.
      */
     private function watch(int $place, Call $call, Runtime $runtime): void
     {
@@ -273,7 +273,7 @@ final class Parallel
             try {
                 $call->connection?->await($call);
             } catch (Throwable) {
-                // Its outcome tells.
+                // The call's outcome says what happened.
             }
             if (($this->window[$place] ?? null) === $call) {
                 $this->latch?->open();
@@ -299,7 +299,7 @@ final class Parallel
             } catch (GoTaskException $error) {
                 unset($this->window[$place]);
                 if ($call->outcome === Outcome::Cancelled) {
-                    // The coroutine that waits was told to stop: so are the others.
+                    // The waiting coroutine was told to stop: the other calls end with it.
                     throw $error;
                 }
                 $this->errors[$place] = $error;

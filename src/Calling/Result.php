@@ -23,7 +23,7 @@ use Reasno\GoTask\Protocol\Outcome;
 use function rtrim;
 
 /**
- * What a call has come to, as its caller gets it: a value or an exception.
+ * Turns the outcome of a call into what its caller gets: a value or an exception.
  *
  * @internal
  */

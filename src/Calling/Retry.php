@@ -35,13 +35,13 @@ final class Retry
 {
     private readonly RetryBudget $budget;
 
-    /** What the last broker that was lost had said when it was greeted. */
+    /** The reply to Hello of the last broker whose connection was lost. */
     private string $greeting = '';
 
-    /** What that says of methods. */
+    /** The methods that the greeting lists; null: it lists none. */
     private ?Methods $told = null;
 
-    /** Holds up those who want to know what a peer says of its methods, while one of them asks. */
+    /** While one call asks a peer for its methods, others wait here for the answer. */
     private ?Latch $asking = null;
 
     public function __construct(private readonly Runtimes $runtimes, private readonly Result $result)
@@ -79,7 +79,7 @@ final class Retry
     }
 
     /**
-     * Tells those who choose between addresses what an outcome says about one.
+     * Reports what an outcome says about its address to the pool or cluster.
      */
     private function report(Call $call): void
     {
@@ -99,7 +99,7 @@ final class Retry
     }
 
     /**
-     * Each address may refuse a call once, and a connection may turn out to be dead once more.
+     * At most once for each address, which may refuse the call, and once more for a connection that turns out to be dead.
      *
      * @param Closure(Call): void $submit
      * @throws GoTaskException
@@ -124,7 +124,7 @@ final class Retry
     }
 
     /**
-     * If it can't be sent, it stays lost.
+     * Where sending fails, the call stays lost.
      *
      * @param Closure(Call): void $submit
      */
@@ -193,7 +193,7 @@ final class Retry
     private function isIdempotent(Call $call): bool
     {
         if (str_starts_with($call->method, 'GoTask.')) {
-            // The broker's own methods only tell.
+            // The broker's own methods change nothing.
             return true;
         }
         while (true) {

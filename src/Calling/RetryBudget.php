@@ -18,11 +18,11 @@ use function random_int;
  */
 final class RetryBudget
 {
-    /** Of one call, the first among them. */
+    /** Attempts at one call, the first included. */
     public const ATTEMPTS = 3;
 
     /**
-     * A token bucket: each call adds RATIO, each repetition takes 1. So where everything fails, the load grows by a tenth and not by a
+     * A token bucket: each call adds RATIO, sending one again takes 1. So where everything fails, the load grows by a tenth and not by a
      * factor. After Finagle's RetryBudget (https://twitter.github.io/finagle/guide/Clients.html).
      */
     private const RATIO = 0.1;
@@ -31,7 +31,7 @@ final class RetryBudget
 
     private const MOST = 100.0;
 
-    /** Seconds; what the upper bound of the pause starts from, and what it never passes. */
+    /** Seconds: the upper bound of the first pause is ten times this; no upper bound is above LONGEST. */
     private const BASE = 0.01;
 
     private const LONGEST = 1.0;
@@ -62,7 +62,7 @@ final class RetryBudget
     }
 
     /**
-     * @return bool whether a repetition is paid for
+     * @return bool whether a call may be sent again
      */
     public function take(): bool
     {
@@ -83,7 +83,7 @@ final class RetryBudget
      */
     public function pause(int $attempts): float
     {
-        // Not the generator that children of a fork share the state of.
+        // random_int() has no state: forked children would share that of mt_rand().
         $random = $this->random === null ? random_int(0, 1_000_000) / 1_000_000 : ($this->random)();
 
         return max(self::SHORTEST, $random * min(self::LONGEST, self::BASE * 10.0 ** $attempts));

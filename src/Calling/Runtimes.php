@@ -29,7 +29,7 @@ use function count;
 use function hrtime;
 
 /**
- * The connections of a client: it has some in each runtime that it is used in, and the runtime is chosen for each call.
+ * Chooses the runtime of each call, and holds the client's connections in each runtime.
  *
  * @internal
  */
@@ -61,7 +61,7 @@ final class Runtimes
     }
 
     /**
-     * Those of the runtime in which this is called.
+     * The connections in the runtime of the caller.
      */
     public function here(): Connections
     {
@@ -120,7 +120,7 @@ final class Runtimes
     }
 
     /**
-     * The runtime, where many calls of one caller are on connections that one coroutine or fiber can't wait for together.
+     * The caller's runtime, if parallel() needs a coroutine or fiber for each call: where calls go to several addresses. Else null.
      */
     public function spreading(): ?Runtime
     {

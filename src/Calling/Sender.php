@@ -134,7 +134,7 @@ final class Sender
     private function requireBroker(Connection $connection, Call $call): void
     {
         if ($connection->session->peer === Peer::Unknown) {
-            // Whatever is answered to this, Hello is answered before.
+            // The peer answers Hello before this, whatever it answers.
             $ping = new Call('GoTask.Ping', Flag::JSON, '', 0, $call->deadline, $call->timeout);
             $call->connection = $connection;
             $connection->submit($ping, hrtime(true));
@@ -157,7 +157,7 @@ final class Sender
                 $call->method,
             );
         }
-        // No arguments at all is what any peer understands.
+        // Any peer understands a call without arguments.
         $call->body = '';
         $call->callFlags &= ~CallFlag::ARGS;
     }

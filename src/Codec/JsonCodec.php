@@ -69,7 +69,7 @@ final class JsonCodec implements Codec
             try {
                 return self::json($value);
             } catch (JsonException) {
-                // What follows finds out where.
+                // normalize() finds the place.
             }
         }
         $value = $this->normalize($value, 0);
@@ -116,7 +116,7 @@ final class JsonCodec implements Codec
     }
 
     /**
-     * The value with whatever JSON has no form for replaced by what is sent in its place.
+     * Replaces what JSON has no form for by what is sent in its place.
      *
      * @param int $depth arrays that the value stands in
      * @throws EncodeFailed
@@ -147,7 +147,7 @@ final class JsonCodec implements Codec
             throw Values::tooDeep();
         }
         $key = '';
-        // Another array: an element of the caller's may be a reference.
+        // A new array: elements of the caller's may be references.
         $normalized = [];
 
         try {
@@ -231,11 +231,11 @@ final class JsonCodec implements Codec
     }
 
     /**
-     * The body with its strings empty, or null where PCRE has not enough of anything.
+     * The body with empty strings in place of its strings; null where PCRE reaches one of its limits.
      */
     private static function bare(string $body): ?string
     {
-        // It matches whatever begins with a quote, so that it never goes back.
+        // Possessive throughout: it never backtracks.
         return preg_replace('/"(?:[^"\\\]++|\\\.?+)*+"?+/s', '""', $body);
     }
 

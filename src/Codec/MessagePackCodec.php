@@ -49,7 +49,7 @@ final class MessagePackCodec implements Codec
 
     public function encode(mixed $value): string
     {
-        // What the encoder would do, in fewer steps: most payloads are such.
+        // A shortcut for most payloads: the encoder would do the same.
         if ($this->packer !== null && is_array($value) && Values::arePlain($value)) {
             return $this->packer->pack($value);
         }
@@ -58,7 +58,7 @@ final class MessagePackCodec implements Codec
     }
 
     /**
-     * The start of a large string's body, so that the string need not be copied to be put behind it.
+     * The head of a large string's body. The caller sends the string behind it without a copy.
      *
      * @param int $length bytes, 64 KiB or more
      * @param bool $isBinary whether Python is to get it as bytes

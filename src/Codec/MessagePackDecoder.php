@@ -33,7 +33,7 @@ final class MessagePackDecoder
 {
     /** The extension type of a timestamp, −1, as the byte that it is on the wire. */
     private const TIMESTAMP = 0xFF;
-    /** The memory is looked at after so many bytes, and for a container of so many elements. */
+    /** Memory is checked after so many bytes (CHECK), and for each container of so many elements (MANY). */
     private const CHECK = 262_144;
     private const MANY = 4_096;
     private const UINT64 = 'is the unsigned integer %u, above PHP_INT_MAX: let Python return it as str or float.';
@@ -191,7 +191,7 @@ final class MessagePackDecoder
             is_string($key), is_int($key) => $key,
             $key === null => '',
             is_bool($key) => (int) $key,
-            // As an integer it would lose its fraction.
+            // An integer key would lose the fraction.
             is_float($key) => (string) $key,
             default => throw new DecodeFailed(
                 'is a map with a key of type ' . get_debug_type($key) . ", which a PHP array can't have.",

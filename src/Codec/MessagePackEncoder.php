@@ -29,7 +29,7 @@ use function strlen;
  */
 final class MessagePackEncoder
 {
-    /** Bytes from which on a string is put behind what is packed without another copy of it. */
+    /** Bytes: a string of this size is appended in place, without another copy of it. */
     private const LARGE = 65_536;
 
     /**
@@ -171,7 +171,7 @@ final class MessagePackEncoder
     }
 
     /**
-     * What goes before the contents of a string or of binary data that has at least 64 KiB.
+     * The head of a string, or of binary data, of at least 64 KiB.
      *
      * @throws EncodeFailed
      */

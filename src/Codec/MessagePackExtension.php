@@ -54,7 +54,7 @@ final class MessagePackExtension
     /** Matches as far as the tokens are short, or strings with a length of 8 bits. */
     private static ?string $stretch = null;
 
-    /** What unpack() returns for a body that is better left to MessagePackDecoder. */
+    /** unpack() returns this for a body that MessagePackDecoder is to decode. */
     public readonly stdClass $refused;
 
     private readonly MessagePack $packer;

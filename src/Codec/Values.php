@@ -32,7 +32,7 @@ use function strrchr;
 use function substr;
 
 /**
- * What may stand in a payload, whatever the codec.
+ * The values that a payload may hold, whatever the codec.
  *
  * @internal
  */
@@ -42,7 +42,7 @@ final class Values
     public const MAX_DEPTH = 512;
 
     /**
-     * In all containers of a body together, a map's entry counting twice. Each takes a byte there, and up to two hundred here.
+     * In all containers of a body together; an entry of a map counts as two. An element takes a byte in the body, and up to 200 here.
      */
     public const MAX_ELEMENTS = 4 * 1024 * 1024;
 
@@ -64,7 +64,7 @@ final class Values
     private const LAST_SECOND = 253_402_300_799;
 
     /**
-     * Whether there is nothing but null, bool, int, float, string and arrays of such, not too deep.
+     * Whether an array holds only null, bool, int, float, string and arrays of these, and is not too deep.
      * An array that contains itself is too deep.
      *
      * @param array<mixed> $values
@@ -155,7 +155,7 @@ final class Values
         try {
             $seconds = $time->getTimestamp();
         } catch (Error $cause) {
-            // A subclass whose constructor did not call its parent's.
+            // The constructor of a subclass did not call its parent's.
             throw new EncodeFailed("can't be encoded: {$cause->getMessage()}", $cause);
         }
         if ($seconds < self::FIRST_SECOND || $seconds > self::LAST_SECOND) {

@@ -25,7 +25,7 @@ final class BrokerReload
 {
     private const SIGHUP = 1;
 
-    /** How often it is asked, in microseconds. */
+    /** Microseconds between two questions. */
     private const LOOK = 20_000;
 
     public function __construct(private readonly GoTask $task, private readonly string $address)
@@ -33,7 +33,7 @@ final class BrokerReload
     }
 
     /**
-     * Asks for it, and waits until code runs that was loaded after that.
+     * Asks for the reload, and waits until code runs that was loaded after that.
      *
      * @param float $timeout seconds
      * @return int the number of its generation
@@ -70,7 +70,7 @@ final class BrokerReload
     }
 
     /**
-     * The kernel says which process listens at the address: the worker's own word could mean any process of this machine.
+     * Takes the process that listens at the address from the kernel: what the worker says could name any process of this machine.
      *
      * @throws ConnectFailed when it can't be known, or is not ours to signal
      */

@@ -21,7 +21,7 @@ use Throwable;
 use ValueError;
 
 /**
- * What the commands that call a worker end with.
+ * The exit codes of the commands that call a worker.
  *
  * @internal
  */

@@ -116,12 +116,12 @@ final class Json
 
     private static function encode(mixed $value, int $flags): string
     {
-        // Else php.ini may say that floats are to be cut.
+        // php.ini may have floats cut.
         if (function_exists('ini_set')) {
             ini_set('serialize_precision', '-1');
         }
 
-        // They can stand within strings only.
+        // These characters occur within strings only.
         return (string) preg_replace_callback(
             '/' . self::UNSEEN . '/',
             static fn (array $match): string => strlen($match[0]) < 3 ? sprintf('\u%04x', ord($match[0][strlen($match[0]) - 1])) : trim((string) json_encode($match[0]), '"'),

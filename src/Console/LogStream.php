@@ -57,7 +57,7 @@ final class LogStream
         return true;
     }
 
-    /** The lines that were dropped since this was asked last, once there is room to say so. */
+    /** How many lines were dropped since the last call of this; 0 while there is no room to say so. */
     public function dropped(): int
     {
         if ($this->waiting !== '') {

@@ -18,13 +18,13 @@ use function strlen;
  */
 final class Terminal
 {
-    /** One line, whatever stands in it. */
+    /** As one line. */
     public static function line(string $text): string
     {
         return self::escape(strtr($text, ["\n" => '\n', "\t" => ' ']));
     }
 
-    /** Its lines. */
+    /** As lines. */
     public static function text(string $text): string
     {
         return self::escape(str_replace("\r\n", "\n", $text));
@@ -38,7 +38,7 @@ final class Terminal
 
     private static function escape(string $text): string
     {
-        // Beside those of ASCII what Json::UNSEEN has; and of what is not UTF-8 all that is not ASCII.
+        // Control characters of ASCII, and Json::UNSEEN; in text that is not UTF-8 everything that is not ASCII.
         $pattern = Json::isText($text) ? '/[\x00-\x08\x0b-\x1f]|' . Json::UNSEEN . '/' : '/[^\x09\x0a\x20-\x7e]/';
 
         return OutputFormatter::escape((string) preg_replace_callback(

@@ -17,7 +17,7 @@ final class RemoteTraceback extends Exception
     private const FRAMES = [
         '/^Current thread .+\n  File "(.+)", line (\d+)/m',
         '/^(?:Thread|Stack) .+most recent call first.*\n  File "(.+)", line (\d+)/m',
-        // The last one but for GoTask's own, which interrupts.
+        // The last frame that is not GoTask's own interruption.
         '/.*^  File "(?!\N*\/gotask\/worker\/interrupts\.py")(\N+?)", line (\d+)/ms',
     ];
 

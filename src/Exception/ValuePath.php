@@ -34,7 +34,7 @@ trait ValuePath
      */
     public function getPath(): string
     {
-        // A path of hundreds of keys, as a value that contains itself has, helps nobody.
+        // A value that contains itself has a path of hundreds of keys.
         $shown = count($this->keys) > 16 ? array_slice($this->keys, 0, 8) : $this->keys;
         $path = $this->root;
         foreach ($shown as $key) {
@@ -56,7 +56,7 @@ trait ValuePath
     }
 
     /**
-     * The key as it would be written in PHP; what is not text in octal, since a message must be fit for a log.
+     * The key as PHP code has it; bytes that are not UTF-8 in octal, so that a log can hold the message.
      */
     private static function quote(string $key): string
     {

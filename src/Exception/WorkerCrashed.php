@@ -9,7 +9,7 @@ use Throwable;
 use function is_bool;
 
 /**
- * The worker died with the call: this is its certificate of death. The method has begun, and is not run again; other calls are
+ * The worker died while it ran the call; this is the crash report. The method has begun, and is not run again; other calls are
  * not affected.
  */
 final class WorkerCrashed extends CallEnded

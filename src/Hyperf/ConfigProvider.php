@@ -23,12 +23,12 @@ use Reasno\GoTask\Hyperf\Listener\TracebackListener;
 use function dirname;
 
 /**
- * What Hyperf is told of this package.
+ * Registers this package with Hyperf.
  */
 class ConfigProvider
 {
     /**
-     * Hyperf's packages without which nothing here works, with a class of each.
+     * The packages of Hyperf that are required, with a class of each.
      *
      * @var array<string, string>
      */

@@ -32,7 +32,7 @@ class Health
 
             return null;
         } catch (GoTaskException $failure) {
-            // How the worker is matters here, not that the question was not sent.
+            // Report the state of the worker, not that the question was not sent.
             $cause = $failure->getPrevious();
 
             return ($failure instanceof DeadlineExceeded && $cause instanceof ConnectFailed ? $cause : $failure)->getMessage();

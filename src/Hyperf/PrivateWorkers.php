@@ -40,7 +40,7 @@ class PrivateWorkers
     {
     }
 
-    /** From now on this process belongs to a server, whose workers are everybody's. */
+    /** This process belongs to a server from now on: it uses the server's workers. */
     public function serve(): void
     {
         $this->serving = true;

@@ -99,7 +99,7 @@ class WorkerClient implements GoTask
     {
         $config = $this->workers->get($this->name);
         if ($this->private->isFor($config)) {
-            // Not kept here: it ends before this object does.
+            // Not kept: a private worker ends before this object does.
             return $this->private->client($config, fn (string $address): Client => $this->make($config, [$address]));
         }
 

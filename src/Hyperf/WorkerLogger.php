@@ -24,7 +24,7 @@ class WorkerLogger extends AbstractLogger
 {
     protected const URGENT = [LogLevel::ERROR, LogLevel::CRITICAL, LogLevel::ALERT, LogLevel::EMERGENCY];
 
-    /** Loggers whose records are all seen: that of the worker's own life, and that of what it prints. */
+    /** Loggers whose records all go to the console: the worker's life cycle, and what it prints. */
     protected const SEEN = ['gotask', 'stderr'];
 
     /**

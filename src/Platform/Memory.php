@@ -13,7 +13,7 @@ use function ini_get;
  */
 final class Memory
 {
-    /** What else may be needed meanwhile, bytes. */
+    /** Bytes kept free for whatever else runs meanwhile. */
     private const RESERVE = 262_144;
 
     /**
@@ -35,7 +35,7 @@ final class Memory
         }
         $bytes += self::RESERVE;
 
-        // What PHP holds and does not use counts, until it is given back.
+        // Memory that PHP holds and does not use counts until it is given back.
         return memory_get_usage(true) + $bytes <= $limit || gc_mem_caches() > 0 && memory_get_usage(true) + $bytes <= $limit;
     }
 }

@@ -27,7 +27,7 @@ final class Select
     public static function streams(array &$reads, array &$writes, int $wait): ?int
     {
         $excepts = null;
-        // Rounded up: to wake a moment before a deadline would only mean to wait once more.
+        // Rounded up: waking before a deadline would only mean waiting once more.
         $micros = intdiv($wait + 999, 1000);
 
         try {

@@ -8,7 +8,7 @@ use Reasno\GoTask\Platform\Quietly;
 use ValueError;
 
 /**
- * Where commands and configuration have a worker's shared key from.
+ * Where commands and configuration get a worker's shared key.
  *
  * @internal
  */

@@ -30,13 +30,13 @@ use ValueError;
 use function count;
 
 /**
- * A command that calls a running worker: what such have in common.
+ * What the commands that call a running worker have in common.
  *
  * @internal
  */
 abstract class ClientCommand extends Command
 {
-    /** Whether it is carried out for each of several addresses; else one client has all of them. */
+    /** Whether the command runs for each of several addresses; else one client has all of them. */
     protected const FOR_EACH = false;
 
     /**

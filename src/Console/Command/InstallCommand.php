@@ -61,7 +61,7 @@ class InstallCommand extends Command
         return ExitCode::OK;
     }
 
-    /** From where relative paths count. */
+    /** Relative paths count from here. */
     protected function directory(): string
     {
         return (string) getcwd();

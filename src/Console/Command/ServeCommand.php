@@ -84,7 +84,7 @@ final class ServeCommand extends Command
         }
         $orphans = Orphans::areOurs() ? new Orphans() : null;
         $announcer = new Announcer($worker->addresses(), (int) getmypid());
-        // Whoever watches files is about to mend what is wrong.
+        // With --watch somebody is at work on the app: a first start that fails is no reason to end.
         $watches = $options->flag('watch') || in_array(getenv('GOTASK_WATCH'), ['1', 'true'], true);
         $watch = $watches ? new FileWatch($options->text('app') ?? '', (string) getcwd()) : null;
         $supervisor = new Supervisor($worker, $logger, patient: $watches, tick: static function () use ($logger, $orphans, $worker): void {
@@ -108,7 +108,7 @@ final class ServeCommand extends Command
 
     private function heedSignals(Supervisor $supervisor): void
     {
-        // Without the extension the first signal ends this process, and its end the worker.
+        // Without the extension the first signal ends this process, and the worker with it.
         if (function_exists('pcntl_async_signals') && function_exists('pcntl_signal')) {
             pcntl_async_signals(true);
             foreach ([SIGTERM, SIGINT] as $signal) {

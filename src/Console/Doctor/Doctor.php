@@ -161,7 +161,7 @@ final class Doctor
         };
     }
 
-    /** Nobody here looks after it: it may run on another machine, or by itself. */
+    /** No supervisor is seen here: the worker may run on another machine, or without one. */
     private function ask(): Finding
     {
         try {

@@ -16,7 +16,7 @@ use function is_string;
 use function strlen;
 
 /**
- * A part of the configuration file, read with types. It notes which keys were asked for; a key that is left in the end is unknown.
+ * A part of the configuration file, read with types. Keys that are still unread in the end are unknown: end() reports them.
  *
  * Numbers may be written as text, which is what comes from the environment, and flags as 1 and 0. Null stands for the default, and so
  * does an empty text: that is what env() gives for a variable that is set to nothing.

@@ -15,7 +15,7 @@ use ReflectionClass;
 use function assert;
 
 /**
- * Console commands with #[PrivateWorker], and the end of the workers that commands have had for themselves.
+ * Gives console commands with #[PrivateWorker] a worker of their own, and ends private workers after the command.
  *
  * @internal
  */

@@ -32,7 +32,7 @@ class TracebackListener implements ListenerInterface
     {
         $servers = $this->config->get('exceptions.handler', []);
         foreach (is_array($servers) ? $servers : [] as $server => $handlers) {
-            // A server without handlers of its own has Hyperf's, which a list with this one alone would replace.
+            // A server without handlers uses Hyperf's; a list with this one alone would replace them.
             if (is_array($handlers) && $handlers !== [] && ! in_array(PythonTracebackHandler::class, $handlers, true)) {
                 $this->config->set("exceptions.handler.{$server}", [...array_values($handlers), PythonTracebackHandler::class]);
             }

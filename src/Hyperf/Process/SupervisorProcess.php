@@ -34,10 +34,10 @@ use function function_exists;
  */
 class SupervisorProcess extends AbstractProcess
 {
-    /** How soon it is seen that the server ends, where no signal says so; in seconds. */
+    /** Seconds between two looks whether the server has ended, where no signal says so. */
     protected const LOOK = 0.1;
 
-    /** Hyperf waits for messages to this process for so long before it lets it end; in seconds. */
+    /** Seconds that Hyperf waits for messages to this process before it lets it end. */
     protected float $recvTimeout = 0.2;
 
     protected int $restartInterval = 0;
@@ -169,7 +169,7 @@ class SupervisorProcess extends AbstractProcess
     }
 
     /**
-     * Ends with the server, also where no signal comes: it is one of coroutines, or was killed.
+     * Ends with the server also where no signal comes: a coroutine server, or one that was killed.
      */
     private function watch(): void
     {
@@ -197,7 +197,7 @@ class SupervisorProcess extends AbstractProcess
         (new StatusFile($this->config->address))->write(WorkerStatus::of($availability, $message, $owner, (int) getmypid()));
     }
 
-    /** Who starts this process again when it ends by mistake. */
+    /** The process that starts this one again when it ends by mistake. */
     private function owner(): int
     {
         return Constant::isCoroutineServer($this->server) ? (int) getmypid() : $this->parent();

@@ -21,7 +21,7 @@ use function sprintf;
  */
 final class BrokerProcess
 {
-    /** What it gets to end by itself once it is told to end at once, and beyond its own shutdown timeout; in seconds. */
+    /** Seconds until force is used: after kill(), and beyond the shutdown timeout after terminate(). */
     private const GRACE = 1.0;
 
     /** A process that even SIGKILL does not end is stuck in the kernel. It is given up after so many seconds. */
@@ -291,7 +291,7 @@ final class BrokerProcess
         }
         $this->state = WorkerState::Ended;
         if (! $this->wasReady && in_array($this->exit()?->code, [126, 127], true) && $this->problem === null) {
-            // What a shell's convention and PHP's own exec failure have in common: the program could not be run.
+            // By a shell's convention, and PHP's own failure to exec: the program could not be run.
             $this->unusable ??= ['event' => 'unusable'];
         }
     }

@@ -133,7 +133,7 @@ final class ChildProcess
             return ['', ''];
         }
         if ($ready === false) {
-            // Or these streams can't be waited for here. Then it must not spin.
+            // Or PHP can't wait for these streams here: sleep, so as not to spin.
             usleep((int) (min($timeout, 0.005) * 1e6));
             if (! $this->isReadable()) {
                 return ['', ''];
@@ -185,7 +185,7 @@ final class ChildProcess
         $this->signal(9);
     }
 
-    /** Lets go of the lifeline: a process that knows of it ends at once. */
+    /** Closes the lifeline: a process that watches it ends at once. */
     public function release(): void
     {
         foreach ($this->pipes as $number => $pipe) {
@@ -252,7 +252,7 @@ final class ChildProcess
                 return null;
             }
             if ($pid === $this->pid && is_int($status)) {
-                // What WTERMSIG and WEXITSTATUS say everywhere; some hosts disable PHP's functions for it.
+                // As WTERMSIG and WEXITSTATUS do it; some hosts disable PHP's functions for that.
                 $signal = $status & 0x7F;
 
                 return $signal !== 0 ? new ExitStatus(null, $signal) : new ExitStatus($status >> 8 & 0xFF);

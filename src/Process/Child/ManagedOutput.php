@@ -28,7 +28,7 @@ final class ManagedOutput
         'critical' => LogLevel::CRITICAL,
     ];
 
-    /** More bytes of text than this are not held back while the start is under way. */
+    /** Bytes of text that are held back at most until the start is over. */
     private const HELD = 262_144;
 
     /** Bytes. */
@@ -62,12 +62,12 @@ final class ManagedOutput
             $record = json_decode($line, true);
             $at = $record === null ? (int) strrpos($line, '{"event": ') : 0;
             if ($at > 0 && is_array($event = json_decode(substr($line, $at), true))) {
-                // What Python ran before the broker (sitecustomize) has ended its output in the middle of a line.
+                // Python's sitecustomize, which ran before the broker, wrote an unfinished line.
                 $this->text([substr($line, 0, $at)]);
                 $record = $event;
             }
             if (! is_array($record) || array_is_list($record)) {
-                // Not ours: something printed past the broker, and people will want to see it.
+                // Not the broker's: something else printed it.
                 $this->remember($line . "\n");
                 $this->text([$line]);
             } elseif (isset($record['event'])) {
@@ -84,14 +84,14 @@ final class ManagedOutput
         $this->text($this->stderr->feed($bytes));
     }
 
-    /** The process is gone: what stood in unfinished lines counts as well. */
+    /** The process has ended: unfinished lines count as lines. */
     public function end(): void
     {
         $this->text($this->stdout->flush());
         $this->text($this->stderr->flush());
     }
 
-    /** The start is over well: what was held back is logged, and what comes from now on at once. */
+    /** The start has succeeded: logs what was held back, and from now on everything at once. */
     public function release(): void
     {
         $held = $this->held ?? [];
@@ -126,7 +126,7 @@ final class ManagedOutput
                 $this->held[] = $line;
                 $this->size += strlen($line) + 1;
                 if ($this->size > self::HELD) {
-                    // All of it, so that it stays in its order.
+                    // All of it, in its order.
                     $this->release();
                 }
             } elseif (trim($line) !== '') {

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Process\Child;
 
 /**
- * Where a worker process is in its life. From Ended it can be launched again.
+ * The state of a worker process. From Ended it can be launched again.
  *
  * @internal
  */

@@ -11,11 +11,11 @@ namespace Reasno\GoTask\Process\Status;
  */
 enum Availability: string
 {
-    /** Not yet, or not for a moment: it is worth waiting for. */
+    /** Not yet, or not for a moment: callers wait. */
     case Starting = 'starting';
 
     case Ready = 'ready';
 
-    /** Its last start failed. It is tried again, but nobody should wait for that. */
+    /** The last start failed. The supervisor tries again; callers do not wait for that. */
     case Failed = 'failed';
 }

@@ -12,7 +12,7 @@ use function is_array;
 use function is_resource;
 
 /**
- * Files that other users could have a hand in.
+ * Reads and writes files where other users could interfere.
  *
  * @internal
  */
@@ -75,7 +75,7 @@ final class Files
         if (! is_resource($file)) {
             return null;
         }
-        // It may be another one by now.
+        // Another file may have taken its place.
         $opened = fstat($file);
         $content = $opened !== false && [$opened['dev'], $opened['ino'], $opened['uid']] === [$found['dev'], $found['ino'], $found['uid']]
             ? (string) stream_get_contents($file, self::MAX_SIZE)
@@ -128,7 +128,7 @@ final class Files
     }
 
     /**
-     * Without a warning, which would reach the application's error handler, for what is often not there.
+     * Without a warning where there is no such file: it would reach the application's error handler.
      *
      * @return array<int>|false what lstat() says; false where there is no such file
      */

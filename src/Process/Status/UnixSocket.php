@@ -113,7 +113,7 @@ final class UnixSocket
     }
 
     /**
-     * The process that listens there, as the kernel knows it.
+     * The process that listens at the address, by the kernel.
      *
      * @return null|int null: nobody does, or it can't be known: it takes Linux and the extension sockets
      */
@@ -137,7 +137,7 @@ final class UnixSocket
         }
     }
 
-    /** What lies there itself, not what it links to; null: nothing. */
+    /** The type of the file itself, not of what it links to; null: there is none. */
     private static function type(string $path): ?string
     {
         clearstatcache(true, $path);

@@ -13,7 +13,7 @@ use function is_int;
 use function is_string;
 
 /**
- * What a worker's supervisor last said of it, and whether that can still be true.
+ * What a worker's supervisor said last of the worker, and whether that can still be true.
  *
  * @internal
  */
@@ -141,7 +141,7 @@ final class WorkerStatus
     {
         $now = self::started($pid);
 
-        // Where /proc is not to be seen, by this process or the one that wrote the file, the number has to do.
+        // Where this process or the writer of the file can't see /proc, the number alone has to do.
         return self::isAlive($pid) && ($now === '' || $started === '' || $now === $started);
     }
 

@@ -20,10 +20,10 @@ use Reasno\GoTask\Process\Status\WorkerStatus;
  */
 final class Announcer
 {
-    /** What the predecessor, whose supervisor was killed, gets to be gone, in seconds. */
+    /** Seconds that a predecessor whose supervisor was killed gets to end. */
     private const PREDECESSOR = 1.5;
 
-    /** How often it is looked whether the status files are still there, in nanoseconds. */
+    /** Nanoseconds between two looks whether the status files are still there. */
     private const LOOK = 500_000_000;
 
     private WorkerState $state = WorkerState::Ended;
@@ -35,7 +35,7 @@ final class Announcer
     /** Unix time of the last start. */
     private float $launched = 0.0;
 
-    /** What was said last; null: nothing, or nothing is to be said any more. */
+    /** What was announced last; null: nothing yet, or closed. */
     private ?WorkerStatus $said = null;
 
     private int $nextLook = 0;
@@ -96,7 +96,7 @@ final class Announcer
         $this->restoreFiles();
     }
 
-    /** The next start of one that has failed is asked for by somebody who has perhaps mended what was wrong: callers wait for it. */
+    /** Somebody asks for the next start of a failed worker, and may have mended what was wrong: callers wait for it. */
     public function expect(): void
     {
         if ($this->availability === Availability::Failed) {

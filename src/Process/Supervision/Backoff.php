@@ -8,7 +8,7 @@ use function count;
 
 /**
  * How long to wait before the next start of something that keeps ending: not at all for the first few, then twice as long
- * each time, up to a bound, and for ever. A clock of its own it has not.
+ * each time, up to a bound, and for ever. It has no clock: the caller passes the time.
  *
  * @internal
  */
@@ -57,20 +57,20 @@ final class Backoff
         return $delay;
     }
 
-    /** The next start waits, however few there were: it is known already that another one won't help by itself. */
+    /** The next start waits, however few there were: another start alone won't help. */
     public function begin(): void
     {
         $this->delays = max(1, $this->delays);
     }
 
-    /** Forgets what was: somebody has asked for the next start. */
+    /** Forgets earlier starts: somebody has asked for the next one. */
     public function reset(): void
     {
         $this->starts = [];
         $this->delays = 0;
     }
 
-    /** Whether it has come to the point of waiting at all. */
+    /** Whether starts are being delayed. */
     public function isDelaying(): bool
     {
         return $this->delays > 0;

@@ -47,7 +47,7 @@ final class FileWatch
         };
     }
 
-    /** From now on a change is one. */
+    /** hasChanged() compares with the files as they are now. */
     public function begin(): void
     {
         $this->seen = $this->look();

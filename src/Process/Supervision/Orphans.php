@@ -18,7 +18,7 @@ use function in_array;
  */
 final class Orphans
 {
-    /** How often it is looked, in nanoseconds. */
+    /** Nanoseconds between two looks. */
     private const INTERVAL = 1_000_000_000;
 
     private int $next = 0;

@@ -22,7 +22,7 @@ final class Reload
 {
     private const SIGHUP = 1;
 
-    /** How often it is looked, in microseconds. */
+    /** Microseconds between two looks. */
     private const LOOK = 10_000;
 
     private function __construct(private readonly StatusFile $file, private readonly WorkerStatus $before)
