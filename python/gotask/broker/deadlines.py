@@ -153,7 +153,7 @@ class Deadlines:
         elif now >= stop.sure_at:
             # A worker may have answered it, or reported it, and noted the next one.
             self._group.read_answers()
-            del self._stops[id(call)]
+            self._stops.pop(id(call), None)  # its answer may have been among them
             if self._group.queue.sent.get(call.number) is call:
                 self._group.give_up(call, stop.reason)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..wire.names import SHARED_GROUP, is_file
-from .environment import Place, look_up
+from .environment import Place, look_up, reason
 from .group import WorkerGroup
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class Generation:
         own = {group["name"]: group for group in offer["groups"]}
         wanted = {(method["group"], method["async"]) for method in self.methods}
         for name, is_async in sorted(wanted - self.groups.keys()):
-            self._add(name, is_async, own.get(name, {}))
+            if not self._decided:  # else a group could not be started, and this generation ends
+                self._add(name, is_async, own.get(name, {}))
         if (SHARED_GROUP, False) not in wanted:
             self.groups[SHARED_GROUP, False].end()  # nothing would ever run there
         self.started()
@@ -98,6 +99,8 @@ class Generation:
         self._decided = True
         for group in tuple(self.groups.values()):
             group.kill()
+        if not self.groups:
+            self._on_ended(self)
 
     def ended(self, group: WorkerGroup) -> None:
         """The last worker of a group has ended, and none will follow."""
@@ -114,6 +117,10 @@ class Generation:
             most = config.async_workers if is_async else config.workers
             least = min(config.min_workers or most, most)
         limits = (own.get("queue_calls") or config.queue_calls, own.get("queue_bytes") or config.queue_bytes)
-        group = WorkerGroup(self._broker, self, name, is_async, (least, most), limits)
+        try:
+            group = WorkerGroup(self._broker, self, name, is_async, (least, most), limits)
+        except OSError as error:
+            self.failed(f"its workers can't be given calls: {reason(error)}")
+            return
         self.groups[name, is_async] = group
         group.pool.start()

@@ -332,6 +332,7 @@ class WorkerGroup:
     def refuse_waiting(self, error: GoTaskError) -> None:
         """Answers all that waits with an error."""
         for call in self.queue.waiting.clear():
+            self._broker.lost(call, error.message)
             call.owner.fail(call, error)
 
     def expired(self, call: Call) -> None:
@@ -346,7 +347,10 @@ class WorkerGroup:
             self._say_expired(call)
 
     def _say_expired(self, call: Call) -> None:
-        message = "its time was over before a worker was free; it has not run"
+        again = (
+            "to be made again: the worker that had begun it died" if call.attempts else "free; it has not run"
+        )
+        message = f"its time was over before a worker was {again}"
         self._broker.lost(call, message)
         call.owner.tell(call, DeadlineExceeded(message))
 

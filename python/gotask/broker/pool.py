@@ -144,7 +144,7 @@ class WorkerPool:
         for worker in staying[: max(0, len(staying) - self._wanted)]:
             worker.unwanted = "it is not needed"
         for _ in range(self._wanted - len(staying)):
-            if not self._pausing:
+            if not self._pausing and not self._ending:
                 self._spawn()
         for worker in self.workers:
             if worker.unwanted and worker.in_service and self.in_service > self._wanted:
@@ -247,20 +247,22 @@ class WorkerPool:
         self._log.error("a worker could not start; it is tried again", exception=message)
         if not self.in_service:
             self._group.refuse_waiting(Unavailable(f"no worker can be started: {message}"))
-        self._respawn(self._pause)
-        self._pause = min(LAST_PAUSE, self._pause * 2)
+        if self._respawn(self._pause):
+            self._pause = min(LAST_PAUSE, self._pause * 2)
 
-    def _respawn(self, pause: float) -> None:
+    def _respawn(self, pause: float) -> bool:
+        """Whether the next start is only after that pause, in seconds."""
         now = time.monotonic()
         self._deaths = [at for at in self._deaths if now - at < WINDOW] + [now]
         if len(self._deaths) <= QUICK_STARTS or self._pausing:
             self._balance()
-            return
+            return False
         self._log.error(
             f"{len(self._deaths)} workers died within {WINDOW:g} s; the next one is started in {pause:g} s"
         )
         self._pausing = True
         self._group.later(pause, self._go_on)
+        return True
 
     def _go_on(self) -> None:
         self._pausing = False
