@@ -1,0 +1,1 @@
+"""A broker's whole world, simulated: see `world`."""

@@ -1,0 +1,478 @@
+"""One simulated world: a broker, made of the real code that decides, and around it only what this package has.
+
+A seed decides all: which clients, workers and faults there are (`Plan`), and what happens next, step by step. A step is one
+callback of the broker's loop, one step of a worker's protocol, one thing that a client does, some time that passes, or a fault.
+Nothing else moves, so the same seed is the same run.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import gotask.broker.server  # noqa: F401 with all that it imports
+from gotask.broker import children, environment
+from gotask.broker.broker import Broker
+from gotask.broker.connection import Connection
+from gotask.broker.crash import OomCounter
+from gotask.broker.generation import Generation
+from gotask.broker.kernel_queue import KernelQueue
+from gotask.broker.process import WorkerProcess
+from gotask.broker.shared_queue import SharedQueue
+from gotask.config import Config, parse_arguments
+from gotask.ipc.segment import Segment, SegmentPool
+
+from .clients import Client
+from .kernel import SharedMessages, Transport
+from .ledger import Ledger, Violation
+from .loop import Clock, Loop
+from .memory import LocalSegment, Memory, WatchedPool
+from .workers import Children, Process, Worker
+
+CONFIG = parse_arguments(["app.py"], {"GOTASK_ADDRESS": "unix:///tmp/simulated"}, "0")
+
+# Sizes and limits that are the same thing at any size, small enough that a run meets them.
+SMALL = {
+    "LARGE": 512,
+    "MAX_UNREAD_BYTES": 2_000,
+    "MAX_UNREAD_RESULTS": 6_000,
+    "MAX_UNREAD_LARGE": 100_000,
+    "MAX_WAITING_CALLS": 16,
+    "MOST_SEGMENTS": 2,
+}
+
+# Seconds of calm in which all that was asked is to be answered.
+PATIENCE = 60.0
+
+
+class Plan:
+    """What a world consists of, and how often what happens in it."""
+
+    def __init__(self, chance: random.Random) -> None:
+        def sometimes(most: float, how_often: float = 0.5) -> float:
+            return chance.random() * most if chance.random() < how_often else 0.0
+
+        self.clients = chance.randint(1, 4)
+        self.calls = chance.randint(5, 60)  # of each client
+        self.outstanding = chance.choice((1, 4, 16, 40))
+        self.workers = chance.randint(1, 3)
+        self.groups = chance.randint(
+            0, 2
+        )  # 0: sync methods alone; 1: async ones, too; 2: and a service with workers of its own
+        self.kernel_room = chance.choice((1, 2, 4, 100))
+        self.places = chance.choice((2, 8, 4096))
+        self.config: dict[str, Any] = {
+            "workers": self.workers,
+            "min_workers": chance.choice((None, 1)),
+            "async_workers": chance.randint(1, 2),
+            "concurrency": chance.randint(1, 4),
+            "queue_calls": chance.choice((2, 10, 1000)),
+            "queue_bytes": chance.choice((1024, 1_000_000)),
+            "max_calls": chance.choice((0, 0, 10)),
+            "max_age": chance.choice((0.0, 0.0, 0.3)),
+            "idle_time": 0.2,
+            "interrupt_grace": 0.04,
+            "shutdown_timeout": 0.5,
+            "start_timeout": 1.0,
+        }
+        self.behaviours = (8, sometimes(8), sometimes(2), sometimes(1, 0.3), sometimes(1))
+        self.large = sometimes(0.6)
+        self.notifications = sometimes(0.3, 0.3)
+        self.deadlines = sometimes(1.0)
+        self.cancels = sometimes(0.1)
+        self.dawdles = sometimes(0.05)
+        self.bad_start = sometimes(0.05, 0.2)
+        self.no_process = sometimes(0.05, 0.1)
+        self.fault = sometimes(0.02, 0.8)
+        self.faults = [(name, sometimes(1.0)) for name in FAULTS]
+        # How often each part gets to act: the broker, workers, clients, time.
+        self.weights = tuple(0.05 + chance.random() ** 2 for _ in range(4))
+        self.pace = 10 ** -chance.uniform(2.5, 4.5)  # seconds that pass at a time, in the mean
+
+
+class CountedConnection(Connection):
+    """One whose hash is the same in each run."""
+
+    def __init__(self, world: World) -> None:
+        self._serial = world.serial()
+        super().__init__(world.broker)
+
+    def __hash__(self) -> int:
+        return self._serial
+
+
+class World:
+    """`trace`: whether what happens is kept, for people to read."""
+
+    def __init__(self, seed: int, trace: bool = False) -> None:
+        self.seed = seed
+        self.chance = random.Random(seed)
+        self.clock = Clock()
+        self.plan = Plan(self.chance)
+        self.ledger = Ledger()
+        self.loop = Loop(self.clock, self.chance)
+        self.large = SMALL["LARGE"]
+        self.is_calm = False
+        self.no_descriptors = False
+        self.kernels: list[SharedMessages] = []
+        self.workers: dict[int, Worker] = {}
+        self.memory = Memory()
+        self.steps = 0
+        self.events: dict[str, int] = {}
+        self.trace: deque[str] | None = deque(maxlen=4000) if trace else None
+        self._serial = 0
+        self._revoked: set[tuple[int, int]] = set()
+        self.config: Config = CONFIG._replace(**self.plan.config)
+        self.clients: list[Client] = []
+        self.broker: Any = None
+        self._reaps = False
+
+    def serial(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    # -- what its parts tell ------------------------------------------------------------------------------------------
+
+    def say(self, who: object, what: str) -> None:
+        if self.trace is not None:
+            self.trace.append(f"{self.steps:6} {(self.clock.now - 1000) * 1000:10.3f} ms  {who}: {what}")
+
+    def connect(self) -> Transport:
+        return Transport(self.loop, CountedConnection(self), self.chance.choice((1000, 10_000, 1_000_000)))
+
+    def child_ended(self) -> None:
+        if not self._reaps:
+            self._reaps = True
+            self.loop.call_soon(self._reap)
+
+    def _reap(self) -> None:
+        self._reaps = False
+        self.broker.generations.children_ended()
+
+    def revoked(self, queue: Any, number: int) -> None:
+        self._revoked.add((queue.kernel.serial, number))
+
+    def is_revoked(self, queue: Any, number: int) -> bool:
+        """Whether the broker has revoked that call by now."""
+        return (queue.kernel.serial, number) in self._revoked
+
+    # -- a run --------------------------------------------------------------------------------------------------------
+
+    def run(self, steps: int) -> None:
+        """Runs so many steps in which everything may happen, then until all is answered. Violation: something does not hold."""
+        with self._stands_in():
+            log: Any = Log(self)
+            loop: Any = self.loop
+            self.broker = Broker(self.config, log, loop, lambda *_: None, self._start_failed)
+            segments: Any = self.broker.segments
+            segments.kernels = self.kernels
+            self.broker.start()
+            while not self.broker.ready and self.steps < 5000:
+                self._advance()
+            if not self.broker.ready:
+                return  # the app could not be started
+            self.clients = [Client(self, self.plan.calls) for _ in range(self.plan.clients)]
+            end = self.steps + steps
+            while self.steps < end and any(
+                client.calls_left or client.outstanding for client in self.clients
+            ):
+                if self.chance.random() < self.plan.fault:
+                    self._fault()
+                self._advance()
+            self._calm_down()
+
+    def _start_failed(self, message: str) -> None:
+        self.say("broker", f"can't start: {message}")
+
+    def _advance(self) -> bool:
+        """One step. False: nothing moves any more but by time."""
+        self.steps += 1
+        broker, workers, clients, moment = self.plan.weights
+        roll = self.chance.random() * (broker + workers + clients + moment)
+        if roll < broker:
+            parts = (self._broker, self._worker, self._client)
+        elif roll < broker + workers:
+            parts = (self._worker, self._broker, self._client)
+        elif roll < broker + workers + clients:
+            parts = (self._client, self._worker, self._broker)
+        else:
+            self.clock.now += self.chance.expovariate(1 / self.plan.pace)
+            return True
+        if parts[0]() or parts[1]() or parts[2]():
+            return True
+        return self._pass()
+
+    def _pass(self) -> bool:
+        """Lets the time pass until something may happen."""
+        times = [self.loop.next_timer()]
+        times += [worker.wakes_at for worker in self.workers.values() if worker.wakes_at]
+        times += [client.wakes_at for client in self.clients if client.wakes_at]
+        self.clock.now = max(self.clock.now, min(times)) + 1e-6
+        return False
+
+    def _broker(self) -> bool:
+        what = self.loop.step()
+        if what:
+            self.say("broker", what)
+            self._check()
+        return bool(what)
+
+    def _worker(self) -> bool:
+        if not self.workers:
+            return False
+        for worker in self._turned(list(self.workers.values())):
+            if worker.step():
+                self.say(worker, worker.at if worker.alive else f"ends ({worker.status})")
+                return True
+        return False
+
+    def _client(self) -> bool:
+        if not self.clients:
+            return False
+        for client in self._turned(self.clients):
+            what = client.step()
+            if what:
+                self.say(client, what)
+                return True
+        return False
+
+    def _turned(self, parts: list[Any]) -> list[Any]:
+        start = self.chance.randrange(len(parts))
+        return parts[start:] + parts[:start]
+
+    def _fault(self) -> None:
+        names, weights = zip(*self.plan.faults)
+        if any(weights):
+            name = self.chance.choices(names, weights)[0]
+            self.events[name] = self.events.get(name, 0) + 1
+            self.say("fault", f"{name} {FAULTS[name](self) or ''}")
+
+    # -- faults -------------------------------------------------------------------------------------------------------
+
+    def _any_worker(self) -> Worker | None:
+        living = [worker for worker in self.workers.values() if worker.alive]
+        return self.chance.choice(living) if living else None
+
+    def _kill_worker(self) -> object:
+        worker = self._any_worker()
+        if worker is not None:
+            worker.die(-9)
+        return worker
+
+    def _stop_worker(self) -> object:
+        worker = self._any_worker()
+        if worker is not None:
+            worker.stopped = not worker.stopped
+        return worker
+
+    def _reload(self) -> None:
+        self.broker.reload()
+
+    def _client_leaves(self) -> object:
+        client = self.chance.choice(self.clients)
+        if not client.is_gone:
+            client.leave()
+            if self.chance.random() < 0.7:
+                self.clients.append(Client(self, client.calls_left))
+                client.calls_left = 0
+        return client
+
+    def _no_memory(self) -> object:
+        self.memory.is_full = not self.memory.is_full
+        return self.memory.is_full
+
+    def _no_descriptor(self) -> object:
+        self.no_descriptors = not self.no_descriptors
+        return self.no_descriptors
+
+    def _long_pause(self) -> None:
+        self.clock.now += self.chance.choice((0.01, 0.05, 0.3, 1.0))
+
+    # -- what must hold -----------------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        """After each step of the broker's: each call is in one place, and counts are right."""
+        later: set[int] | None = None
+        groups = list(self.broker.generations.groups())
+        for group in groups:
+            queue = group.queue
+            if queue.running != sum(not call.over for call in queue.sent.values()):
+                raise Violation(f"{queue.running} calls are counted as running")
+        for connection in self.broker._connections:
+            for call in connection._calls.values():
+                places = 0
+                for group in groups:
+                    queue = group.queue
+                    places += queue.sent.get(call.number) is call
+                    places += call in queue.waiting._waiting.get(connection, ())
+                if places == 0:
+                    if later is None:
+                        later = {id(x) for timer in self.loop.later() for x in timer.arguments}
+                    places = id(call) in later
+                if places != 1:
+                    raise Violation(f"call {call.sequence} of a connection is in {places} places")
+
+    def _calm_down(self) -> None:
+        """No more calls and no more faults: all is answered, and all is given back."""
+        self.say("world", "becomes calm")
+        self.is_calm = True
+        self.no_descriptors = self.memory.is_full = False
+        self.plan.bad_start = self.plan.no_process = 0.0
+        for worker in self.workers.values():
+            worker.stopped = False
+        until, most = self.clock.now + PATIENCE, self.steps + 200_000
+        while (
+            any(client.outstanding for client in self.clients)
+            and self.clock.now < until
+            and self.steps < most
+        ):
+            self._advance()
+        self.ledger.check_end()
+        settled = self.clock.now + 5.0
+        while (
+            self.clock.now < settled or not self._is_whole and self.clock.now < settled + PATIENCE
+        ) and self.steps < most:
+            self._advance()
+        if self.steps >= most:
+            raise Violation("it does not come to rest")
+        self._check_rest()
+        self.ledger.check_notifications()
+        self.broker.drain()
+        self.broker.generations.end()
+        until = self.clock.now + PATIENCE
+        while self.workers and self.clock.now < until and self.steps < most:
+            self._advance()
+        if self.workers:
+            raise Violation(f"{list(self.workers.values())} do not end")
+        self.broker.segments.clear()
+        if self.memory.pages:
+            raise Violation(f"memory is left: {list(self.memory.pages)}")
+
+    @property
+    def _is_whole(self) -> bool:
+        """Whether all workers are there that are wanted; where starts have failed, the next one is tried after a pause."""
+        generations = self.broker.generations
+        pools = [group.pool for group in generations.groups() if not group.is_ending]
+        return generations.coming is None and all(pool.in_service == pool._wanted for pool in pools)
+
+    def _check_rest(self) -> None:
+        generations = self.broker.generations
+        if generations.queued or generations.running:
+            raise Violation(f"{generations.queued} calls count as queued, {generations.running} as running")
+        if not self._is_whole:
+            raise Violation("workers are missing")
+        if generations._leaving:
+            raise Violation(f"generations do not end: {generations._leaving}")
+        for group in generations.groups():
+            queue = group.queue
+            for what, left in (
+                ("sent", queue.sent),
+                ("to be stopped", group.deadlines._stops),
+                ("waiting", queue.waiting._waiting),
+                ("in the kernel", queue.kernel.messages),
+            ):
+                if left:
+                    raise Violation(
+                        f"of {group.name or 'the shared group'} there are still calls {what}: {left}"
+                    )
+            if group._recovery._doubt is not None:
+                raise Violation("calls are still looked for")
+        for connection in self.broker._connections:
+            if connection._calls or connection._waiting_calls or connection._waiting_bytes:
+                raise Violation("a connection counts calls that are over")
+        if self.broker.segments._kept:
+            raise Violation("segments are kept that nobody needs")
+        if self.broker.unread:
+            raise Violation(f"{self.broker.unread} bytes count as unread")
+
+    # -- the machine --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _stands_in(self) -> Iterator[None]:
+        """Puts this world's parts in the place of the machine's, in the modules of broker and ipc."""
+        Process.world = self
+        LocalSegment.memory = self.memory
+        world = self
+
+        # What the broker keeps in sets has hashes that are the same in each run.
+        class CountedGeneration(Generation):
+            def __hash__(self) -> int:
+                return self.number
+
+        class Queue(SharedQueue):
+            def __hash__(self) -> int:
+                kernel: Any = self.kernel
+                return int(kernel.serial)
+
+            def revoke(self, call: Any) -> bool:
+                revoked = super().revoke(call)
+                if revoked:
+                    world.revoked(self, call.number)
+                return revoked
+
+        objects: dict[int, Any] = {
+            id(time): self.clock,
+            id(random): self.chance,
+            id(Segment): LocalSegment,
+            id(SegmentPool): WatchedPool,
+            id(KernelQueue): lambda loop: SharedMessages(self, loop),
+            id(SharedQueue): Queue,
+            id(Generation): CountedGeneration,
+            id(WorkerProcess): Process,
+            id(OomCounter): lambda: SimpleNamespace(is_available=False, has_killed=lambda: False),
+            id(children): Children(self),
+            id(environment.look_up): lambda app, folder, is_file: environment.Place(app, folder),
+        }
+        constants = {**SMALL, "PLACES": self.plan.places}
+        before: list[tuple[Any, str, Any]] = []
+        for name, module in list(sys.modules.items()):
+            if not name.startswith(("gotask.broker", "gotask.ipc", "gotask.wire")):
+                continue
+            for key, value in list(vars(module).items()):
+                new = (
+                    constants.get(key, objects.get(id(value), value))
+                    if key != "children" or name != "gotask.broker"
+                    else value
+                )
+                if new is not value:
+                    before.append((module, key, value))
+                    setattr(module, key, new)
+        try:
+            yield
+        finally:
+            for module, key, value in before:
+                setattr(module, key, value)
+
+
+FAULTS: dict[str, Callable[[World], object]] = {
+    "a worker is killed": World._kill_worker,
+    "a worker is stopped or goes on": World._stop_worker,
+    "a reload": World._reload,
+    "a client leaves": World._client_leaves,
+    "memory is full, or no more": World._no_memory,
+    "descriptors are used up, or no more": World._no_descriptor,
+    "time passes": World._long_pause,
+}
+
+
+class Log:
+    """Stands in for the broker's log."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.output = self.records = SimpleNamespace(is_full=False)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def tell(*what: Any, **context: Any) -> None:
+            text = str(what and what[0])
+            if "the notification" in text and ("was lost" in text or "failed" in text):
+                self._world.ledger.lost_notifications += 1
+            self._world.say("log", f"{name}: {' '.join(map(str, what))} {context.get('message', '')}")
+
+        return tell
