@@ -1,4 +1,4 @@
-"""The command line: looks at what is needed before anything else, so that what is missing is said in so many words."""
+"""The command line. It checks what is missing before it imports anything else, so that a message says so."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _usable(managed: bool) -> bool:
-    """Whether this interpreter has what the broker needs; says on stdout (managed) or stderr what it lacks."""
+    """Whether this interpreter has msgpack; if not, stdout (managed) or stderr says so."""
     try:
         import msgpack  # noqa: F401
 

@@ -23,7 +23,7 @@ class Config(NamedTuple):
     """What the broker runs by. Seconds are floats, sizes are bytes."""
 
     app: str
-    folder: str  # the working directory, with the links in its name
+    folder: str  # the working directory, with symbolic links unresolved
     addresses: tuple[Address, ...]
     workers: int
     async_workers: int
@@ -240,7 +240,7 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     """Flags first, then `GOTASK_*`, then defaults. Ends the process with code 2 and a message on bad input."""
     parser = argparse.ArgumentParser(
         prog="python -m gotask",
-        # A supervisor shows what is wrong to people who have not written this command line.
+        # A supervisor shows the message to people who have not written this command line.
         usage=argparse.SUPPRESS if "--managed" in arguments else None,
         description="Run the services of APP for callers that connect to ADDRESS.",
         epilog="Each option can be given as a variable: --max-payload as GOTASK_MAX_PAYLOAD; several addresses in"
@@ -326,12 +326,12 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
 
 
 def _read_access(addresses: Sequence[Address], values: dict[str, Any], environment: dict[str, str]) -> Access:
-    """Takes what belongs to it out of `values`. ValueError: a file is no good, or one is missing."""
+    """Takes the options of access out of `values`. ValueError: a file is missing, or can't be used."""
     network = [address for address in addresses if isinstance(address, TcpAddress)]
     key_file = values.pop("key_file")
     key = find_key(key_file, environment) if network else None
     uids = allowed_uids(values.pop("allow_uids"), values["socket_mode"], values["socket_group"])
     certificate, private, ca = (values.pop(f"tls_{name}") for name in ("certificate", "key", "ca"))
     if certificate is None or not any(address.tls for address in network):
-        return Access(key, uids=uids)  # variables may be set for the callers on this machine
+        return Access(key, uids=uids)  # GOTASK_TLS_* may be set for callers on this machine
     return Access(key, Tls(ca, certificate, private).server_context(), ca is not None, uids)

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 from typing import Any
 
-# A traceback or a message is cut to this many characters, in its middle: the ends say the most.
+# Characters of a traceback or a message. A longer one loses its middle, as its ends say the most.
 MAX_TEXT = 64 * 1024
 
-# An exception's own `data` above this many bytes of JSON goes as the beginning of its repr.
+# Bytes of JSON of an exception's own `data`. Instead of more, MAX_REPR characters of its repr are sent.
 MAX_DATA = 256 * 1024
 MAX_REPR = 1024
 
 # Characters of a class's or a method's name.
 MAX_NAME = 255
 
-# Bytes of an error's body that are looked at. None of a broker's is longer: message, traceback and data are bounded above.
+# Bytes of an error's body that are read. A broker's are shorter, by the bounds of message, traceback and data.
 MAX_BODY = 1024 * 1024 + 64 * 1024
 
 
 class GoTaskError(Exception):
-    """The base of all. `code` is the protocol's, `data` what belongs to the code, if anything."""
+    """The base of all. code: of the protocol. data: what belongs to that code; None: nothing."""
 
     code = "remote_error"
 
@@ -139,13 +139,13 @@ class Unavailable(GoTaskError):
 
 
 class ProtocolError(GoTaskError):
-    """What came is no Goridge v3 frame, or not one that makes sense here. Never travels as a reply."""
+    """What came is no Goridge v3 frame, or none that is allowed here. Never sent as a reply."""
 
     code = "protocol_error"
 
 
 class ConnectFailed(GoTaskError):
-    """Nobody listens at the address, or not in time. Never travels as a reply."""
+    """Nobody listens at the address, or answers in time. Never sent as a reply."""
 
     code = "connect_failed"
 
@@ -161,13 +161,13 @@ class ConnectionLost(GoTaskError):
 
 
 class EncodeFailed(GoTaskError):
-    """A payload that can't be encoded; not a byte of it was sent."""
+    """The payload can't be encoded. Nothing was sent."""
 
     code = "encode_failed"
 
 
 class DecodeFailed(GoTaskError):
-    """A reply that can't be decoded. The method has run."""
+    """The reply can't be decoded. The method has run."""
 
     code = "decode_failed"
 
@@ -191,7 +191,7 @@ BY_CODE: dict[str, type[GoTaskError]] = {
 
 
 def from_body(body: bytes) -> GoTaskError:
-    """The error that an error reply's body says. Other text, of a plain Goridge peer, is a RemoteError.
+    """The error in the body of an error reply. Text of a plain Goridge peer is a RemoteError.
 
     No more than MAX_BODY bytes of it are looked at.
     """
@@ -228,7 +228,7 @@ def error_text(body: bytes) -> bytes:
 
 
 def told(body: bytes) -> tuple[str, str]:
-    """What an error reply's body says, for a log: what happened, and the traceback or the stack, or an empty text."""
+    """For a log: what happened, and the traceback or the stack, empty if the body has none."""
     error = from_body(body)
     stack = error.traceback if isinstance(error, RemoteError) else (error.data or {}).get("stack", "")
     return str(error), stack if isinstance(stack, str) else ""
@@ -237,7 +237,7 @@ def told(body: bytes) -> tuple[str, str]:
 def class_name(cls: type) -> str:
     """`ValueError`, `app.Broken`, `numpy.linalg.LinAlgError`. Never raises; MAX_NAME characters at most."""
     try:
-        # Not what a metaclass has in the place of them.
+        # Of `type` itself: a metaclass may replace them.
         name: str = vars(type)["__qualname__"].__get__(cls)[:MAX_NAME]
         module = vars(type)["__module__"].__get__(cls)
         return name if module == "builtins" or type(module) is not str else f"{module}.{name}"[-MAX_NAME:]
@@ -246,7 +246,7 @@ def class_name(cls: type) -> str:
 
 
 def shorten(text: str) -> str:
-    """At most MAX_TEXT characters of it, and a few words."""
+    """Cuts the middle out of a text of more than MAX_TEXT characters."""
     if len(text) <= MAX_TEXT:
         return text
     head = MAX_TEXT // 4

@@ -1,4 +1,4 @@
-"""How messages name the broker's options: as whoever starts the broker can set them."""
+"""How messages name the broker's options: as those who start the broker set them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ VARIABLE = "GOTASK_OPTION_NAMES"
 
 _FLAGS_OF_PHP = {"--workers", "--start-timeout", "--shutdown-timeout"}
 
-# Read at once: a worker's arguments are the app's later.
+# Read when this is imported: later sys.argv is the app's.
 _is_php_s = bool({"--managed", "--worker"} & set(sys.argv))
 
 
 def option(flag: str) -> str:
-    """The name under which the one who reads a message can set this option."""
+    """The name by which the reader of a message can set this option."""
     name = _names().get(flag)
     if isinstance(name, str):
         return name
-    # PHP starts a managed broker and takes few of its flags: the variable holds for the others.
+    # PHP starts a managed broker, and gives it few flags: people set the others by variables.
     if flag in _FLAGS_OF_PHP or not _is_php_s:
         return flag
     return "GOTASK_" + flag[2:].replace("-", "_").upper()

@@ -182,7 +182,7 @@ def _as_list(value: Any) -> Any:
     return [] if type(value) is dict and not value else value
 
 
-# How a value is fitted to the shape of its parameter. PHP's strings are text or bytes, and its empty array a list or a map.
+# Fits a value to the annotation of its parameter. A string of PHP is text or bytes, and its empty array a list or a map.
 _FITS = {"bytes": _as_bytes, "dict": _as_dict, "list": _as_list}
 
 

@@ -44,11 +44,11 @@ class Job:
         self.body = body
         self.reply_size = 0  # bytes of the reply's frame, once there is one
         self.cancelled = False  # the async call has been told to end
-        self.interruptible = False  # the async method runs now, and nothing of ours
+        self.interruptible = False  # code of the async method runs now, none of GoTask's
 
 
-# Async calls run many at a time, each in a context of its own, which tasks and threads inherit that it starts
-# (asyncio.to_thread); sync ones one at a time, where an attribute is cheaper.
+# Many async calls run at a time. Each has a context of its own, which the tasks and threads (asyncio.to_thread) that it starts
+# inherit. Sync calls run one at a time, so an attribute does, which is cheaper.
 running_async: ContextVar[Job | None] = ContextVar("gotask_call", default=None)
 
 
@@ -64,7 +64,7 @@ is_unwanted: Callable[[int], bool] = lambda number: False  # noqa: E731
 
 
 class Interrupted(BaseException):
-    """Raised in a sync method whose caller waits no longer: its time is over, or it was cancelled.
+    """Raised in a method whose caller no longer waits: the call's time is over, or it was cancelled.
 
     Let it through: clean up in `finally`, within the broker's --interrupt-grace. A worker whose method goes on is killed.
     """
@@ -92,7 +92,7 @@ class CurrentCall:
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for the result any more: the caller cancelled the call, or its time is over."""
+        """Whether nobody waits for the result: the caller cancelled the call, or its time is over."""
         if self._job.cancelled or self.deadline is not None and self.deadline <= time.monotonic():
             return True
         return self._is_sync and is_unwanted(self.id)

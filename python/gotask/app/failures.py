@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# All of them before the application's folder is on sys.path: it may have modules of the same names.
+# They are imported before the application's folder is on sys.path: it may have modules of the same names.
 import os
 import sys
 from traceback import TracebackException
@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ArgumentMismatch, MAX_NAME, RemoteError, class_name, shorten
 
-# Frames of a traceback, the innermost ones: each takes half a kilobyte while it is written.
+# The innermost frames of a traceback that are kept: each takes half a kilobyte while it is formatted.
 MAX_FRAMES = 2000
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -18,7 +18,7 @@ _LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 
 
 def error_body(error: BaseException) -> bytes:
-    """The body for what a method raised: everything but an argument mismatch is a `remote_error`.
+    """The body of the error reply for what a method raised: a `remote_error`, unless the arguments did not fit.
 
     Never raises, whatever the exception's class, `__str__`, `data` or traceback do.
     """
@@ -35,7 +35,7 @@ def error_body(error: BaseException) -> bytes:
 
 
 def _data(error: BaseException) -> dict[str, Any] | None:
-    # An application's exception may be read by properties.
+    # It may be a property, which may raise.
     try:
         data = error.data  # type: ignore[attr-defined]
         return data if isinstance(data, dict) else None
@@ -44,7 +44,7 @@ def _data(error: BaseException) -> dict[str, Any] | None:
 
 
 def where(error: BaseException) -> str:
-    """The innermost line of the application that its traceback shows, such as `app.py:63 in raises`; or empty.
+    """The innermost line of the application in its traceback, such as `app.py:63 in raises`; empty: there is none.
 
     What is installed, and Python's own library, counts only where there is nothing else. The path is relative to the entry of
     sys.path that the file was found by, or to the working directory. Never raises.
@@ -72,7 +72,7 @@ _OURS = (_PACKAGE, "<frozen importlib")
 
 
 def _is_own(file: str) -> bool:
-    """Whether it is the application's: neither generated, nor Python's, nor installed, nor GoTask's."""
+    """Whether it is the application's: not generated, Python's, installed or GoTask's."""
     return not file.startswith(("<", _LIBRARY, _PACKAGE)) and not (
         f"{os.sep}site-packages{os.sep}" in file or f"{os.sep}dist-packages{os.sep}" in file
     )
@@ -93,19 +93,19 @@ def _relative(file: str) -> str:
 
 
 def traceback_text(error: BaseException) -> str:
-    """Its traceback as Python prints it, less the frames of GoTask and the import system it begins with. Never raises."""
+    """Its traceback as Python prints it, without GoTask's and the import system's frames at its beginning. Never raises."""
     try:
         trace = TracebackException(type(error), error, error.__traceback__, limit=-MAX_FRAMES, compact=True)
         _strip(trace)
         return shorten("".join(trace.format()))
-    except BaseException:  # source files that vanish, attributes that raise, a stack without room
+    except BaseException:  # a source file vanished, an attribute raised, the stack is full
         return f"{class_name(type(error))}: {_message(error)}\n"
 
 
 def _strip(trace: TracebackException) -> None:
     left: list[TracebackException | None] = [trace]
     seen = set()
-    while left:  # not recursive: a loop that catches and raises makes long chains
+    while left:  # not recursive: chains may be long
         each = left.pop()
         if each is None or id(each) in seen:
             continue
@@ -127,7 +127,7 @@ def failure_text(error: BaseException) -> str:
 
 
 def _interpreter(error: BaseException) -> str:
-    # The module may have been installed for another one.
+    # The module may be installed for another interpreter.
     missing = issubclass(type(error), ModuleNotFoundError) and sys.executable
     return f" (the interpreter is {sys.executable})" if missing else ""
 

@@ -1,4 +1,4 @@
-"""The end of a process that a method forked and that came out of the method: it is a program of its own, and no worker."""
+"""How a process ends that a method forked and that returns from the method: it is no worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .failures import traceback_text
 
 
 def end_by(error: BaseException) -> NoReturn:
-    """Ends this process as Python ends a program that raises, without a word to the broker: its parent answers the call."""
+    """Ends this process as Python ends a program that raises. It tells the broker nothing: its parent answers the call."""
     code: object = 1
     if isinstance(error, SystemExit):
         code = 0 if error.code is None else error.code

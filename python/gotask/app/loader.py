@@ -26,7 +26,7 @@ class AppNotFound(Exception):
 
 
 def check(app: str) -> None:
-    """Raises `AppNotFound` where that can be known without running anything of the app."""
+    """Raises `AppNotFound` if that is certain without running anything of the app."""
     if is_file(app):
         _stem(app)
         return
@@ -40,7 +40,7 @@ def check(app: str) -> None:
 
 
 def load(app: str) -> None:
-    """Imports it, so that it registers what it offers. Raises `AppNotFound`, or whatever the app raises.
+    """Imports the app, which registers its services. Raises `AppNotFound`, or whatever the app raises.
 
     A file is imported under its own name without the ending, never as `__main__`, with its folder first in
     sys.path, as Python does for a script.
@@ -57,7 +57,7 @@ def load(app: str) -> None:
 
 
 def missing_guard(frame: FrameType | None) -> str:
-    """What to say where gotask.run() is called in a process that loads the app: `frame` is the caller's."""
+    """The message for gotask.run() in a process that loads the app. `frame` is the caller's."""
     line = frame
     while line is not None and line.f_code.co_name != "<module>":
         line = line.f_back
@@ -70,7 +70,7 @@ def missing_guard(frame: FrameType | None) -> str:
 
 
 def import_own(name: str, app: str) -> ModuleType:
-    """Imports a module of this package that needs others of the standard library, once the app has been loaded.
+    """Imports a module of this package, and what that needs of the standard library, after the app has been loaded.
 
     What the app's folder has of their names stays the app's: it is out of the way for this import alone.
     """

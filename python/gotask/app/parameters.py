@@ -6,10 +6,9 @@ imported only for what is none: C functions, partial objects, callable instances
 
 from __future__ import annotations
 
-from _collections_abc import Mapping, MutableSequence, Sequence
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 # The numbers of inspect.Parameter's kinds.
 POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
@@ -23,25 +22,20 @@ _NONE = type(None)
 
 
 class _Missing:
-    """Where a default or an annotation is not given."""
+    """Stands for a default or an annotation that is not given."""
 
 
 MISSING = _Missing()
 
 
-class Parameter:
+class Parameter(NamedTuple):
     """One parameter, with `inspect`'s meaning of its attributes."""
 
-    __slots__ = ("name", "kind", "default", "annotation", "_names")
-
-    def __init__(
-        self, name: str, kind: int, default: object, annotation: object, names: Mapping[str, Any] = {}
-    ) -> None:
-        self.name = name
-        self.kind = kind
-        self.default = default
-        self.annotation = annotation
-        self._names = names  # what an annotation that is text may mean
+    name: str
+    kind: int
+    default: object
+    annotation: object
+    names: Mapping[str, Any] = {}  # what an annotation in text may refer to
 
     @property
     def required(self) -> bool:
@@ -49,11 +43,11 @@ class Parameter:
 
     @property
     def shape(self) -> str:
-        """`bytes`, `dict` or `list`: what it is annotated as, beside None; empty: none of them, or more than one.
+        """`bytes`, `dict` or `list` if it is annotated as that, or that or None; else empty.
 
-        A `dict` is any mapping, a TypedDict among them, and a `list` any sequence; beside these there may be scalars.
+        Any mapping, also a TypedDict, is a `dict`, any sequence a `list`. Scalars may be alternatives to these two.
         """
-        shapes = {_shape(each) for each in _alternatives(self.annotation, self._names)} - {"None"}
+        shapes = {_shape(each) for each in _alternatives(self.annotation, self.names)} - {"None"}
         if shapes == {"bytes"}:
             return "bytes"
         shapes -= {"scalar", "bytes"}
@@ -99,9 +93,9 @@ class Parameters:
 
 
 def parameters_of(function: Callable[..., Any], bound: bool) -> Parameters:
-    """`bound`: the first parameter is filled already, or will be when it is called on an instance."""
+    """bound: the first parameter is the instance or the class, which no caller gives."""
     inner: Any = function
-    for _ in range(100):  # a decorator's functools.wraps says whose parameters count
+    for _ in range(100):  # functools.wraps of a decorator names the function behind it
         if hasattr(inner, "__signature__") or not hasattr(inner, "__wrapped__"):
             break
         inner = inner.__wrapped__
@@ -125,7 +119,7 @@ def is_generator(function: Any) -> bool:
 
 
 def _innermost(function: Any) -> Any:
-    """What runs when it is called: behind methods, partial objects and `__call__`."""
+    """The function that runs, behind methods, partial objects and `__call__`."""
     for _ in range(100):
         if type(function) is MethodType:
             function = function.__func__
@@ -175,7 +169,7 @@ def _annotations(function: Any) -> dict[str, Any]:
     try:
         annotations: dict[str, Any] = function.__annotations__
     except Exception:
-        # From Python 3.14 on they are evaluated only now, and names may be known to type checkers alone.
+        # Python 3.14 evaluates annotations only now; a name in them may be imported for type checkers alone.
         from importlib import import_module
 
         library = import_module("annotationlib")
@@ -188,7 +182,7 @@ def _from_inspect(function: Callable[..., Any], bound: bool) -> Parameters:
 
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some C functions have none: let them judge for themselves
+    except (TypeError, ValueError):  # some C functions have none, and check their arguments themselves
         anything = [
             Parameter("args", VAR_POSITIONAL, MISSING, MISSING),
             Parameter("kwargs", VAR_KEYWORD, MISSING, MISSING),
@@ -210,7 +204,7 @@ def _from_inspect(function: Callable[..., Any], bound: bool) -> Parameters:
     return Parameters(found, MISSING if returns is empty else returns, bound)
 
 
-# What stands for a type of the standard library where its name can't be looked up: it was imported for type checkers alone.
+# Names of types that can't be looked up, since they are imported for type checkers alone.
 _MAPPINGS = {
     "dict",
     "Dict",
@@ -224,12 +218,12 @@ _MAPPINGS = {
 _SEQUENCES = {"list", "List", "Sequence", "MutableSequence"}
 _BUILTINS = {cls.__name__: cls for cls in (bytes, dict, list, str, int, float, bool)}
 
-# Of annotations within each other that are looked into.
+# How deep nested annotations are looked into.
 _MAX_DEPTH = 16
 
 
 def _alternatives(annotation: Any, names: Mapping[str, Any], depth: int = 0) -> Iterator[Any]:
-    """The types of which a value may be one, without what stands in their brackets; text where a name is not known."""
+    """The types that a value may have, without their type arguments. A type whose name is unknown is that name."""
     if depth > _MAX_DEPTH:
         yield MISSING
     elif isinstance(annotation, str):
@@ -250,7 +244,7 @@ def _alternatives(annotation: Any, names: Mapping[str, Any], depth: int = 0) -> 
 
 
 def _read(text: str, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
-    """The same for an annotation as it is written, without blanks."""
+    """The same for an annotation in text without blanks."""
     parts = _split(text, "|")
     head, bracket, rest = text.partition("[")
     last = head.rpartition(".")[2]
@@ -277,7 +271,7 @@ def _read(text: str, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
 
 
 def _split(text: str, mark: str) -> list[str]:
-    """At each mark that is in no brackets."""
+    """Splits at the marks outside of brackets."""
     parts, level = [""], 0
     for letter in text:
         level += (letter in "[(") - (letter in "])")

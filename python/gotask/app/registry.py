@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import MethodNotFound
 from ..wire.names import SHARED_GROUP, Catalogue, check_name, fold
@@ -14,7 +14,7 @@ from .parameters import is_async, is_generator, parameters_of
 T = TypeVar("T")
 Step = Callable[[], Awaitable[Any] | None]
 
-# Where `@gotask.method` leaves its settings.
+# The attribute that `@gotask.method` sets on a function.
 SETTINGS = "__gotask__"
 
 _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
@@ -23,32 +23,23 @@ _FUNCTIONS = (FunctionType, MethodType, BuiltinFunctionType)
 _LIFECYCLE = ("open", "close")
 
 
-class Settings:
+class Settings(NamedTuple):
     """What `@gotask.method` says of one method."""
 
-    __slots__ = ("timeout", "idempotent")
-
-    def __init__(self, timeout: float = 0.0, idempotent: bool = False) -> None:
-        self.timeout = timeout  # seconds; 0.0: none
-        self.idempotent = idempotent
+    timeout: float = 0.0  # seconds; 0.0: none
+    idempotent: bool = False
 
 
 _PLAIN = Settings()
 
 
-class GroupSettings:
-    """What a service that has worker processes of its own says of them. 0 stands for the broker's own setting."""
+class GroupSettings(NamedTuple):
+    """A service's settings for its own worker processes. 0 stands for the broker's setting."""
 
-    __slots__ = ("name", "workers", "queue_calls", "queue_bytes")
-
-    def __init__(self, name: str, workers: int, queue_calls: int, queue_bytes: int) -> None:
-        self.name = name
-        self.workers = workers
-        self.queue_calls = queue_calls
-        self.queue_bytes = queue_bytes
-
-    def describe(self) -> dict[str, Any]:
-        return {slot: getattr(self, slot) for slot in self.__slots__}
+    name: str
+    workers: int
+    queue_calls: int
+    queue_bytes: int
 
 
 class Method:
@@ -91,13 +82,13 @@ class Method:
         return f"{self.name}{parameters_of(self._function, self._bound)}"
 
     def bind(self, call: Callable[..., Any]) -> None:
-        """Makes it callable: `call` is the function, or the method of the service's instance."""
+        """Makes it callable. call: the function, or the method of the service's instance."""
         arguments = Arguments(parameters_of(self._function, self._bound), lambda: self.signature)
         self.invoke = arguments.invoker(call)
         self.invoke_exact = arguments.exact_invoker(call)
 
     def describe(self) -> dict[str, Any]:
-        """Its entry in `GoTask.Methods`, and more that the broker goes by; JSON can hold it."""
+        """Its entry in `GoTask.Methods`, and what else the broker needs to know; plain JSON."""
         return {
             "name": self.name,
             "signature": self.signature,
@@ -116,7 +107,7 @@ class Method:
 
 
 class _Service:
-    """A registered class or object. A class is instantiated when it is opened, once in each worker."""
+    """A registered class or object. A class is instantiated once in each worker, when the service is opened."""
 
     __slots__ = ("name", "group", "target", "methods", "instance", "opened")
 
@@ -187,7 +178,7 @@ class Registry:
         return target
 
     def find(self, name: str) -> Method:
-        """The method that `name`, in any spelling, means. Raises `MethodNotFound`."""
+        """The method of that name, in any spelling. Raises `MethodNotFound`."""
         description = self._catalogue.resolve(name)
         if description is None:
             raise self.not_found(name)
@@ -197,12 +188,12 @@ class Registry:
         return self._catalogue.not_found(name)
 
     def describe(self) -> list[dict[str, Any]]:
-        """Of every method what a `Catalogue` is made of; JSON can hold it."""
+        """A description of each method, for a `Catalogue`; plain JSON."""
         return [method.describe() for method in self._methods.values()]
 
     def describe_groups(self) -> list[dict[str, Any]]:
-        """Of every service with workers of its own what it says of them; JSON can hold it."""
-        return [group.describe() for group in self._groups.values()]
+        """The settings of each service with workers of its own; plain JSON."""
+        return [group._asdict() for group in self._groups.values()]
 
     def opening(self, group: str, is_async: bool) -> Iterator[tuple[str, Step]]:
         """Name and opener of each service of a group that has methods of that kind: call it in order, and await what it
@@ -212,21 +203,9 @@ class Registry:
                 yield service.name, service.open
 
     def closing(self) -> Iterator[tuple[str, Step]]:
-        """The same for closing those that were opened, last opened first."""
+        """Name and closer of each service that was opened, last opened first."""
         for service in reversed([service for service in self._services.values() if service.opened]):
             yield service.name, service.close
-
-    def detach(self) -> Registry:
-        """Moves all that is registered into a registry of its own, and is empty then."""
-        other = Registry()
-        other.adopt(self)
-        self.adopt(Registry())
-        return other
-
-    def adopt(self, other: Registry) -> None:
-        """Holds from now on what `other` holds, and nothing else."""
-        self._services, self._methods = other._services, other._methods
-        self._groups, self._catalogue = other._groups, other._catalogue
 
     def __len__(self) -> int:
         return len(self._methods)
@@ -292,7 +271,7 @@ def _make_group(
 
 
 def _check_constructor(cls: type) -> None:
-    """TypeError where a worker could not make an object of the class. One that makes them in its own way is not judged."""
+    """TypeError: a worker could not instantiate the class. Classes with `__new__` or a metaclass are not checked."""
     init: Any = cls.__init__  # type: ignore[misc]
     if (
         type(init) is not FunctionType
@@ -309,9 +288,9 @@ def _check_constructor(cls: type) -> None:
 
 
 def _exposed(cls: type) -> dict[str, Any]:
-    """The public callables of a class by name, its bases' first, as they stand in the classes.
+    """The public callables of a class by name, as they are in the classes, those of its bases first.
 
-    Attributes of the instance are not among them: a model kept in `self.model` is callable, too.
+    Attributes of the instance do not count: `self.model` may be callable and is not for callers.
     """
     found: dict[str, Any] = {}
     for base in reversed(cls.__mro__):

@@ -25,26 +25,26 @@ _PAIR: Final = Struct("<II")
 _REPLY_HEAD: Final = wire.VERSION << 4 | 5
 _REPLY_HEAD_SIZE: Final = wire.HEADER_SIZE + 8
 
-# Spellings of method names that are remembered.
+# How many spellings of method names are remembered.
 _MAX_METHODS: Final = 4096
 
 
-# The function below that of `signal`, which makes an enum of what it finds: that takes ten times as long.
+# The C function. `signal.getsignal` makes an enum of its result, which takes ten times as long.
 _getsignal: Callable[[int], object] = sys.modules["_signal"].getsignal
 
-# What an alarm does by the services' own wish.
+# The handler of SIGALRM that the services have set when they were opened.
 _alarm = _getsignal(signal.SIGALRM)
 
 
 def keep_alarm() -> None:
-    """To be called once the services are open: an alarm that they have set may ring on."""
+    """To be called once the services are open: disarm() leaves their alarm alone."""
     global _alarm
     _alarm = _getsignal(signal.SIGALRM)
 
 
 def disarm() -> None:
-    """To be called after each sync method: an alarm that it has left behind with a handler is not to ring in a later call."""
-    if _getsignal(signal.SIGALRM) is not _alarm:  # no system call, unlike what follows
+    """To be called after each sync method: stops an alarm that it has left behind, which would ring in a later call."""
+    if _getsignal(signal.SIGALRM) is not _alarm:  # this makes no system call, setitimer does
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
@@ -54,7 +54,7 @@ class Runner:
     def __init__(self, registry: Registry, max_payload: int) -> None:
         self._registry = registry
         self._max_payload = max_payload
-        self._was_large = False  # the last result: the next one is worth a look at what it consists of
+        self._was_large = False  # the last result, so the next one may be large, too
         self._methods: dict[bytes, Method] = {}
         self._heads: dict[int, bytes] = {}
         self._pid = os.getpid()
@@ -77,7 +77,7 @@ class Runner:
         finally:
             job.body = b""
         invoke = method.invoke_exact if job.flags & EXACT else method.invoke
-        run = copy_context().run  # what it puts into context variables is gone with it
+        run = copy_context().run  # context variables that it sets end with it
         running_sync.job = job
         running_sync.is_open = True  # from here on it can be interrupted
         try:
@@ -93,7 +93,7 @@ class Runner:
         return self.result(job, result)
 
     def expired(self, job: Job) -> list[Buffer]:
-        """The reply to a call whose time is over, which is not started."""
+        """The reply to a call whose time was over before it was started."""
         job.body = b""
         error = DeadlineExceeded("its time was over before a worker was free; it has not run")
         return self.failed(job, error.body())
@@ -176,5 +176,5 @@ class Runner:
 def _stopped(job: Job, what: str, data: dict[str, object]) -> GoTaskError:
     method = job.method.decode("utf-8", "replace")
     data |= {"method": method, "call": job.number}
-    # Nobody waits for the answer to a cancelled call. Whoever does has no time left, also where the call came without its time.
+    # The caller of a cancelled call does not wait. So whoever reads this waited for a call whose time is over.
     return DeadlineExceeded(f"the time of {method} was over while it ran; {what}", data)

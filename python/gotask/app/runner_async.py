@@ -11,12 +11,12 @@ from ..wire.frames import EXACT, Buffer
 from .context import Interrupted, Job, running_async
 from .runner import Runner
 
-# From Python 3.11 on: what a task group raises.
+# What a task group raises, from Python 3.11 on.
 _Group: type[BaseException] | tuple[()] = getattr(builtins, "BaseExceptionGroup", ())
 
 
 async def run_async(runner: Runner, job: Job) -> list[Buffer]:
-    """What `Runner.run` is for a sync method: the reply, whatever the method raises."""
+    """Like Runner.run(), for an async method: the reply, whatever the method raises."""
     try:
         method = runner.method(job.method)
         payload = decode(job.codec, job.body)
@@ -38,7 +38,7 @@ async def run_async(runner: Runner, job: Job) -> list[Buffer]:
 
 
 def _is_interrupt(error: BaseException) -> bool:
-    """Whether it is what a method was interrupted by, or a task of its own was, within the exceptions of its task group."""
+    """Whether it is an Interrupted, or a task group's exception that holds one."""
     if issubclass(type(error), _Group):
         return any(map(_is_interrupt, error.exceptions))  # type: ignore[attr-defined]
     return issubclass(type(error), Interrupted)

@@ -16,10 +16,10 @@ from ..wire.tls import Tls
 from .link import Link, connect, unreachable
 from .session import RETRIES, Session
 
-# Calls of one `call_many` that are outstanding at a time: their payloads are encoded, and a broker's queue is bounded.
+# Calls of one `call_many` that are outstanding at a time: encoded payloads take memory, and a broker's queue is bounded.
 WINDOW = 128
 
-# Seconds that a connection gets to end in order: what it has still to write, and TLS's last words.
+# Seconds that a connection gets to write what is left, and to end TLS.
 _CLOSING = 1.0
 
 
@@ -53,7 +53,7 @@ class AsyncClient:
         self._connect_timeout = connect_timeout
         self._codec = codec
         self._max_payload = max_payload
-        self._closings = 0  # calls that were made before one are not made again
+        self._closings = 0  # a call that was made before close() is not made again
         self._begin()
 
     def _begin(self) -> None:
@@ -145,14 +145,14 @@ class AsyncClient:
                     raise
                 refused = error
             except ConnectFailed:
-                # What refused the call says more than that there is nothing now.
+                # Why the call was refused before says more than that nobody listens now.
                 if refused is not None:
                     raise refused from None
                 raise
         raise AssertionError("the last attempt returns or raises")
 
     async def _ready(self, payload: Any, notify: bool, deadline: float) -> Link:
-        """A connection that takes the call now."""
+        """A connection that the call can be sent on."""
         self._leave_parent()
         link = self._link
         if link is None or not link.usable:
@@ -163,7 +163,7 @@ class AsyncClient:
         return link
 
     async def _open(self, deadline: float) -> Link:
-        """The connection that all callers wait for, each as long as it has time."""
+        """Opens the connection. All callers wait for the same one, each as long as it has time."""
         loop = asyncio.get_running_loop()
         opening = self._opening
         if opening is None:
@@ -187,7 +187,7 @@ class AsyncClient:
         if self._opening is opening:
             self._opening = None
         if not opening.cancelled():
-            opening.exception()  # else asyncio reports one that nobody has waited for
+            opening.exception()  # else asyncio reports that nobody has taken its exception
 
     async def _connect(self) -> Link:
         limit = asyncio.get_running_loop().time() + self._connect_timeout
@@ -203,7 +203,7 @@ class AsyncClient:
         return link
 
     def _leave_parent(self) -> None:
-        """Lets go of a connection of the process that this one was forked from, or of a loop that is closed."""
+        """Lets go of the parent process's connection after a fork, and of one in a closed loop."""
         link, opening = self._link, self._opening
         loop = link.loop if link is not None else opening.get_loop() if opening is not None else None
         if self._pid == os.getpid() and (loop is None or not loop.is_closed()):

@@ -23,7 +23,7 @@ class Link(asyncio.BufferedProtocol):
     def __init__(self, session: Session, greet_until: float) -> None:
         self.session = session
         self.loop = asyncio.get_running_loop()
-        self._greeting = session.greeting  # goes out together with the first call
+        self._greeting = session.greeting  # sent together with the first call
         self._greet_until = greet_until
         self._futures: dict[int, asyncio.Future[Any]] = {}
         self._buffer = memoryview(bytearray(_CHUNK))
@@ -36,11 +36,11 @@ class Link(asyncio.BufferedProtocol):
 
     @property
     def usable(self) -> bool:
-        """Whether the peer takes calls, as far as can be known; the loop may not have looked since it closed."""
+        """Whether the peer takes calls. Asks the kernel, as the loop may not have seen the end yet."""
         return not self.session.closing and not self.transport.is_closing() and not self._hangup.poll(0)
 
     def abandon(self) -> None:
-        """Closes this process's descriptor of the connection, and sends nothing; the loop is not to be touched.
+        """Closes this process's descriptor of the connection without sending anything, and without the loop.
 
         Something harmless takes the descriptor's number, which the transport still holds and will close.
         """
@@ -51,7 +51,7 @@ class Link(asyncio.BufferedProtocol):
             os.close(null)
 
     async def greet(self, deadline: float) -> None:
-        """Waits until it is known whom we talk to."""
+        """Waits for the answer to the greeting."""
         self._send(self._greeting)
         self._greeting = b""
         limit = max(deadline - self.loop.time(), 0.0)
@@ -61,14 +61,14 @@ class Link(asyncio.BufferedProtocol):
         if not self._greeted.done():
             if self.closed.done():
                 raise ConnectionLost(f"{self._end}, instead of a greeting", sent=False)
-            # Before that, or with calls under way, others may still wait for it.
+            # Otherwise other callers may still wait for it.
             if self.loop.time() >= self._greet_until and not self._futures:
                 self.transport.abort()
                 await self.closed
             raise ConnectFailed("the peer did not answer the greeting in time: is it starting, or stuck?")
 
     async def writable(self, deadline: float) -> None:
-        """Waits while the peer reads slower than we write."""
+        """Waits until what was written before has been read."""
         while self._writable is not None:
             await asyncio.wait([self._writable], timeout=max(deadline - self.loop.time(), 0.0))
             if self.loop.time() >= deadline:
@@ -153,11 +153,11 @@ class Link(asyncio.BufferedProtocol):
                 future.set_exception(ConnectionLost(reason, sent=not self.session.ended))
 
     def _answer_pings(self) -> None:
-        if self._writable is None:  # else the session keeps the answers, up to a bound of its own
+        if self._writable is None:  # the session keeps at most a few answers meanwhile
             self._send(self.session.replies())
 
     def _send(self, data: bytes) -> bool:
-        """Whether any of it may have been sent: a transport tries at once, unless others' bytes wait."""
+        """Writes, unless the connection is closing. False: it is, so perhaps nothing was sent."""
         if data and not self.transport.is_closing():
             self.transport.write(data)
         return not self.transport.is_closing()

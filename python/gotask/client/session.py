@@ -1,4 +1,4 @@
-"""A caller's side of one connection, without I/O and without a clock: calls to bytes, bytes to outcomes."""
+"""The caller's side of one connection, without I/O and without a clock: calls to bytes, bytes to outcomes."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _AUTHENTICATE = b"GoTask.Authenticate"
 _HELLO_SEQUENCE = 1
 _MAX_REMAINING = 2**32 - 1
 
-# How often a call that has certainly not run is tried again: its connection may turn out to be dead, and the next one may end.
+# How often a call that has certainly not run is made again: its connection may be dead, and the next one may end, too.
 RETRIES = 2
 
-# Bytes. What a peer says of itself; a ping's payload, as docs/protocol.md has it; answers to pings that wait to be written.
+# Bytes: of the answer to the greeting; of a ping's payload (docs/protocol.md); of answers to pings that wait to be written.
 _MAX_HELLO = 64 * 1024
 _MAX_PING = 256
 _MAX_PONGS = 256 * 1024
 
 
 class Args:
-    """As a payload: positional and named arguments, passed exactly so."""
+    """A payload of positional and named arguments, which the method gets exactly so."""
 
     __slots__ = ("positional", "named")
 
@@ -98,7 +98,7 @@ class Session:
         if key is not None:
             hello["nonce"] = self._nonce.hex()
         self.greeting = _greeting(_HELLO, hello)
-        #: why the peer takes no calls from us, or we send it none
+        #: why there are no calls on this connection; None: there may be
         self.refusal: NotAuthorized | None = None
         #: whether the reply to the greeting has come, and what it says; empty for a plain Goridge peer
         self.greeted = False
@@ -117,7 +117,7 @@ class Session:
         return len(self._pending)
 
     def needs_greeting(self, payload: object, notify: bool) -> bool:
-        """Whether only a peer of ours understands the call, so that `greeted` must be waited for."""
+        """Whether only GoTask understands the call, so that it has to wait until `greeted`."""
         return not self.greeted and (notify or isinstance(payload, Args))
 
     def call(
@@ -154,7 +154,7 @@ class Session:
         return sequence, frame
 
     def abandon(self, sequence: int) -> bytes:
-        """Forgets a call; what is to be sent so that the peer does, too (nothing to a plain one)."""
+        """Forgets a call. Returns what tells the peer to cancel it; empty for a plain Goridge peer."""
         if sequence not in self._pending:
             return b""
         self._pending.discard(sequence)
@@ -173,7 +173,7 @@ class Session:
         return self._outcomes(self._decoder.received(count))
 
     def replies(self) -> bytes:
-        """What the peer's own questions are to be answered with. Call it only while what was sent before has been written:
+        """The answers to the peer's own questions, to be sent. Call it only when what was sent before has been written:
         a peer whose answers wait beyond a bound is in error.
         """
         data = b"".join((self._authentication, *self._pongs))
@@ -243,13 +243,13 @@ class Session:
     def _met(self, said: Mapping[str, Any]) -> None:
         self.greeted = True
         protocol, limit = said.get("protocol"), said.get("max_payload")
-        # A server that echoes the greeting is none of ours: a greeting has no limit in it.
+        # Not a server that echoes the greeting, which has no limit in it.
         if type(protocol) is int and protocol >= 1 and type(limit) is int:
             self.peer = said
             self._limit = max(limit, 1)
 
     def _prove(self, key: Key, said: dict[str, Any]) -> None:
-        """Answers the peer's nonce with our proof, and looks at the peer's own, which comes in return."""
+        """Answers the peer's nonce with our proof, and verifies the proof that the peer answers with."""
         if self._peer_nonce is None:
             self._peer_nonce = parse_nonce(said.get("nonce"))
             if self._peer_nonce is None:

@@ -70,7 +70,7 @@ class Client:
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What it returns or raises. An exception of a signal handler, as of Ctrl-C, cancels it."""
+    """Runs it. An exception out of a signal handler, such as KeyboardInterrupt, cancels it."""
     future = asyncio.run_coroutine_threadsafe(coroutine, _loop())
     try:
         return future.result()
@@ -79,7 +79,7 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _forget(client: AsyncClient) -> None:
-    """Closes the connection of a client that is gone without close()."""
+    """Closes the connection of a client that nobody has closed."""
     loop = _loops.get(os.getpid())
     if loop is not None:
         asyncio.run_coroutine_threadsafe(client.close(), loop)

@@ -1,4 +1,4 @@
-"""What the standard library does not offer of Linux, for processes to end with one another. Elsewhere it does nothing."""
+"""System calls of Linux by which processes end together, and which Python lacks. On other systems they do nothing."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def die_with_parent(parent: int, number: signal.Signals) -> None:
 
 
 def adopt_orphans() -> None:
-    """From now on processes below this one whose parent ends become its children, not those of process 1, which in a
-    container reaps them hardly ever.
+    """From now on descendants whose parent ends become children of this process, not of process 1, which in a container
+    hardly ever reaps them.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 

@@ -1,4 +1,4 @@
-"""The event loop: uvloop's where that is installed, else asyncio's own."""
+"""The event loop: uvloop's if that is installed, else asyncio's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ try:
 except ImportError:
     pass
 
-# Seconds that tasks which a service left running get to end, once they have been cancelled.
+# Seconds that tasks which a service has left running get to end after they were cancelled.
 TASK_GRACE = 3.0
 
 
@@ -30,7 +30,7 @@ def run_in_loop(main: Coroutine[Any, Any, int]) -> int:
             except (RuntimeError, SystemExit, KeyboardInterrupt) as error:
                 if task.done():
                     raise
-                # Of a callback or a task that a method has left, or by loop.stop(): others' calls go on.
+                # Raised in a callback or a task that a method has left, or loop.stop(): other calls go on.
                 message = "code of the app stopped the event loop, which goes on"
                 loop.call_exception_handler({"message": message, "exception": error})
     finally:

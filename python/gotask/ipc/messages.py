@@ -15,13 +15,13 @@ ENTRY: Final = Struct("<QdII")
 # The flags are SHARED and those of wire.frames: EXACT, STRUCTURED.
 SHARED: Final = 0x04  # instead of the frame comes the descriptor of a shared segment that holds it
 
-# Room for one message: what is below LARGE travels in it, and gathering stops there.
+# Bytes. Room for one message: payloads below LARGE travel in it.
 MESSAGE_SIZE: Final = LARGE + 4096
 
 # Seconds. Only calls of methods that took less when they were called last share a message.
 QUICK: Final = 0.0002
 
-# The kind of socket pair that keeps message boundaries: in order and reliable both, and macOS has but the second.
+# Sockets that keep message boundaries, in order and reliably. macOS has only the second kind.
 MESSAGES: Final = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
 _ROOM: Final = socket.CMSG_SPACE(4)  # for one descriptor
@@ -29,9 +29,9 @@ _CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
 def receive(queue: socket.socket, flags: int = 0) -> tuple[bytes, int]:
-    """The next message, empty at the queue's end, and the descriptor that came with it.
+    """The next message (empty: the queue has ended), and the descriptor that came with it.
 
-    -1: none did, or this process could have no further one; the message is there all the same.
+    -1: there is none, or this process can't have another one. The message has arrived in either case.
     """
     message, ancillary, _, _ = queue.recvmsg(MESSAGE_SIZE, _ROOM, flags | _CLOEXEC)
     if not ancillary:

@@ -13,24 +13,24 @@ from . import gathered
 from .gathered import Gathered
 from .segment import Segment
 
-# Sync calls: the one begun last; and of the message that held several, the first and the last.
+# Sync calls: the one that was begun last; the first and the last one of the message that held several.
 _BEGUN: Final = 0
 _FIRST: Final = 1
 _LAST: Final = 2
-# What the broker wants: this sync call to be interrupted; the worker to end, once it has answered what it has.
+# What the broker asks for: to interrupt this sync call; to end once all that was taken is answered.
 _INTERRUPT: Final = 3
 _LEAVE: Final = 4
 # The async call that held the loop when the worker looked last.
 _HOLDER: Final = 5
-# As many words as there may be async calls, each with the number of one; and behind them as many for those that the broker
-# wants to be interrupted.
+# One word for each async call that may run, with its number. Behind these as many words for the async calls that the broker
+# asks to interrupt.
 _ASYNC: Final = 6
 _WORD: Final = 8
 
-# Calls of a queue that can be revoked at a time: far more than ever wait in the kernel.
+# Calls of a queue that can be revoked at a time. Far fewer ever wait in the kernel.
 PLACES: Final = 4096
 
-# In place of a call that holds the loop: the worker has not looked; it has, and none did.
+# Instead of the number of the call that holds the loop: the worker has not looked yet; no call holds it.
 UNKNOWN: Final = 2**64 - 1
 NONE: Final = 0
 
@@ -72,11 +72,11 @@ class WorkerNotes:
         self._words[_HOLDER] = number
 
     def is_unwanted(self, number: int) -> bool:
-        """Whether the broker wants that sync call to be interrupted."""
+        """Whether the broker asks to interrupt that sync call."""
         return self._words[_INTERRUPT] == number
 
     def is_unwanted_async(self, number: int) -> bool:
-        """Whether the broker wants that async call to be interrupted, and has asked for it since this was last heeded."""
+        """Whether the broker asks to interrupt that async call. True once for each time it asks."""
         for place in range(_ASYNC + self._concurrency, _ASYNC + 2 * self._concurrency):
             if self._words[place] == number:
                 self._words[place] = 0
@@ -90,11 +90,11 @@ class WorkerNotes:
     # -- the broker's part ------------------------------------------------------------------------------------------
 
     def interrupt(self, number: int) -> None:
-        """Wants a sync call to be interrupted."""
+        """Asks to interrupt a sync call."""
         self._words[_INTERRUPT] = number
 
     def interrupt_async(self, number: int) -> None:
-        """Wants an async call to be interrupted where its code holds up the loop, and to know which call does."""
+        """Asks to interrupt an async call if its code holds up the loop, and which call does."""
         self._words[_HOLDER] = UNKNOWN
         for place in range(_ASYNC, _ASYNC + self._concurrency):
             if self._words[place] == number:
@@ -109,7 +109,7 @@ class WorkerNotes:
         )
 
     def leave(self) -> None:
-        """Wants the worker to end."""
+        """Asks the worker to end."""
         self._words[_LEAVE] = 1
 
     @property
@@ -145,7 +145,7 @@ class WorkerNotes:
 
 
 class Revocations:
-    """The calls of one queue that no worker is to begin any more, in memory that all its workers look into.
+    """The calls of one queue that no worker is to begin, in memory that all its workers share.
 
     A worker notes a call as begun, and then looks here. So where the broker has revoked a call, and finds it in no notes some
     milliseconds later, that call will not run.
@@ -162,7 +162,7 @@ class Revocations:
         self._words[number % PLACES] = number
 
     def in_place_of(self, number: int) -> int:
-        """The call that was revoked last of those that share a place with this one; 0: none was."""
+        """The call in the place of this one, that was revoked last; 0: none."""
         return self._words[number % PLACES]
 
     def close(self) -> None:

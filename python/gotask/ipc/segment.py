@@ -11,20 +11,19 @@ from ..wire.frames import Buffer
 
 _LINUX = sys.platform == "linux"
 
-# Committing a page costs more than copying it. A segment that came back is kept for so many seconds, in case the next
-# large call comes soon; not more than this many bytes of them, and not more than this many, as each holds a descriptor.
-# One that is larger by itself is kept as well, but only for a call that it fits: any other frees it first.
+# Committing a page costs more than copying it, so a segment that came back is kept for the next large call: for so many
+# seconds, at most so many bytes in all, and so many segments, since each has a descriptor. A single larger one is kept, too,
+# until a call comes that it does not fit.
 KEEP_SECONDS = 1.0
 KEEP_BYTES = 128 * 1024 * 1024
 KEEP_COUNT = 32
 
 
 class Segment:
-    """`size` bytes that another process has too, once it has been given the descriptor; `fd`: the one that was given.
+    """`size` bytes that another process can map, too, once it has the descriptor. fd: one that another process has sent.
 
-    On Linux a memfd: no file, no limit of /dev/shm's. Elsewhere a temporary file that has lost its name already. Either is gone
-    with the last process that has it, however that ends. Pages are committed as they are touched, so a large declared size
-    costs nothing.
+    On Linux it is a memfd: no file, and not bounded by /dev/shm. Elsewhere it is a temporary file without a name. Either is
+    gone with the last process that has it. Pages are committed when they are touched, so a large declared size costs nothing.
     """
 
     __slots__ = ("size", "fd", "_map", "_view", "_home")
@@ -52,13 +51,13 @@ class Segment:
         for part in parts:
             view = memoryview(part).cast("B")
             while view:
-                written = os.pwrite(self.fd, view, offset)  # no page of it need be mapped here
+                written = os.pwrite(self.fd, view, offset)  # so it need not be mapped here
                 offset += written
                 view = view[written:]
         return offset
 
     def close(self) -> None:
-        """Lets go of it: back to where it came from, or for good."""
+        """Gives it back to its pool, or frees it."""
         if self._home is not None:
             self._home.give_back(self)
         elif self.fd >= 0:
@@ -73,7 +72,7 @@ class Segment:
             try:
                 self._map.close()
             except BufferError:
-                pass  # a reader has a slice of it; the last one to go frees it
+                pass  # a reader still has a slice, whose end frees it
             self._view = self._map = None
 
     def belongs_to(self, home: SegmentPool) -> None:
@@ -97,7 +96,7 @@ def _create(size: int) -> int:
 
 
 class SegmentPool:
-    """Segments for payloads that arrive; those that come back are used again for a moment.
+    """Segments for arriving payloads. Those that come back are kept for a moment.
 
     `later(seconds, callback)` is the loop's: nothing is kept beyond KEEP_SECONDS after the last large call.
     """
@@ -120,7 +119,7 @@ class SegmentPool:
         return segment
 
     def adopt(self, segment: Segment) -> Segment:
-        """One that a worker made comes back to here, too."""
+        """A segment that a worker has made comes back to this pool, too."""
         self._shrink(0)
         segment.belongs_to(self)
         return segment
@@ -136,7 +135,7 @@ class SegmentPool:
             self._later(KEEP_SECONDS, self._tidy)
 
     def _shrink(self, least: int) -> None:
-        """Frees the oldest ones until the others are no more than may be kept, or so many."""
+        """Frees the oldest ones until the others may be kept, or are no more than `least`."""
         kept = self._kept
         while len(kept) > least and (
             len(kept) > KEEP_COUNT or sum(segment.size for segment in kept) > KEEP_BYTES

@@ -1,4 +1,4 @@
-"""The signals of this process: those inherited are set back, and some are left to the broker by its workers.
+"""The signals of this process: what it inherited is set back, and workers leave some signals to the broker.
 
 An ignored or blocked signal stays so over fork and exec. PHP programs and their start scripts ignore SIGCHLD, which makes
 every exit code that a method asks for 0, or block signals that this package needs.
@@ -23,7 +23,7 @@ _BY_PYTHON = frozenset((signal.SIGPIPE, signal.SIGXFSZ))
 # What service managers and terminals send to every process of a service. Only the broker acts on it.
 TO_ALL = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
-# These would end a broker that does not handle them yet, or never does: a reload, and the signals of Swoole's servers.
+# A reload, and signals of Swoole's servers. They would end a broker that does not handle them, or not yet.
 _HARMLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -51,7 +51,7 @@ def _set_back() -> None:
 
 
 def _nothing(*_: object) -> None:
-    """Not SIG_IGN, which what a method starts would inherit."""
+    """Not SIG_IGN, which processes that a method starts would inherit."""
 
 
 def _do_nothing_on(number: int) -> None:
@@ -64,7 +64,7 @@ _masks: dict[int, set[int]] = {}
 
 
 def _before_fork() -> None:
-    """A signal that comes to the new process at once waits until that process handles it."""
+    """Blocks signals, so that those to the new process wait until it handles them."""
     _masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, TO_ALL)
 
 
@@ -73,7 +73,7 @@ def _after_fork() -> None:
 
 
 def _in_child() -> None:
-    """What a method forks has no broker that acts for it, and multiprocessing ends it by SIGTERM."""
+    """The broker does not end a process that a method forks; multiprocessing does, by SIGTERM."""
     for number in TO_ALL:
         if signal.getsignal(number) is _nothing:
             is_interrupt = number == signal.SIGINT

@@ -19,14 +19,14 @@ Body = bytes | bytearray | memoryview
 
 RAW, JSON, MSGPACK = 0x04, 0x08, 0x10
 
-# Values that are looked for in a larger body before msgpack is asked to count them, which it does in a copy of its own.
+# A body of more than SMALL bytes that has at most FEW values is not counted: msgpack would copy all of it for that.
 FEW = 64
 
-# A packer keeps the buffer of the largest value it has packed; one that has grown beyond this is let go.
+# Bytes. A packer keeps the buffer of the largest value it has packed. One with a larger buffer than this is not kept.
 KEEP_BUFFER = 256 * 1024
 
-# Packers not in use. Taking one out makes packing safe in threads, and where an object's own code (items()
-# of a dict subclass) packs something while it is being packed.
+# Packers that are idle. One is taken out while it packs, so a thread gets another one, and so does an object whose own code
+# (items() of a dict subclass) packs something while it is being packed.
 _packers: list[Packer] = []
 
 
@@ -89,7 +89,7 @@ def encode(flag: int, value: Any, root: str = "result", error: type[GoTaskError]
 
 
 def encode_parts(flag: int, value: Any) -> list[bytes]:
-    """What `encode` gives, in pieces: a large string, alone or in a flat container, is not copied to be put behind others."""
+    """Like encode(), in pieces: a large string, alone or in a flat container, is not copied."""
     kind = type(value)
     if (kind is bytes or kind is str) and 0xFFFF < len(value) < 2**30 and (flag == MSGPACK or flag == RAW):
         try:
@@ -110,7 +110,7 @@ _SCALARS = frozenset((bytes, str, int, float, bool, type(None)))
 
 
 def _flat_parts(value: Any) -> list[bytes] | None:
-    """A container of less than FEW elements in pieces. None: it is not flat, or can't be encoded."""
+    """A container of fewer than FEW elements in pieces. None: it is not flat, or can't be encoded."""
     count = len(value)
     is_dict = type(value) is dict
     items = [each for item in value.items() for each in item] if is_dict else value
@@ -130,30 +130,30 @@ def _flat_parts(value: Any) -> list[bytes] | None:
                 parts += bytes(small), piece[1]
                 small.clear()
     except GoTaskError:
-        return None  # the whole of it is to be looked at, to say where
+        return None  # encode() says what can't be encoded, and where
     if small:
         parts.append(bytes(small))
     return parts
 
 
-# How many bytes after a value's first one say how long it is, and how many bytes follow whatever that says.
+# By a value's first byte: how many bytes hold its length, and how many bytes follow that the length does not count.
 _COUNTED = {
     **{0xC4: (1, 0), 0xC5: (2, 0), 0xC6: (4, 0)},  # bin
     **{0xC7: (1, 1), 0xC8: (2, 1), 0xC9: (4, 1)},  # ext
     **{0xD9: (1, 0), 0xDA: (2, 0), 0xDB: (4, 0)},  # str
 }
-# How many bytes follow, if always as many: nil, false, true, floats, integers, extensions.
+# How many bytes follow where that is fixed: nil, false, true, floats, integers, extensions.
 _FIXED = {
     **{0xC0: 0, 0xC2: 0, 0xC3: 0, 0xCA: 4, 0xCB: 8},
     **{0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8},
     **{0xD4: 2, 0xD5: 3, 0xD6: 5, 0xD7: 9, 0xD8: 17},
 }
-# How many bytes say how many values a container has, and how many there are for each.
+# How many bytes hold a container's size, and how many values each of its elements has.
 _CONTAINER = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
 
 
 def _has_few(body: Body) -> bool:
-    """Whether it is whole and has no more than FEW values, as a body that is large for its strings has."""
+    """Whether the body is complete and has at most FEW values: then its strings make it large."""
     offset, left = 0, 1
     end = len(body)
     for _ in range(FEW):
@@ -187,14 +187,14 @@ def _has_few(body: Body) -> bool:
 
 
 def _unpack(body: Body, **options: Any) -> Any:
-    """Counts the elements of a large body. In a small one there are no more than it has bytes."""
+    """Counts the elements of a large body first. A small one can't have too many."""
     if len(body) <= SMALL or _has_few(body):
         # Lengths are bounded by the body's own: msgpack's default for unpackb.
         return unpackb(body, strict_map_key=False, timestamp=3, ext_hook=_refuse_extension, **options)
     check = Unpacker(None, max_buffer_size=len(body))
     check.feed(body)
     try:
-        # What a container declares is there: msgpack allocates it all before it looks.
+        # msgpack allocates what a container declares before it looks whether that is there.
         check.skip()
     except OutOfData:
         raise ValueError("it ends before it is complete") from None
@@ -225,7 +225,7 @@ def _refuse_extension(code: int, data: bytes) -> NoReturn:
 
 
 def _default(value: Any) -> Any:
-    """For what msgpack can't pack itself: a subclass of datetime (pandas has one) goes as a datetime."""
+    """Called for what msgpack can't pack itself. A subclass of datetime, such as that of pandas, goes as a datetime."""
     from datetime import datetime
 
     if isinstance(value, datetime) and type(value) is not datetime and value.tzinfo is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-# Not collections.abc, and none of uuid, decimal and so on: the application may have modules of those names.
-from _collections_abc import (
+# None of uuid, decimal and so on: the application may have modules of those names.
+from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Awaitable,
@@ -23,7 +23,7 @@ from .json import MAX_DEPTH
 _LIST = "send list() of it"
 _TEXT = "send str() of it"
 
-# By the names of the class or of one above it, the first that fits.
+# By the name of the class, or of the first base that is listed.
 _BY_NAME = {
     "enum.Enum": "send its .value",
     "pandas._libs.tslibs.nattype.NaTType": "send None",
@@ -54,7 +54,7 @@ _BY_KIND: tuple[tuple[type, str], ...] = (
     (AsyncIterator, "gather it in a list"),
     (Set, _LIST),
 )
-# What classes of other packages offer; only what is there is advised.
+# Methods of other packages' classes. Those that the object has are advised.
 _METHODS = ("model_dump", "to_dict", "to_dicts", "tolist")
 
 
@@ -68,14 +68,14 @@ def kind(value: object) -> str:
 
 
 def explain(value: Any, root: str, codec: str) -> str | None:
-    """The first thing, in the order of encoding, that `codec` ("MessagePack" or "JSON") can't hold; or None.
+    """What `codec` ("MessagePack" or "JSON") can't hold first, in the order of encoding; None: nothing was found.
 
     Not recursive, so that a value nested in itself ends with a message and not with the stack.
     """
     reason = _reason(value, codec)
     if reason is not None:
         return f"{root} {reason}"
-    # The containers around the place where we are, what is left of each, and the key by which we went on.
+    # The containers around the current place and the iterators over them; `keys` leads from the root to that place.
     around: list[tuple[Any, Iterator[tuple[Any, Any]]]] = []
     keys: list[Any] = []
     if _is_container(value):
@@ -106,7 +106,7 @@ def explain(value: Any, root: str, codec: str) -> str | None:
 
 
 def _is_container(value: Any) -> bool:
-    # By the real class, here and below: what an object says of its own may be anything, or raise.
+    # By the real class, here and below: an object's `__class__` may say anything, or raise.
     return issubclass(type(value), (list, tuple, dict))
 
 
@@ -121,7 +121,7 @@ def _key_reason(key: Any, codec: str) -> str | None:
 
 
 def _path(root: str, keys: list[Any]) -> str:
-    """`result["a"][3]`; its middle left out where it is long."""
+    """`result["a"][3]`. The middle of a long one is left out."""
     shown = [f"[{_shown(key)}]" for key in keys]
     if len(shown) > 20:
         shown[10:-10] = ["…"]
@@ -186,7 +186,7 @@ def _find_advice(cls: type) -> str:
 
 
 def _has(cls: type, name: str) -> bool:
-    """Whether instances have it, whatever their metaclass has."""
+    """Whether instances have it. What only the metaclass has does not count."""
     return any(name in vars(base) for base in cls.__mro__)
 
 

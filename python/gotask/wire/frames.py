@@ -34,7 +34,7 @@ PONG: Final = 0x08
 ARGS: Final = 0x01
 NOTIFY: Final = 0x02
 
-# How a call is to be run, for those who run it.
+# How a worker runs a call. Not on the wire.
 STRUCTURED: Final = 0x01  # the caller understands structured errors
 EXACT: Final = 0x02  # the body is [positional, named]
 
@@ -44,7 +44,7 @@ MAX_PAYLOAD: Final = 64 * 1024 * 1024
 MAX_METHOD: Final = 255
 MAX_SEQUENCE: Final = 0x7FFFFFFF
 
-# A payload of this size or more is received straight into a buffer of its own, not through the shared one.
+# Bytes. A payload of this size or more is received straight into a buffer of its own.
 LARGE: Final = 64 * 1024
 
 Buffer = bytes | bytearray | memoryview
@@ -91,7 +91,7 @@ class Frame:
 
 
 class Oversized:
-    """The header of a frame whose payload is above the limit, or has no room; the payload is being skipped."""
+    """The header of a frame whose payload is skipped: it is above the limit, or there is no memory for it."""
 
     __slots__ = ("flags", "stream", "options", "length")
 
@@ -106,7 +106,7 @@ Event = Frame | Oversized
 
 
 def parse(raw: Buffer) -> Frame:
-    """The frame that `raw` is, the whole of it and nothing else; its header has been verified before."""
+    """The frame that `raw` holds, exactly. Its header has been verified before."""
     head, flags, _, _, stream, _ = _HEADER.unpack_from(raw)
     count = (head & 0x0F) - 3
     return Frame(flags, stream, _OPTIONS[count].unpack_from(raw, HEADER_SIZE), raw, HEADER_SIZE + 4 * count)
@@ -115,11 +115,11 @@ def parse(raw: Buffer) -> Frame:
 class Decoder:
     """Frames out of a stream that arrives in pieces of any size.
 
-    It holds at most one frame. A large payload goes into a buffer from `allocate(size)`, which is asked only once the
-    limit has been checked and must give lazily committed memory (OSError: there is none): `receive_buffer()` says where the
-    next bytes may be put without another copy, `received()` how many were.
+    It holds at most one frame. A large payload goes into a buffer of `allocate(size)`, which is called after the limit was
+    checked and gives lazily committed memory (OSError: there is none). `receive_buffer()` is where the next bytes of it may be
+    put without another copy; `received()` says how many were.
 
-    `error` is set once the stream is beyond repair (the frames before the damage have been given): it must be closed.
+    `error` is set once the stream is beyond repair. The frames before the damage have been returned; close the connection.
     """
 
     __slots__ = (
@@ -143,12 +143,12 @@ class Decoder:
         self._max_payload = max_payload
         self._allocate = allocate
         self._partial = bytearray()  # the beginning of a small frame
-        self._needed = HEADER_SIZE  # parsing `_partial` is of no use before it has as many bytes
-        self._skip = 0  # bytes of an oversized payload still to be thrown away
+        self._needed = HEADER_SIZE  # bytes that `_partial` has to have before it is parsed again
+        self._skip = 0  # bytes of an oversized payload that are still to come
         self._large: Frame | None = None
         self._view: memoryview | None = None
         self._filled = 0
-        self._between = True  # two frames: nothing is under way
+        self._between = True  # no frame is under way
         self.error: ProtocolError | None = None
 
     @property
@@ -163,7 +163,7 @@ class Decoder:
 
     @property
     def progress(self) -> int:
-        """A number that changes as long as the frame under way goes on."""
+        """A number that changes whenever more of the frame under way arrives."""
         return self._filled + self._skip + len(self._partial)
 
     def feed(self, data: bytes) -> list[Event]:
@@ -210,7 +210,7 @@ class Decoder:
         self._large = self._view = None
         self._between = False
         self.error = self.error or ProtocolError("the stream has ended")
-        self._allocate = bytearray  # its own may hold on to whoever owns this decoder
+        self._allocate = bytearray  # the other one may refer to the owner of this decoder
 
     def _parse(self, data: bytes) -> list[Event]:
         events: list[Event] = []
@@ -222,7 +222,7 @@ class Decoder:
                 try:
                     head = _verify(start)
                 except ProtocolError as error:
-                    self.error = error.with_traceback(None)  # which would hold on to the frames before it
+                    self.error = error.with_traceback(None)  # it would keep the frames before it alive
                     self._between = False
                     return events
             flags, length, count = head
@@ -280,8 +280,8 @@ class Decoder:
             self._between = True
 
 
-# The beginnings of headers that were found right: flags, payload length, number of options. A peer's calls have few
-# different ones, and looking one up takes a third of the time of checking it.
+# Verified beginnings of headers, with flags, payload length and number of options. A peer's calls have few different ones, and
+# looking one up takes a third of the time of verifying it.
 _CHECKED: Final = 10
 _MAX_HEADS: Final = 4096
 _heads: Final[dict[bytes, tuple[int, int, int]]] = {}

@@ -1,4 +1,4 @@
-"""The shared key of broker and callers, and the proofs by which each shows the other that it has it.
+"""The shared key of broker and callers, and the proofs by which each shows the other that it has the key.
 
 Each side chooses a nonce; a proof is the HMAC-SHA256, with the key, of the prover's role and both nonces. So a proof is worth
 nothing on another connection, and one side's can't be sent back to it. The key itself never travels.
@@ -17,7 +17,7 @@ MAX_SIZE = 4096
 
 NONCE_SIZE = 32
 
-# Before the nonces: the protocol's version is in it, so that a later one can't be mixed up with this.
+# The role, which stands before the nonces. It holds the protocol's version, so proofs of a later version differ.
 CALLER = b"GoTask.Authenticate 1 caller\n"
 BROKER = b"GoTask.Authenticate 1 broker\n"
 
@@ -25,7 +25,7 @@ _MAKE_ONE = "make one with: openssl rand -hex 32"
 
 
 class Key:
-    """Never shows itself. A line break at its end, as of a file, does not count. ValueError: it is too short or too long."""
+    """Not shown by repr(), not picklable. Line breaks at its end do not count. ValueError: it is too short or too long."""
 
     __slots__ = ("_bytes",)
 
@@ -51,7 +51,7 @@ class Key:
         return hmac.digest(self._bytes, role + caller_nonce + broker_nonce, "sha256").hex()
 
     def verify(self, proof: object, role: bytes, caller_nonce: bytes, broker_nonce: bytes) -> bool:
-        """Whether `proof`, as it came over the wire, is the right one; takes the same time for all wrong ones."""
+        """Whether `proof`, as it came over the wire, is right. All wrong ones take the same time."""
         import hmac
 
         if not isinstance(proof, str) or not proof.isascii():
@@ -60,7 +60,7 @@ class Key:
 
 
 def parse_nonce(value: object) -> bytes | None:
-    """A nonce as it came over the wire, or None where it is none."""
+    """The nonce that came over the wire; None: it is malformed."""
     if (
         not isinstance(value, str)
         or len(value) != 2 * NONCE_SIZE
@@ -88,7 +88,7 @@ def read_key(path: str) -> Key:
 
 
 def find_key(path: str | None, environment: Mapping[str, str]) -> Key | None:
-    """That of the file, or of the variable GOTASK_KEY; None where there is neither. ValueError: it is no good."""
+    """The key in the file, or in the variable GOTASK_KEY; None: neither is given. ValueError says what is wrong."""
     given = environment.get("GOTASK_KEY", "")
     if path and given:
         raise ValueError("a key file and GOTASK_KEY are given: leave one of them out")

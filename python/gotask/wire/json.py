@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NoReturn
 
-# Of containers within each other.
+# How deep containers may be nested.
 MAX_DEPTH = 512
 
-# Of elements in a body (a map's entry counts twice), each of which takes a byte there and up to a hundred here. In one that has
-# no more bytes than SMALL none need to be counted.
+# Elements of a body (a map's entry counts twice). Each takes a byte there and up to a hundred in memory. A body of at most
+# SMALL bytes can't have too many, so nothing is counted.
 MAX_ELEMENTS = 4 * 1024 * 1024
 SMALL = 1024 * 1024
 
@@ -20,7 +20,7 @@ _TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 
 
 def decode(text: str) -> Any:
-    """The value. Raises whatever says that it is none, or is out of bounds."""
+    """The value. The exception says why there is none: no JSON, or out of bounds."""
     if len(text) > SMALL:
         _refuse_many(text)
     value = _decoder()(text)
@@ -30,14 +30,14 @@ def decode(text: str) -> Any:
 
 
 def encode(value: Any) -> str:
-    """The text. Raises whatever says that JSON can't hold the value."""
+    """The text. The exception says why JSON can't hold the value."""
     text: str = _encoder()(value)
     if _may_be_deep(text) and _is_deep(value):
         raise RecursionError(_TOO_DEEP)
     return text
 
 
-# json is imported when the first JSON comes: most workers never see any.
+# Made when the first JSON comes: most workers never see any.
 @cache
 def _decoder() -> Any:
     from json import JSONDecoder
@@ -71,12 +71,12 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _refuse_many(source: str) -> None:
-    """Each element but the first of a container has a comma before it, and each container a bracket."""
+    """Counts the marks outside of strings: an element has a comma before it, a container a bracket, an entry a colon."""
     marks = ",[{:"
     if sum(map(source.count, marks)) > MAX_ELEMENTS:
         import re
 
-        # It matches whatever begins with a quote, so that it never goes back.
+        # The expression matches whatever begins with a quote, so it never backtracks.
         bare = re.sub(r'"(?:[^"\\]+|\\.?)*"?', "", source, flags=re.DOTALL)
         if sum(map(bare.count, marks)) > MAX_ELEMENTS:
             raise ValueError(TOO_MANY)

@@ -19,15 +19,15 @@ RESERVED = "GoTask"
 # The group of all services that have no worker processes of their own.
 SHARED_GROUP = ""
 
-# How many names are suggested, and how alike they must be: twice the pairs of letters that two names share, over all of theirs.
+# How many names are suggested, and how alike they must be: twice the letter pairs that both names have, by the pairs of both.
 _NEAREST = 3
 _ALIKE = 0.55
 
-# Where none is alike: so many methods are all named.
+# Where none is alike, all methods are named if there are at most so many.
 _MOST_LISTED = 5
 
-# A name that is unknown came over the wire, and the broker's loop looks for those that are like it: so many characters of it
-# are compared with so many methods, and so many results are remembered.
+# Unknown names come over the wire, and the broker's loop searches for similar ones. These bound the work: characters and
+# methods that are compared, and results that are remembered.
 _MAX_COMPARED = 64
 _MAX_METHODS = 1024
 _MAX_REMEMBERED = 256
@@ -44,7 +44,7 @@ def fold(name: str) -> str:
 
 
 def check_name(name: str) -> str:
-    """`name`, if a service or a function may have it; else ValueError says why not."""
+    """Returns `name`. ValueError: no service or function may have it."""
     parts = name.split(".")
     if not all(part.isidentifier() and not part.startswith("_") for part in parts):
         raise ValueError(
@@ -67,13 +67,13 @@ class Catalogue:
         self.descriptions: list[dict[str, Any]] = []
         self._exact: dict[str, dict[str, Any]] = {}
         self._folded: dict[str, dict[str, Any]] = {}
-        self._pairs: list[tuple[str, frozenset[str]]] = []  # by folded name; empty until one is looked for
+        self._pairs: list[tuple[str, frozenset[str]]] = []  # of folded names; empty until needed
         self._nearest: dict[str, list[str]] = {}
         for description in descriptions:
             self.add(description)
 
     def add(self, description: dict[str, Any]) -> None:
-        """Raises ValueError where the name, or one that is spelled alike, is there already."""
+        """ValueError: there is a method of that name already, or of one that is spelled alike."""
         name: str = description["name"]
         other = self._folded.setdefault(fold(name), description)
         if other is not description:
@@ -87,7 +87,7 @@ class Catalogue:
         self._nearest.clear()
 
     def resolve(self, name: str) -> dict[str, Any] | None:
-        """The description of the method that `name` means: exactly so, or in another spelling."""
+        """The description of the method of that name, or of another spelling of it; None: there is none."""
         description = self._exact.get(name)
         if description is not None:
             return description
@@ -96,7 +96,7 @@ class Catalogue:
         return self._folded.get(fold(name))
 
     def nearest(self, name: str) -> list[str]:
-        """Up to three names that `name` may have been meant to be, the likeliest first."""
+        """Up to three similar names, the most similar first."""
         folded = fold(name[:MAX_NAME])[:_MAX_COMPARED]
         names = self._nearest.get(folded)
         if names is None:
@@ -115,7 +115,7 @@ class Catalogue:
             if likeness >= _ALIKE:
                 alike.append((-likeness, known))
         names = [self._folded[known]["name"] for _, known in nsmallest(_NEAREST, alike)]
-        # The right method of the wrong service.
+        # A method of that name in another service.
         last = folded.rpartition(".")[2]
         for known, _ in self._pairs:
             if len(names) >= _NEAREST:
@@ -147,6 +147,6 @@ def _is_private(name: str) -> bool:
 
 
 def _pairs(folded: str) -> frozenset[str]:
-    """Each two letters that follow each other, those at either end with a space beside them."""
+    """All pairs of adjacent letters, with a space before the first letter and behind the last."""
     padded = f" {folded} "
     return frozenset(padded[place : place + 2] for place in range(len(padded) - 1))

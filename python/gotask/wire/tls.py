@@ -1,4 +1,4 @@
-"""TLS 1.3, for the broker and for callers: which certificates are shown, and which are trusted."""
+"""TLS 1.3 for the broker and for callers: which certificates they show, and which they trust."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Tls(NamedTuple):
     peer_name: str | None = None
 
     def encryption(self, address: Address) -> Encryption | None:
-        """How a client is to speak with the address; None: as it is. ValueError: a file is no good."""
+        """What a client needs for that address; None: no TLS. ValueError: a file can't be used."""
         if not isinstance(address, TcpAddress) or not address.tls:
             return None
         import ssl
@@ -34,7 +34,7 @@ class Tls(NamedTuple):
         return Encryption(context, self.peer_name or address.host)
 
     def server_context(self) -> SSLContext:
-        """ValueError: a file is no good."""
+        """What the broker needs. ValueError: a file can't be used."""
         import ssl
 
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -63,7 +63,7 @@ class Tls(NamedTuple):
 
 
 class Encryption(NamedTuple):
-    """A client's side of it: with whom, and by what."""
+    """What a client needs: the context, and the name that the certificate is to have."""
 
     context: SSLContext
     peer_name: str
