@@ -12,14 +12,8 @@ use Reasno\GoTask\Exception\GoTaskException;
  */
 final class Service
 {
-    /**
-     * @param null|float $timeout seconds, for each call; null: the client's default
-     */
-    public function __construct(
-        private readonly GoTask $task,
-        private readonly string $name,
-        private readonly ?float $timeout = null,
-    ) {
+    public function __construct(private readonly GoTask $task, private readonly string $name)
+    {
     }
 
     /**
@@ -28,10 +22,6 @@ final class Service
      */
     public function __call(string $method, array $arguments): mixed
     {
-        return $this->task->call(
-            $this->name . '.' . $method,
-            new Args(...$arguments),
-            $this->timeout,
-        );
+        return $this->task->call("{$this->name}.{$method}", new Args(...$arguments));
     }
 }

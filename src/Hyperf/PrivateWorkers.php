@@ -96,17 +96,7 @@ class PrivateWorkers
 
     protected function start(WorkerConfig $config): WorkerProcess
     {
-        $worker = new WorkerProcess(
-            $config->app,
-            null,
-            $config->workers,
-            $config->python,
-            $config->startTimeout,
-            $config->shutdownTimeout,
-            $config->environment,
-            $config->directory,
-            $this->loggers->get($config),
-        );
+        $worker = $config->process(null, $this->loggers->get($config));
         $worker->start();
         if (Coroutine::inCoroutine()) {
             Coroutine::create(fn () => $this->collect($worker));

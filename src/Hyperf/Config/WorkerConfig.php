@@ -4,8 +4,10 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Hyperf\Config;
 
+use Psr\Log\LoggerInterface;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Process\KeyFile;
+use Reasno\GoTask\Process\WorkerProcess;
 use Reasno\GoTask\Tls;
 use SensitiveParameter;
 use ValueError;
@@ -131,6 +133,26 @@ final class WorkerConfig
         $section->end();
 
         return $config;
+    }
+
+    /**
+     * The worker, to be started.
+     *
+     * @param null|string $address null: a private one
+     */
+    public function process(?string $address, LoggerInterface $logger): WorkerProcess
+    {
+        return new WorkerProcess(
+            $this->app,
+            $address,
+            $this->workers,
+            $this->python,
+            $this->startTimeout,
+            $this->shutdownTimeout,
+            $this->environment,
+            $this->directory,
+            $logger,
+        );
     }
 
     private static function address(string $address, string $directory): string

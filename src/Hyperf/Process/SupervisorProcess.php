@@ -111,17 +111,7 @@ class SupervisorProcess extends AbstractProcess
 
     protected function makeWorker(): WorkerProcess
     {
-        return new WorkerProcess(
-            $this->config->app,
-            $this->config->address,
-            $this->config->workers,
-            $this->config->python,
-            $this->config->startTimeout,
-            $this->config->shutdownTimeout,
-            $this->config->environment,
-            $this->config->directory,
-            $this->logger,
-        );
+        return $this->config->process($this->config->address, $this->logger);
     }
 
     /**
