@@ -84,21 +84,6 @@ final class Interpreters
     }
 
     /**
-     * The first interpreter that a broker can run with; null: there is none.
-     */
-    public function usable(): ?string
-    {
-        foreach ((new InterpreterFinder($this->python, $this->directory))->candidates() as $python) {
-            $probe = $this->probe($python, null);
-            if ($probe !== null && ! $probe->flag('old') && ! in_array('msgpack', $probe->texts('missing'), true)) {
-                return $python;
-            }
-        }
-
-        return null;
-    }
-
-    /**
      * @return list<Finding>
      */
     private function chosen(string $name, string $python, TypedMap $probe): array
