@@ -121,7 +121,7 @@ def test_a_plain_peer_gets_text(broker: BrokerProcess) -> None:
     assert plain.call("App.Hi", "x") == {"hello": "x"}
     frame = plain.reply(plain.send_raw("App.fail", b'"so"', wire.JSON))
     assert frame.flags == wire.JSON | wire.ERROR and len(frame.options) == 2
-    assert frame.payload[frame.options[1] :] == b"ValueError: so (calls.py:61 in fail)"
+    assert frame.payload[frame.options[1] :] == b"ValueError: so (calls.py:57 in fail)"
     assert "no method" in plain.call("App.nope")
 
 

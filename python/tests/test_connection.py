@@ -15,7 +15,7 @@ from gotask.broker.arrivals import Arrivals
 from gotask.broker.broker import MAX_HELLO, Broker
 from gotask.broker.connection import MAX_UNREAD_BYTES, MAX_UNREAD_LARGE, Connection
 from gotask.broker.log import Log
-from gotask.broker.queue import Call
+from gotask.broker.call import Call
 from gotask.broker.sending import MOST_SEGMENTS
 from gotask.config import parse_arguments
 from gotask.ipc.segment import Segment
@@ -178,7 +178,7 @@ def test_only_a_small_hello_is_decoded(broker: Broker) -> None:
 
 def outstanding(connection: Connection, sequence: int) -> Call:
     frame = wire.parse(wire.encode(wire.RAW, (sequence, 1), b"m"))
-    call = Call(connection, sequence, b"m", frame, None, 0.0, 0.0, False)
+    call = Call(connection, sequence, b"m", frame, None, 0.0, 0.0)
     connection._calls[sequence] = call
     return call
 

@@ -14,6 +14,7 @@ from gotask.wire import frames as wire
 
 from .chaos.system import descriptors, eventually
 from .peer import APPS, BrokerProcess, Peer
+from .test_deadlines import workers
 
 MIB = 1024 * 1024
 
@@ -31,7 +32,7 @@ def connect(broker: BrokerProcess) -> Peer:
     return Peer(broker.address)
 
 
-@pytest.mark.parametrize("method", [b"App.ping", b"App.echo"])
+@pytest.mark.parametrize("method", [b"GoTask.Ping", b"App.echo"])
 def test_a_peer_that_never_reads_its_answers_is_not_read_from_for_ever(
     broker: BrokerProcess, method: bytes
 ) -> None:
@@ -85,9 +86,9 @@ def test_one_that_reads_again_gets_all_its_answers(broker: BrokerProcess) -> Non
 def test_a_large_call_is_refused_by_a_worker_without_descriptors_which_is_replaced(
     tmp_path: Path, method: str
 ) -> None:
-    process = exhausted(tmp_path)
+    process, kind = exhausted(tmp_path, method)
     peer = connect(process)
-    (before,) = peer.call("GoTask.Status")["workers"]
+    (before,) = workers(peer, 1, kind)
     running = peer.send("App.wait", 0.5) if method == "App.echo_async" else 0
     error = peer.call(method, bytes(MIB))
     assert error["code"] == "overloaded"
@@ -96,9 +97,7 @@ def test_a_large_call_is_refused_by_a_worker_without_descriptors_which_is_replac
     assert not running or peer.result(running) == 0.5, "what runs beside it goes on"
     assert eventually(lambda: bool(peer.call(method, bytes(MIB)) == bytes(MIB)))
     # The worker that is replaced may still be ending.
-    assert eventually(
-        lambda: before["pid"] not in [one["pid"] for one in peer.call("GoTask.Status")["workers"]]
-    )
+    assert eventually(lambda: workers(peer, 1, kind) != [before])
     assert process.end() == 0
 
 
@@ -106,26 +105,26 @@ def test_a_large_call_is_refused_by_a_worker_without_descriptors_which_is_replac
 def test_a_large_result_of_a_worker_without_descriptors_is_lost_and_nothing_else(
     tmp_path: Path, method: str
 ) -> None:
-    process = exhausted(tmp_path)
+    process, kind = exhausted(tmp_path, method)
     peer = connect(process)
-    (before,) = peer.call("GoTask.Status")["workers"]
+    before = workers(peer, 1, kind)
     error = peer.call(method, MIB)
     assert error["code"] == "remote_error"
     assert "the result is lost" in error["message"] and "Too many open files" in error["message"]
     assert peer.call("App.echo", 1) == 1
-    (after,) = peer.call("GoTask.Status")["workers"]
-    assert after["pid"] == before["pid"]
+    assert workers(peer, 1, kind) == before
     assert process.end() == 0
 
 
-def exhausted(folder: Path) -> BrokerProcess:
-    """A broker whose one worker gets no further descriptor."""
+def exhausted(folder: Path, method: str) -> tuple[BrokerProcess, str]:
+    """A broker whose one worker of the method's kind, which it names, gets no further descriptor."""
     app = folder / "app.py"
     app.write_text(APP)
     process = BrokerProcess(app, workers=1, address=f"unix://{folder}/b.sock")
     process.wait_for("ready")
-    connect(process).call("App.exhaust")
-    return process
+    is_async = method.endswith("_async")
+    connect(process).call("App.exhaust_async" if is_async else "App.exhaust")
+    return process, "async" if is_async else "sync"
 
 
 APP = """
@@ -142,6 +141,9 @@ class App:
         lowest = os.dup(0)
         os.close(lowest)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, lowest))
+
+    async def exhaust_async(self):
+        self.exhaust()
 
     def echo(self, value):
         return value

@@ -223,8 +223,10 @@ def test_workers_of_a_generation_have_the_same_release_until_that_is_deleted(tmp
     peer = connect(broker)
     releases.switch()
     for expected in ("1", "2"):
-        for worker in peer.call("GoTask.Status")["workers"]:
-            os.kill(worker["pid"], signal.SIGKILL)
+        killed = [worker["pid"] for worker in peer.call("GoTask.Status")["workers"]]
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        assert gone(killed, 5)
         wait_for(peer, lambda status: [w["state"] for w in status["workers"]] == ["ready"] * 4)
         assert peer.call("App.version") == expected
         shutil.rmtree(tmp_path / "1", ignore_errors=True)

@@ -14,9 +14,10 @@ from unittest.mock import Mock
 
 import pytest
 
+from gotask.broker.call import Call
 from gotask.broker.deadlines import DEADLINE, Deadlines
 from gotask.broker.kernel_queue import KernelQueue
-from gotask.broker.queue import Call, CallQueue
+from gotask.broker.queue import CallQueue
 from gotask.broker.shared_queue import SharedQueue
 from gotask.wire import frames as wire
 
@@ -255,7 +256,7 @@ def test_what_is_being_revoked_as_the_last_worker_dies_is_answered_before_the_ne
     deadlines = Deadlines(group, loop, 0.1)
     frame = wire.parse(wire.encode(wire.RAW, (1, 1), b"m"))
     owner: Any = Mock(structured=True)
-    call = Call(owner, 1, b"m", frame, None, time.monotonic(), time.monotonic(), False)
+    call = Call(owner, 1, b"m", frame, None, time.monotonic(), time.monotonic())
     queue.resize(1)
     assert queue.submit(call) and call.number in queue.sent
     deadlines.stop(call, DEADLINE)

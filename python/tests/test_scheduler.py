@@ -13,8 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from gotask.broker.call import ACCEPTED, REVOKED, STOPPING, Call
 from gotask.broker.kernel_queue import KernelQueue
-from gotask.broker.queue import Call, CallQueue
+from gotask.broker.queue import CallQueue
 from gotask.broker.shared_queue import SharedQueue
 from gotask.ipc.messages import ENTRY, MESSAGE_SIZE
 from gotask.ipc.notes import PLACES
@@ -45,7 +46,10 @@ class Owner:
 
 def make(owner: Any, size: int, deadline: float = 0.0, notify: bool = False) -> Call:
     frame = wire.parse(wire.encode(wire.RAW, (1, 1), b"m" * size))
-    return Call(owner, 1, b"m", frame, None, deadline, 0.0, notify)
+    call = Call(owner, 1, b"m", frame, None, deadline, 0.0)
+    if notify:
+        call.conclude(ACCEPTED)
+    return call
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -95,10 +99,7 @@ class QueueMachine(RuleBasedStateMachine):
     def remove(self, index: int, place: int) -> None:
         calls = self.waiting[self.owners[index]]
         if place < len(calls):
-            assert self.queue.remove(calls[place])
-            assert not self.queue.remove(calls.pop(place))
-        else:
-            assert not self.queue.remove(make(self.owners[index], 1))
+            self.queue.remove(calls.pop(place))
 
     @rule(index=owners)
     def hold(self, index: int) -> None:
@@ -122,9 +123,9 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(index=owners)
     def discard(self, index: int) -> None:
         owner = self.owners[index]
-        gone = [call for call in self.waiting[owner] if not call.notify]
+        gone = [call for call in self.waiting[owner] if not call.is_notification]
         assert self.queue.discard(owner) == gone
-        self.waiting[owner] = [call for call in self.waiting[owner] if call.notify]
+        self.waiting[owner] = [call for call in self.waiting[owner] if call.is_notification]
         self.held.discard(owner)
 
     @rule()
@@ -198,7 +199,7 @@ class SharedQueueMachine(RuleBasedStateMachine):
         number, _, size, _ = ENTRY.unpack_from(message)
         assert ENTRY.size + size == len(message)
         if self.queue.revoked.has(number):
-            assert self.queue.sent[number].over
+            assert self.queue.sent[number].state is REVOKED
             self.queue.returned([self.queue.sent[number]])
             return
         assert number in self.queue.sent
@@ -209,9 +210,12 @@ class SharedQueueMachine(RuleBasedStateMachine):
     def revoke(self, place: int) -> None:
         """Its time is over while it lies in the kernel, and it gets its outcome."""
         sent = self.queue.sent
-        there = [call for number, call in sent.items() if number not in self.taken and not call.over]
+        there = [
+            call for number, call in sent.items() if number not in self.taken and call.state is not REVOKED
+        ]
         if place < len(there):
             assert self.queue.revoke(there[place])
+            there[place].move(STOPPING)
             self.queue.give_up(there[place])
             del self.open[id(there[place])]
 
@@ -247,6 +251,7 @@ class SharedQueueMachine(RuleBasedStateMachine):
     def end(self, number: int) -> None:
         call = self.queue.answered(number)
         assert call is not None and self.queue.answered(number) is None
+        call.end()
         del self.open[id(call)]
 
     @invariant()
@@ -256,7 +261,7 @@ class SharedQueueMachine(RuleBasedStateMachine):
             del self.open[id(call)]
         self.expired.clear()
         waiting = [id(call) for owner in self.owners for call in self.waiting._waiting.get(owner, ())]
-        sent = [id(call) for call in self.queue.sent.values() if not call.over]
+        sent = [id(call) for call in self.queue.sent.values() if call.state is not REVOKED]
         assert self.queue.running == len(sent)
         assert Counter(waiting + sent) == Counter(self.open.keys())
         assert set(self.taken) <= self.queue.sent.keys()
@@ -299,7 +304,8 @@ def test_large_calls_wait_while_the_kernel_takes_no_more_descriptors() -> None:
         loop.run_until_complete(asyncio.sleep(0))
     ancillary = kernel.receiver.recvmsg(MESSAGE_SIZE, socket.CMSG_SPACE(4))[1]
     assert ancillary, "the descriptor comes with the message"
-    call.release()
+    queue.answered(call.number)
+    call.end()
     queue.close()
     loop.close()
 

@@ -19,15 +19,14 @@ from ..wire.codec import decode, encode
 from ..wire.names import Catalogue
 from . import arrivals
 from .arrivals import Arrivals
+from .call import Call, Route
 from .connection import Connection
 from .crash import OomCounter
 from .generation import Generation
 from .generations import Generations
 from .handshake import PendingPeers
 from .log import Log
-from .queue import Call
 from .recovery import RetryBudget
-from .routes import Route
 from .shared_queue import SharedQueue
 
 SYSTEM_METHODS: Final = ("GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTask.Status")
@@ -161,20 +160,20 @@ class Broker:
 
     def resubmit(self, call: Call) -> None:
         """Sends a call on its way once more that had been taken before and has not run, or may run again."""
-        if call.dropped and not call.notify:
-            call.release()
+        if not call.is_wanted:
+            call.end()
             return
         try:
             route = call.route = self.routes.get(call.method) or self._route(call.method)
             route.group.requeue(call)
         except GoTaskError as error:
             self.lost(call, error.message)
-            call.owner.fail(call, error)
+            call.fail(error)
         self.loop.call_soon(self.flush)
 
     def lost(self, call: Call, why: str) -> None:
         """Logs that a notification has not run, or not to its end. Its caller has been answered already."""
-        if call.notify:
+        if call.is_notification:
             self.log.error(f"the notification {call.name} was lost: {why}", method=call.name)
 
     def failed(self, call: Call, frame: bytes) -> None:
@@ -206,11 +205,11 @@ class Broker:
         try:
             result = self._system(call, codec)
         except GoTaskError as error:
-            call.owner.fail(call, error)
+            call.fail(error)
             return
         frame = wire.encode(codec, (call.sequence, len(call.method)), call.method + result)
+        call.end()
         call.owner.answer(call, frame)
-        call.release()
 
     def _pong(self, call: Call) -> None:
         """Gives the body back as it is. A large one is not copied: the reply's header takes the place of the call's."""
@@ -218,6 +217,7 @@ class Broker:
         codec = call.frame.flags & wire.CODECS
         head = wire.encode_header(codec, (call.sequence, len(call.method)), len(raw) - start)
         segment, call.segment = call.segment, None
+        call.end()
         if segment is None:
             call.owner.answer(call, head + bytes(raw[start:]))
             return
@@ -293,7 +293,8 @@ class Broker:
             raise self._catalogue.not_found(name)
         generation = self.generations.current
         assert generation is not None
-        route = Route(description, generation.groups[description["group"], description["async"]])
+        group = generation.groups[description["group"], description["async"]]
+        route = Route(group, description["timeout"], description["idempotent"])
         if len(self.routes) < MAX_ROUTES:
             self.routes[method] = route
         return route

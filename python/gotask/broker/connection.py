@@ -32,7 +32,7 @@ from ..wire.frames import (
 )
 from . import arrivals
 from .answers import accepted_frame, error_frame, too_large, unread
-from .queue import Call
+from .call import ACCEPTED, LEFT, TOLD, WAITING, Call
 from .receiver import LargeReceiver
 from .sending import SendBuffer
 
@@ -114,7 +114,7 @@ class Connection(asyncio.Protocol):
         while self._segments:
             self._segments.popleft().close()
         for call in self._calls.values():
-            call.dropped = True
+            call.conclude(LEFT)
         self._calls.clear()
         self._broker.disconnected(self)
 
@@ -240,8 +240,9 @@ class Connection(asyncio.Protocol):
 
     def answer(self, call: Call, frame: Buffer, segment: Segment | None = None) -> bool:
         """Sends a call's reply, unless nobody waits for it any more: then False, and `segment` stays the caller's to close."""
-        if call.dropped or self._closing:
+        if call.outcome is not WAITING or self._closing:
             return False
+        call.conclude(TOLD)
         del self._calls[call.sequence]
         if segment is not None and self._reads_too_little():
             error = unread(len(frame), self._send_buffer.size)
@@ -268,23 +269,18 @@ class Connection(asyncio.Protocol):
         if self._broker.arrivals.is_late(self, now):
             self._abort("its large payload took too long while others waited for room")
 
-    def fail(self, call: Call, error: GoTaskError) -> None:
-        """Answers a call with an error, and lets go of its memory."""
-        call.release()
-        self.tell(call, error)
-
     def tell(self, call: Call, error: GoTaskError) -> None:
-        """Answers a call with an error whose message still lies with the kernel or a worker, and has its memory."""
-        if call.dropped or self._closing:
+        """Answers a call with an error, unless nobody waits for it any more."""
+        if call.outcome is not WAITING or self._closing:
             return
-        call.dropped = True
+        call.conclude(TOLD)
         del self._calls[call.sequence]
         self._send(error_frame(call.sequence, call.method, call.frame.flags, error, self.structured))
 
     def accepted(self, call: Call) -> None:
         """Answers a notification, whose result nobody waits for."""
+        call.conclude(ACCEPTED)
         del self._calls[call.sequence]
-        call.dropped = True
         self._send(accepted_frame(call.sequence, call.method, call.frame.flags))
 
     def queued(self, calls: int, size: int) -> None:
@@ -372,7 +368,7 @@ class Connection(asyncio.Protocol):
             if options[2] and not flags & NOTIFY:
                 # Nobody waits for the result of a notification: its caller's time is that for its being accepted.
                 deadline = self._now + options[2] / 1000.0
-        call = Call(self, sequence, method, frame, segment, deadline, self._now, flags & NOTIFY != 0)
+        call = Call(self, sequence, method, frame, segment, deadline, self._now)
         self._calls[sequence] = call
         route = self._broker.routes.get(method)
         if route is None and method.startswith(b"GoTask."):
@@ -382,9 +378,9 @@ class Connection(asyncio.Protocol):
         try:
             self._broker.submit(call, route)
         except GoTaskError as error:
-            self.fail(call, error)
+            call.fail(error)
         else:
-            if call.notify:
+            if flags & NOTIFY:
                 self.accepted(call)
 
     def hello(self, body: Any) -> None:
@@ -404,13 +400,13 @@ class Connection(asyncio.Protocol):
         elif frame.stream & STOP and frame.options[1:] == (1,):
             # Its caller's time is over, which it could not tell with the call: what becomes of it is still waited for.
             call = self._calls.get(frame.options[0])
-            if call is not None and not call.notify:
+            if call is not None:
                 call.deadline = self._now
                 self._broker.cancelled(call)
         elif frame.stream & STOP and frame.options:
             call = self._calls.pop(frame.options[0], None)
             if call is not None:
-                call.dropped = True
+                call.conclude(LEFT)
                 self._broker.cancelled(call)
         elif not frame.stream & PONG:
             self._broker.log.often("an unknown control frame was ignored", repr(frame), "debug")

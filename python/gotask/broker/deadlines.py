@@ -11,11 +11,11 @@ from asyncio import AbstractEventLoop, TimerHandle
 from math import inf
 from typing import TYPE_CHECKING
 
+from .call import SENT, STOPPING, Call
 from .process import STACKS_TIME
 
 if TYPE_CHECKING:
     from .group import WorkerGroup
-    from .queue import Call
     from .process import WorkerProcess
 
 # Looking for late calls goes through all that wait; it is not done more often than this, in seconds.
@@ -54,7 +54,7 @@ class Deadlines:
         self._grace = grace
         self.earliest = inf
         self._timer: TimerHandle | None = None
-        self._stops: dict[int, _Stop] = {}  # by id() of the call
+        self._stops: dict[int, _Stop] = {}  # by number of the call
         self._stop_timer: TimerHandle | None = None
 
     def watch(self, deadline: float) -> None:
@@ -66,15 +66,15 @@ class Deadlines:
         self._timer = self._loop.call_later(pause, self._look)
 
     def stop(self, call: Call, reason: str) -> None:
-        """Ends a call that the workers have."""
-        if id(call) not in self._stops:
-            self._stops[id(call)] = stop = _Stop(call, reason)
-            self._advance(stop, time.monotonic())
-            self._schedule()
+        """Ends a call that was sent."""
+        call.move(STOPPING)
+        self._stops[call.number] = stop = _Stop(call, reason)
+        self._advance(stop, time.monotonic())
+        self._schedule()
 
     def reason(self, call: Call) -> str:
         """Why a call that has ended was asked to; empty where it was not."""
-        stop = self._stops.pop(id(call), None) if self._stops else None
+        stop = self._stops.pop(call.number, None) if self._stops else None
         return stop.reason if stop is not None else ""
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class Deadlines:
             self._group.expired(call)
         earliest = queue.waiting.earliest()
         for call in tuple(queue.sent.values()):
-            if not call.deadline or call.over:
+            if not call.deadline or call.state is not SENT:
                 continue
             if call.deadline <= now:
                 self.stop(call, DEADLINE)
@@ -110,9 +110,9 @@ class Deadlines:
     def _advance_all(self) -> None:
         self._stop_timer = None
         now = time.monotonic()
-        for stop in tuple(self._stops.values()):
-            if self._group.queue.sent.get(stop.call.number) is not stop.call:
-                self._stops.pop(id(stop.call), None)  # answered, or on its way to another worker
+        for number, stop in tuple(self._stops.items()):
+            if self._group.queue.sent.get(number) is not stop.call:
+                self._stops.pop(number, None)  # answered, or on its way to another worker
                 if 0 < stop.call.deadline < self.earliest:
                     self.watch(stop.call.deadline)  # no worker may be there to take it
             else:
@@ -153,13 +153,13 @@ class Deadlines:
         elif now >= stop.sure_at:
             # A worker may have answered it, or reported it, and noted the next one.
             self._group.read_answers()
-            self._stops.pop(id(call), None)  # its answer may have been among them
-            if self._group.queue.sent.get(call.number) is call:
+            self._stops.pop(call.number, None)  # its answer may have been among them
+            if call.state is STOPPING:
                 self._group.give_up(call, stop.reason)
 
     def _end(self, stop: _Stop, worker: WorkerProcess, now: float) -> None:
         other = self._group.queue.sent.get(worker.held_by_other(stop.call.number))
-        if other is not None and id(other) not in self._stops:
+        if other is not None and other.state is SENT:
             # It is another call that holds up the loop, within its time: all others of that loop are not to die for it.
             stop.again_at = stop.kill_at = now + self._grace
             worker.interrupt(stop.call.number)

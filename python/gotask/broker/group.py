@@ -10,12 +10,13 @@ from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Una
 from ..ipc.messages import FAILED, LOADED, READY, TAINTED
 from ..ipc.segment import Segment
 from ..wire.frames import ERROR
+from .call import LEFT, QUEUED, SENT, Call
 from .deadlines import CANCELLED, DEADLINE, Deadlines
 from .kernel_queue import KernelQueue
 from .latency import Latency
 from .pool import WorkerPool
 from .process import WorkerProcess
-from .queue import Call, CallQueue
+from .queue import CallQueue
 from .recovery import CrashRecovery
 from .shared_queue import SharedQueue
 
@@ -86,9 +87,10 @@ class WorkerGroup:
     def cancel(self, call: Call) -> None:
         """Ends a call that nobody waits for any more, or whose time is over, whether it waits, has been sent or runs."""
         late = 0 < call.deadline <= time.monotonic()
-        if self.queue.waiting.remove(call):
-            self.expired(call) if late else call.release()
-        elif self.queue.sent.get(call.number) is call:
+        if call.state is QUEUED:
+            self.queue.waiting.remove(call)
+            self.expired(call) if late else call.end()
+        elif call.state is SENT:
             self.deadlines.stop(call, DEADLINE if late else CANCELLED)
 
     def hold(self, owner: Connection) -> None:
@@ -102,9 +104,9 @@ class WorkerGroup:
     def discard(self, owner: Connection) -> None:
         """No more calls of a caller that is gone are begun. Those that run may end, but not take for ever."""
         for call in self.queue.waiting.discard(owner):
-            call.release()
+            call.end()
         sent = self.queue.sent.values()
-        left = [call for call in sent if call.owner is owner and not call.notify and not call.over]
+        left = [call for call in sent if call.owner is owner and call.outcome is LEFT and call.state is SENT]
         if not left:
             return
         limit = time.monotonic() + self.config.shutdown_timeout
@@ -224,8 +226,7 @@ class WorkerGroup:
         self._done(worker, call, now, took)
         if frame[1] & ERROR:
             self._answered_with_error(call, frame)
-        if call.segment is not None:
-            call.release()
+        call.end()
         call.owner.answer(call, frame)
 
     def large_reply(
@@ -241,13 +242,11 @@ class WorkerGroup:
         if call is not None:
             self._done(worker, call, now, took)
             if content is None:
-                call.owner.fail(
-                    call, RemoteError("the result is lost: the broker has no descriptor left (ulimit -n)")
-                )
+                call.fail(RemoteError("the result is lost: the broker has no descriptor left (ulimit -n)"))
                 return
             if segment is None:
                 segment, call.segment = call.segment, None
-            call.release()
+            call.end()
             if segment is not None:
                 frame = segment.view if isinstance(content, Segment) else segment.view[:content]
                 if frame[1] & ERROR:
@@ -264,9 +263,8 @@ class WorkerGroup:
         if call is None:
             return
         message = f"{why}; it has not run"
-        if not call.over:
-            self._broker.lost(call, message)
-        call.owner.fail(call, Overloaded(f"{call.name}: {message}"))
+        self._broker.lost(call, message)
+        call.fail(Overloaded(f"{call.name}: {message}"))
 
     def take_back(self, number: int) -> None:
         """A call that a worker had received and does not begin goes to another one, or is over."""
@@ -301,9 +299,9 @@ class WorkerGroup:
 
     def _answered_with_error(self, call: Call, frame: bytes) -> None:
         reason = self.deadlines.reason(call)
-        if not call.notify and reason != DEADLINE:
+        if not call.is_notification and reason != DEADLINE:
             return
-        if call.notify:
+        if call.is_notification:
             self._broker.failed(call, frame)
         else:
             self._broker.log_reply(call, frame, f"{call.name} ran out of time and was interrupted", "warning")
@@ -333,12 +331,12 @@ class WorkerGroup:
         """Answers all that waits with an error."""
         for call in self.queue.waiting.clear():
             self._broker.lost(call, error.message)
-            call.owner.fail(call, error)
+            call.fail(error)
 
     def expired(self, call: Call) -> None:
         """Answers a call whose time was over while it waited here."""
+        call.end()
         self._say_expired(call)
-        call.release()
 
     def give_up(self, call: Call, reason: str) -> None:
         """A call has been revoked before a worker began it. Its message and its memory stay until one has reported that."""

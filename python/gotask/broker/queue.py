@@ -4,82 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from math import inf
-from typing import TYPE_CHECKING
 
-from ..wire.frames import Frame
-
-if TYPE_CHECKING:
-    from .connection import Connection
-    from ..ipc.segment import Segment
-    from .routes import Route
-
-
-class Call:
-    """One call on its way. `owner` is the connection it came from; `number` its place in the shared queue, once it is there.
-
-    Times are of time.monotonic(), in seconds.
-    """
-
-    __slots__ = (
-        "owner",
-        "sequence",
-        "method",
-        "frame",
-        "segment",
-        "size",
-        "deadline",
-        "arrived",
-        "notify",
-        "dropped",
-        "over",
-        "number",
-        "route",
-        "attempts",
-    )
-
-    def __init__(
-        self,
-        owner: Connection,
-        sequence: int,
-        method: bytes,
-        frame: Frame,
-        segment: Segment | None,
-        deadline: float,
-        arrived: float,
-        notify: bool,
-    ) -> None:
-        self.owner = owner
-        self.sequence = sequence
-        self.method = method
-        self.frame = frame
-        self.segment = segment
-        self.size = len(frame.raw)
-        self.deadline = deadline  # 0.0 for none
-        self.arrived = arrived
-        self.notify = notify
-        self.dropped = False  # nobody waits for it any more
-        self.over = (
-            False  # it was revoked and has its outcome; only its message is still with the kernel or a worker
-        )
-        self.number = 0
-        self.route: Route | None = None  # where it goes, once that is known
-        self.attempts = 0  # how often it was begun and lost with its worker
-
-    @property
-    def name(self) -> str:
-        """Its method, as the caller wrote it."""
-        return self.method.decode("utf-8", "replace")
-
-    @property
-    def is_given_up(self) -> bool:
-        """Whether it is not to be run any more."""
-        return self.over or self.dropped and not self.notify
-
-    def release(self) -> None:
-        """Lets go of a large payload's memory, once no message has it: a worker would find what is in there next."""
-        if self.segment is not None:
-            self.segment.close()
-            self.segment = None
+from .call import QUEUED, RECEIVED, Call, Caller
 
 
 class CallQueue:
@@ -88,9 +14,9 @@ class CallQueue:
     def __init__(self, max_calls: int, max_bytes: int) -> None:
         self._max_calls = max_calls
         self._max_bytes = max_bytes
-        self._waiting: dict[Connection, OrderedDict[Call, None]] = {}
-        self._turns: deque[Connection] = deque()
-        self.held: set[Connection] = set()  # whose calls are not started for now
+        self._waiting: dict[Caller, OrderedDict[Call, None]] = {}
+        self._turns: deque[Caller] = deque()
+        self.held: set[Caller] = set()  # whose calls are not started for now
         self.calls = 0  # that may be taken
         self.held_calls = 0  # of callers that are not to get more answers for now
         self.bytes = 0
@@ -130,20 +56,19 @@ class CallQueue:
         self.calls -= 1
         self.bytes -= size
         owner.queued(-1, -size)
+        call.move(RECEIVED)
         return call
 
-    def remove(self, call: Call) -> bool:
-        """Takes out a call that nobody waits for any more. False: it is not here."""
-        calls = self._waiting.get(call.owner)
-        if calls is None or call not in calls:
-            return False
+    def remove(self, call: Call) -> None:
+        """Takes out a call that is here."""
+        call.move(RECEIVED)
+        calls = self._waiting[call.owner]
         del calls[call]
         self._forget(call)
         if not calls:
             self._drop(call.owner)
-        return True
 
-    def hold(self, owner: Connection) -> None:
+    def hold(self, owner: Caller) -> None:
         """Starts no more calls of `owner` until `release`: it does not read its answers."""
         if owner not in self.held:
             self.held.add(owner)
@@ -153,7 +78,7 @@ class CallQueue:
                 self.calls -= len(calls)
                 self.held_calls += len(calls)
 
-    def release(self, owner: Connection) -> None:
+    def release(self, owner: Caller) -> None:
         if owner in self.held:
             self.held.discard(owner)
             calls = self._waiting.get(owner)
@@ -176,10 +101,10 @@ class CallQueue:
             default=inf,
         )
 
-    def discard(self, owner: Connection) -> list[Call]:
+    def discard(self, owner: Caller) -> list[Call]:
         """Takes out what `owner`, who is gone, has waiting, but for its notifications, which were promised to run."""
         self.release(owner)
-        gone = [call for call in self._waiting.get(owner, ()) if not call.notify]
+        gone = [call for call in self._waiting.get(owner, ()) if not call.is_notification]
         for call in gone:
             self.remove(call)
         return gone
@@ -194,6 +119,7 @@ class CallQueue:
         return gone
 
     def _add(self, call: Call) -> None:
+        call.move(QUEUED)
         owner = call.owner
         calls = self._waiting.get(owner)
         if calls is None:
@@ -217,7 +143,7 @@ class CallQueue:
         self.bytes -= call.size
         call.owner.queued(-1, -call.size)
 
-    def _drop(self, owner: Connection) -> None:
+    def _drop(self, owner: Caller) -> None:
         del self._waiting[owner]
         if owner not in self.held:
             self._turns.remove(owner)

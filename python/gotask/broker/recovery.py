@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import Cancelled, DeadlineExceeded, GoTaskError, WorkerCrashed
+from .call import REVOKED, Call
 from .deadlines import DEADLINE
 
 if TYPE_CHECKING:
     from .broker import Broker
     from .crash import CrashReport
     from .group import WorkerGroup
-    from .queue import Call
     from .process import WorkerProcess
 
 # A worker that lives and has received a call notes it within microseconds, once it gets to run. What left the kernel and
@@ -98,21 +98,22 @@ class CrashRecovery:
         """
         data = report.data(call.number, call.method)
         message = report.death(f"while it ran {call.name}")
-        if call.over:
-            call.release()
+        if call.state is REVOKED:
+            call.end()
         elif reason and report.reason == reason:
             error = DeadlineExceeded if reason == DEADLINE else Cancelled
             self._fail(call, error(f"{report.why}; its worker was killed", data))
         elif self._broker.retry_budget.allow(call):
             self._broker.log.warning(f"{message}; it is idempotent and made again")
+            call.lose()
             self._broker.loop.call_later(random.uniform(0, RETRY_PAUSE), self._broker.resubmit, call)
         else:
             self._fail(call, WorkerCrashed(message, data))
 
     def _fail(self, call: Call, error: GoTaskError) -> None:
-        if not call.over:
+        if call.state is not REVOKED:
             self._broker.lost(call, error.message)
-        call.owner.fail(call, error)
+        call.fail(error)
 
 
 # A call is made again once. More than that hides what is wrong from those who could mend it.
@@ -138,18 +139,11 @@ class RetryBudget:
     def allow(self, call: Call) -> bool:
         """Whether a call that was lost with its worker is to be made again; if so, that is paid for."""
         route = call.route
-        if (
-            route is None
-            or not route.idempotent
-            or call.attempts >= ATTEMPTS
-            or call.dropped
-            and not call.notify
-        ):
+        if route is None or not route.idempotent or call.attempts >= ATTEMPTS or not call.is_wanted:
             return False
         if call.segment is not None:
             return False  # the dead worker may have begun to write its answer over the payload
         if 0 < call.deadline <= time.monotonic() or self._tokens < 1:
             return False
         self._tokens -= 1
-        call.attempts += 1
         return True

@@ -9,8 +9,8 @@ A worker notes in memory shared with the broker which calls it has begun (see `i
 known which calls must never run again and which may run elsewhere.
 
 A call is `sent` from the moment when its message leaves until a worker has answered it, has reported that it did not begin it,
-or is seen to have died with it. Nothing that happens to its caller meanwhile ends that: what need not run any more is revoked,
-and whichever worker takes it sees that and reports it. Until then it keeps its number and its memory.
+or is seen to have died with it. Nothing that happens to its caller meanwhile ends that (see `broker.call`): what need not run
+any more is revoked, and whichever worker takes it sees that and reports it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Final
 from ..ipc.messages import ENTRY, SHARED
 from ..ipc.notes import Revocations
 from ..wire.frames import EXACT, STRUCTURED
+from .call import RECEIVED, REVOKED, SENT, Call
 from .kernel_queue import KernelQueue
-from .queue import Call, CallQueue
+from .queue import CallQueue
 
 # Calls that may lie in the kernel beyond those that a worker can start on at once: as many as take about AHEAD_TIME seconds,
 # by the pace of the last answers. Enough that a worker finds the next call waiting when it ends one; few enough that the
@@ -58,7 +59,7 @@ class SharedQueue:
         self.waiting = waiting
         self.sent: dict[int, Call] = {}  # in the kernel or with a worker, in the order of their numbers
         self.revoked = Revocations()
-        self._over = 0  # how many of those that are sent have their outcome
+        self._revoked = 0  # how many of those that are sent no worker will begin
         self.kernel = kernel
         kernel.on_room = self._has_room
 
@@ -83,17 +84,18 @@ class SharedQueue:
         return True
 
     def answered(self, number: int) -> Call | None:
-        """Takes out the call that an answer has come for."""
+        """Takes out the call that an answer has come for, or that its worker has died with; it is then to be ended, or made
+        again."""
         self._answers += 1
         call = self.sent.pop(number, None)
-        if call is not None and call.over:
-            self._over -= 1
+        if call is not None and call.state is REVOKED:
+            self._revoked -= 1
         return call
 
     @property
     def running(self) -> int:
         """How many calls are sent and wait for their outcome."""
-        return len(self.sent) - self._over
+        return len(self.sent) - self._revoked
 
     def revoke(self, call: Call) -> bool:
         """Has no worker begin this call, which is sent. It may have been begun already, or be about to: see Revocations.
@@ -108,10 +110,9 @@ class SharedQueue:
         return True
 
     def give_up(self, call: Call) -> None:
-        """Takes note that a call that was revoked has its outcome."""
-        if not call.over:
-            call.over = True
-            self._over += 1
+        """Takes note that no worker will begin a call that was revoked."""
+        call.move(REVOKED)
+        self._revoked += 1
 
     def pump(self) -> None:
         """Hands on what waits, as far as the kernel's part has room."""
@@ -123,22 +124,23 @@ class SharedQueue:
             self._measure(now)
         while waiting.calls and len(self.sent) < self._room and not self._blocked:
             call = waiting.pop()
-            if call.is_given_up:
-                call.release()
-            elif call.deadline and call.deadline <= now:
+            if call.deadline and call.deadline <= now:
                 self._on_expired(call)
             else:
                 self._send(call)
 
     def returned(self, calls: Iterable[Call]) -> None:
-        """Calls that a worker will not begin: they go to another one, before all others, unless they are given up."""
+        """Calls that a worker will not begin: they go to another one, before all others, unless they are over."""
         for call in sorted(calls, key=lambda call: call.number, reverse=True):
-            if self.sent.pop(call.number, None) is not None and call.over:
-                self._over -= 1
-            if call.is_given_up:
-                call.release()
-            else:
+            del self.sent[call.number]
+            if call.state is REVOKED:
+                self._revoked -= 1
+                call.end()
+            elif call.is_wanted:
+                call.move(RECEIVED)
                 self.waiting.push_front(call)
+            else:
+                call.end()
 
     def recall(self) -> None:
         """With no worker there: takes back what lies in the kernel."""
@@ -186,7 +188,6 @@ class SharedQueue:
     def _send(self, call: Call) -> None:
         self._number += 1
         call.number = number = self._number
-        self.sent[number] = call
         options = call.frame.options
         flags = STRUCTURED if call.owner.structured else 0
         if len(options) == 4 and options[3] & 1:
@@ -197,8 +198,10 @@ class SharedQueue:
         else:
             entry = ENTRY.pack(number, call.deadline, call.size, flags | SHARED)
             taken = self.kernel.send(entry, call.segment.fd)
-        if not taken:
-            del self.sent[number]
+        if taken:
+            call.move(SENT)
+            self.sent[number] = call
+        else:
             self.waiting.push_front(call)
             self._blocked = True
 

@@ -19,6 +19,7 @@ from typing import Any
 import gotask.broker.server  # noqa: F401 with all that it imports
 from gotask.broker import children, environment
 from gotask.broker.broker import Broker
+from gotask.broker.call import QUEUED, REVOKED
 from gotask.broker.connection import Connection
 from gotask.broker.crash import OomCounter
 from gotask.broker.generation import Generation
@@ -302,8 +303,14 @@ class World:
         groups = list(self.broker.generations.groups())
         for group in groups:
             queue = group.queue
-            if queue.running != sum(not call.over for call in queue.sent.values()):
+            if queue.running != sum(call.state is not REVOKED for call in queue.sent.values()):
                 raise Violation(f"{queue.running} calls are counted as running")
+            for call in queue.sent.values():
+                if not call.is_out:
+                    raise Violation(f"call {call.sequence} was sent, and is {call.state}")
+            for call in (call for calls in queue.waiting._waiting.values() for call in calls):
+                if call.state is not QUEUED or not call.is_wanted:
+                    raise Violation(f"call {call.sequence} waits, is {call.state} and {call.outcome}")
         for connection in self.broker._connections:
             for call in connection._calls.values():
                 places = 0
