@@ -107,7 +107,7 @@ final class Frame
             return (self::$headers[$length << 16 | 2 << 8 | $codecFlag] ?? self::header($codecFlag, 2, $length, 0))
                 . pack('V2', $sequence, $name) . $method . $body;
         }
-        // On the wire 0 means no deadline: one that is all but over must not turn into that.
+        // 0 on the wire means no deadline: a deadline that is almost over must not become 0.
         $remaining = $remainingMs === null ? 0 : ($remainingMs < 1 ? 1 : min($remainingMs, self::MAX_UINT32));
 
         return (self::$headers[$length << 16 | 4 << 8 | $codecFlag] ?? self::header($codecFlag, 4, $length, 0))

@@ -41,7 +41,7 @@ final class Balancer
      */
     public function __construct(private readonly int $count, private readonly ?Closure $random = null)
     {
-        // Many processes start at the same time: they must not all begin with the first address.
+        // Many processes start at the same time, and must not all begin with the first address.
         $this->last = (int) ($this->random() * $count) % $count;
     }
 
@@ -80,21 +80,21 @@ final class Balancer
     }
 
     /**
-     * Sets one aside, because it failed.
+     * Sets an address aside, because it failed.
      */
     public function fail(int $place, int $now): void
     {
         $pause = $this->pauses[$place] ?? 0;
-        // One that fails again as soon as it was taken back has not recovered.
+        // An address that fails again soon after it was taken back has not recovered.
         $again = isset($this->aside[$place]) || isset($this->restored[$place]) && $now - $this->restored[$place] < $pause;
         $pause = $again ? min(self::LONGEST, max(self::FIRST, 2 * $pause)) : self::FIRST;
         $this->pauses[$place] = $pause;
-        // A quarter more or less: those that lost it together don't come back together.
+        // Up to a quarter more or less: processes that lost the address together do not come back together.
         $this->aside[$place] = $now + (int) ($pause * (0.75 + 0.5 * $this->random()));
     }
 
     /**
-     * Sets one aside until it has been asked, which is due at once.
+     * Sets an address aside until it has been asked, which is due at once.
      */
     public function suspect(int $place, int $now): void
     {
@@ -102,7 +102,7 @@ final class Balancer
     }
 
     /**
-     * Takes one back that answers.
+     * Takes back an address that answers.
      */
     public function restore(int $place, int $now): void
     {
@@ -140,7 +140,7 @@ final class Balancer
 
     private function random(): float
     {
-        // Not the generator that children of a fork share the state of.
+        // random_int() has no state: forked children would share that of mt_rand().
         return $this->random === null ? random_int(0, 1_000_000) / 1_000_000 : ($this->random)();
     }
 }

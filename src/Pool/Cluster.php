@@ -36,7 +36,7 @@ final class Cluster implements Connections
     /** ns that a call gives an address to connect while another one is fine: more than any healthy one takes. */
     private const PATIENCE = 1_000_000_000;
 
-    /** Seconds that one which was set aside has to answer, at most: so long it may hold up the end of a process with coroutines. */
+    /** Seconds that an address which was set aside has to answer, at most. A probe may hold up the end of a process with coroutines for as long. */
     private const PROBE = 3.0;
 
     /** ns that an address gets at the least. */
@@ -87,20 +87,20 @@ final class Cluster implements Connections
                 $connection = $pool->acquire($deadline, $now, $method, $now + max(self::LEAST, $patience), ! $hasOther);
                 $isNew = $pool->opened > $opened;
                 if (! $isNew && $connection->isIdle() && ! $connection->probe()) {
-                    // Better to find that now than when a call has been sent on it.
+                    // Better found now than after a call has been sent.
                     $connection->reported = true;
                     $this->failed($connection, 'the peer closed it');
                     $loads[$place] = 0;
                     continue;
                 }
-                // Of an older connection, and on a Unix socket of a new one too, it is not known whether anybody answers.
+                // Whether anybody answers is not known of an older connection, nor of a new one on a Unix socket.
                 if ($isNew && $connection->session->peer !== Peer::Unknown) {
                     $this->balancer->restore($place, $now);
                 }
 
                 return $connection;
             } catch (ConnectFailed|NotAuthorized|WorkerStartFailed $failed) {
-                // All who waited for the same attempt get the same exception: it is one failure.
+                // Callers that waited for one attempt get one exception: it counts as one failure.
                 if (($this->reasons[$place] ?? null) !== $failed) {
                     $this->setAside($place, $failed);
                 }
@@ -142,7 +142,7 @@ final class Cluster implements Connections
     }
 
     /**
-     * Takes back those that answer, and asks those whose pause is over. Nothing here waits.
+     * Takes back the addresses that answer, and asks those whose pause is over. Nothing here waits.
      */
     private function probe(int $now): void
     {
@@ -199,7 +199,7 @@ final class Cluster implements Connections
             $last = is_string($reason) ? $last : $reason;
         }
         if ($last instanceof NotAuthorized) {
-            // Waiting or trying again helps with the others.
+            // Waiting or trying again helps with every other reason, but not with this one.
             return $last;
         }
 

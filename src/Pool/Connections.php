@@ -29,12 +29,12 @@ interface Connections
     public function acquire(int $deadline, int $now, string $method): Connection;
 
     /**
-     * Hears that a connection was lost, or that its peer takes no more calls.
+     * Is told that a connection was lost, or that its peer takes no more calls.
      */
     public function failed(Connection $connection, string $why): void;
 
     /**
-     * Hears that a call was not answered in time, which may be the peer's fault and may be the method's.
+     * Is told that a call was not answered in time: the peer's fault, or the method's.
      */
     public function suspect(Connection $connection): void;
 

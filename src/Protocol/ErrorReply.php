@@ -33,7 +33,7 @@ use function substr;
  */
 final class ErrorReply
 {
-    /** Bytes of an error's text that are shown where the peer says nothing but text. */
+    /** Bytes of a plain text that are shown, where the peer's error is no JSON. */
     private const MAX_TEXT = 8_192;
 
     /**
@@ -81,7 +81,7 @@ final class ErrorReply
             $message => "raised {$type}",
             default => "raised {$type}: {$message}",
         };
-        // Stock exception handlers show the message, and of files only PHP's.
+        // Common exception handlers show the message, and only PHP's files.
         $where = self::string($error, 'where');
 
         return new RemoteError(

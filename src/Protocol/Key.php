@@ -34,7 +34,7 @@ final class Key
     public const BROKER = "GoTask.Authenticate 1 broker\n";
 
     /**
-     * Not in the object: var_export(), a cast to an array and serialize() show whatever is.
+     * Outside of the object: var_export(), a cast to an array and serialize() show all that is in it.
      *
      * @var null|WeakMap<self, string>
      */

@@ -69,7 +69,7 @@ final class Methods
     }
 
     /**
-     * What the spellings of a name have in common; no two methods of a broker are alike in it.
+     * The form that all spellings of a name share, and that no two methods of a broker share.
      */
     public static function fold(string $name): string
     {

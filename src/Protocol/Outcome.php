@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Protocol;
 
 /**
- * What became of a call.
+ * The outcome of a call.
  *
  * @internal
  */
@@ -19,12 +19,12 @@ enum Outcome
     /** A reply came that can't be held; its payload was skipped. */
     case Oversized;
 
-    /** Its time was over first. */
+    /** Its time was over before a reply came. */
     case Expired;
 
-    /** The caller gave it up. */
+    /** The caller cancelled it. */
     case Cancelled;
 
-    /** The connection ended first. */
+    /** The connection ended before a reply came. */
     case Lost;
 }

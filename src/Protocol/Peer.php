@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Protocol;
 
 /**
- * Who is at the other end of a connection, as far as GoTask.Hello has shown.
+ * The kind of peer of a connection, as far as GoTask.Hello has shown.
  *
  * @internal
  */

@@ -21,7 +21,7 @@ use function substr;
  */
 final class SendBuffer
 {
-    /** A piece of at least this many bytes has nothing more appended. A power of two that any socket buffer holds. */
+    /** Bytes: nothing more is appended to a piece of this size. A power of two that any socket buffer holds. */
     public const PIECE = 65_536;
 
     /** Bytes handed out at a time of a large piece: no less than a socket buffer holds. */

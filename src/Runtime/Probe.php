@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Runtime;
 
 /**
- * A look whether a broker answers at an address, which nobody waits for: a connection of its own that only says Hello.
+ * Finds out whether a broker answers at an address, by a connection of its own that only says Hello. Nobody waits for it.
  *
  * @internal
  */

@@ -12,7 +12,7 @@ use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Tls;
 
 /**
- * A way to wait: it makes connections whose callers wait in its manner.
+ * A way to wait. Callers of its connections wait in its manner.
  *
  * @internal
  */
@@ -38,7 +38,7 @@ interface Runtime
     public function spawn(Closure $body): void;
 
     /**
-     * Begins to look whether a broker answers at an address. Nobody waits for it, now or later.
+     * Begins to find out whether a broker answers at an address. Nobody waits for it, now or later.
      *
      * @param float $timeout seconds until it must have answered
      */

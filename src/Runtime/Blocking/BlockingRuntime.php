@@ -33,7 +33,7 @@ use function usleep;
  */
 final class BlockingRuntime implements Runtime
 {
-    /** Of ext-sockets, what SocketTransport and this take. Some hosts disable a few of them. */
+    /** The functions of ext-sockets that SocketTransport and this class call. Some hosts disable a few of them. */
     private const FUNCTIONS = [
         'socket_import_stream', 'socket_export_stream', 'socket_set_block', 'socket_set_option', 'socket_send', 'socket_recv', 'socket_select',
         'socket_last_error', 'socket_clear_error', 'socket_strerror', 'socket_close',

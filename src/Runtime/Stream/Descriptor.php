@@ -63,7 +63,7 @@ final class Descriptor
 
             return $detached;
         } catch (Throwable) {
-            // ffi.enable does not let it.
+            // ffi.enable forbids it.
             return false;
         }
     }

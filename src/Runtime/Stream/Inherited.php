@@ -11,7 +11,7 @@ use function getmypid;
 use function register_shutdown_function;
 
 /**
- * The TLS connections of this process, so that a child that it forks lets go of them before PHP closes them, whatever ends the child.
+ * Knows the TLS connections of this process: a forked child lets go of them before PHP closes them, however the child ends.
  *
  * @internal
  */
@@ -27,14 +27,14 @@ final class Inherited
     {
         if (self::$connections === null) {
             self::$connections = new WeakMap();
-            // A fatal error skips destructors, and not this.
+            // A fatal error skips destructors, but not this function.
             register_shutdown_function(self::release(...));
         }
         self::$connections[$connection] = [(int) getmypid(), $release];
     }
 
     /**
-     * Lets go of those that belong to the process that this one was forked from.
+     * Lets go of the connections that the parent of this process opened.
      */
     public static function release(): void
     {

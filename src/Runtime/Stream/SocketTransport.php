@@ -46,7 +46,7 @@ final class SocketTransport implements Transport
     /** Bytes; a read of more waits until they are all there. */
     private const WHOLE = 262_144;
 
-    /** Bytes; what a smaller read reserves is not kept for long. */
+    /** Bytes: a smaller read is not worth a copy to free what it reserved. */
     private const SMALL = 65_536;
 
     private string $error = 'the peer closed it';
@@ -78,14 +78,14 @@ final class SocketTransport implements Transport
     public function read(int $length, int $wait): ?string
     {
         if ($wait > 0) {
-            // A call's waiting time differs from the last one's by the microseconds since it was made: not worth a system call.
+            // Waiting times of calls differ by microseconds: not worth a system call.
             if ($wait > $this->timeout || $wait < $this->timeout - ($this->timeout >> 10)) {
                 $this->setTimeout($wait);
             }
         }
 
         try {
-            // A large frame is read into one piece: the kernel copies into it what comes, and nothing is put together here.
+            // The kernel reads a large frame into one piece: nothing is put together here.
             $read = @socket_recv($this->socket, $bytes, $length, $wait <= 0 ? MSG_DONTWAIT : ($length > self::WHOLE ? MSG_WAITALL : 0));
         } catch (ErrorException) {
             $read = false; // a signal's handler is going to run
@@ -98,7 +98,7 @@ final class SocketTransport implements Transport
             return null;
         }
 
-        // ext-sockets keeps all that it has reserved for a read, however little came, such as until a signal did: a copy takes what it needs.
+        // ext-sockets keeps the whole buffer of a read, however little came before a signal: a copy takes what it needs.
         return 2 * $read < $length && $length > self::SMALL ? substr($bytes, 0, $read - 1) . $bytes[$read - 1] : $bytes;
     }
 
@@ -116,7 +116,7 @@ final class SocketTransport implements Transport
         if ($ready === false && Select::failed(fn () => socket_select($reads, $writes, $excepts, 0)) === null) {
             $this->setTimeout(min($wait, Select::PAUSE));
 
-            // 0 is the end, which is read next.
+            // 0 is the end of the stream: the next read returns it.
             return Quietly::call(fn () => socket_recv($this->socket, $byte, 1, MSG_PEEK)) !== false;
         }
 
@@ -155,7 +155,7 @@ final class SocketTransport implements Transport
 
     private function setTimeout(int $wait): void
     {
-        // Zero would mean for ever.
+        // 0 means for ever.
         $micros = max(1, intdiv($wait, 1000));
         socket_set_option($this->socket, SOL_SOCKET, SO_RCVTIMEO, ['sec' => intdiv($micros, 1_000_000), 'usec' => $micros % 1_000_000]);
         $this->timeout = $wait;

@@ -37,7 +37,7 @@ use const STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
  */
 final class StreamConnector
 {
-    /** The bit of a file's mode. */
+    /** This bit of a file's mode. */
     private const EVERYBODY_WRITES = 0o002;
 
     /**
@@ -74,7 +74,7 @@ final class StreamConnector
     }
 
     /**
-     * TLS begins once it is connected, so that only those wait for it who want to.
+     * Without TLS, which begins once the stream is connected: the caller chooses how to wait for it.
      */
     private static function target(Address $address): string
     {
@@ -105,7 +105,7 @@ final class StreamConnector
         }
         clearstatcache(true, $address->host);
         $folder = dirname($address->host);
-        // What open_basedir hides can't be looked at, and is no error.
+        // A file that open_basedir hides can't be checked, and is no error.
         $owner = Quietly::call(static fn () => file_exists($address->host) ? stat($address->host)['uid'] ?? 0 : 0);
         $mode = Quietly::call(static fn () => is_dir($folder) ? stat($folder)['mode'] ?? 0 : 0);
         if ($owner === false || $owner === 0 || $owner === posix_geteuid() || ($mode & self::EVERYBODY_WRITES) === 0) {

@@ -24,7 +24,7 @@ use function stream_socket_get_name;
 use function strlen;
 
 /**
- * A probe by a PHP stream that never waits: whoever asks it moves it on.
+ * A probe by a PHP stream that never waits: each question moves it on.
  *
  * @internal
  */

@@ -60,7 +60,7 @@ final class StreamTransport implements Transport
     public function __construct(public readonly mixed $stream)
     {
         stream_set_blocking($stream, false);
-        // The decoder buffers: a second buffer before it would only copy, and hide from select() what it holds.
+        // FrameDecoder buffers. A second buffer would only copy, and hide its bytes from select().
         stream_set_read_buffer($stream, 0);
         stream_set_write_buffer($stream, 0);
         $this->pid = (int) getmypid();
@@ -148,7 +148,7 @@ final class StreamTransport implements Transport
             return;
         }
         if ($this->isEncrypted && $this->pid !== getmypid() && ! Descriptor::detachStream($this->stream)) {
-            // It belongs to the process that this one was forked from, which PHP is to disturb as late as possible.
+            // The stream is the parent's. Kept open, it ends the parent's TLS as late as possible.
             self::$kept[] = $this->stream;
 
             return;
@@ -171,7 +171,7 @@ final class StreamTransport implements Transport
     }
 
     /**
-     * Waits as a stream that blocks does, by poll(2), which knows descriptors of any number.
+     * Waits by a blocking read, that is by poll(2), which takes descriptors of any number.
      *
      * @param int<1, max> $length bytes
      * @return bool whether there is something to read, or the end

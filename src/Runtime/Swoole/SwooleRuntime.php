@@ -106,7 +106,7 @@ final class SwooleRuntime implements Runtime
     }
 
     /**
-     * What Swoole calls its protocol's settings; it shakes hands when it connects.
+     * Sets what Swoole needs for TLS; it shakes hands when it connects.
      *
      * @throws ConnectFailed
      */
