@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from gotask.broker.access import is_loopback
-from gotask.broker.handshake import MAX_LEAVING, MAX_WAITING, PendingPeers
+from gotask.broker.pending_peers import MAX_LEAVING, MAX_WAITING, PendingPeers
 from gotask.client.aio import AsyncClient
 from gotask.client.sync import Client
 from gotask.errors import ConnectFailed, GoTaskError, NotAuthorized

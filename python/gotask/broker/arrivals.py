@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .connection import Connection
+from typing import Protocol
 
 # Bytes that large payloads (of 64 KiB or more) may take together while they arrive, over all connections. A payload without
 # room is not read, and waits at its sender. One that is larger than this arrives alone.
@@ -22,15 +19,22 @@ WHOLE = 60.0
 LOOK = 5.0
 
 
+class Receiving(Protocol):
+    """A connection that has a large payload to receive."""
+
+    def regulate(self) -> None:
+        """It may ask for room again."""
+
+
 class Arrivals:
     """Who has room for a large payload, and who waits for it, first come first served."""
 
     def __init__(self) -> None:
         self._taken = 0
-        self._arriving: dict[Connection, tuple[int, float]] = {}  # bytes, and since when
-        self._waiting: dict[Connection, int] = {}
+        self._arriving: dict[Receiving, tuple[int, float]] = {}  # bytes, and since when
+        self._waiting: dict[Receiving, int] = {}
 
-    def enter(self, connection: Connection, size: int) -> bool:
+    def enter(self, connection: Receiving, size: int) -> bool:
         """Whether there is room. If not, the connection's `regulate` is called when it may ask again."""
         if next(iter(self._waiting), connection) is connection and self._fits(size):
             self._waiting.pop(connection, None)
@@ -40,7 +44,7 @@ class Arrivals:
         self._waiting[connection] = size
         return False
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: Receiving) -> None:
         """Its payload has come, or will not come, or the connection reads nothing for now."""
         self._waiting.pop(connection, None)
         size, _ = self._arriving.pop(connection, (0, 0.0))
@@ -53,7 +57,7 @@ class Arrivals:
             if first in self._waiting:
                 del self._waiting[first]  # it can't read at all now, and asks again once it can
 
-    def is_late(self, connection: Connection, now: float) -> bool:
+    def is_late(self, connection: Receiving, now: float) -> bool:
         """Whether its payload has taken so long that the others have waited for it long enough."""
         if not self._waiting or connection not in self._arriving:
             return False

@@ -7,11 +7,10 @@ import platform
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ..config import Config
-from ..errors import GoTaskError, MethodNotFound, Overloaded, PayloadTooLarge, Unavailable, told
-from ..ipc.segment import SegmentPool
+from ..errors import GoTaskError, MethodNotFound, Overloaded, PayloadTooLarge, Unavailable
 from ..options import option
 from ..version import VERSION
 from ..wire import frames as wire
@@ -19,15 +18,12 @@ from ..wire.codec import decode, encode
 from ..wire.names import Catalogue
 from . import arrivals
 from .arrivals import Arrivals
-from .call import Call, Route
-from .connection import Connection
-from .crash import OomCounter
+from .call import Call, Caller, Route
 from .generation import Generation
 from .generations import Generations
-from .handshake import PendingPeers
 from .log import Log
-from .recovery import RetryBudget
-from .shared_queue import SharedQueue
+from .pending_peers import PendingPeers
+from .runtime import Runtime
 
 SYSTEM_METHODS: Final = ("GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTask.Status")
 
@@ -39,6 +35,29 @@ MAX_IDEMPOTENT: Final = 16_384
 
 # Bytes of the body of GoTask.Hello, which is decoded here. No other body is.
 MAX_HELLO: Final = 4096
+
+
+class Peer(Caller, Protocol):
+    """What the broker knows of a connection."""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the peer has still something to read that is not in the kernel yet."""
+
+    def regulate(self) -> None:
+        """Reads on, or not for now."""
+
+    def look(self, now: float) -> None:
+        """Closes the connection if the frame that is arriving does not go on."""
+
+    def flush(self) -> None:
+        """Writes what was gathered."""
+
+    def go_away(self) -> None:
+        """Tells the peer that no more calls are taken here."""
+
+    def close(self) -> None:
+        """Closes after what is still to be written."""
 
 
 class Broker:
@@ -55,27 +74,25 @@ class Broker:
     ) -> None:
         self.config = config
         self.log = log
-        self.segments = SegmentPool(loop.call_later)
-        self.dirty: list[Connection] = []  # with something gathered to be written
-        self.touched: set[SharedQueue] = set()  # to be pumped
+        self.runtime = Runtime(config, log, loop, self.resubmit)
+        self.segments = self.runtime.segments
+        self.flush = self.runtime.flush
         self.pending = PendingPeers()
         self.ready = False
         self.loop = loop
-        self.oom = OomCounter()
-        self.retry_budget = RetryBudget()
         self.routes: dict[bytes, Route] = {}  # by method, in the spellings that were used
         self.calls = 0
         self.arrivals = Arrivals()
         self.unread = 0  # bytes of answers that callers have still to read
         self._on_ready = on_ready
-        self._connections: set[Connection] = set()
+        self._connections: set[Peer] = set()
         self._catalogue = Catalogue([])
         self._answers: dict[tuple[str, int], bytes] = {}  # what all are told alike, by method and codec
         # Names of the methods that a caller may call again when it has lost their answer; None: too many to be told.
         self.idempotent: list[str] | None = None
         self._draining = False
         self._started_at = time.time()
-        self.generations = Generations(self, self._serve, on_start_failed)
+        self.generations = Generations(self.runtime, self._serve, on_start_failed)
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -113,11 +130,11 @@ class Broker:
 
     # -- connections ------------------------------------------------------------------------------------------------
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: Peer) -> None:
         self._connections.add(connection)
         connection.regulate()
 
-    def disconnected(self, connection: Connection) -> None:
+    def disconnected(self, connection: Peer) -> None:
         self._connections.discard(connection)
         self.generations.discard(connection)
 
@@ -126,18 +143,6 @@ class Broker:
         for connection in tuple(self._connections):
             connection.look(now)
         self.loop.call_later(arrivals.LOOK, self._look)
-
-    def flush(self) -> None:
-        """Hands on, to the workers and to the callers, what has been gathered since the last time."""
-        if self.touched:
-            touched, self.touched = self.touched, set()
-            for queue in touched:
-                queue.pump()
-        dirty = self.dirty
-        if dirty:
-            self.dirty = []
-            for connection in dirty:
-                connection.flush()
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
@@ -150,7 +155,7 @@ class Broker:
         if route.timeout and not 0 < call.deadline <= call.arrived + route.timeout:
             call.deadline = call.arrived + route.timeout
         if route.idempotent:
-            self.retry_budget.earn()
+            self.runtime.retry_budget.earn()
         if not route.group.submit(call):
             raise Overloaded(
                 f"as many calls or bytes wait for the workers of {call.name} as may; this one has not run:"
@@ -167,28 +172,9 @@ class Broker:
             route = call.route = self.routes.get(call.method) or self._route(call.method)
             route.group.requeue(call)
         except GoTaskError as error:
-            self.lost(call, error.message)
+            self.runtime.lost(call, error.message)
             call.fail(error)
         self.loop.call_soon(self.flush)
-
-    def lost(self, call: Call, why: str) -> None:
-        """Logs that a notification has not run, or not to its end. Its caller has been answered already."""
-        if call.is_notification:
-            self.log.error(f"the notification {call.name} was lost: {why}", method=call.name)
-
-    def failed(self, call: Call, frame: bytes) -> None:
-        """Logs the error with which a notification ended: `frame` is a reply that nobody gets."""
-        self.log_reply(call, frame, f"the notification {call.name} failed", "error")
-
-    def log_reply(self, call: Call, frame: bytes, what: str, level: str) -> None:
-        """Logs an error reply, with the traceback or the stack that it has."""
-        text, traceback = told(bytes(frame[wire.parse(frame).start + len(call.method) :]))
-        context: dict[str, Any] = {"method": call.name}
-        if call.number:
-            context["call"] = call.number
-        self.log.record(
-            {"level": level, "message": f"{what}: {text}", "context": context, "exception": traceback}
-        )
 
     def cancelled(self, call: Call) -> None:
         """Nobody waits for this call any more: it is not started, and ended where it runs."""

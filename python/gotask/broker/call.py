@@ -105,7 +105,7 @@ class Route:
 
 
 class Call:
-    """One call. `number`: of its message, once it was sent; another one each time. Times are of time.monotonic(), in seconds."""
+    """One call. `number`: of its message, once it was sent; another one each time. Times are seconds of time.monotonic()."""
 
     __slots__ = (
         "owner",

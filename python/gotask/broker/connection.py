@@ -451,7 +451,7 @@ class Connection(asyncio.Protocol):
     def _send(self, frame: Buffer, segment: Segment | None = None) -> None:
         if segment is None and len(frame) < LARGE:
             if not self._out and not self._handling:
-                self._broker.dirty.append(self)
+                self._broker.runtime.dirty.append(self)
             self._out.append(frame)
             return
         self.flush()

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from ..wire.names import SHARED_GROUP, is_file
 from .environment import Place, look_up, reason
 from .group import WorkerGroup
+from .runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from .broker import Broker
 
 
 class Generation:
@@ -23,7 +22,7 @@ class Generation:
 
     def __init__(
         self,
-        broker: Broker,
+        runtime: Runtime,
         number: int,
         warm: bool,
         on_ready: Callable[[Generation], None],
@@ -33,13 +32,13 @@ class Generation:
         self.number = number
         self.methods: list[dict[str, Any]] | None = None
         self.groups: dict[tuple[str, bool], WorkerGroup] = {}  # by service, and whether async
-        self._broker = broker
+        self._runtime = runtime
         self._warm = warm
         self._on_ready = on_ready
         self._on_failed = on_failed
         self._on_ended = on_ended
         self._decided = False
-        self._is_file = is_file(broker.config.app)
+        self._is_file = is_file(runtime.config.app)
         self._place = self._look_up()
 
     @property
@@ -50,7 +49,7 @@ class Generation:
         return self._place
 
     def _look_up(self) -> Place:
-        return look_up(self._broker.config.app, self._broker.config.folder, self._is_file)
+        return look_up(self._runtime.config.app, self._runtime.config.folder, self._is_file)
 
     def start(self) -> None:
         self._add(SHARED_GROUP, False, {})
@@ -110,7 +109,7 @@ class Generation:
 
     def _add(self, name: str, is_async: bool, own: dict[str, Any]) -> None:
         """own: what the service says of its workers, if it has its own."""
-        config = self._broker.config
+        config = self._runtime.config
         if own:
             most = least = 1 if is_async else own["workers"]
         else:
@@ -118,7 +117,7 @@ class Generation:
             least = min(config.min_workers or most, most)
         limits = (own.get("queue_calls") or config.queue_calls, own.get("queue_bytes") or config.queue_bytes)
         try:
-            group = WorkerGroup(self._broker, self, name, is_async, (least, most), limits)
+            group = WorkerGroup(self._runtime, self, name, is_async, (least, most), limits)
         except OSError as error:
             self.failed(f"its workers can't be given calls: {reason(error)}")
             return

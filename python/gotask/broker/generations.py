@@ -6,13 +6,13 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from . import children
+from .call import Caller
 from .generation import Generation
+from .runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .broker import Broker
-    from .connection import Connection
     from .group import WorkerGroup
     from .process import WorkerProcess
 
@@ -22,12 +22,12 @@ class Generations:
 
     def __init__(
         self,
-        broker: Broker,
+        runtime: Runtime,
         on_serving: Callable[[Generation], None],
         on_start_failed: Callable[[str], None],
     ) -> None:
-        self._broker = broker
-        self._log = broker.log
+        self._runtime = runtime
+        self._log = runtime.log
         self._on_serving = on_serving
         self._on_start_failed = on_start_failed
         self._number = 0
@@ -49,7 +49,7 @@ class Generations:
         if self.current is not None:
             self._log.event("reloading", generation=self._number, message="the app is loaded again")
         warm = self.current is not None
-        self.coming = Generation(self._broker, self._number, warm, self._ready, self._failed, self._ended)
+        self.coming = Generation(self._runtime, self._number, warm, self._ready, self._failed, self._ended)
         self.coming.start()
 
     def end(self) -> None:
@@ -89,16 +89,16 @@ class Generations:
     def running(self) -> int:
         return sum(group.running for group in self.groups())
 
-    def hold(self, owner: Connection) -> None:
+    def hold(self, owner: Caller) -> None:
         """Starts no more calls of a caller that does not read its answers."""
         for group in self.groups():
             group.hold(owner)
 
-    def release(self, owner: Connection) -> None:
+    def release(self, owner: Caller) -> None:
         for group in self.groups():
             group.release(owner)
 
-    def discard(self, owner: Connection) -> None:
+    def discard(self, owner: Caller) -> None:
         """Takes the calls of a caller that is gone out of the queues."""
         for group in self.groups():
             group.discard(owner)
@@ -154,7 +154,7 @@ class Generations:
             self._leaving.add(old)
             for group in tuple(old.groups.values()):
                 for call in group.drain():
-                    self._broker.resubmit(call)
+                    self._runtime.resubmit(call)
             message = "the app has been loaded again; calls run its code as it is now"
             self._log.event("reloaded", generation=generation.number, message=message)
         self._next()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
 from ..ipc.messages import FAILED, LOADED, READY, TAINTED
 from ..ipc.segment import Segment
 from ..wire.frames import ERROR
-from .call import LEFT, QUEUED, SENT, Call
+from .call import LEFT, QUEUED, SENT, Call, Caller
 from .deadlines import CANCELLED, DEADLINE, Deadlines
 from .kernel_queue import KernelQueue
 from .latency import Latency
@@ -24,10 +24,29 @@ if TYPE_CHECKING:
     from asyncio import TimerHandle
     from collections.abc import Callable
 
-    from .broker import Broker
     from ..config import Config
-    from .connection import Connection
-    from .generation import Generation
+    from .environment import Place
+    from .runtime import Runtime
+
+
+class GroupEvents(Protocol):
+    """What a group tells its generation, and asks of it."""
+
+    @property
+    def place(self) -> Place:
+        """Where the workers find the app."""
+
+    def loaded(self, offer: dict[str, Any]) -> None:
+        """A worker has loaded the app, and says what can be called."""
+
+    def started(self) -> None:
+        """A worker is ready."""
+
+    def failed(self, message: str) -> None:
+        """A worker can't be started, and none of its group ever could."""
+
+    def ended(self, group: WorkerGroup) -> None:
+        """The last worker of a group has ended, and none will follow."""
 
 
 class WorkerGroup:
@@ -35,8 +54,8 @@ class WorkerGroup:
 
     def __init__(
         self,
-        broker: Broker,
-        generation: Generation,
+        runtime: Runtime,
+        generation: GroupEvents,
         name: str,
         is_async: bool,
         size: tuple[int, int],
@@ -44,11 +63,11 @@ class WorkerGroup:
     ) -> None:
         self.name = name
         self.is_async = is_async
-        self.config: Config = broker.config
+        self.config: Config = runtime.config
         self.is_multiple: bool = size[1] > 1
-        self.generation: Generation = generation
-        self._broker = broker
-        self._loop = broker.loop
+        self._generation = generation
+        self._runtime = runtime
+        self._loop = runtime.loop
         self._timers: set[TimerHandle] = set()
         self._ending = False
         self._closed = False
@@ -60,8 +79,8 @@ class WorkerGroup:
         self.queue: SharedQueue = SharedQueue(
             KernelQueue(self._loop), CallQueue(*queue_limits), time.monotonic, self.expired
         )
-        self.pool: WorkerPool = WorkerPool(self, broker, size)
-        self._recovery = CrashRecovery(self, broker)
+        self.pool: WorkerPool = WorkerPool(self, runtime, size)
+        self._recovery = CrashRecovery(runtime, self.queue, self.begun, self.deadlines.reason)
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
@@ -75,7 +94,7 @@ class WorkerGroup:
             self.refused += 1
             return False
         if queue.waiting.calls:
-            self._broker.touched.add(queue)
+            self._runtime.touched.add(queue)
             if pool.is_elastic:
                 pool.is_short()
         if pool.observes:
@@ -93,15 +112,15 @@ class WorkerGroup:
         elif call.state is SENT:
             self.deadlines.stop(call, DEADLINE if late else CANCELLED)
 
-    def hold(self, owner: Connection) -> None:
+    def hold(self, owner: Caller) -> None:
         """Starts no more calls of a caller that does not read its answers."""
         self.queue.waiting.hold(owner)
 
-    def release(self, owner: Connection) -> None:
+    def release(self, owner: Caller) -> None:
         self.queue.waiting.release(owner)
-        self._broker.touched.add(self.queue)
+        self._runtime.touched.add(self.queue)
 
-    def discard(self, owner: Connection) -> None:
+    def discard(self, owner: Caller) -> None:
         """No more calls of a caller that is gone are begun. Those that run may end, but not take for ever."""
         for call in self.queue.waiting.discard(owner):
             call.end()
@@ -140,6 +159,11 @@ class WorkerGroup:
         }
 
     @property
+    def place(self) -> Place:
+        """Where its workers find the app."""
+        return self._generation.place
+
+    @property
     def kind(self) -> str:
         """What kind of methods its workers run."""
         return "async" if self.is_async else "sync"
@@ -152,7 +176,7 @@ class WorkerGroup:
     def requeue(self, call: Call) -> None:
         """Queues a call that had been taken before, whatever the limits say."""
         self.queue.waiting.push(call)
-        self._broker.touched.add(self.queue)
+        self._runtime.touched.add(self.queue)
         self.pool.is_short()
         self._watch(call)
 
@@ -203,7 +227,7 @@ class WorkerGroup:
 
     def start_failed(self, message: str) -> None:
         """No worker of this group has ever been ready, and this is why."""
-        self.generation.failed(message)
+        self._generation.failed(message)
 
     def later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> None:
         """Calls back unless the group has been told to end by then."""
@@ -211,7 +235,7 @@ class WorkerGroup:
 
     def batch(self) -> None:
         """All that has come from a worker so far is handled."""
-        self._broker.flush()
+        self._runtime.flush()
 
     # -- what workers send ------------------------------------------------------------------------------------------
 
@@ -220,7 +244,7 @@ class WorkerGroup:
         queue = self.queue
         call = queue.answered(number)
         if queue.waiting.calls:
-            self._broker.touched.add(queue)
+            self._runtime.touched.add(queue)
         if call is None:
             return
         self._done(worker, call, now, took)
@@ -236,9 +260,9 @@ class WorkerGroup:
 
         None: it could not be received.
         """
-        self._broker.touched.add(self.queue)
+        self._runtime.touched.add(self.queue)
         call = self.queue.answered(number)
-        segment = self._broker.segments.adopt(content) if isinstance(content, Segment) else None
+        segment = self._runtime.segments.adopt(content) if isinstance(content, Segment) else None
         if call is not None:
             self._done(worker, call, now, took)
             if content is None:
@@ -258,12 +282,12 @@ class WorkerGroup:
 
     def refuse(self, number: int, why: str) -> None:
         """A worker can't run a call, and has not begun it."""
-        self._broker.touched.add(self.queue)
+        self._runtime.touched.add(self.queue)
         call = self.queue.answered(number)
         if call is None:
             return
         message = f"{why}; it has not run"
-        self._broker.lost(call, message)
+        self._runtime.lost(call, message)
         call.fail(Overloaded(f"{call.name}: {message}"))
 
     def take_back(self, number: int) -> None:
@@ -271,7 +295,7 @@ class WorkerGroup:
         call = self.queue.sent.get(number)
         if call is not None:
             self.queue.returned([call])
-        self._broker.touched.add(self.queue)
+        self._runtime.touched.add(self.queue)
         if self._draining:
             self._hand_over()
 
@@ -279,15 +303,15 @@ class WorkerGroup:
         """News of the worker itself."""
         news = json.loads(content)
         if kind == LOADED:
-            self.generation.loaded(news)
+            self._generation.loaded(news)
         elif kind == READY:
             worker.state = "ready"
             self.pool.started(worker)
-            self.generation.started()
+            self._generation.started()
         elif kind == FAILED:
             worker.failure = news
         elif kind == TAINTED:
-            self._broker.log.warning(news["reason"], pid=worker.pid)
+            self._runtime.log.warning(news["reason"], pid=worker.pid)
             self.pool.replace(worker, str(news["reason"]))
 
     def _done(self, worker: WorkerProcess, call: Call, now: float, took: int) -> None:
@@ -302,16 +326,18 @@ class WorkerGroup:
         if not call.is_notification and reason != DEADLINE:
             return
         if call.is_notification:
-            self._broker.failed(call, frame)
+            self._runtime.failed(call, frame)
         else:
-            self._broker.log_reply(call, frame, f"{call.name} ran out of time and was interrupted", "warning")
+            self._runtime.log_reply(
+                call, frame, f"{call.name} ran out of time and was interrupted", "warning"
+            )
 
     # -- death ------------------------------------------------------------------------------------------------------
 
     def died(self, worker: WorkerProcess) -> None:
         """A worker has ended, and all that it had sent has been read."""
         before, worker.state = worker.state, "dead"
-        report = worker.report(self._broker.oom)
+        report = worker.report(self._runtime.oom)
         self.pool.remove(worker)
         self._recovery.settle(worker, report)
         if not self.pool.workers:
@@ -330,7 +356,7 @@ class WorkerGroup:
     def refuse_waiting(self, error: GoTaskError) -> None:
         """Answers all that waits with an error."""
         for call in self.queue.waiting.clear():
-            self._broker.lost(call, error.message)
+            self._runtime.lost(call, error.message)
             call.fail(error)
 
     def expired(self, call: Call) -> None:
@@ -349,13 +375,13 @@ class WorkerGroup:
             "to be made again: the worker that had begun it died" if call.attempts else "free; it has not run"
         )
         message = f"its time was over before a worker was {again}"
-        self._broker.lost(call, message)
+        self._runtime.lost(call, message)
         call.owner.tell(call, DeadlineExceeded(message))
 
     def _hand_over(self) -> None:
         """What dead workers had not begun goes to those that came after this group."""
         for call in self.queue.waiting.clear():
-            self._broker.resubmit(call)
+            self._runtime.resubmit(call)
 
     def _watch(self, call: Call) -> None:
         if 0 < call.deadline < self.deadlines.earliest:
@@ -388,4 +414,4 @@ class WorkerGroup:
             timer.cancel()
         self.deadlines.close()
         self.queue.close()
-        self.generation.ended(self)
+        self._generation.ended(self)

@@ -6,20 +6,20 @@ import random
 import sys
 import time
 from asyncio import TimerHandle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import Unavailable
+from ..errors import GoTaskError, Unavailable
 from ..options import option
 from .environment import reason
-from .process import STACKS_TIME, WorkerProcess
+from .process import STACKS_TIME, WorkerEvents, WorkerProcess
 from .watches import MemoryWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .broker import Broker
     from .crash import CrashReport
-    from .group import WorkerGroup
+    from .runtime import Runtime
+    from .shared_queue import SharedQueue
 
 # Replacements of the dead within WINDOW seconds that are started at once; beyond, there is a pause. While starts fail, it
 # doubles up to LAST_PAUSE; workers that started and died later may be what keeps callers served, so theirs stays short.
@@ -38,18 +38,46 @@ SHORT = 0.05
 ASK_AGAIN = 0.5
 
 
+class Group(WorkerEvents, Protocol):
+    """What a pool knows of its group."""
+
+    queue: SharedQueue
+
+    @property
+    def queued(self) -> int:
+        """Calls that wait."""
+
+    @property
+    def running(self) -> int:
+        """Calls that were sent and wait for their outcome."""
+
+    def resize(self) -> None:
+        """Workers take calls now, or no more."""
+
+    def patience(self) -> float:
+        """Seconds that workers get to leave."""
+
+    def later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> None:
+        """Calls back unless the group has been told to end by then."""
+
+    def start_failed(self, message: str) -> None:
+        """No worker has ever been ready, and this is why."""
+
+    def refuse_waiting(self, error: GoTaskError) -> None:
+        """Answers all that waits with an error."""
+
+
 class WorkerPool:
     """The workers of one group: as many as are needed, between `size`'s two numbers.
 
     A worker that is to be replaced goes on until the one that takes its place is ready, and ends when it has answered all.
     """
 
-    def __init__(self, group: WorkerGroup, broker: Broker, size: tuple[int, int]) -> None:
+    def __init__(self, group: Group, runtime: Runtime, size: tuple[int, int]) -> None:
         self._group = group
-        self._config = broker.config
-        self._log = broker.log
-        self._loop = broker.loop
-        self._broker = broker
+        self._config = runtime.config
+        self._log = runtime.log
+        self._loop = runtime.loop
         self._least, self.most = size
         self._wanted = size[0]
         self._ending = False
@@ -59,7 +87,7 @@ class WorkerPool:
         self._growing = False
         self._peak = 0  # calls at a time since the last look whether all workers are needed
         self._shrinking = False
-        self._memory = MemoryWatch(self, group, broker) if broker.config.watches_memory else None
+        self._memory = MemoryWatch(self, group, runtime) if runtime.config.watches_memory else None
         self._timers: dict[WorkerProcess, list[TimerHandle]] = {}
         self.ever_ready = False
         self.failure: str | None = None  # why no worker can be started at present

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from asyncio import AbstractEventLoop
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..ipc.messages import (
     CANCEL,
@@ -34,9 +34,10 @@ from .environment import MAIN, worker_environment
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .group import WorkerGroup
-    from .shared_queue import SharedQueue
+    from ..config import Config
+    from .environment import Place
     from .log import Log
+    from .shared_queue import SharedQueue
     from .crash import OomCounter
     from .writer import NonBlockingWriter
 
@@ -66,10 +67,49 @@ _READER_CHECK: Final = 0.01
 _END_CHECK: Final = 0.1
 
 
+class WorkerEvents(Protocol):
+    """What a worker process tells its group, and asks of it."""
+
+    name: str
+    config: Config
+    is_async: bool
+    is_multiple: bool
+
+    @property
+    def place(self) -> Place:
+        """Where it finds the app."""
+
+    def reply(self, worker: WorkerProcess, number: int, frame: bytes, now: float, took: int) -> None:
+        """An ordinary reply has come."""
+
+    def large_reply(
+        self, worker: WorkerProcess, number: int, content: Segment | int | None, now: float, took: int
+    ) -> None:
+        """A reply in shared memory has come, or None where it could not be received."""
+
+    def take_back(self, number: int) -> None:
+        """It does not begin a call that was revoked."""
+
+    def refuse(self, number: int, why: str) -> None:
+        """It can't run a call, and has not begun it."""
+
+    def record(self, worker: WorkerProcess, kind: int, content: bytes) -> None:
+        """News of the worker itself."""
+
+    def died(self, worker: WorkerProcess) -> None:
+        """It has ended, and all that it had sent has been read."""
+
+    def batch(self) -> None:
+        """All that has come so far is handled."""
+
+    def is_outstanding(self, number: int) -> bool:
+        """Whether a call was sent and has not been answered."""
+
+
 class WorkerProcess:
     """One worker process of a group. States: starting, ready, leaving (it takes no more calls), dead."""
 
-    def __init__(self, group: WorkerGroup, queue: SharedQueue) -> None:
+    def __init__(self, group: WorkerEvents, queue: SharedQueue) -> None:
         config = group.config
         self.is_async = group.is_async
         concurrency = config.concurrency if self.is_async else 0
@@ -113,7 +153,7 @@ class WorkerProcess:
         )
         grace = int(config.interrupt_grace * 1e6)
         numbers = ",".join(map(str, (*descriptors, concurrency, config.max_payload, os.getpid(), grace)))
-        place = group.generation.place
+        place = group.place
         # Blocked until it handles them, so that none of them ends it while it starts.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, TO_ALL)
         try:

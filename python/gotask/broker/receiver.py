@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from ..wire.frames import Decoder
+from ..wire.frames import Decoder, Event
 
-if TYPE_CHECKING:
-    from .connection import Connection
+
+class Receiving(Protocol):
+    """The connection that the payload is for."""
+
+    def large_received(self, events: list[Event]) -> None:
+        """The rest of a large payload has come."""
+
+    def eof_received(self) -> bool:
+        ...
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        ...
+
+    def pause_writing(self) -> None:
+        ...
+
+    def resume_writing(self) -> None:
+        ...
 
 
 class LargeReceiver(asyncio.BufferedProtocol):
     """Stands in for a connection while a large payload arrives: the bytes go where they stay, without another copy."""
 
-    def __init__(self, connection: Connection, decoder: Decoder) -> None:
+    def __init__(self, connection: Receiving, decoder: Decoder) -> None:
         self._connection = connection
         self._decoder = decoder
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING
 
 from ..errors import Cancelled, DeadlineExceeded, GoTaskError, WorkerCrashed
 from .call import REVOKED, Call
 from .deadlines import DEADLINE
 
+from .runtime import Runtime
+from .shared_queue import SharedQueue
+
 if TYPE_CHECKING:
-    from .broker import Broker
+    from collections.abc import Callable
+
     from .crash import CrashReport
-    from .group import WorkerGroup
     from .process import WorkerProcess
 
 # A worker that lives and has received a call notes it within microseconds, once it gets to run. What left the kernel and
@@ -38,29 +40,38 @@ class _Doubt:
 class CrashRecovery:
     """Of one group. Each call that was begun fails with the worker's report, or is made again where that does no harm.
 
-    Those that were not begun go to other workers.
+    Those that were not begun go to other workers. begun: the calls that workers have begun, and perhaps answered; reason: why
+    a call that has ended was asked to.
     """
 
-    def __init__(self, group: WorkerGroup, broker: Broker) -> None:
-        self._group = group
-        self._broker = broker
+    def __init__(
+        self,
+        runtime: Runtime,
+        queue: SharedQueue,
+        begun: Callable[[], set[int]],
+        reason: Callable[[Call], str],
+    ) -> None:
+        self._runtime = runtime
+        self._queue = queue
+        self._begun = begun
+        self._reason = reason
         self._doubt: _Doubt | None = None
 
     def settle(self, worker: WorkerProcess, report: CrashReport) -> None:
         """Settles what the worker had noted; all that it had sent has been read."""
-        for call in map(self._group.queue.answered, worker.begun()):
+        for call in map(self._queue.answered, worker.begun()):
             if call is not None:
-                self._crash(call, report, self._group.deadlines.reason(call))
+                self._crash(call, report, self._reason(call))
 
     def look(self, report: CrashReport) -> None:
         """Begins to look for what it may have received and not noted."""
-        sent = self._group.queue.sent
+        sent = self._queue.sent
         if not sent:
             return
         newest = next(reversed(sent))
         if self._doubt is None:
             self._doubt = _Doubt(report, newest)
-            self._broker.loop.call_later(CHECK, self._look_for_lost, self._doubt)
+            self._runtime.loop.call_later(CHECK, self._look_for_lost, self._doubt)
         self._doubt.report, self._doubt.newest = report, newest
 
     def _look_for_lost(self, doubt: _Doubt) -> None:
@@ -69,10 +80,10 @@ class CrashRecovery:
         It looks until each call that may be such a one has been noted or answered: as long as the kernel has calls, one of them
         may be in there, behind others that all workers are busy before.
         """
-        queue = self._group.queue
+        queue = self._queue
         if queue.is_closed:
             return
-        begun = self._group.begun()
+        begun = self._begun()
         suspects = set()
         for call in queue.lost(begun):
             if call.number not in doubt.suspects:
@@ -85,11 +96,11 @@ class CrashRecovery:
             self._fail(call, WorkerCrashed(message, doubt.report.data(call.number, call.method)))
         doubt.suspects = suspects
         if any(sent <= doubt.newest and sent not in begun for sent in queue.sent):
-            self._broker.loop.call_later(CHECK, self._look_for_lost, doubt)
+            self._runtime.loop.call_later(CHECK, self._look_for_lost, doubt)
         else:
             self._doubt = None
         queue.pump()
-        self._group.batch()
+        self._runtime.flush()
 
     def _crash(self, call: Call, report: CrashReport, reason: str) -> None:
         """Answers a call that was running in a worker that died, or makes it again where that does no harm.
@@ -103,47 +114,14 @@ class CrashRecovery:
         elif reason and report.reason == reason:
             error = DeadlineExceeded if reason == DEADLINE else Cancelled
             self._fail(call, error(f"{report.why}; its worker was killed", data))
-        elif self._broker.retry_budget.allow(call):
-            self._broker.log.warning(f"{message}; it is idempotent and made again")
+        elif self._runtime.retry_budget.allow(call):
+            self._runtime.log.warning(f"{message}; it is idempotent and made again")
             call.lose()
-            self._broker.loop.call_later(random.uniform(0, RETRY_PAUSE), self._broker.resubmit, call)
+            self._runtime.loop.call_later(random.uniform(0, RETRY_PAUSE), self._runtime.resubmit, call)
         else:
             self._fail(call, WorkerCrashed(message, data))
 
     def _fail(self, call: Call, error: GoTaskError) -> None:
         if call.state is not REVOKED:
-            self._broker.lost(call, error.message)
+            self._runtime.lost(call, error.message)
         call.fail(error)
-
-
-# A call is made again once. More than that hides what is wrong from those who could mend it.
-ATTEMPTS = 1
-
-# A token bucket: each call of such a method adds RATIO, each repetition takes 1. So where everything fails, the load grows by
-# a tenth and not by a factor. After Finagle's RetryBudget (https://twitter.github.io/finagle/guide/Clients.html).
-RATIO = 0.1
-FIRST = 10.0
-MOST = 100.0
-
-
-class RetryBudget:
-    """Of one broker: calls of idempotent methods that were lost with their worker are made again once, and only so many."""
-
-    def __init__(self) -> None:
-        self._tokens = FIRST
-
-    def earn(self) -> None:
-        """A call of an idempotent method has come."""
-        self._tokens = min(MOST, self._tokens + RATIO)
-
-    def allow(self, call: Call) -> bool:
-        """Whether a call that was lost with its worker is to be made again; if so, that is paid for."""
-        route = call.route
-        if route is None or not route.idempotent or call.attempts >= ATTEMPTS or not call.is_wanted:
-            return False
-        if call.segment is not None:
-            return False  # the dead worker may have begun to write its answer over the payload
-        if 0 < call.deadline <= time.monotonic() or self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True

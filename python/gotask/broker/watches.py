@@ -6,7 +6,7 @@ import os
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..options import option
 from ..wire.names import is_file
@@ -15,10 +15,8 @@ from .process import STACKS_TIME
 if TYPE_CHECKING:
     from asyncio import TimerHandle
 
-    from .broker import Broker
-    from .group import WorkerGroup
-    from .pool import WorkerPool
     from .process import WorkerProcess
+    from .runtime import Runtime
 
 # Seconds between two looks while calls run; a look costs some 20 µs a worker, with its children some milliseconds.
 PAUSE = 0.1
@@ -27,18 +25,33 @@ CHILDREN_PAUSE = 1.0
 MIB = 1024 * 1024
 
 
+class Replacing(Protocol):
+    """Who replaces workers."""
+
+    def replace(self, worker: WorkerProcess, why: str) -> None:
+        """Lets go of a worker as soon as another one has taken its place."""
+
+
+class Busy(Protocol):
+    """Whose workers are watched."""
+
+    @property
+    def running(self) -> int:
+        """Calls that run."""
+
+
 class MemoryWatch:
     """Looks at the resident memory of a group's workers and of the processes below them, as psutil knows it.
 
     While no call runs nothing grows, and nothing is looked at.
     """
 
-    def __init__(self, pool: WorkerPool, group: WorkerGroup, broker: Broker) -> None:
+    def __init__(self, pool: Replacing, group: Busy, runtime: Runtime) -> None:
         self._pool = pool
         self._group = group
-        self._loop = broker.loop
-        self._soft = broker.config.max_memory or float("inf")
-        self._hard = broker.config.max_memory_hard or float("inf")
+        self._loop = runtime.loop
+        self._soft = runtime.config.max_memory or float("inf")
+        self._hard = runtime.config.max_memory_hard or float("inf")
         self._processes: dict[WorkerProcess, Any] = {}
         self._children: dict[WorkerProcess, int] = {}  # bytes, when they were looked at last
         self._children_at = 0.0

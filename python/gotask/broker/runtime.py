@@ -1,0 +1,78 @@
+"""What the broker's parts share: settings, log, loop, memory, and what is handed on together at the end of a turn."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..config import Config
+from ..errors import told
+from ..ipc.segment import SegmentPool
+from ..wire import frames as wire
+from .call import Call
+from .crash import OomCounter
+from .log import Log
+from .retry_budget import RetryBudget
+
+
+class Pumped(Protocol):
+    """A queue that may have calls to hand on."""
+
+    def pump(self) -> None:
+        ...
+
+
+class Flushed(Protocol):
+    """A connection that may have replies to write."""
+
+    def flush(self) -> None:
+        ...
+
+
+class Runtime:
+    """Of one broker. resubmit: sends a call on its way once more that was taken before and has not run, or may run again."""
+
+    def __init__(
+        self, config: Config, log: Log, loop: AbstractEventLoop, resubmit: Callable[[Call], None]
+    ) -> None:
+        self.config = config
+        self.log = log
+        self.loop = loop
+        self.resubmit = resubmit
+        self.segments = SegmentPool(loop.call_later)
+        self.oom = OomCounter()
+        self.retry_budget = RetryBudget()
+        self.dirty: list[Flushed] = []  # with something gathered to be written
+        self.touched: set[Pumped] = set()  # to be pumped
+
+    def flush(self) -> None:
+        """Hands on, to the workers and to the callers, what has been gathered since the last time."""
+        if self.touched:
+            touched, self.touched = self.touched, set()
+            for queue in touched:
+                queue.pump()
+        dirty = self.dirty
+        if dirty:
+            self.dirty = []
+            for connection in dirty:
+                connection.flush()
+
+    def lost(self, call: Call, why: str) -> None:
+        """Logs that a notification has not run, or not to its end. Its caller has been answered already."""
+        if call.is_notification:
+            self.log.error(f"the notification {call.name} was lost: {why}", method=call.name)
+
+    def failed(self, call: Call, frame: bytes) -> None:
+        """Logs the error with which a notification ended: `frame` is a reply that nobody gets."""
+        self.log_reply(call, frame, f"the notification {call.name} failed", "error")
+
+    def log_reply(self, call: Call, frame: bytes, what: str, level: str) -> None:
+        """Logs an error reply, with the traceback or the stack that it has."""
+        text, traceback = told(bytes(frame[wire.parse(frame).start + len(call.method) :]))
+        context: dict[str, Any] = {"method": call.name}
+        if call.number:
+            context["call"] = call.number
+        self.log.record(
+            {"level": level, "message": f"{what}: {text}", "context": context, "exception": traceback}
+        )
