@@ -62,7 +62,7 @@ final class Retry
             return false;
         }
         $hasNotRun = $call->outcome === Outcome::Lost
-            ? ! $call->sent
+            ? ! $call->sent && $call->connection?->retired !== true
             : self::isRefused($call) && ($call->connection?->isUsable() === false || $this->runtimes->addresses() > 1);
 
         return $hasNotRun

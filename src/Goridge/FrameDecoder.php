@@ -42,6 +42,9 @@ final class FrameDecoder
     private const LARGE = 64 * 1024;
     private const REMEMBERED = 512;
 
+    /** unpack() formats of a reply's options, by their number: sequence and length of the name in one, and the time that the method took. */
+    private const REPLIES = [2 => 'P', 3 => 'P1/Vtime'];
+
     /** What was fed and is not yet taken; begins at $offset. */
     private string $buffer = '';
 
@@ -78,10 +81,10 @@ final class FrameDecoder
     private array $headers = [];
 
     /**
-     * Those of them that have two options and no control flag, as replies do: whoever looks one up can do without a Frame.
+     * Those of them that have two or three options and no control flag, as replies do: whoever looks one up can do without a Frame.
      *
      * @internal
-     * @var array<string, array{int, int}> flags, bytes of payload
+     * @var array<string, array{int, int, string, int}> flags, bytes of payload, how to unpack the options, bytes of header and options
      */
     public array $replies = [];
 
@@ -228,8 +231,8 @@ final class FrameDecoder
                 $this->headers = $this->replies = [];
             }
             $this->headers[$start] = $header;
-            if ($options === 2 && ($fields['flags'] & Flag::CONTROL) === 0 && $fields['length'] <= $this->maxPayload) {
-                $this->replies[$start] = [$fields['flags'], $fields['length']];
+            if (isset(self::REPLIES[$options]) && ($fields['flags'] & Flag::CONTROL) === 0 && $fields['length'] <= $this->maxPayload) {
+                $this->replies[$start] = [$fields['flags'], $fields['length'], self::REPLIES[$options], $header[1]];
             }
         }
 

@@ -150,7 +150,7 @@ final class Opener
     {
         $address = $this->address;
         $handshake = new Handshake($address->isUnix() ? null : $this->settings->key);
-        $hello = $this->question(Session::HELLO, $handshake->hello(), $address->isUnix() ? PHP_INT_MAX : $limit);
+        $hello = $this->question(Session::HELLO, $handshake->hello($connection->mayBeFast()), $address->isUnix() ? PHP_INT_MAX : $limit);
         $connection->session->greet($hello);
         if ($address->isUnix()) {
             return;

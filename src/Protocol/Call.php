@@ -67,6 +67,12 @@ final class Call
 
     public ?Connection $connection = null;
 
+    /** µs that its method is expected to take, while it is on the fast path; else 0. */
+    public int $micros = 0;
+
+    /** When it left on the fast path, hrtime() in ns; −1: it has been taken back since; 0: it did not leave there. */
+    public int $fastSince = 0;
+
     // Not promoted, and so not readonly: to write a property that has no value yet takes PHP three times as long.
     public string $method = '';
 
@@ -124,5 +130,6 @@ final class Call
         $this->outcome = Outcome::Waiting;
         $this->reply = $this->replyHead = '';
         $this->sent = false;
+        $this->fastSince = 0;
     }
 }

@@ -15,7 +15,8 @@ use const PHP_INT_MAX;
  */
 abstract class Calls
 {
-    private const MAX_SEQUENCE = 0x7FFFFFFF;
+    /** Those above are the fast path's, see FastCalls. */
+    private const MAX_SEQUENCE = 0x3FFFFFFF;
 
     /**
      * No deadline of an outstanding call is earlier than this, hrtime() in ns. It may lag behind: a call that is answered does not
@@ -79,6 +80,9 @@ abstract class Calls
     final protected function settle(Call $call, Outcome $outcome, int $flags, string $reply): void
     {
         unset($this->calls[$call->sequence]);
+        if ($call->micros !== 0) {
+            $this->leaveFast($call);
+        }
         $call->outcome = $outcome;
         $call->replyFlags = $flags;
         $call->reply = $reply;
@@ -86,4 +90,9 @@ abstract class Calls
             $this->woken[] = $call;
         }
     }
+
+    /**
+     * Hears that a call is no longer outstanding on the fast path.
+     */
+    abstract protected function leaveFast(Call $call): void;
 }

@@ -25,13 +25,10 @@ use function strlen;
  *
  * @internal
  */
-abstract class Connection
+abstract class Connection extends FastConnection
 {
     /** After so many ns without a call it is worth asking whether the peer is still there. */
     public const DOUBT = 1_000_000_000;
-
-    /** So many reads, each of what is there already, are made at most before deadlines count: more than any socket buffer holds. */
-    protected const READS = 64;
 
     /** Bytes read at a time: two pages less would do for most, and the memory manager hands these out as cheaply. */
     protected const READ = 65_000;
@@ -63,8 +60,6 @@ abstract class Connection
     /** The process that opened it: after a fork it belongs to the parent alone. */
     public readonly int $pid;
 
-    protected bool $open = true;
-
     /**
      * It is in the middle of a change. PHP runs signals' handlers and destructors between any two steps: what they ask for waits
      * until the change is done, and their calls take another connection.
@@ -77,8 +72,9 @@ abstract class Connection
     /** @var list<Closure(): void> what was asked for in the middle of a change */
     protected array $postponed = [];
 
-    public function __construct(public readonly Session $session, public readonly Address $address)
+    public function __construct(Session $session, public readonly Address $address)
     {
+        parent::__construct($session, $address->isUnix());
         $this->pid = (int) getmypid();
     }
 
@@ -104,7 +100,9 @@ abstract class Connection
         $this->entered = true;
 
         try {
-            if ($isLarge) {
+            if ($this->mayBeFast && $this->submitFast($call, $now, false)) {
+                $isLarge = $this->session->sendBuffer->length > 0;
+            } elseif ($isLarge) {
                 $this->session->enqueue($call, $now);
             } else {
                 $this->send($call, $this->session->call($call, $now), $now);
@@ -140,9 +138,10 @@ abstract class Connection
         $this->entered = true;
 
         try {
-            if (strlen($call->body) < self::READ_LARGE && $call->tail === '') {
+            $isFast = $this->mayBeFast && $this->submitFast($call, $now, true);
+            if (! $isFast && strlen($call->body) < self::READ_LARGE && $call->tail === '') {
                 $this->session->sendBuffer->append($this->session->call($call, $now));
-            } else {
+            } elseif (! $isFast) {
                 $this->session->enqueue($call, $now);
             }
         } catch (Throwable $thrown) {
@@ -305,6 +304,7 @@ abstract class Connection
         $this->retired = true;
         $this->session->lost('it belongs to the process that this one was forked from');
         $this->session->woken = [];
+        $this->closeFast();
         $this->forget();
     }
 
@@ -314,8 +314,10 @@ abstract class Connection
     final protected function end(string $why): void
     {
         if ($this->open) {
+            $this->drainFast();
             $this->open = false;
             $this->session->lost($why);
+            $this->closeFast();
             $this->disconnect();
         }
     }

@@ -65,11 +65,12 @@ final class Handshake
     }
 
     /**
+     * @param bool $fast whether a fast path is wanted: the broker then says of each reply how long the method took
      * @return string the body of Hello
      */
-    public function hello(): string
+    public function hello(bool $fast = false): string
     {
-        return self::body($this->key === null ? [] : ['nonce' => bin2hex($this->nonce)]);
+        return self::body(($this->key === null ? [] : ['nonce' => bin2hex($this->nonce)]) + ($fast ? ['fast' => true] : []));
     }
 
     /**
@@ -123,7 +124,7 @@ final class Handshake
     }
 
     /**
-     * @param array<string, string> $more
+     * @param array<string, bool|string> $more
      */
     private static function body(array $more): string
     {

@@ -33,7 +33,7 @@ use const PHP_INT_MAX;
  *
  * @internal
  */
-final class Session extends Calls
+final class Session extends FastCalls
 {
     public const PROTOCOL = 1;
 
@@ -71,6 +71,9 @@ final class Session extends Calls
     public string $greeting = '';
 
     private readonly FrameDecoder $decoder;
+
+    /** For what comes on the fast path. */
+    private ?FrameDecoder $fastDecoder = null;
 
     /** Bytes of the PONGs that were appended since none of them waited, and where the last one ends. */
     private int $pongs = 0;
@@ -155,16 +158,24 @@ final class Session extends Calls
      */
     public function cancel(Call $call, Outcome $outcome = Outcome::Cancelled): void
     {
+        if ($call->micros !== 0 && $this->letGo($call)) {
+            $call->outcome = $outcome;
+
+            return;
+        }
         if (($this->calls[$call->sequence] ?? null) !== $call) {
             return;
         }
         unset($this->calls[$call->sequence]);
+        if ($call->micros !== 0) {
+            $this->leaveFast($call);
+        }
         $call->outcome = $outcome;
         if ($call->large > 0 && $this->withdraw($call)) {
             return;
         }
         if ($this->peer === Peer::Broker) {
-            $this->append(self::stop($call->sequence));
+            $this->append($call->fastSince === 0 ? self::stop($call->sequence) : self::stop($call->sequence, self::CANCELLED));
         } elseif ($this->peer === Peer::Unknown && count($this->givenUp) < self::MAX_GIVEN_UP) {
             $this->givenUp[] = $call->sequence;
         }
@@ -177,11 +188,32 @@ final class Session extends Calls
      */
     public function receive(string $bytes): void
     {
-        $taken = $this->wanted === 0 ? $this->receiveReplies($bytes) : 0;
-        if ($taken === strlen($bytes)) {
-            return;
+        $taken = $this->wanted === 0 ? $this->receiveReplies($this->decoder, $bytes) : 0;
+        if ($taken !== strlen($bytes)) {
+            $this->receiveFrames($this->decoder, $bytes, $taken);
+            $this->wanted = $this->decoder->pending();
         }
-        $decoder = $this->decoder;
+    }
+
+    /**
+     * The same for a message of the fast path.
+     *
+     * @throws ProtocolError when it is not made of whole frames; the fast path is of no more use
+     */
+    public function receiveFast(string $message): void
+    {
+        $decoder = $this->fastDecoder ??= new FrameDecoder(self::FAST_MESSAGE);
+        $taken = $this->receiveReplies($decoder, $message);
+        if ($taken !== strlen($message)) {
+            $this->receiveFrames($decoder, $message, $taken);
+            if ($decoder->pending() !== 0) {
+                throw new ProtocolError('A message of the fast path ends within a frame.');
+            }
+        }
+    }
+
+    private function receiveFrames(FrameDecoder $decoder, string $bytes, int $taken): void
+    {
         $decoder->feed($taken === 0 ? $bytes : substr($bytes, $taken));
         while (($frame = $decoder->next()) !== null) {
             if (($frame->flags & Flag::CONTROL) !== 0) {
@@ -207,13 +239,15 @@ final class Session extends Calls
                 $reply = $frame->cut === $name ? $frame->payload : substr($frame->payload, $name - $frame->cut);
                 $this->settle($call, Outcome::Replied, $frame->flags, $reply);
                 $call->replyHead = $frame->stringHead;
+                if (isset($frame->options[2]) && ($frame->flags & Flag::ERROR) === 0) {
+                    $this->learn($call, $frame->options[2]);
+                }
                 $this->stringHead = $frame->cut > 0 ? strlen($frame->stringHead) : -1;
             }
             if ($call === $this->hello) {
                 $this->greeted($call);
             }
         }
-        $this->wanted = $decoder->pending();
     }
 
     /**
@@ -250,7 +284,7 @@ final class Session extends Calls
             if ($this->peer === Peer::Broker && $call->start + max(1, $call->large) <= $written) {
                 if ($call->isUntimed && $until <= $now) {
                     $call->isUntimed = false;
-                    $this->append(self::stop($call->sequence, 1));
+                    $this->append(self::stop($call->sequence, self::LATE));
                 }
                 if (! $call->isUntimed) {
                     $until = min($until, PHP_INT_MAX - self::LAST_WORD) + self::LAST_WORD;
@@ -282,8 +316,38 @@ final class Session extends Calls
                 $this->woken[] = $call;
             }
         }
+        foreach ($this->held as $call) {
+            $call->outcome = Outcome::Lost;
+            $call->reply = $why;
+            if ($call->coroutine !== 0 || $call->suspension !== null) {
+                $this->woken[] = $call;
+            }
+        }
+        $this->clearFast();
         $this->calls = $this->givenUp = [];
         $this->sendBuffer->clear();
+    }
+
+    /**
+     * Takes back the calls that left on the fast path before a moment and are not answered, once each: those that have not begun are
+     * given back, and go to the broker.
+     *
+     * @param int $before hrtime() in ns
+     * @return bool whether there were any
+     */
+    public function takeBack(int $before): bool
+    {
+        $any = false;
+        foreach ($this->calls as $sequence => $call) {
+            if ($call->fastSince > 0 && $call->fastSince <= $before) {
+                $call->fastSince = -1;
+                $this->takenBack++;
+                $this->append(self::stop($sequence, self::TAKEN_BACK));
+                $any = true;
+            }
+        }
+
+        return $any;
     }
 
     /**
@@ -291,7 +355,7 @@ final class Session extends Calls
      */
     public function isWaiting(): bool
     {
-        return count($this->calls) > ($this->hello === null ? 0 : 1);
+        return count($this->calls) > ($this->hello === null ? 0 : 1) || $this->held !== [];
     }
 
     /**
@@ -300,19 +364,19 @@ final class Session extends Calls
      *
      * @return int bytes
      */
-    private function receiveReplies(string $bytes): int
+    private function receiveReplies(FrameDecoder $decoder, string $bytes): int
     {
-        $replies = $this->decoder->replies;
+        $replies = $decoder->replies;
         $end = strlen($bytes);
         $offset = 0;
         while (($header = $replies[substr($bytes, $offset, Frame::HEADER)] ?? null) !== null) {
-            [$flags, $length] = $header;
-            $next = $offset + Frame::HEADER + 8 + $length;
+            [$flags, $length, $format, $size] = $header;
+            $next = $offset + $size + $length;
             if ($next > $end) {
                 break;
             }
-            /** @var array{1: int} $options */
-            $options = unpack('P', $bytes, $offset + Frame::HEADER);
+            /** @var array{1: int, time?: int} $options */
+            $options = unpack($format, $bytes, $offset + Frame::HEADER);
             $call = $this->calls[$options[1] & Frame::MAX_UINT32] ?? null;
             $name = $options[1] >> 32;
             if ($call !== null) {
@@ -321,6 +385,9 @@ final class Session extends Calls
                     break;
                 }
                 $this->stringHead = -1;
+                if (isset($options['time']) && ($flags & Flag::ERROR) === 0) {
+                    $this->learn($call, $options['time']);
+                }
                 $this->settle($call, Outcome::Replied, $flags, substr($bytes, $next - $length + $name, $length - $name));
             }
             $offset = $next;
@@ -366,6 +433,8 @@ final class Session extends Calls
         } elseif (($frame->stream & Stream::STOP) !== 0 && ($frame->options[0] ?? -1) === 0) {
             $this->ended = $this->goingAway;
             $this->goingAway = true;
+        } elseif (($frame->stream & Stream::STOP) !== 0 && ($frame->options[1] ?? 0) === self::GIVEN_BACK) {
+            $this->giveBack($frame->options[0]);
         }
     }
 
@@ -407,10 +476,10 @@ final class Session extends Calls
     }
 
     /**
-     * @param int ...$late 1: its time is over, and what becomes of it is waited for; none: it is given up
+     * @param int ...$why one of CANCELLED, LATE (what becomes of it is waited for) and TAKEN_BACK; none: it is given up
      */
-    private static function stop(int $sequence, int ...$late): string
+    private static function stop(int $sequence, int ...$why): string
     {
-        return Frame::encode(Flag::CONTROL, [$sequence, ...array_values($late)], '', Stream::STOP);
+        return Frame::encode(Flag::CONTROL, [$sequence, ...array_values($why)], '', Stream::STOP);
     }
 }

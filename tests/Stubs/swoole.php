@@ -82,7 +82,15 @@ namespace Swoole {
 
     class Event
     {
+        public static function add(mixed $fd, ?callable $read_callback = null): false|int
+        {
+        }
+
         public static function defer(callable $callback): true
+        {
+        }
+
+        public static function del(mixed $fd): bool
         {
         }
     }

@@ -7,7 +7,11 @@ namespace Reasno\GoTask\Runtime\Blocking;
 use Reasno\GoTask\Platform\Select;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Connection;
+use Reasno\GoTask\Protocol\FastSocket;
 use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Protocol\Session;
+use Reasno\GoTask\Runtime\Stream\FastStream;
+use Reasno\GoTask\Runtime\Stream\SocketTransport;
 use Reasno\GoTask\Runtime\Stream\TransportConnection;
 use Throwable;
 
@@ -30,6 +34,8 @@ use const PHP_INT_MAX;
  */
 final class BlockingConnection extends TransportConnection
 {
+    private ?BlockingFastSocket $fastSocket = null;
+
     protected function written(Call $call): void
     {
         while ($this->session->sendBuffer->length > 0 && $call->outcome === Outcome::Waiting) {
@@ -83,6 +89,18 @@ final class BlockingConnection extends TransportConnection
         return $other instanceof self;
     }
 
+    protected function connectFast(): ?FastSocket
+    {
+        $socket = $this->transport instanceof SocketTransport ? FastStream::connect($this->address) : null;
+
+        return $this->fastSocket = $socket === null ? null : new BlockingFastSocket($socket, self::OVERDUE);
+    }
+
+    protected function unwatchFast(): void
+    {
+        $this->fastSocket = null;
+    }
+
     protected function disconnect(): void
     {
         $this->transport->close();
@@ -101,20 +119,10 @@ final class BlockingConnection extends TransportConnection
         $this->entered = true;
 
         try {
-            $session = $this->session;
-            $now = hrtime(true);
-            $wait = $session->earliest - $now;
-            if ($wait <= 0) {
-                $this->receiveWhatIsThere();
-                $session->expire($now);
-                $this->write();
-            } elseif ($session->sendBuffer->length === 0) {
-                $this->receive($wait);
+            if ($this->session->fast > 0 && $this->fastSocket !== null) {
+                $this->waitFast($this->session, $this->fastSocket);
             } else {
-                if ($this->transport->poll($wait)) {
-                    $this->receive(0);
-                }
-                $this->write();
+                $this->wait($this->session);
             }
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
@@ -122,6 +130,42 @@ final class BlockingConnection extends TransportConnection
         $this->entered = false;
         if ($this->postponed !== []) {
             $this->leave();
+        }
+    }
+
+    private function wait(Session $session): void
+    {
+        $now = hrtime(true);
+        $wait = $session->earliest - $now;
+        if ($wait <= 0) {
+            $this->receiveWhatIsThere();
+            $session->expire($now);
+            $this->write();
+        } elseif ($session->sendBuffer->length === 0) {
+            $this->receive($wait);
+        } else {
+            if ($this->transport->poll($wait)) {
+                $this->receive(0);
+            }
+            $this->write();
+        }
+    }
+
+    /**
+     * The same while something is outstanding on the fast path: for no longer than makes that overdue.
+     */
+    private function waitFast(Session $session, BlockingFastSocket $socket): void
+    {
+        if ($session->expectsMore() || $session->sendBuffer->length > 0) {
+            self::waitTogether([$this]);
+        } elseif ($this->takeMessage($socket->await())) {
+            if ($this->session->sendBuffer->length > 0) { // a call that was given back
+                $this->write();
+            }
+        } else {
+            $this->lookAfterFast();
+            $this->receive(0);
+            $this->write();
         }
     }
 
@@ -156,7 +200,7 @@ final class BlockingConnection extends TransportConnection
      */
     private static function waitTogether(array $connections): void
     {
-        $now = hrtime(true);
+        $now = (int) hrtime(true);
         $earliest = PHP_INT_MAX;
         $reads = $writes = [];
         foreach ($connections as $key => $connection) {
@@ -172,6 +216,14 @@ final class BlockingConnection extends TransportConnection
             }
             $earliest = min($earliest, $connection->session->earliest);
             $reads[$key] = $connection->transport->stream();
+            if ($connection->session->fast > 0) {
+                $connection->lookAfterFast();
+                $connection->write();
+                $earliest = min($earliest, $now + self::OVERDUE);
+                if ($connection->fastSocket !== null) {
+                    $reads["fast {$key}"] = $connection->fastSocket->stream();
+                }
+            }
             if ($connection->session->sendBuffer->length > 0) {
                 $writes[$key] = $reads[$key];
             }
@@ -185,6 +237,10 @@ final class BlockingConnection extends TransportConnection
             usleep(intdiv(Select::PAUSE, 1000));
         }
         foreach ($connections as $key => $connection) {
+            if (isset($reads["fast {$key}"])) {
+                $connection->drainFast();
+                $connection->write();
+            }
             if (isset($reads[$key])) {
                 $connection->receive(0);
             }

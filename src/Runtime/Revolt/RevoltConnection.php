@@ -6,9 +6,10 @@ namespace Reasno\GoTask\Runtime\Revolt;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Protocol\Call;
-use Reasno\GoTask\Protocol\Connection;
+use Reasno\GoTask\Protocol\FastSocket;
 use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Session;
+use Reasno\GoTask\Runtime\Stream\FastStream;
 use Reasno\GoTask\Runtime\Stream\StreamTransport;
 use Reasno\GoTask\Runtime\Stream\TransportConnection;
 use Revolt\EventLoop\Driver;
@@ -41,6 +42,14 @@ final class RevoltConnection extends TransportConnection
     private int $timerAt = PHP_INT_MAX;
 
     private int $waiters = 0;
+
+    /** Those of the fast path, while something is outstanding there: what watches its socket, and the timer that looks for what is overdue. */
+    private ?string $fastReadable = null;
+
+    private ?string $fastTimer = null;
+
+    /** The callback that sends what is held. */
+    private ?string $sending = null;
 
     /**
      * Those whose resumption is queued in the loop: they must not be resumed twice.
@@ -94,6 +103,77 @@ final class RevoltConnection extends TransportConnection
         $isNeeded ? $this->driver->enable($this->writable) : $this->driver->disable($this->writable);
     }
 
+    protected function connectFast(): ?FastSocket
+    {
+        return FastStream::open($this->address);
+    }
+
+    protected function watchFast(): void
+    {
+        if ($this->fastReadable !== null || ! $this->fast instanceof FastStream) {
+            return;
+        }
+        $weak = WeakReference::create($this);
+        $this->fastReadable = $this->driver->onReadable($this->fast->stream, static function () use ($weak): void {
+            $weak->get()?->receiveFastNow();
+        });
+        $this->fastTimer = $this->driver->repeat(self::OVERDUE / 1e9, static function () use ($weak): void {
+            $weak->get()?->tick();
+        });
+        $this->driver->unreference($this->fastTimer);
+        if ($this->waiters === 0) {
+            $this->driver->unreference($this->fastReadable);
+        }
+    }
+
+    protected function unwatchFast(): void
+    {
+        $this->driver->cancel($this->fastReadable ?? '');
+        $this->driver->cancel($this->fastTimer ?? '');
+        $this->fastReadable = $this->fastTimer = null;
+    }
+
+    protected function sendHeldSoon(): void
+    {
+        if ($this->sending === null) {
+            $weak = WeakReference::create($this);
+            $this->sending = $this->driver->defer(static function () use ($weak): void {
+                $weak->get()?->sendHeldNow();
+            });
+        }
+    }
+
+    private function sendHeldNow(): void
+    {
+        $this->sending = null;
+        if ($this->session->held !== []) {
+            $this->flush();
+        }
+    }
+
+    private function receiveFastNow(): void
+    {
+        $this->change(function (): void {
+            $this->receiveFast();
+            $this->write();
+            $this->wake();
+        });
+    }
+
+    private function tick(): void
+    {
+        if ($this->session->fast === 0) {
+            $this->unwatchFast();
+
+            return;
+        }
+        $this->change(function (): void {
+            $this->lookAfterFast();
+            $this->write();
+            $this->wake();
+        });
+    }
+
     protected function disconnect(): void
     {
         $this->forget();
@@ -108,6 +188,7 @@ final class RevoltConnection extends TransportConnection
             $this->driver->cancel($this->timer);
             $this->timer = null;
         }
+        $this->closeFast();
         $this->transport->close();
     }
 
@@ -125,6 +206,9 @@ final class RevoltConnection extends TransportConnection
         if ($this->waiters++ === 0) {
             $this->driver->reference($this->readable);
             $this->driver->reference($this->writable);
+            if ($this->fastReadable !== null) {
+                $this->driver->reference($this->fastReadable);
+            }
         }
 
         try {
@@ -144,6 +228,9 @@ final class RevoltConnection extends TransportConnection
             if (--$this->waiters === 0 && $this->open) {
                 $this->driver->unreference($this->readable);
                 $this->driver->unreference($this->writable);
+                if ($this->fastReadable !== null) {
+                    $this->driver->unreference($this->fastReadable);
+                }
             }
         }
     }

@@ -30,7 +30,10 @@ abstract class TransportConnection extends Connection
 
     public function flush(): void
     {
-        $this->change($this->write(...));
+        $this->change(function (): void {
+            $this->sendHeld();
+            $this->write();
+        });
     }
 
     public function probe(): bool
@@ -107,6 +110,7 @@ abstract class TransportConnection extends Connection
 
     final protected function receiveWhatIsThere(): void
     {
+        $this->drainFast();
         for ($reads = 0; $reads < self::READS && $this->receive(0); $reads++);
     }
 
@@ -133,12 +137,19 @@ abstract class TransportConnection extends Connection
             return false;
         }
 
+        if ($this->session->fast > 0) {
+            $this->drainFast();
+        }
+
         try {
             $this->session->receive($bytes);
         } catch (ProtocolError $error) {
             $this->end($error->getMessage());
 
             return false;
+        }
+        if ($this->session->givenBack !== []) {
+            $this->resendGivenBack();
         }
         if ($this->session->sendBuffer->length > 0) {
             $this->write();

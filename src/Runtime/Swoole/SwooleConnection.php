@@ -13,6 +13,7 @@ use Swoole\Coroutine;
 use Swoole\Coroutine\Socket;
 use Throwable;
 
+use function count;
 use function getmypid;
 use function hrtime;
 
@@ -26,10 +27,11 @@ use const SOCKET_ETIMEDOUT;
  *
  * @internal
  */
-final class SwooleConnection extends SwooleWaking
+final class SwooleConnection extends SwooleFast
 {
     public function __destruct()
     {
+        $this->closeFast();
         if ($this->address->tls && $this->pid !== getmypid()) {
             $this->forget();
         }
@@ -38,7 +40,7 @@ final class SwooleConnection extends SwooleWaking
     public function await(Call $call): void
     {
         if ($call->outcome === Outcome::Waiting) {
-            $this->wait($call, []);
+            $call->micros > 0 ? $this->waitFast($call, []) : $this->wait($call, []);
         }
     }
 
@@ -46,6 +48,13 @@ final class SwooleConnection extends SwooleWaking
     {
         foreach ($calls as $call) {
             if ($call->outcome !== Outcome::Waiting) {
+                return;
+            }
+        }
+        foreach ($calls as $call) {
+            if ($call->micros > 0) {
+                $this->waitFast($call, $calls);
+
                 return;
             }
         }
@@ -63,6 +72,7 @@ final class SwooleConnection extends SwooleWaking
 
     protected function drain(): void
     {
+        $this->drainFast();
         if ($this->reading || Coroutine::getCid() < 0) {
             return;
         }
@@ -78,7 +88,7 @@ final class SwooleConnection extends SwooleWaking
         $this->handOver();
     }
 
-    protected function readOnce(): void
+    protected function readOnce(int $wait = 1): void
     {
         $this->reading = true;
         $this->reader = Coroutine::getCid();
@@ -90,7 +100,7 @@ final class SwooleConnection extends SwooleWaking
                 $this->session->expire($now);
                 $this->wake();
             }
-            $this->receive(1);
+            $this->receive($wait);
         } finally {
             $this->reading = false;
             $this->reader = 0;
@@ -123,6 +133,7 @@ final class SwooleConnection extends SwooleWaking
         if ($this->address->tls && $this->pid !== getmypid()) {
             $this->detach();
         }
+        $this->closeFast();
         // Not close(), which calls shutdown(2) and so ends the parent's connection.
         $this->socket = null;
     }
@@ -173,6 +184,56 @@ final class SwooleConnection extends SwooleWaking
             }
             if ($this->parked !== []) {
                 $this->handOver();
+            } elseif ($this->waiting !== []) {
+                $this->readForAll();
+            }
+        }
+    }
+
+    /**
+     * The same where something is outstanding on the fast path: the answer may come on either, and others read both.
+     *
+     * @param array<Call> $calls
+     */
+    private function waitFast(Call $call, array $calls): void
+    {
+        $cid = Coroutine::getCid();
+        if ($cid < 0) {
+            throw new LogicException("{$call->method} was called in a coroutine: wait for its answer in one.");
+        }
+        if ($this->reading && $this->reader === $cid) {
+            throw self::nested($call);
+        }
+
+        try {
+            do {
+                if (count($this->session->calls) > $this->session->fast) {
+                    $this->readForAll();
+                    if ($call->outcome !== Outcome::Waiting || $calls !== [] && self::isAnyDone($calls)) {
+                        break;
+                    }
+                }
+                $call->coroutine = $cid;
+                if ($calls !== []) {
+                    self::mark($calls, $cid);
+                }
+                $this->waiting[$cid] = true;
+                $resumed = Coroutine::yield();
+                unset($this->waiting[$cid]);
+                if (! $resumed) {
+                    // Coroutine::cancel()
+                    $this->giveUp($call, $calls);
+                }
+            } while ($call->outcome === Outcome::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
+        } catch (Throwable $thrown) {
+            unset($this->waiting[$cid]);
+            $this->giveUp($call, $calls);
+
+            throw $thrown;
+        } finally {
+            $call->coroutine = 0;
+            if ($calls !== []) {
+                self::mark($calls, 0);
             }
         }
     }
@@ -229,7 +290,13 @@ final class SwooleConnection extends SwooleWaking
             if ($bytes === false || $bytes === '') {
                 return $this->nothingRead($socket, $bytes);
             }
+            if ($session->fast > 0) {
+                $this->drainFast();
+            }
             $session->receive($bytes);
+            if ($session->givenBack !== []) {
+                $this->resendGivenBack();
+            }
         } catch (ProtocolError $error) {
             $this->close($error->getMessage());
 

@@ -26,6 +26,9 @@ abstract class SwooleWaking extends SwooleWriting
     /** @var array<int, true> ids of coroutines that wait */
     protected array $parked = [];
 
+    /** @var array<int, true> the same of those that read for nobody: their answers come on the fast path, or did not */
+    protected array $waiting = [];
+
     private int $relay = 0;
 
     /** Counts up whenever the reader begins or ends to let the event loop have a turn. */
@@ -58,9 +61,9 @@ abstract class SwooleWaking extends SwooleWriting
                     }
                     $cid = $call->coroutine;
                     // It may have been woken by another call's answer, or cancelled, by one that was resumed before it.
-                    if ($cid !== 0 && isset($this->parked[$cid])) {
+                    if ($cid !== 0 && (isset($this->parked[$cid]) || isset($this->waiting[$cid]))) {
                         $call->coroutine = 0;
-                        unset($this->parked[$cid]);
+                        unset($this->parked[$cid], $this->waiting[$cid]);
                         $left--;
                         Coroutine::resume($cid);
                         if ($buffer->length > 0) {

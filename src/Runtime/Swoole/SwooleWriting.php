@@ -74,6 +74,9 @@ abstract class SwooleWriting extends Connection
 
     public function flush(): void
     {
+        if ($this->session->held !== []) {
+            $this->change($this->sendHeld(...));
+        }
         $buffer = $this->session->sendBuffer;
         while ($this->open && ! $this->writing && $buffer->length > 0) {
             $bytes = $buffer->next();
@@ -141,8 +144,10 @@ abstract class SwooleWriting extends Connection
 
     /**
      * Waits a moment for something to read, and takes it, for somebody who is not to wait for an answer.
+     *
+     * @param int $wait ns
      */
-    abstract protected function readOnce(): void;
+    abstract protected function readOnce(int $wait = 1): void;
 
     /**
      * @param float $patience seconds

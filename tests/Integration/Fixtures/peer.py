@@ -1,8 +1,8 @@
 """A peer that does as it is told, well or badly: each call's method says what is to become of it.
 
-    /usr/bin/python3 peer.py unix:///tmp/x.sock [plain | silent | late]
+    /usr/bin/python3 peer.py unix:///tmp/x.sock [plain | silent | late | fast]
 
-`plain` knows no Hello, `silent` answers none, `late` takes its time. It says "ready" on its standard output, and ends
+`plain` knows no Hello, `silent` answers none, `late` takes its time, `fast` has a fast path (fast_peer.py). It says "ready" on its standard output, and ends
 with its standard input.
 """
 
@@ -34,12 +34,12 @@ class Call:
         self.body = payload[options[1] :]
 
     def reply(
-        self, body: bytes | None = None, flags: int | None = None, sequence: int | None = None
+        self, body: bytes | None = None, flags: int | None = None, sequence: int | None = None, *more: int
     ) -> bytes:
         name = self.name.encode()
         return frame(
             self.flags if flags is None else flags,
-            [self.sequence if sequence is None else sequence, len(name)],
+            [self.sequence if sequence is None else sequence, len(name), *more],
             name + (self.body if body is None else body),
         )
 
@@ -59,6 +59,9 @@ class Peer:
         self.changed = asyncio.Event()
         self.held: list[tuple[Call, asyncio.StreamWriter]] = []
 
+    def begin(self) -> None:
+        pass
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         tasks: set[asyncio.Task[None]] = set()
@@ -71,7 +74,7 @@ class Peer:
                 options = list(struct.unpack(f"<{count}I", await reader.readexactly(4 * count)))
                 payload = await reader.readexactly(length)
                 if flags & CONTROL:
-                    self.control(head[10], options, payload)
+                    self.control(head[10], options, payload, writer)
                     continue
                 call = Call(flags, options, payload)
                 if call.name.startswith("Stall:"):
@@ -93,7 +96,7 @@ class Peer:
                 task.cancel()
             writer.close()
 
-    def control(self, stream: int, options: list[int], payload: bytes) -> None:
+    def control(self, stream: int, options: list[int], payload: bytes, writer: asyncio.StreamWriter) -> None:
         if stream & STOP:
             self.cancelled.append(options[0])
         if stream & PONG:
@@ -129,6 +132,8 @@ class Peer:
             if self.mode == "late":
                 await asyncio.sleep(0.15)
             said = {"protocol": 1, "peer": "python", "version": "0", "max_payload": 64 << 20, "pid": 1}
+            if self.mode == "fast":
+                said["fast"] = True
             writer.write(call.reply(json.dumps(said).encode()))
 
     async def do_GoTask_Authenticate(self, call: Call, writer: asyncio.StreamWriter, _: str) -> None:
@@ -250,9 +255,9 @@ class Peer:
         writer.write(call.reply(bytes([0x90 | len(call.options) - 2]) + values))
 
 
-async def main(address: str, mode: str) -> None:
-    peer = Peer(mode)
+async def main(address: str, peer: Peer) -> None:
     loop = asyncio.get_running_loop()
+    peer.begin()
     if address.startswith("unix://"):
         await asyncio.start_unix_server(peer.serve, address[7:])
     else:
@@ -264,4 +269,10 @@ async def main(address: str, mode: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""))
+    arguments = sys.argv[1:] + [""]
+    if arguments[1] == "fast":
+        from fast_peer import FastPeer
+
+        asyncio.run(main(arguments[0], FastPeer(arguments[0][7:])))
+    else:
+        asyncio.run(main(arguments[0], Peer(arguments[1])))

@@ -17,6 +17,7 @@ use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Pool\Pool;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Protocol\Connection;
+use Reasno\GoTask\Protocol\FastConnection;
 use Reasno\GoTask\Protocol\Methods;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Tests\Unit\Pool\FakeConnection;
@@ -159,7 +160,7 @@ final class SenderTest extends SenderTestCase
     {
         $connection = (new ReflectionClass(FakeConnection::class))->newInstanceWithoutConstructor();
         (new ReflectionProperty(Connection::class, 'pid'))->setValue($connection, getmypid() + 1);
-        (new ReflectionProperty(Connection::class, 'session'))->setValue($connection, new Session(1000));
+        (new ReflectionProperty(FastConnection::class, 'session'))->setValue($connection, new Session(1000));
 
         return $connection;
     }

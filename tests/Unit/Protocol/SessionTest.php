@@ -60,14 +60,14 @@ final class SessionTest extends TestCase
         $session = new Session(1000);
         $first = self::newCall('first');
         $session->call($first, 0);
-        (new ReflectionProperty(Calls::class, 'sequence'))->setValue($session, 0x7FFFFFFE);
+        (new ReflectionProperty(Calls::class, 'sequence'))->setValue($session, 0x3FFFFFFE);
         $sequences = [];
         foreach (['A', 'B', 'C'] as $method) {
             $call = self::newCall($method);
             $session->call($call, 0);
             $sequences[] = $call->sequence;
         }
-        self::assertSame([0x7FFFFFFF, 2, 3], $sequences);
+        self::assertSame([0x3FFFFFFF, 2, 3], $sequences);
         self::assertSame(1, $first->sequence);
     }
 

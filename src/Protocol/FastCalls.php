@@ -1,0 +1,263 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Protocol;
+
+use Reasno\GoTask\Goridge\Frame;
+
+use function array_search;
+use function array_splice;
+use function count;
+use function intdiv;
+use function max;
+use function pack;
+use function strlen;
+
+/**
+ * The calls of a connection that are on the fast path: which may take it, and what they look like there. The chapter on the fast path
+ * of docs/protocol.md has the rules.
+ *
+ * A call on the fast path has micros above 0. It is held until its message leaves, and among the outstanding calls from then on, with a
+ * sequence from FIRST on: its outcome may come on either socket.
+ *
+ * @internal
+ */
+abstract class FastCalls extends Calls
+{
+    /** Calls of one message, at most. */
+    public const BATCH = 16;
+
+    /** Why a call is stopped, as the second option of STOP says. */
+    protected const CANCELLED = 0;
+    protected const LATE = 1;
+    protected const TAKEN_BACK = 2;
+    protected const GIVEN_BACK = 3;
+
+    /** Bytes of a message, at most. */
+    protected const FAST_MESSAGE = 65_536;
+
+    private const FIRST = 0x4000_0000;
+    private const LAST = 0x7FFF_FFFF;
+
+    /** A method is quick that took fewer µs than this when it was called last. */
+    private const QUICK = 500;
+
+    /** No call costs fewer µs than this, whatever its method took. */
+    private const LEAST = 20;
+
+    /** µs that the calls of one message are expected to take, at most. */
+    private const BATCH_MICROS = 1_000;
+
+    /** µs that all calls on the fast path together are expected to take, at most: half of what makes a call overdue. */
+    private const MICROS = 5_000;
+
+    /** Bytes of a call's payload: what its message holds beside the frame's header and the time. */
+    private const PAYLOAD = self::FAST_MESSAGE - Frame::HEADER - 24;
+
+    /** A call with fewer ns left goes to the broker: nobody may look at the clock for so long. */
+    private const HASTE = 30_000_000;
+
+    /** No call takes the fast path before this moment, hrtime() in ns. */
+    public int $brokeredUntil = 0;
+
+    /** @var list<Call> calls that leave together in the next message */
+    public array $held = [];
+
+    /** @var list<Call> calls that were given back, to be sent to the broker */
+    public array $givenBack = [];
+
+    /** How many calls have left on the fast path and are not answered, and how many of those were taken back. */
+    public int $fast = 0;
+
+    protected int $takenBack = 0;
+
+    /** @var array<string, int> µs that methods took when they were called last, of those that are quick */
+    private array $quick = [];
+
+    /** µs that all calls on the fast path are expected to take. */
+    private int $micros = 0;
+
+    private int $heldMicros = 0;
+
+    private int $heldBytes = 0;
+
+    private int $lastSequence = self::FIRST - 1;
+
+    /**
+     * Whether a call may take the fast path; it is on it then.
+     *
+     * @param int $now hrtime() in ns
+     */
+    final public function takeFast(Call $call, int $now): bool
+    {
+        $micros = $this->quick[$call->method] ?? 0;
+        if (
+            $micros === 0
+            || $call->callFlags !== 0
+            || $this->micros + $micros > self::MICROS
+            || $now < $this->brokeredUntil
+            || $call->deadline - $now < self::HASTE
+            || strlen($call->body) + strlen($call->method) > self::PAYLOAD
+            || $call->tail !== ''
+        ) {
+            return false;
+        }
+        $call->micros = $micros;
+        $this->micros += $micros;
+
+        return true;
+    }
+
+    /**
+     * Whether one message holds this call, too, with those that are held.
+     */
+    final public function hasRoom(Call $call): bool
+    {
+        return count($this->held) < self::BATCH
+            && $this->heldMicros + $call->micros <= self::BATCH_MICROS
+            && $this->heldBytes + strlen($call->body) + strlen($call->method) <= self::PAYLOAD;
+    }
+
+    /**
+     * Puts a call among those that leave together.
+     */
+    final public function hold(Call $call): void
+    {
+        $this->held[] = $call;
+        $this->heldMicros += $call->micros;
+        $this->heldBytes += strlen($call->body) + strlen($call->method) + Frame::HEADER + 16;
+    }
+
+    /**
+     * @return list<Call> those that are held, which are so no longer
+     */
+    final public function release(): array
+    {
+        $calls = $this->held;
+        $this->held = [];
+        $this->heldMicros = $this->heldBytes = 0;
+
+        return $calls;
+    }
+
+    /**
+     * Takes calls among those outstanding.
+     *
+     * @param non-empty-list<Call> $calls at most BATCH
+     * @param int $now hrtime() in ns
+     * @return string the message that is to be sent; where that can't be done, discard() takes them back
+     */
+    final public function message(array $calls, int $now): string
+    {
+        $sequence = $this->lastSequence;
+        foreach ($calls as $place => $_) {
+            // A call may be outstanding since before the count began anew.
+            if ($sequence + self::BATCH > self::LAST || isset($this->calls[$sequence + 1 + $place])) {
+                $this->lastSequence = $sequence + self::BATCH > self::LAST ? self::FIRST - 1 : $sequence + 1 + $place;
+
+                return $this->message($calls, $now);
+            }
+        }
+        $message = pack('P', $now);
+        foreach ($calls as $call) {
+            $call->sequence = ++$sequence;
+            // All of it has been written if any was, and the broker is told when its time is over.
+            $call->start = -1;
+            $call->large = 0;
+            $call->isUntimed = true;
+            $call->fastSince = $now;
+            $this->calls[$sequence] = $call;
+            if ($call->deadline < $this->earliest) {
+                $this->earliest = $call->deadline;
+            }
+            $message .= Frame::call($sequence, $call->method, $call->codec, $call->body, intdiv($call->deadline - $now, 1_000_000));
+        }
+        $this->lastSequence = $sequence;
+        $this->fast += count($calls);
+
+        return $message;
+    }
+
+    /**
+     * Takes a call off the fast path that has not left there.
+     */
+    final public function discard(Call $call): void
+    {
+        if (($this->calls[$call->sequence] ?? null) === $call) {
+            unset($this->calls[$call->sequence]);
+            $this->leaveFast($call);
+        } else {
+            $this->micros -= $call->micros;
+        }
+        $call->micros = $call->fastSince = 0;
+    }
+
+    /**
+     * Whether anything outstanding can be answered on the ordinary connection alone.
+     */
+    final public function expectsMore(): bool
+    {
+        return count($this->calls) > $this->fast - $this->takenBack;
+    }
+
+    /**
+     * Hears how long a method took.
+     *
+     * @param int $micros the third option of its reply; one with bit 31 has no way to be fast
+     */
+    final protected function learn(Call $call, int $micros): void
+    {
+        if ($micros < self::QUICK) {
+            $this->quick[$call->method] = max($micros, self::LEAST);
+        } else {
+            unset($this->quick[$call->method]);
+        }
+    }
+
+    final protected function leaveFast(Call $call): void
+    {
+        $this->fast--;
+        if ($call->fastSince < 0) {
+            $this->takenBack--;
+        }
+        $this->micros -= $call->micros;
+        $call->micros = 0;
+    }
+
+    /**
+     * A call has not run and will not.
+     */
+    final protected function giveBack(int $sequence): void
+    {
+        $call = $this->calls[$sequence] ?? null;
+        if ($call !== null && $call->micros !== 0) {
+            unset($this->calls[$sequence], $this->quick[$call->method]);
+            $this->leaveFast($call);
+            $call->fastSince = 0;
+            $this->givenBack[] = $call;
+        }
+    }
+
+    /**
+     * @return bool whether it was among those that are held
+     */
+    final protected function letGo(Call $call): bool
+    {
+        $place = array_search($call, $this->held, true);
+        if ($place === false) {
+            return false;
+        }
+        array_splice($this->held, $place, 1);
+        $this->micros -= $call->micros;
+        $call->micros = 0;
+
+        return true;
+    }
+
+    final protected function clearFast(): void
+    {
+        $this->held = $this->givenBack = [];
+        $this->fast = $this->takenBack = $this->micros = $this->heldMicros = $this->heldBytes = 0;
+    }
+}
