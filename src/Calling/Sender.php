@@ -98,7 +98,7 @@ final class Sender
     public function finish(Call $call): mixed
     {
         $call->connection?->await($call);
-        // hasResult(), without a call of it.
+        // As hasResult() does, without the cost of calling it.
         if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0) {
             return $this->result->decode($call);
         }

@@ -33,7 +33,7 @@ use function str_contains;
 use const PHP_INT_MAX;
 
 /**
- * Opens a pool's connections: waits for a worker that is being started, says Hello, shows the key, and says what is to be done where that fails.
+ * Opens a pool's connections: waits for a worker that is being started, says Hello, proves the key. A failure says what to do about it.
  *
  * @internal
  */
@@ -42,7 +42,7 @@ final class Opener
     /** Seconds between two looks whether a worker that is being started is there. */
     private const PAUSE = 0.01;
 
-    /** What reports a failure: where no descriptor is left for a connection, none is left to load a class with either. */
+    /** Loaded ahead, to report a failure: where no descriptor is left for a connection, none is left to load a class either. */
     private const REPORTERS = [StreamConnector::class, Availability::class, ConnectFailed::class, ConnectionLost::class, DeadlineExceeded::class];
 
     public function __construct(private readonly Runtime $runtime, private readonly Settings $settings, private readonly Address $address)
@@ -78,7 +78,7 @@ final class Opener
 
                     return $connection;
                 } catch (ConnectFailed $failed) {
-                    // A supervisor would know by now what is wrong, or will do something about it. Rights and certificates it can't mend.
+                    // The supervisor may know by now what is wrong. It can mend neither rights nor certificates.
                     $available = $status->available();
                     $waits = $waits && ! ($available === true && self::remedy($failed->getMessage()) !== '');
                 }
@@ -105,7 +105,7 @@ final class Opener
     }
 
     /**
-     * Says with a failure how the worker is as far as its supervisor knows, and what is to be done about that.
+     * Adds to a failure what the supervisor says of the worker, and what to do about it.
      */
     private function explain(string $what, ?WorkerStatus $status): ConnectFailed
     {

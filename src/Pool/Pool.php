@@ -66,7 +66,7 @@ final class Pool implements Connections
             $this->abandon();
         }
         $connection = $this->connections[0] ?? null;
-        // A forked child that could not let go of a TLS connection may have ended it, see Descriptor: better to find that now.
+        // A forked child may have ended a TLS connection that it could not let go of, see Descriptor: better found now.
         if ($connection === null || ! $connection->isFine($now) || $this->address->tls && $connection->isIdle() && ! $connection->probe()) {
             $connection = $this->find($deadline, $now, $method, $limit, $waits);
         }
@@ -149,12 +149,12 @@ final class Pool implements Connections
             }
             $this->latch ??= $this->runtime->latch();
             if ($this->latch === null) {
-                // The one that opens a connection goes on when this one, which has interrupted it, is done.
+                // This caller has interrupted the one that opens a connection, and can't wait for it.
                 return $this->open($deadline, $method, $limit, $waits);
             }
             $this->latch->wait((min($deadline, $limit ?? $deadline) - $now) / 1e9);
             if ($this->failed !== null && $this->connections === []) {
-                // What was tried for all has failed for all: it is not tried once more for each of them, one after the other.
+                // One attempt counts for all who waited: they do not each try again, one after the other.
                 throw $this->failed;
             }
             $now = (int) hrtime(true);
@@ -197,7 +197,7 @@ final class Pool implements Connections
                 continue;
             }
             if (! $connection->isUsable() || $unused > Connection::DOUBT && $connection->isIdle() && ! $connection->probe()) {
-                // One that is going away still answers what it has: those who wait for that hold it.
+                // A connection that is going away still answers its calls: their callers hold it.
                 continue;
             }
             if ($free && $unused > $maxIdle && $connection->isIdle() && count($kept) >= $this->settings->minConnections) {

@@ -15,7 +15,7 @@ use const PHP_INT_MAX;
  */
 abstract class Calls
 {
-    /** Those above are the fast path's, see FastCalls. */
+    /** Sequences above this belong to the fast path, see FastCalls. */
     private const MAX_SEQUENCE = 0x3FFFFFFF;
 
     /**
@@ -34,7 +34,7 @@ abstract class Calls
     /** @var array<int, Call> outstanding calls by sequence */
     public array $calls = [];
 
-    /** Bytes that have been put into the send buffer, or past it, since the connection was opened. */
+    /** Bytes sent since the connection was opened, those in the send buffer included. */
     protected int $appended = 0;
 
     private int $sequence = 0;
@@ -92,7 +92,7 @@ abstract class Calls
     }
 
     /**
-     * Hears that a call is no longer outstanding on the fast path.
+     * A call is no longer outstanding on the fast path.
      */
     abstract protected function leaveFast(Call $call): void;
 }

@@ -17,11 +17,11 @@ use function min;
 use function strlen;
 
 /**
- * One connection that many calls share: a session, and what holds of it in any runtime, which adds how to write, read and wait.
+ * One connection that many calls share. This is what all runtimes have in common; each adds how to write, read and wait.
  *
  * Nobody owns it for longer than a call. It has no reader of its own: whoever waits for an answer reads for everybody.
  *
- * In one file, since each way in and out keeps to the same rules of what may interrupt a change.
+ * In one file, since every public method follows the same rules about interrupted changes.
  *
  * @internal
  */
@@ -30,16 +30,16 @@ abstract class Connection extends FastConnection
     /** After so many ns without a call it is worth asking whether the peer is still there. */
     public const DOUBT = 1_000_000_000;
 
-    /** Bytes read at a time: two pages less would do for most, and the memory manager hands these out as cheaply. */
+    /** Bytes read at a time. PHP's memory manager hands out this many as cheaply as fewer. */
     protected const READ = 65_000;
 
-    /** With this many outstanding calls, or with a large frame under way, another connection is the better one. */
+    /** With this many outstanding calls, or a large frame under way, a connection is busy. */
     private const MANY = 512;
 
     /** Bytes. */
     private const LARGE = 65_536;
 
-    /** Held calls leave in pieces of so many bytes: the peer begins with the first while the next are made. */
+    /** Bytes: held calls leave in pieces of this size, so that the peer begins with the first while the next are made. */
     private const HELD = 1_024;
 
     /** Bytes read at a time of a large frame: about what a socket buffer holds. */
@@ -48,10 +48,10 @@ abstract class Connection extends FastConnection
     /** hrtime() in ns. */
     public int $lastUsed = 0;
 
-    /** Whether its end has been told to those who choose between addresses. */
+    /** Whether the pool or cluster has been told that it ended. */
     public bool $reported = false;
 
-    /** Whether it was ended on purpose: that says nothing of its peer, and what was under way is not made again. */
+    /** Whether it was closed on purpose: that says nothing about the peer, and its calls are not sent again. */
     public bool $retired = false;
 
     /** What its peer says of its methods, once somebody has asked. */
@@ -123,7 +123,7 @@ abstract class Connection extends FastConnection
     }
 
     /**
-     * Puts a call behind what is to be written next, to leave in one write with others: at the latest with flush().
+     * Puts a call into the send buffer, to leave in one write with others: at the latest with flush().
      *
      * @param int $now hrtime() in ns
      */
@@ -155,7 +155,7 @@ abstract class Connection extends FastConnection
     }
 
     /**
-     * Writes what is held; what the peer does not take at once is seen to while waiting.
+     * Writes what is held. What the peer does not take at once is written while calls wait.
      */
     abstract public function flush(): void;
 
@@ -165,8 +165,8 @@ abstract class Connection extends FastConnection
     abstract public function await(Call $call): void;
 
     /**
-     * Waits until one of these calls has an outcome, none of which has one yet. They are all of this connection, or of such that it
-     * can be waited for together with.
+     * Waits until one of these calls has an outcome; none has one yet. They belong to this connection, or to others that one caller
+     * can wait for together with it, see canJoin().
      *
      * @param non-empty-array<Call> $calls
      */
@@ -195,7 +195,7 @@ abstract class Connection extends FastConnection
         }
         $this->change(fn () => $this->session->cancel($call));
         if ($this->session->peer === Peer::Unknown) {
-            // Its Hello, if it is there, tells whether the peer is to hear of this.
+            // The answer to Hello, if it is there, says whether the peer understands that a call is cancelled.
             $this->receiveNow();
         }
         if ($this->open && $this->session->sendBuffer->length > 0 && $this->pid === getmypid()) {
@@ -204,7 +204,7 @@ abstract class Connection extends FastConnection
     }
 
     /**
-     * Takes what has come already, without waiting, unless somebody is about to do that anyway.
+     * Takes what has come already, without waiting, unless somebody reads anyway.
      */
     final public function receiveNow(): void
     {
@@ -235,7 +235,7 @@ abstract class Connection extends FastConnection
     }
 
     /**
-     * Whether a further call had better take another way, if there is one.
+     * Whether another connection would be better for a further call.
      */
     final public function isBusy(): bool
     {
@@ -245,7 +245,7 @@ abstract class Connection extends FastConnection
     }
 
     /**
-     * Whether it is the best there can be for a further call, as far as is known without asking: neither gone nor busy, and used of late.
+     * Whether it is good for a further call, as far as is known without asking the peer: open, not busy, and used of late.
      *
      * @param int $now hrtime() in ns
      */
@@ -309,7 +309,7 @@ abstract class Connection extends FastConnection
     }
 
     /**
-     * What close() does, for those who are in the middle of a change themselves.
+     * Like close(), for callers that are in the middle of a change.
      */
     final protected function end(string $why): void
     {
@@ -323,7 +323,7 @@ abstract class Connection extends FastConnection
     }
 
     /**
-     * Makes a change that nothing else is to see half done, unless it is within another one.
+     * Makes a change that nothing else sees half done. Does nothing within another change.
      *
      * @param Closure(): mixed $change
      */
@@ -344,7 +344,7 @@ abstract class Connection extends FastConnection
     }
 
     /**
-     * Does after a change what was asked for meanwhile. The change is over already: a signal's handler that throws runs as soon as a function
+     * Does what was asked for during a change. The change is over by then: a signal's handler that throws runs as soon as a function
      * is entered, before its first line.
      */
     final protected function leave(): void
@@ -374,7 +374,7 @@ abstract class Connection extends FastConnection
     }
 
     /**
-     * What a signal's handler or a destructor waits for, while it interrupts the reading of it, would never come.
+     * The error of a signal's handler or a destructor that waits for an answer whose reading it has interrupted: it would never come.
      */
     final protected static function nested(Call $call): LogicException
     {
@@ -417,7 +417,7 @@ abstract class Connection extends FastConnection
     abstract protected function disconnect(): void;
 
     /**
-     * Lets go of the socket and of nothing else.
+     * Only lets go of the socket.
      */
     abstract protected function forget(): void;
 

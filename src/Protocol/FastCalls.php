@@ -202,7 +202,7 @@ abstract class FastCalls extends Calls
     }
 
     /**
-     * Hears how long a method took.
+     * Remembers how long a method took.
      *
      * @param int $micros the third option of its reply; one with bit 31 has no way to be fast
      */

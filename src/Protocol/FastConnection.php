@@ -22,7 +22,7 @@ use const PHP_OS_FAMILY;
  * What a connection does for its fast path in any runtime: it opens one, sends quick calls there, and sees to those that are not
  * answered soon.
  *
- * A base class and not a part, because a call of a part's method is one more for each call.
+ * A base class and not an object of its own, which would cost each call another method call.
  *
  * @internal
  */
@@ -234,14 +234,14 @@ abstract class FastConnection
     }
 
     /**
-     * Hears that something is outstanding there from now on.
+     * Something is outstanding on the fast path from now on.
      */
     protected function watchFast(): void
     {
     }
 
     /**
-     * Hears that the fast path is about to be closed.
+     * The fast path is about to be closed.
      */
     protected function unwatchFast(): void
     {

@@ -24,7 +24,7 @@ use const JSON_THROW_ON_ERROR;
 use const JSON_UNESCAPED_SLASHES;
 
 /**
- * What a caller says first, and, with a shared key, how it and the broker show each other that both have it. No I/O.
+ * Hello, and with a shared key the proofs by which caller and broker show each other that both have it. No I/O.
  *
  * @internal
  */
@@ -80,7 +80,7 @@ final class Handshake
     public static function limit(string $hello): ?int
     {
         $said = json_decode($hello, true);
-        // One that gives back what it was told, such as an echo, is not a broker.
+        // An echo server, which returns what it was sent, is not a broker.
         if (! is_array($said) || ! is_int($said['protocol'] ?? null) || $said['protocol'] < 1 || ($said['peer'] ?? 'php') === 'php') {
             return null;
         }

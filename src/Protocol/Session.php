@@ -53,10 +53,10 @@ final class Session extends FastCalls
 
     public Peer $peer = Peer::Unknown;
 
-    /** The peer takes no more calls here. */
+    /** Whether the peer takes no more calls. */
     public bool $goingAway = false;
 
-    /** It has answered all that it took: what is outstanding now has not run. */
+    /** Whether the peer has answered all calls that it took: what is outstanding has not run. */
     private bool $ended = false;
 
     /** Bytes of the largest payload that may be sent: no more than is taken here, or than the peer said in its Hello. */
@@ -67,12 +67,12 @@ final class Session extends FastCalls
 
     public readonly SendBuffer $sendBuffer;
 
-    /** What the broker said of itself when it was greeted: JSON, or '' before that and of another peer. */
+    /** The broker's answer to Hello, JSON; '' before that, and of another peer. */
     public string $greeting = '';
 
     private readonly FrameDecoder $decoder;
 
-    /** For what comes on the fast path. */
+    /** Decodes the messages of the fast path. */
     private ?FrameDecoder $fastDecoder = null;
 
     /** Bytes of the PONGs that were appended since none of them waited, and where the last one ends. */
@@ -129,7 +129,7 @@ final class Session extends FastCalls
     }
 
     /**
-     * The same for a large body, which is not copied: the frame is in the send buffer then.
+     * Like call(), for a large body, which is not copied: puts the frame into the send buffer.
      *
      * @param int $now hrtime() in ns
      */
@@ -196,7 +196,7 @@ final class Session extends FastCalls
     }
 
     /**
-     * The same for a message of the fast path.
+     * Like receive(), for a message of the fast path.
      *
      * @throws ProtocolError when it is not made of whole frames; the fast path is of no more use
      */
@@ -223,7 +223,7 @@ final class Session extends FastCalls
             $sequence = $frame->options[0] ?? 0;
             $call = $this->calls[$sequence] ?? null;
             if ($call === null) {
-                // The answer to a call that was given up: it was under way when we said so.
+                // The answer to a cancelled call, which was under way when the peer was told.
                 continue;
             }
             if ($frame instanceof OversizedFrame) {
@@ -280,7 +280,7 @@ final class Session extends FastCalls
         $written = $this->appended - $this->sendBuffer->length;
         foreach ($this->calls as $call) {
             $until = $call->deadline;
-            // It can't answer what it has not got.
+            // The peer can't answer a call that it has not got.
             if ($this->peer === Peer::Broker && $call->start + max(1, $call->large) <= $written) {
                 if ($call->isUntimed && $until <= $now) {
                     $call->isUntimed = false;
@@ -309,14 +309,9 @@ final class Session extends FastCalls
     {
         $written = $this->appended - $this->sendBuffer->length;
         foreach ($this->calls as $call) {
-            $call->outcome = Outcome::Lost;
             $call->sent = ! $this->ended && $written > $call->start;
-            $call->reply = $why;
-            if ($call->coroutine !== 0 || $call->suspension !== null) {
-                $this->woken[] = $call;
-            }
         }
-        foreach ($this->held as $call) {
+        foreach ([...array_values($this->calls), ...$this->held] as $call) {
             $call->outcome = Outcome::Lost;
             $call->reply = $why;
             if ($call->coroutine !== 0 || $call->suspension !== null) {
@@ -359,8 +354,8 @@ final class Session extends FastCalls
     }
 
     /**
-     * Takes the replies that such bytes begin with, as long as each is whole, and its header one that has been seen before: what most
-     * reads bring, in a third of the time that taking any frame apart needs.
+     * Takes the replies at the beginning of bytes, as long as each is whole and its header is known. Most reads bring only such, and
+     * this takes a third of the time of receiveFrames().
      *
      * @return int bytes
      */
@@ -380,7 +375,7 @@ final class Session extends FastCalls
             $call = $this->calls[$options[1] & Frame::MAX_UINT32] ?? null;
             $name = $options[1] >> 32;
             if ($call !== null) {
-                // Not for here: the other way knows what to do.
+                // receiveFrames() deals with these.
                 if ($name > $length || $name < 0 || $call === $this->hello) {
                     break;
                 }
@@ -397,7 +392,7 @@ final class Session extends FastCalls
     }
 
     /**
-     * Takes back what waits to be written of a large call, where the peer has seen nothing of it.
+     * Removes a large call from the send buffer, if none of it has been written.
      *
      * @return bool whether it has not
      */

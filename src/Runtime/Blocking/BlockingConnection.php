@@ -152,7 +152,7 @@ final class BlockingConnection extends TransportConnection
     }
 
     /**
-     * The same while something is outstanding on the fast path: for no longer than makes that overdue.
+     * Like wait(), while something is outstanding on the fast path: at most until that is overdue.
      */
     private function waitFast(Session $session, BlockingFastSocket $socket): void
     {
@@ -170,7 +170,7 @@ final class BlockingConnection extends TransportConnection
     }
 
     /**
-     * The same for the next thing that happens on any of these.
+     * Like step(), for the next thing that happens on any of these connections.
      *
      * @param non-empty-list<self> $connections
      */

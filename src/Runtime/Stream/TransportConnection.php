@@ -85,7 +85,7 @@ abstract class TransportConnection extends Connection
     }
 
     /**
-     * Hears whether anything waits for room to be written, where an event loop is to tell when there is some.
+     * Where an event loop says when there is room to write: has it do so, or not.
      */
     protected function awaitRoom(bool $isNeeded): void
     {

@@ -21,9 +21,9 @@ use const SOCKET_ECANCELED;
 use const SOCKET_ETIMEDOUT;
 
 /**
- * The first coroutine that waits reads for all, the others are parked and resumed as their answers come. The reader hands its
- * office to one of them when its own answer is there. So no coroutine is left when nobody waits, and a call alone costs no switch
- * that its own waiting does not.
+ * The first coroutine that waits reads for all; the others are parked, and resumed as their answers come. When its own answer is
+ * there, the reader lets another waiting coroutine read. So no coroutine is left when nobody waits, and a call alone costs no switch
+ * beside that of its own waiting.
  *
  * @internal
  */
@@ -139,7 +139,7 @@ final class SwooleConnection extends SwooleFast
     }
 
     /**
-     * Until one of the calls has an outcome, none of which has one yet.
+     * Waits until one of the calls has an outcome; none has one yet.
      *
      * @param array<Call> $calls all of them, or empty when there is only the one
      */
@@ -191,7 +191,7 @@ final class SwooleConnection extends SwooleFast
     }
 
     /**
-     * The same where something is outstanding on the fast path: the answer may come on either, and others read both.
+     * Like wait(), while something is outstanding on the fast path: the answer may come on either socket, and others read both.
      *
      * @param array<Call> $calls
      */
@@ -303,7 +303,7 @@ final class SwooleConnection extends SwooleFast
             return true;
         } catch (Throwable $thrown) {
             if (! self::isCancellation($thrown)) {
-                // A signal's handler threw it: what has been read by then is not known.
+                // A signal's handler threw it: how much has been read is not known.
                 $this->end('it was interrupted by ' . $thrown::class);
             }
 
@@ -317,7 +317,7 @@ final class SwooleConnection extends SwooleFast
     }
 
     /**
-     * The same as often as that takes no waiting. Whoever calls it is the one who reads.
+     * Receives as long as that takes no waiting. The caller is the reader.
      */
     private function receiveWhatIsThere(): void
     {

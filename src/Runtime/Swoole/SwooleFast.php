@@ -34,7 +34,7 @@ abstract class SwooleFast extends SwooleWaking
 
     protected function connectFast(): ?FastSocket
     {
-        // Swoole's own functions, which these become with hooks, take such a socket for a raw one.
+        // Swoole's hooks replace the functions of ext-sockets by its own, which take such a socket for a raw one.
         $hooks = Runtime::getHookFlags();
         Runtime::setHookFlags($hooks & ~SWOOLE_HOOK_SOCKETS);
 

@@ -24,7 +24,7 @@ final class SwooleLatch implements Latch
 
     public function wait(float $seconds): void
     {
-        // Nothing is ever pushed: closing it is what lets all through, and whoever comes later.
+        // Nothing is ever pushed: closing the channel lets all callers through, also those that come later.
         if ($this->channel->pop($seconds) === false && $this->channel->errCode === SWOOLE_CHANNEL_CANCELED) {
             throw new Cancelled('The coroutine was cancelled while it waited for a connection.');
         }

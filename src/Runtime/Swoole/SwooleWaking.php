@@ -60,7 +60,7 @@ abstract class SwooleWaking extends SwooleWriting
                         $stopped = $reader !== 0 && ! $this->turn($reader) || $stopped;
                     }
                     $cid = $call->coroutine;
-                    // It may have been woken by another call's answer, or cancelled, by one that was resumed before it.
+                    // Another call's answer, or a coroutine that was resumed before it, may have woken or cancelled it.
                     if ($cid !== 0 && (isset($this->parked[$cid]) || isset($this->waiting[$cid]))) {
                         $call->coroutine = 0;
                         unset($this->parked[$cid], $this->waiting[$cid]);
@@ -115,7 +115,7 @@ abstract class SwooleWaking extends SwooleWriting
     {
         $turn = ++$this->turns;
         Event::defer(function () use ($turn, $cid): void {
-            // Else something has resumed it in between, and it may wait for something else by now.
+            // Otherwise it was resumed meanwhile, and may wait for something else by now.
             if ($turn === $this->turns) {
                 Coroutine::resume($cid);
             }

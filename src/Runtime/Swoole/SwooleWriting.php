@@ -25,7 +25,7 @@ use const SOCKET_ETIMEDOUT;
  * How a connection in Swoole writes: the caller itself does, as long as the peer takes what it is given, and a coroutine that ends
  * when that is done as soon as it does not. One at a time; what others send meanwhile is appended to the send buffer.
  *
- * A base class and not a part, because a call of a part's method is one more for each call.
+ * A base class and not an object of its own, which would cost each call another method call.
  *
  * @internal
  */
@@ -45,10 +45,10 @@ abstract class SwooleWriting extends Connection
 
     protected ?Socket $socket;
 
-    /** Somebody reads for all. */
+    /** Whether a coroutine reads for all. */
     protected bool $reading = false;
 
-    /** Not 0 while coroutines are being resumed: what they send is written when they have all been. */
+    /** Above 0 while coroutines are being resumed: what they send is written afterwards. */
     protected int $corked = 0;
 
     protected int $corkedAt = 0;
@@ -95,7 +95,7 @@ abstract class SwooleWriting extends Connection
 
     protected function send(Call $call, string $frame, int $now): void
     {
-        // It may wait from here on, and others go on meanwhile.
+        // It may wait from here on, while other coroutines go on.
         $this->entered = false;
         $buffer = $this->session->sendBuffer;
         if ($this->writing || $this->corked > 0 || $buffer->length > 0) {
@@ -107,7 +107,7 @@ abstract class SwooleWriting extends Connection
 
             return;
         }
-        // write(), without a call of it.
+        // As write() does, without the cost of calling it.
         $this->writing = true;
 
         try {
@@ -179,7 +179,7 @@ abstract class SwooleWriting extends Connection
         if (! self::isCancellation($thrown)) {
             $this->end('it was interrupted by ' . $thrown::class);
         } elseif ($this->session->sendBuffer->length > 0) {
-            // Others' calls are among what it was to write.
+            // What it was to write holds other callers' calls.
             $this->continueWriting();
         }
     }
@@ -193,7 +193,7 @@ abstract class SwooleWriting extends Connection
     }
 
     /**
-     * A cancellation comes while the call waits to be written: others' calls go on.
+     * A cancellation comes while a call waits to be written: other calls go on.
      */
     protected function interrupted(Throwable $thrown): Throwable
     {
@@ -224,7 +224,7 @@ abstract class SwooleWriting extends Connection
     }
 
     /**
-     * Writes until nothing waits to be written, or nobody waits for an answer.
+     * Writes until the send buffer is empty, or nobody waits for an answer.
      */
     private function writeAll(): void
     {
@@ -240,19 +240,19 @@ abstract class SwooleWriting extends Connection
             } elseif ($this->socket?->errCode !== SOCKET_ETIMEDOUT) {
                 $this->broken((string) $this->socket?->errMsg);
             } elseif (! $this->reading) {
-                // The peer may be waiting for us to read what nobody here waits for.
+                // The peer may wait until somebody reads what nobody here waits for.
                 $this->readOnce();
             }
         }
     }
 
     /**
-     * The peer takes no more. What it had written before that still counts.
+     * The peer takes no more. What it wrote before still counts.
      */
     private function broken(string $why): void
     {
         if ($this->reading) {
-            // The reader will find it, and the end of the stream behind it.
+            // The reader finds it, and the end of the stream behind it.
             Coroutine::sleep(self::STUCK);
         } else {
             do {
