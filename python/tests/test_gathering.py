@@ -5,20 +5,18 @@ from __future__ import annotations
 from gotask.ipc.gathered import SIZE, Gathered
 
 
-def test_what_the_worker_has_sent_meanwhile_is_not_read() -> None:
+def test_what_the_worker_has_sent_is_not_read() -> None:
     memory = memoryview(bytearray(SIZE))
     worker, broker = Gathered(memory), Gathered(memory)
     assert worker.add(b"first") and worker.add(b"second")
-    mark = broker.mark()
-    assert worker.add(b"third")
-    assert broker.read(mark) == b"firstsecond"
+    assert broker.read() == b"firstsecond"
     worker.clear()
-    assert broker.read(mark) == b"" and broker.mark()[1] == 0
-    assert worker.add(b"fourth")
-    assert broker.read(mark) == b"" and broker.read(broker.mark()) == b"fourth"
+    assert broker.read() == b""
+    assert worker.add(b"third")
+    assert broker.read() == b"third"
 
 
 def test_what_does_not_fit_is_refused() -> None:
     gathered = Gathered(memoryview(bytearray(SIZE)))
     assert gathered.add(b"x" * (SIZE // 2)) and not gathered.add(b"x" * (SIZE // 2))
-    assert gathered.records == b"x" * (SIZE // 2)
+    assert gathered.frames == b"x" * (SIZE // 2)

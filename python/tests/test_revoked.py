@@ -246,10 +246,16 @@ def test_what_is_being_revoked_as_the_last_worker_dies_is_answered_before_the_ne
     loop = asyncio.new_event_loop()
     ended: list[Call] = []
     queue = SharedQueue(KernelQueue(loop), CallQueue(10, 1000), time.monotonic, ended.append)
+
+    def late(now: float) -> float:
+        ended.extend(queue.waiting.expired(now))
+        return queue.waiting.earliest()
+
     group: Any = SimpleNamespace(
-        queue=queue,
+        call_of=queue.sent.get,
+        revoke=queue.revoke,
         find=lambda *_: None,
-        expired=ended.append,
+        late=late,
         batch=lambda: None,
         read_answers=lambda: None,
     )

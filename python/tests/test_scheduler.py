@@ -34,6 +34,7 @@ class Owner:
     """Counts what it has waiting, as a connection does."""
 
     structured = True
+    timed = False
 
     def __init__(self) -> None:
         self.calls = 0

@@ -15,7 +15,7 @@ from ..errors import DeadlineExceeded, GoTaskError, InvalidResult, PayloadTooLar
 from ..options import option
 from ..wire import frames as wire
 from ..wire.codec import decode, encode, encode_parts
-from ..wire.frames import EXACT, STRUCTURED, Buffer
+from ..wire.frames import EXACT, STRUCTURED, TIMED, Buffer
 from .context import Interrupted, Job, running_sync
 from .failures import error_body, traceback_text, where
 from .registry import Method, Registry
@@ -49,7 +49,10 @@ def disarm() -> None:
 
 
 class Runner:
-    """Finds methods, runs them, and makes the replies: each a list of the frame's parts."""
+    """Finds methods, runs them, and makes the replies: each a list of the frame's parts.
+
+    The second one has the options. A call that is TIMED has a third one, which whoever knows how long it took puts behind them.
+    """
 
     def __init__(self, registry: Registry, max_payload: int) -> None:
         self._registry = registry
@@ -162,14 +165,15 @@ class Runner:
     def _head(self, flags: int, job: Job, size: int) -> tuple[bytes, bytes, bytes]:
         method = job.method
         length = len(method) + size
-        key = flags << 32 | length
+        timed = job.flags & TIMED != 0
+        key = timed << 40 | flags << 32 | length
         head = self._heads.get(key)
         if head is None:
-            start = _START.pack(_REPLY_HEAD, flags, length)
+            start = _START.pack(_REPLY_HEAD + timed, flags, length)
             head = start + crc32(start).to_bytes(4, "little") + b"\0\0"
             if length < 4096:
                 self._heads[key] = head
-        job.reply_size = _REPLY_HEAD_SIZE + length
+        job.reply_size = _REPLY_HEAD_SIZE + length + 4 * timed
         return head, _PAIR.pack(job.sequence, len(method)), method
 
 

@@ -19,13 +19,15 @@ from ..wire.names import Catalogue
 from . import arrivals
 from .arrivals import Arrivals
 from .call import Call, Caller, Route
+from .fastpath import FastPath
 from .generation import Generation
 from .generations import Generations
+from .listener import Listener
 from .log import Log
 from .pending_peers import PendingPeers
 from .runtime import Runtime
 
-SYSTEM_METHODS: Final = ("GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTask.Status")
+SYSTEM_METHODS: Final = ("GoTask.FastPath", "GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTask.Status")
 
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
 MAX_ROUTES: Final = 4096
@@ -71,6 +73,7 @@ class Broker:
         loop: AbstractEventLoop,
         on_ready: Callable[[str], None],
         on_start_failed: Callable[[str], None],
+        fast: Listener | None = None,
     ) -> None:
         self.config = config
         self.log = log
@@ -93,6 +96,7 @@ class Broker:
         self._draining = False
         self._started_at = time.time()
         self.generations = Generations(self.runtime, self._serve, on_start_failed)
+        self.fast = FastPath(self.runtime, self.generations, fast) if fast is not None else None
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -110,13 +114,16 @@ class Broker:
         """Takes no more calls; those that are here are run and answered."""
         self._draining = True
         self.routes.clear()
+        if self.fast is not None:
+            self.fast.retire()
         for connection in self._connections:
             connection.go_away()
 
     @property
     def idle(self) -> bool:
         """Whether every call taken has been answered."""
-        return not self.generations.queued and not self.generations.running
+        is_busy = self.fast is not None and self.fast.is_busy
+        return not is_busy and not self.generations.queued and not self.generations.running
 
     @property
     def is_read_from(self) -> bool:
@@ -136,6 +143,8 @@ class Broker:
 
     def disconnected(self, connection: Peer) -> None:
         self._connections.discard(connection)
+        if self.fast is not None:
+            self.fast.disconnected(connection)
         self.generations.discard(connection)
 
     def _look(self) -> None:
@@ -225,6 +234,8 @@ class Broker:
             return self._answer_to_all(name, codec)
         if name == "GoTask.Methods":
             return self._answer_to_all(name, codec)
+        if name == "GoTask.FastPath" and self.fast is not None:
+            return encode(codec, self.fast.invite(call.owner))
         if name == "GoTask.Status":
             return encode(codec, self._status())
         raise MethodNotFound(
@@ -248,6 +259,8 @@ class Broker:
             "max_payload": self.config.max_payload,
             "pid": os.getpid(),
         }
+        if self.fast is not None:
+            hello["fast"] = True
         if self.idempotent is not None:
             hello["idempotent"] = self.idempotent
         return hello

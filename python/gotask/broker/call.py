@@ -32,6 +32,7 @@ from ..wire.frames import Buffer, Frame
 if TYPE_CHECKING:
     from ..errors import GoTaskError
     from ..ipc.segment import Segment
+    from .access import Credentials
 
 RECEIVED: Final = "received"
 QUEUED: Final = "queued"
@@ -66,6 +67,8 @@ class Caller(Protocol):
     """What a call knows of the connection that it came from."""
 
     structured: bool  # it understands structured errors
+    timed: bool  # it is told how long methods took
+    fast: int  # the number of its client's fast socket; 0: it has none
 
     def hello(self, body: Any) -> None:
         """The call was GoTask.Hello, with that body."""
@@ -78,6 +81,26 @@ class Caller(Protocol):
 
     def tell(self, call: Call, error: GoTaskError) -> None:
         """Sends an error, unless nobody waits for it any more."""
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Of the process at the other end of a Unix socket."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection has ended."""
+
+    def expect(self, call: Call) -> None:
+        """A call that came by the fast path may be answered here."""
+
+    def forget(self, call: Call) -> None:
+        """Nothing more is said of a call that came by the fast path."""
+
+    def give_back(self, call: Call) -> None:
+        """A call that came by the fast path has not run, and its client sends it again."""
+
+    def pass_on(self, frames: bytes) -> None:
+        """Sends whole frames."""
 
 
 class Destination(Protocol):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from socket import AF_UNIX
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..errors import GoTaskError, InvalidRequest, ProtocolError
+from ..ipc.messages import FAST_BIT, GIVEN_BACK
 from ..ipc.segment import Segment
 from ..wire.frames import (
     CODECS,
@@ -31,8 +33,10 @@ from ..wire.frames import (
     encode,
 )
 from . import arrivals
+from .access import Credentials, credentials_of
 from .answers import accepted_frame, error_frame, too_large, unread
 from .call import ACCEPTED, LEFT, TOLD, WAITING, Call
+from .deadlines import CANCELLED, DEADLINE, TAKEN_BACK
 from .receiver import LargeReceiver
 from .sending import SendBuffer
 
@@ -61,6 +65,9 @@ TURN: Final = 0.005
 LINGER: Final = 1.0
 
 MAX_PING: Final = 256
+
+# What a client wants with STOP for a call of its fast socket, by the second option.
+_REASONS: Final = (CANCELLED, DEADLINE, TAKEN_BACK)
 
 
 class Connection(asyncio.Protocol):
@@ -91,6 +98,8 @@ class Connection(asyncio.Protocol):
         self._waiting_calls = 0
         self._waiting_bytes = 0
         self.structured: bool = False
+        self.timed: bool = False  # it is told how long methods took
+        self.fast: int = 0  # the number of its client's fast socket
 
     # -- asyncio's side ---------------------------------------------------------------------------------------------
 
@@ -197,6 +206,16 @@ class Connection(asyncio.Protocol):
     # -- the broker's side ------------------------------------------------------------------------------------------
 
     @property
+    def is_closed(self) -> bool:
+        return self._transport is None
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Of the process at the other end of a Unix socket."""
+        connected = self._transport.get_extra_info("socket") if self._transport is not None else None
+        return credentials_of(connected) if connected is not None and connected.family == AF_UNIX else None
+
+    @property
     def peer(self) -> str:
         if self._transport is None:
             return "closed"
@@ -277,6 +296,27 @@ class Connection(asyncio.Protocol):
         del self._calls[call.sequence]
         self._send(error_frame(call.sequence, call.method, call.frame.flags, error, self.structured))
 
+    def expect(self, call: Call) -> None:
+        """A call that came by the fast path is answered here."""
+        self._calls[call.sequence] = call
+
+    def forget(self, call: Call) -> None:
+        """Nothing more is said of a call that came by the fast path."""
+        if call.outcome is WAITING:
+            call.conclude(LEFT)
+            del self._calls[call.sequence]
+
+    def give_back(self, call: Call) -> None:
+        """A call that came by the fast path has not run, and its client sends it again."""
+        if call.outcome is WAITING:
+            self.forget(call)
+            self.pass_on(encode(CONTROL, (call.sequence, GIVEN_BACK), b"", STOP))
+
+    def pass_on(self, frames: bytes) -> None:
+        """Sends whole frames."""
+        if not self._closing:
+            self._send(frames)
+
     def accepted(self, call: Call) -> None:
         """Answers a notification, whose result nobody waits for."""
         call.conclude(ACCEPTED)
@@ -343,6 +383,9 @@ class Connection(asyncio.Protocol):
         if not 0 < sequence <= MAX_SEQUENCE:
             self._malformed(frame, segment, f"a sequence is within 1 … {MAX_SEQUENCE}")
             return
+        if sequence & FAST_BIT and self.fast:
+            self._malformed(frame, segment, "sequences from 0x40000000 are those of the fast socket")
+            return
         if sequence in self._calls:
             if segment is not None:
                 segment.close()
@@ -388,6 +431,7 @@ class Connection(asyncio.Protocol):
         if not isinstance(body, dict) or not isinstance(body.get("protocol"), int) or body["protocol"] < 1:
             raise InvalidRequest('GoTask.Hello takes a map with "protocol", a whole number from 1')
         self.structured = True
+        self.timed = body.get("fast") is True
 
     def _control(self, frame: Frame, segment: Segment | None) -> None:
         if frame.stream & PING:
@@ -397,6 +441,9 @@ class Connection(asyncio.Protocol):
                     segment.close()
                 raise ProtocolError(f"a ping of {size} bytes: at most {MAX_PING} are allowed")
             self._send(encode(CONTROL, frame.options, frame.payload, PONG))
+        elif frame.stream & STOP and self.fast and len(frame.options) == 2 and frame.options[0] >> 30 == 1:
+            if frame.options[1] < len(_REASONS) and self._broker.fast is not None:
+                self._broker.fast.stop(self, frame.options[0], _REASONS[frame.options[1]])
         elif frame.stream & STOP and frame.options[1:] == (1,):
             # Its caller's time is over, which it could not tell with the call: what becomes of it is still waited for.
             call = self._calls.get(frame.options[0])

@@ -9,13 +9,12 @@ from __future__ import annotations
 import time
 from asyncio import AbstractEventLoop, TimerHandle
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .call import SENT, STOPPING, Call
 from .process import STACKS_TIME
 
 if TYPE_CHECKING:
-    from .group import WorkerGroup
     from .process import WorkerProcess
 
 # Looking for late calls goes through all that wait; it is not done more often than this, in seconds.
@@ -29,6 +28,34 @@ SURE = 0.01
 STACKS_LIMIT = 1.0
 
 DEADLINE, CANCELLED = "deadline", "cancelled"
+
+# Not ended, but taken back by its client where it has not begun.
+TAKEN_BACK = "taken back"
+
+
+class HasCalls(Protocol):
+    """Whose calls are ended: a group of workers, or the fast path."""
+
+    def call_of(self, number: int) -> Call | None:
+        """The call of that number if it was sent and has not been answered."""
+
+    def find(self, number: int) -> WorkerProcess | None:
+        """The worker that has begun a call, and perhaps answered it."""
+
+    def revoke(self, call: Call) -> bool:
+        """Has no worker begin the call. False: not yet, see Revocations."""
+
+    def read_answers(self) -> None:
+        """Takes all answers that workers have given by now."""
+
+    def give_up(self, call: Call, reason: str) -> None:
+        """No worker will begin the call, which was revoked."""
+
+    def late(self, now: float) -> float:
+        """Ends the calls whose time is over; returns the next deadline."""
+
+    def batch(self) -> None:
+        """All that there is to do now is done."""
 
 
 class _Stop:
@@ -48,7 +75,7 @@ class _Stop:
 class Deadlines:
     """Of one group of workers. `earliest` is to be compared with each call's deadline before it is watched here."""
 
-    def __init__(self, group: WorkerGroup, loop: AbstractEventLoop, grace: float) -> None:
+    def __init__(self, group: HasCalls, loop: AbstractEventLoop, grace: float) -> None:
         self._group = group
         self._loop = loop
         self._grace = grace
@@ -72,6 +99,11 @@ class Deadlines:
         self._advance(stop, time.monotonic())
         self._schedule()
 
+    def change(self, call: Call, reason: str) -> None:
+        """Another reason than the one that it was stopped for."""
+        if call.number in self._stops:
+            self._stops[call.number].reason = reason
+
     def reason(self, call: Call) -> str:
         """Why a call that has ended was asked to; empty where it was not."""
         stop = self._stops.pop(call.number, None) if self._stops else None
@@ -86,18 +118,7 @@ class Deadlines:
     def _look(self) -> None:
         self._timer = None
         self.earliest = inf
-        now = time.monotonic()
-        queue = self._group.queue
-        for call in queue.waiting.expired(now):
-            self._group.expired(call)
-        earliest = queue.waiting.earliest()
-        for call in tuple(queue.sent.values()):
-            if not call.deadline or call.state is not SENT:
-                continue
-            if call.deadline <= now:
-                self.stop(call, DEADLINE)
-            else:
-                earliest = min(earliest, call.deadline)
+        earliest = self._group.late(time.monotonic())
         if earliest < inf:
             self.watch(earliest)
         self._group.batch()
@@ -111,7 +132,7 @@ class Deadlines:
         self._stop_timer = None
         now = time.monotonic()
         for number, stop in tuple(self._stops.items()):
-            if self._group.queue.sent.get(number) is not stop.call:
+            if self._group.call_of(number) is not stop.call:
                 self._stops.pop(number, None)  # answered, or on its way to another worker
                 if 0 < stop.call.deadline < self.earliest:
                     self.watch(stop.call.deadline)  # no worker may be there to take it
@@ -148,7 +169,7 @@ class Deadlines:
         """Ends one that no worker has begun, by its notes: in two steps, as one may be about to begin it."""
         call = stop.call
         if stop.sure_at == inf:
-            if self._group.queue.revoke(call):
+            if self._group.revoke(call):
                 stop.sure_at = now + SURE
         elif now >= stop.sure_at:
             # A worker may have answered it, or reported it, and noted the next one.
@@ -158,7 +179,7 @@ class Deadlines:
                 self._group.give_up(call, stop.reason)
 
     def _end(self, stop: _Stop, worker: WorkerProcess, now: float) -> None:
-        other = self._group.queue.sent.get(worker.held_by_other(stop.call.number))
+        other = self._group.call_of(worker.held_by_other(stop.call.number))
         if other is not None and other.state is SENT:
             # It is another call that holds up the loop, within its time: all others of that loop are not to die for it.
             stop.again_at = stop.kill_at = now + self._grace
@@ -170,7 +191,7 @@ class Deadlines:
 
     def _kill(self, stop: _Stop, worker: WorkerProcess, seen: int, until: float) -> None:
         """Kills it when it has written its stacks, or when `until` is over. `seen`: bytes of them at the last look."""
-        if worker.state == "dead" or not self._group.is_outstanding(stop.call.number):
+        if worker.state == "dead" or self._group.call_of(stop.call.number) is None:
             return
         written = worker.stacks_written()
         if (written == 0 or written != seen) and time.monotonic() < until:

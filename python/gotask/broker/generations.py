@@ -68,7 +68,7 @@ class Generations:
     def children_ended(self) -> None:
         """Looks which workers have ended, and reaps what workers have left behind."""
         for worker in self.workers:
-            worker.look()
+            worker.look_for_end()
         children.reap_orphans(worker.pid for worker in self.workers)
 
     # -- what there is ------------------------------------------------------------------------------------------------
@@ -76,6 +76,10 @@ class Generations:
     def groups(self) -> Iterator[WorkerGroup]:
         """All that may have calls."""
         return chain.from_iterable(tuple(generation.groups.values()) for generation in self._all())
+
+    def is_current(self, group: WorkerGroup) -> bool:
+        """Whether it is one of those that serve."""
+        return self.current is not None and group in self.current.groups.values()
 
     @property
     def workers(self) -> list[WorkerProcess]:
@@ -149,7 +153,12 @@ class Generations:
             return
         old, self.current, self.coming = self.current, generation, None
         self.failure = None
+        if old is not None:
+            for group in old.groups.values():
+                group.retire()
         self._on_serving(generation)
+        if self._runtime.fast is not None:
+            self._runtime.fast.serve()
         if old is not None:
             self._leaving.add(old)
             for group in tuple(old.groups.values()):

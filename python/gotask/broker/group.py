@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
-from ..ipc.messages import FAILED, LOADED, READY, TAINTED
+from ..ipc.messages import FAILED, LOADED, MALFORMED, READY, TAINTED
 from ..ipc.segment import Segment
 from ..wire.frames import ERROR
+from ..wire.names import SHARED_GROUP
 from .call import LEFT, QUEUED, SENT, Call, Caller
 from .deadlines import CANCELLED, DEADLINE, Deadlines
 from .kernel_queue import KernelQueue
@@ -63,6 +64,7 @@ class WorkerGroup:
     ) -> None:
         self.name = name
         self.is_async = is_async
+        self.takes_fast = name == SHARED_GROUP and not is_async
         self.config: Config = runtime.config
         self.is_multiple: bool = size[1] > 1
         self._generation = generation
@@ -180,9 +182,29 @@ class WorkerGroup:
         self.pool.is_short()
         self._watch(call)
 
-    def is_outstanding(self, number: int) -> bool:
-        """Whether a call was sent and has not been answered."""
-        return number in self.queue.sent
+    def call_of(self, number: int) -> Call | None:
+        """The call of that number if it was sent and has not been answered, by either path."""
+        fast = self._runtime.fast
+        return fast.call_of(number) if number >> 32 and fast is not None else self.queue.sent.get(number)
+
+    def revoke(self, call: Call) -> bool:
+        """Has no worker begin a call that was sent. False: not yet."""
+        return self.queue.revoke(call)
+
+    def late(self, now: float) -> float:
+        """Ends the calls whose time is over; returns the next deadline."""
+        waiting, sent = self.queue.waiting, self.queue.sent
+        for call in waiting.expired(now):
+            self.expired(call)
+        earliest = waiting.earliest()
+        for call in tuple(sent.values()):
+            if not call.deadline or call.state is not SENT:
+                continue
+            if call.deadline <= now:
+                self.deadlines.stop(call, DEADLINE)
+            else:
+                earliest = min(earliest, call.deadline)
+        return earliest
 
     def begun(self) -> set[int]:
         """The calls that workers have begun, and perhaps answered."""
@@ -201,6 +223,11 @@ class WorkerGroup:
             worker.read_all()
 
     # -- life -------------------------------------------------------------------------------------------------------
+
+    def retire(self) -> None:
+        """Has its workers run no more calls of fast sockets."""
+        for worker in self.pool.workers:
+            worker.retire()
 
     def drain(self) -> list[Call]:
         """Takes no more calls: its workers end once they have answered what they have. Returns what none of them had yet."""
@@ -242,7 +269,7 @@ class WorkerGroup:
     def reply(self, worker: WorkerProcess, number: int, frame: bytes, now: float, took: int) -> None:
         """An ordinary reply has come."""
         queue = self.queue
-        call = queue.answered(number)
+        call = self._answered(number)
         if queue.waiting.calls:
             self._runtime.touched.add(queue)
         if call is None:
@@ -261,7 +288,7 @@ class WorkerGroup:
         None: it could not be received.
         """
         self._runtime.touched.add(self.queue)
-        call = self.queue.answered(number)
+        call = self._answered(number)
         segment = self._runtime.segments.adopt(content) if isinstance(content, Segment) else None
         if call is not None:
             self._done(worker, call, now, took)
@@ -280,6 +307,15 @@ class WorkerGroup:
         if segment is not None:
             segment.close()
 
+    def _answered(self, number: int) -> Call | None:
+        fast = self._runtime.fast
+        return fast.answered(number) if number >> 32 and fast is not None else self.queue.answered(number)
+
+    def frames(self, number: int, frames: bytes) -> None:
+        """What a client's fast socket did not take."""
+        if self._runtime.fast is not None:
+            self._runtime.fast.frames(number >> 32, frames)
+
     def refuse(self, number: int, why: str) -> None:
         """A worker can't run a call, and has not begun it."""
         self._runtime.touched.add(self.queue)
@@ -292,6 +328,9 @@ class WorkerGroup:
 
     def take_back(self, number: int) -> None:
         """A call that a worker had received and does not begin goes to another one, or is over."""
+        if number >> 32 and self._runtime.fast is not None:
+            self._runtime.fast.returned(number)
+            return
         call = self.queue.sent.get(number)
         if call is not None:
             self.queue.returned([call])
@@ -308,11 +347,15 @@ class WorkerGroup:
             worker.state = "ready"
             self.pool.started(worker)
             self._generation.started()
+            if self._runtime.fast is not None:
+                self._runtime.fast.serve()
         elif kind == FAILED:
             worker.failure = news
         elif kind == TAINTED:
             self._runtime.log.warning(news["reason"], pid=worker.pid)
             self.pool.replace(worker, str(news["reason"]))
+        elif kind == MALFORMED and self._runtime.fast is not None:
+            self._runtime.fast.malformed(news["client"], news["what"])
 
     def _done(self, worker: WorkerProcess, call: Call, now: float, took: int) -> None:
         self.calls += 1
@@ -322,7 +365,8 @@ class WorkerGroup:
             self.pool.replace(worker, "it has run its number of calls")
 
     def _answered_with_error(self, call: Call, frame: bytes) -> None:
-        reason = self.deadlines.reason(call)
+        fast = self._runtime.fast
+        reason = fast.reason(call) if fast is not None and call.number >> 32 else self.deadlines.reason(call)
         if not call.is_notification and reason != DEADLINE:
             return
         if call.is_notification:
@@ -340,6 +384,8 @@ class WorkerGroup:
         report = worker.report(self._runtime.oom)
         self.pool.remove(worker)
         self._recovery.settle(worker, report)
+        for other in self.pool.workers:
+            other.look()  # the kernel may have woken the dead one for a message that lies there
         if not self.pool.workers:
             self.queue.recall()
         self.resize()

@@ -30,8 +30,15 @@ class AddressUnusable(Exception):
 class Listener:
     """One listening socket. A Unix one has a lock beside it, held as long as the broker lives, and goes with it."""
 
-    def __init__(self, address: Address, mode: int, group: int | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        mode: int,
+        group: int | None = None,
+        kind: socket.SocketKind = socket.SOCK_STREAM,
+    ) -> None:
         self.address = address
+        self._kind = kind
         self._mode = mode if group is None else mode | 0o060
         self._group = group
         self._directory = -1
@@ -91,7 +98,7 @@ class Listener:
         self._directory, self._lock = directory, lock
         self._open_to_callers(directory)
         self._remove_stale(path)
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening = socket.socket(socket.AF_UNIX, self._kind)
         # Made with its mode, so that there is no moment in which it has another.
         mask = os.umask(0o177 if self._group is not None else 0o777 & ~self._mode)
         try:
@@ -246,7 +253,7 @@ class Listener:
             return
         if not stat.S_ISSOCK(kind):
             raise AddressUnusable(f"{path} exists and is no socket: remove it, or use another address")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        with socket.socket(socket.AF_UNIX, self._kind) as probe:
             probe.settimeout(1.0)
             try:
                 probe.connect(path)

@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..ipc.messages import (
     CANCEL,
+    CLIENT,
+    FRAMES,
     LEAVE,
+    LOOK,
     MESSAGES,
     RECORD,
     REFUSED,
@@ -28,6 +31,7 @@ from ..ipc.notes import NONE, UNKNOWN, WorkerNotes
 from ..ipc.segment import Segment
 from ..ipc.signals import INTERRUPT, TO_ALL, WRITE_STACKS
 from . import children
+from .call import Call
 from .crash import CrashReport, Stacks, describe
 from .environment import MAIN, worker_environment
 
@@ -102,8 +106,11 @@ class WorkerEvents(Protocol):
     def batch(self) -> None:
         """All that has come so far is handled."""
 
-    def is_outstanding(self, number: int) -> bool:
-        """Whether a call was sent and has not been answered."""
+    def call_of(self, number: int) -> Call | None:
+        """The call of that number if it was sent and has not been answered, by either path."""
+
+    def frames(self, number: int, frames: bytes) -> None:
+        """A client's fast socket did not take these frames; `number` is that of a call of the client's."""
 
 
 class WorkerProcess:
@@ -118,6 +125,7 @@ class WorkerProcess:
         self.failure: dict[str, Any] | None = None
         self.calls = 0
         self.max_calls = sys.maxsize  # after so many it is replaced
+        self.has_clients = False  # it has their fast sockets
         self.unwanted = ""  # why it is to be replaced, once the one that takes its place is ready
         self._group = group
         self._kill_reason = ""  # as the report names it, and in words
@@ -205,11 +213,24 @@ class WorkerProcess:
     def leave(self) -> None:
         """Asks it to take no more calls and to end when those that it has are answered. To be repeated until it does."""
         self.state = "leaving"
-        if self.is_async:
-            self._request(LEAVE)
-        else:
-            self.notes.leave()
-            self._signal(INTERRUPT)
+        self.retire()
+        self._request(LEAVE)
+
+    def retire(self) -> None:
+        """Has it run no more calls of fast sockets."""
+        self.notes.leave()
+
+    def look(self) -> None:
+        """Asks it to look for calls at all its sockets."""
+        self._request(LOOK)
+
+    def add_client(self, client: int, fast: socket.socket) -> bool:
+        """Hands over a client's fast socket. False: it can't be."""
+        try:
+            socket.send_fds(self._log_socket, [REQUEST.pack(CLIENT, client)], [fast.fileno()])
+        except OSError:
+            return False
+        return True
 
     def stop(self, number: int) -> None:
         """Asks it to end a call: an async one is cancelled, a sync one interrupted."""
@@ -232,7 +253,7 @@ class WorkerProcess:
 
     def begun(self) -> list[int]:
         """The calls that it has begun; they may have been answered meanwhile."""
-        return self.notes.running_async() if self.is_async else self.notes.begun_sync()
+        return self.notes.running_async() if self.is_async else [self.notes.begun]
 
     def held_by_other(self, number: int) -> int:
         """The async call that holds up the loop, where the worker says that it is another one than `number`; else 0."""
@@ -260,7 +281,7 @@ class WorkerProcess:
         self._signal(signal.SIGSTOP)
         if self._is_stopped():
             self.read_all()
-            if not self._group.is_outstanding(number):
+            if self._group.call_of(number) is None:
                 self._signal(signal.SIGCONT)
                 return False
         self.kill(reason, words)
@@ -286,10 +307,9 @@ class WorkerProcess:
         )
 
     def read_all(self) -> None:
-        """Takes what it has answered by now, sent or gathered."""
+        """Takes what it has sent by now."""
         while self._channel_has_data() and self._read():
             pass
-        self.fetch(self.notes.gathered.mark())
 
     def _request(self, kind: int, number: int = 0) -> None:
         try:
@@ -314,10 +334,6 @@ class WorkerProcess:
             except OSError:
                 return False
         return False
-
-    def fetch(self, mark: tuple[int, int]) -> None:
-        """Takes the replies that it has gathered and does not get to send; `mark` as of Gathered.mark()."""
-        self._take(self.notes.gathered.read(mark))
 
     def _readable(self) -> None:
         if not self._read():
@@ -362,6 +378,8 @@ class WorkerProcess:
             offset = start + size
             if kind == REPLY:
                 group.reply(self, number, data[start:offset], now, took)
+            elif kind == FRAMES:
+                group.frames(number, data[start:offset])
             elif kind == RETURNED:
                 group.take_back(number)
             elif kind == REFUSED:
@@ -432,7 +450,7 @@ class WorkerProcess:
         self._log.raw(data)
         return len(data)
 
-    def look(self) -> None:
+    def look_for_end(self) -> None:
         """Sees whether it has ended, and what it left behind to its end."""
         if self.state == "dead" or not children.has_ended(self.pid):
             return
@@ -453,7 +471,7 @@ class WorkerProcess:
 
     def _await_end(self) -> None:
         """Its channel has ended. Looks until it is dead: code that runs in the broker may take the signal of its death away."""
-        self.look()
+        self.look_for_end()
         if self.state != "dead":
             self._loop.call_later(_END_CHECK, self._await_end)
 

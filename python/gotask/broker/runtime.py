@@ -11,7 +11,7 @@ from ..errors import told
 from ..ipc.segment import SegmentPool
 from ..wire import frames as wire
 from .call import Call
-from .crash import OomCounter
+from .crash import CrashReport, OomCounter
 from .log import Log
 from .retry_budget import RetryBudget
 
@@ -30,6 +30,40 @@ class Flushed(Protocol):
         ...
 
 
+class FastCalls(Protocol):
+    """The fast path: calls of which the broker learns only when something is to become of them."""
+
+    def call_of(self, number: int) -> Call | None:
+        """The call of that number, if it was stopped and has not been answered."""
+
+    def answered(self, number: int) -> Call | None:
+        """The call that a worker answers by the broker. None: its client is gone."""
+
+    def returned(self, number: int) -> None:
+        """A worker has come upon a call that was revoked."""
+
+    def reason(self, call: Call) -> str:
+        """Why a call was stopped; empty where it was not."""
+
+    def frames(self, client: int, frames: bytes) -> None:
+        """Frames that a client's fast socket did not take, or that a worker did not get to send."""
+
+    def malformed(self, client: int, what: str) -> None:
+        """A client has sent what is no message of calls."""
+
+    def settle(
+        self,
+        message: tuple[int, int, bytes],
+        replies: bytes,
+        report: CrashReport,
+        crash: Callable[[Call, CrashReport, str], None],
+    ) -> None:
+        """A worker died with that message, of which it had gathered those replies. `crash` answers the call that ran."""
+
+    def serve(self) -> None:
+        """Other workers may be ready, or another generation serves."""
+
+
 class Runtime:
     """Of one broker. resubmit: sends a call on its way once more that was taken before and has not run, or may run again."""
 
@@ -43,6 +77,7 @@ class Runtime:
         self.segments = SegmentPool(loop.call_later)
         self.oom = OomCounter()
         self.retry_budget = RetryBudget()
+        self.fast: FastCalls | None = None  # where there is one
         self.dirty: list[Flushed] = []  # with something gathered to be written
         self.touched: set[Pumped] = set()  # to be pumped
 

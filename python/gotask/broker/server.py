@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
 from ..config import Config
 from ..ipc.linux import adopt_orphans, die_with_parent
 from ..ipc.loop import run_in_loop
+from ..wire.address import FAST, MAX_UNIX_PATH, UnixAddress
 from .acceptor import Acceptor
 from .broker import Broker
 from .children import has_trackers
 from .environment import is_limit, reason
+from .fastpath import FastPath
 from .listener import AddressUnusable, Listener
 from .log import Log
 from .watches import FileWatch
@@ -48,15 +52,32 @@ def serve(config: Config) -> int:
             listener.close()
         log.event("failed", code=EX_ADDRESS, message=str(error))
         return EX_ADDRESS
+    fast = _fast_listener(config, log)
+    if fast is not None:
+        listeners.append(fast)
     try:
-        return run_in_loop(_Server(config, log, listeners).run())
+        return run_in_loop(_Server(config, log, listeners, fast).run())
     finally:
         for listener in listeners:
             listener.close()
 
 
+def _fast_listener(config: Config, log: Log) -> Listener | None:
+    """For the fast path, beside the first Unix socket; None where there can't be one."""
+    paths = [address.path for address in config.addresses if isinstance(address, UnixAddress)]
+    if sys.platform != "linux" or not paths or len(os.fsencode(paths[0])) + len(FAST) > MAX_UNIX_PATH:
+        return None
+    try:
+        address = UnixAddress(paths[0] + FAST)
+        return Listener(address, config.socket_mode, config.socket_group, socket.SOCK_SEQPACKET)
+    except AddressUnusable as error:
+        log.warning(f"there is no fast path, and all calls go by the broker: {error}")
+        return None
+
+
 class _Server:
-    def __init__(self, config: Config, log: Log, listeners: list[Listener]) -> None:
+    def __init__(self, config: Config, log: Log, listeners: list[Listener], fast: Listener | None) -> None:
+        self._fast = fast
         self._config = config
         self._log = log
         self._listeners = listeners
@@ -74,7 +95,7 @@ class _Server:
         loop.add_signal_handler(signal.SIGHUP, lambda: broker.reload())
         if self._config.managed:
             loop.add_reader(0, self._lifeline)
-        broker = Broker(self._config, self._log, loop, self._ready, self._start_failed)
+        broker = Broker(self._config, self._log, loop, self._ready, self._start_failed, self._fast)
         adopt_orphans()
         # Not by the loop: uvloop refuses this one.
         signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(broker.generations.children_ended))
@@ -83,7 +104,11 @@ class _Server:
             if self._config.watch:
                 self._watch = FileWatch(loop, self._config.app, self._config.folder, broker.reload)
             await _first(self._serving.wait(), self._end.wait())
-            entrances = [Acceptor(broker, listener) for listener in self._listeners]
+            entrances: list[Acceptor | FastPath] = [
+                Acceptor(broker, listener) for listener in self._listeners if listener is not self._fast
+            ]
+            if broker.fast is not None:
+                entrances.append(broker.fast)
             if not self._now.is_set():
                 for acceptor in entrances:
                     acceptor.open()

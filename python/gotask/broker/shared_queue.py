@@ -20,7 +20,7 @@ from typing import Final
 
 from ..ipc.messages import ENTRY, SHARED
 from ..ipc.notes import Revocations
-from ..wire.frames import EXACT, STRUCTURED
+from ..wire.frames import EXACT, STRUCTURED, TIMED
 from .call import RECEIVED, REVOKED, SENT, Call
 from .kernel_queue import KernelQueue
 from .queue import CallQueue
@@ -88,6 +88,7 @@ class SharedQueue:
         again."""
         self._answers += 1
         call = self.sent.pop(number, None)
+        self.revoked.free(number)
         if call is not None and call.state is REVOKED:
             self._revoked -= 1
         return call
@@ -102,12 +103,7 @@ class SharedQueue:
 
         False: an outstanding call has its place there, so it can't be revoked yet.
         """
-        other = self.revoked.in_place_of(call.number)
-        if other != call.number:
-            if other in self.sent:
-                return False
-            self.revoked.add(call.number)
-        return True
+        return self.revoked.add(call.number)
 
     def give_up(self, call: Call) -> None:
         """Takes note that no worker will begin a call that was revoked."""
@@ -133,6 +129,7 @@ class SharedQueue:
         """Calls that a worker will not begin: they go to another one, before all others, unless they are over."""
         for call in sorted(calls, key=lambda call: call.number, reverse=True):
             del self.sent[call.number]
+            self.revoked.free(call.number)
             if call.state is REVOKED:
                 self._revoked -= 1
                 call.end()
@@ -190,6 +187,8 @@ class SharedQueue:
         call.number = number = self._number
         options = call.frame.options
         flags = STRUCTURED if call.owner.structured else 0
+        if call.owner.timed:
+            flags |= TIMED
         if len(options) == 4 and options[3] & 1:
             flags |= EXACT
         if call.segment is None:

@@ -15,19 +15,19 @@ _TURN: Final = 0
 _END: Final = 1
 _HEAD: Final = 16
 
-# Room for one record with any reply that is not large.
+# Room for one frame with any reply that is not large.
 _ROOM: Final = LARGE + 4096
 
 SIZE: Final = _HEAD + _ROOM
 
 
 class Gathered:
-    """Whole records, one after the other. What the broker reads may be sent too: a call is answered once."""
+    """Whole frames, one after the other. What the broker reads may be sent too: a call is answered once."""
 
     def __init__(self, memory: memoryview) -> None:
         self._memory = memory
         self._words = memory[:_HEAD].cast("Q")
-        self._records = memory[_HEAD:]
+        self._frames = memory[_HEAD:]
         self._length = 0
 
     # -- the worker's part ------------------------------------------------------------------------------------------
@@ -35,20 +35,20 @@ class Gathered:
     def __len__(self) -> int:
         return self._length
 
-    def add(self, record: bytes) -> bool:
+    def add(self, frame: bytes) -> bool:
         """False: there is no room for it. There is when nothing else is there, unless it is large."""
-        end = self._length + len(record)
+        end = self._length + len(frame)
         if end > _ROOM:
             return False
-        self._records[self._length : end] = record
+        self._frames[self._length : end] = frame
         # Only now: what lies before the end is whole and stays as it is until the next turn.
         self._words[_END] = self._length = end
         return True
 
     @property
-    def records(self) -> memoryview:
+    def frames(self) -> memoryview:
         """What is to be sent, and then to be cleared."""
-        return self._records[: self._length]
+        return self._frames[: self._length]
 
     def clear(self) -> None:
         self._words[_TURN] += 1
@@ -56,17 +56,13 @@ class Gathered:
 
     # -- the broker's part ------------------------------------------------------------------------------------------
 
-    def mark(self) -> tuple[int, int]:
-        """What is there now, for read()."""
-        return self._words[_TURN], self._words[_END]
-
-    def read(self, mark: tuple[int, int]) -> bytes:
-        """The records that were there at that mark; empty where the worker has sent them since."""
-        turn, end = mark
-        records = bytes(self._records[: min(end, _ROOM)])
-        return records if self._words[_TURN] == turn else b""
+    def read(self) -> bytes:
+        """What is there; empty where the worker sends it at this moment."""
+        turn, end = self._words[_TURN], self._words[_END]
+        frames = bytes(self._frames[: min(end, _ROOM)])
+        return frames if self._words[_TURN] == turn else b""
 
     def close(self) -> None:
         self._words.release()
-        self._records.release()
+        self._frames.release()
         self._memory.release()

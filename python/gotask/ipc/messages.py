@@ -18,9 +18,6 @@ SHARED: Final = 0x04  # instead of the frame comes the descriptor of a shared se
 # Bytes. Room for one message: payloads below LARGE travel in it.
 MESSAGE_SIZE: Final = LARGE + 4096
 
-# Seconds. Only calls of methods that took less when they were called last share a message.
-QUICK: Final = 0.0002
-
 # Sockets that keep message boundaries, in order and reliably. macOS has only the second kind.
 MESSAGES: Final = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 
@@ -55,8 +52,34 @@ FAILED: Final = 5  # JSON: why it can't start; it ends
 TAINTED: Final = 6  # JSON: why it should be replaced when it has answered what it has
 RETURNED: Final = 7  # a call was revoked, and has not begun
 REFUSED: Final = 8  # text: why a call can't be run here, which has not begun
+FRAMES: Final = 9  # frames for the client whose call has this number, since its fast socket did not take them
+MALFORMED: Final = 10  # JSON: whose fast socket is to be closed, and why
 
-# What the broker asks of an async worker, on the socket of the log records.
+# What the broker asks of a worker, on the socket of the log records.
 REQUEST: Final = Struct("<BxxxxxxxQ")
 CANCEL: Final = 1  # the call of that number
 LEAVE: Final = 2  # end, once all that was taken is answered
+CLIENT: Final = 3  # take calls from the fast socket of this client; its descriptor comes with the request
+LOOK: Final = (
+    4  # look at all sockets: the kernel may have woken a worker for a message that died before it took it
+)
+
+# A message of a fast socket: when it was sent (nanoseconds of CLOCK_MONOTONIC), and then frames of calls with four options.
+SENT: Final = Struct("<Q")
+FAST_HEAD: Final = Struct("<QIIIII")  # such a frame's first 12 bytes and its options
+FAST_BIT: Final = 0x40000000  # in the sequences of fast calls
+GIVEN_BACK: Final = 3  # the second option of STOP: the call has not run and will not
+
+
+def fast_calls(message: bytes) -> list[tuple[int, bytes]]:
+    """Sequence and method of each call in the message of a fast socket, up to what is none."""
+    calls = []
+    offset = SENT.size
+    while offset + FAST_HEAD.size <= len(message):
+        start, _, sequence, length, _, _ = FAST_HEAD.unpack_from(message, offset)
+        body = offset + FAST_HEAD.size
+        offset = body + (start >> 16 & 0xFFFFFFFF)
+        if offset > len(message):
+            break
+        calls.append((sequence, message[body : body + length]))
+    return calls

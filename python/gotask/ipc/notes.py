@@ -11,20 +11,24 @@ from typing import Final
 
 from . import gathered
 from .gathered import Gathered
+from .messages import MESSAGE_SIZE
 from .segment import Segment
 
-# Sync calls: the one that was begun last; the first and the last one of the message that held several.
+# The call of the shared queue that was begun last. An answer that has reached the broker makes this void.
 _BEGUN: Final = 0
-_FIRST: Final = 1
-_LAST: Final = 2
-# What the broker asks for: to interrupt this sync call; to end once all that was taken is answered.
-_INTERRUPT: Final = 3
-_LEAVE: Final = 4
+# The message of a fast socket that the worker has: whose it is (0: none), how many bytes of it lie in the inbox, and which of
+# its calls is begun, counted from 0. To have noted a message is to have begun its first call.
+_CLIENT: Final = 1
+_SIZE: Final = 2
+_PLACE: Final = 3
+# What the broker asks for: to interrupt this sync call; to take no more calls.
+_INTERRUPT: Final = 4
+_LEAVE: Final = 5
 # The async call that held the loop when the worker looked last.
-_HOLDER: Final = 5
+_HOLDER: Final = 6
 # One word for each async call that may run, with its number. Behind these as many words for the async calls that the broker
 # asks to interrupt.
-_ASYNC: Final = 6
+_ASYNC: Final = 7
 _WORD: Final = 8
 
 # Calls of a queue that can be revoked at a time. Far fewer ever wait in the kernel.
@@ -40,18 +44,28 @@ class WorkerNotes:
 
     def __init__(self, concurrency: int, fd: int | None = None) -> None:
         size = (_ASYNC + 2 * concurrency) * _WORD
-        self.segment = Segment(size + gathered.SIZE, fd)
+        self.segment = Segment(size + gathered.SIZE + MESSAGE_SIZE, fd)
         self._words = self.segment.view[:size].cast("Q")
-        self.gathered = Gathered(self.segment.view[size:])
+        self.gathered = Gathered(self.segment.view[size : size + gathered.SIZE])
+        self.inbox = self.segment.view[size + gathered.SIZE :]
         self._concurrency = concurrency
         self._free = list(range(_ASYNC, _ASYNC + concurrency))
 
     # -- the worker's part ------------------------------------------------------------------------------------------
 
-    def message(self, first: int, last: int) -> None:
-        """Notes a message of several calls, which this worker begins one after the other."""
-        self._words[_FIRST] = first
-        self._words[_LAST] = last
+    def take_message(self, client: int, size: int) -> None:
+        """Notes the message of a fast socket that lies in the inbox, and that its first call is begun."""
+        self._words[_SIZE] = size
+        self._words[_PLACE] = 0
+        self._words[_CLIENT] = client
+
+    def begin_in_message(self, place: int) -> None:
+        """Notes that this call of the message is begun."""
+        self._words[_PLACE] = place
+
+    def end_message(self) -> None:
+        """The replies to all calls of the message are with the kernel."""
+        self._words[_CLIENT] = 0
 
     def begin(self, number: int) -> None:
         """Notes that the sync call is begun: from here on it never runs again."""
@@ -122,17 +136,12 @@ class WorkerNotes:
         """The sync call begun last; 0 before the first one."""
         return self._words[_BEGUN]
 
-    def begun_sync(self) -> list[int]:
-        """Sync calls that it has begun and perhaps not answered."""
-        begun, first, last = self._words[_BEGUN], self._words[_FIRST], self._words[_LAST]
-        if first <= begun <= last:
-            return list(range(first, begun + 1))
-        return [begun] if begun else []
-
-    def waiting_sync(self) -> list[int]:
-        """Sync calls that it has taken and not begun."""
-        begun, first, last = self._words[_BEGUN], self._words[_FIRST], self._words[_LAST]
-        return list(range(max(first, begun + 1), last + 1)) if first else []
+    def message(self) -> tuple[int, int, bytes] | None:
+        """The message of a fast socket that the worker has: whose it is, which of its calls is begun, and its bytes."""
+        client, place = self._words[_CLIENT], self._words[_PLACE]
+        message = bytes(self.inbox[: min(self._words[_SIZE], MESSAGE_SIZE)])
+        # A worker that goes on meanwhile wipes the first word before it takes another message.
+        return (client, place, message) if client and self._words[_CLIENT] == client else None
 
     def running_async(self) -> list[int]:
         """Async calls that it has taken and perhaps not answered."""
@@ -141,6 +150,7 @@ class WorkerNotes:
     def close(self) -> None:
         self._words.release()
         self.gathered.close()
+        self.inbox.release()
         self.segment.close()
 
 
@@ -152,19 +162,42 @@ class Revocations:
     """
 
     def __init__(self, fd: int | None = None) -> None:
-        self.segment = Segment(PLACES * _WORD, fd)
+        self.segment = Segment((PLACES + 1) * _WORD, fd)
         self._words = self.segment.view.cast("Q")
+        self._outstanding: set[int] = set()
+
+    # -- the worker's part ------------------------------------------------------------------------------------------
 
     def has(self, number: int) -> bool:
-        return self._words[number % PLACES] == number
+        words = self._words
+        return words[PLACES] != 0 and words[_place(number)] == number
 
-    def add(self, number: int) -> None:
-        self._words[number % PLACES] = number
+    # -- the broker's part ------------------------------------------------------------------------------------------
 
-    def in_place_of(self, number: int) -> int:
-        """The call in the place of this one, that was revoked last; 0: none."""
-        return self._words[number % PLACES]
+    def add(self, number: int) -> bool:
+        """Has no worker begin this call. False: an outstanding one has its place, so it can't be revoked yet."""
+        place = _place(number)
+        other = self._words[place]
+        if other != number:
+            if other in self._outstanding:
+                return False
+            self._outstanding.add(number)
+            self._words[place] = number
+            self._words[PLACES] = 1
+        return True
+
+    def free(self, number: int) -> None:
+        """No worker will come upon this call any more."""
+        if self._outstanding:
+            self._outstanding.discard(number)
+            if not self._outstanding:
+                self._words[PLACES] = 0
 
     def close(self) -> None:
         self._words.release()
         self.segment.close()
+
+
+def _place(number: int) -> int:
+    """Calls of one client lie side by side, those of another one elsewhere."""
+    return ((number >> 32) * 2654435761 + (number & 0xFFFFFFFF)) % PLACES

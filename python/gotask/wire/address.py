@@ -12,6 +12,9 @@ DEFAULT = "unix://runtime/gotask/default.sock"
 # sockaddr_un has 108 bytes with the terminating zero, and Swoole refuses 107.
 MAX_UNIX_PATH = 106
 
+# Behind the path of a broker's socket: that of its fast path.
+FAST = ".fast"
+
 
 class UnixAddress(NamedTuple):
     path: str

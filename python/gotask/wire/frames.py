@@ -37,6 +37,10 @@ NOTIFY: Final = 0x02
 # How a worker runs a call. Not on the wire.
 STRUCTURED: Final = 0x01  # the caller understands structured errors
 EXACT: Final = 0x02  # the body is [positional, named]
+TIMED: Final = 0x08  # the reply has a third option: the microseconds that the method took
+
+# In that option: calls of this method never take the fast path.
+SLOW: Final = 0x80000000
 
 HEADER_SIZE: Final = 12
 MAX_OPTIONS: Final = 10

@@ -6,25 +6,26 @@ import json
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from ..ipc.gathered import Gathered
 from ..ipc.messages import (
+    FRAMES,
+    LEAVE,
+    MALFORMED,
     MAX_MICROSECONDS,
     RECORD,
     REFUSED,
     REPLY,
     REPLY_IN_PLACE,
     REPLY_SHARED,
+    REQUEST,
     RETURNED,
     TAINTED,
+    receive,
 )
 from ..ipc.segment import Segment
-from ..wire.frames import LARGE, Buffer
+from ..wire.frames import LARGE, SLOW, TIMED, Buffer
 from .jobs import NoPayload, TakenJob
-
-# Replies are gathered up to so many bytes.
-GATHER_BYTES: Final = 32 * 1024
 
 # Characters of a log record's message where the whole record does not fit into a message of the socket.
 MAX_LOG_MESSAGE: Final = 16 * 1024
@@ -40,9 +41,8 @@ class Channel:
     Log records come from any thread, and from processes that a method forked: they go as messages of a socket of their own.
     """
 
-    def __init__(self, fd: int, descriptors_fd: int, log_fd: int, gathered: Gathered) -> None:
-        self._gathered = gathered
-        self._add = gathered.add
+    def __init__(self, fd: int, descriptors_fd: int, log_fd: int) -> None:
+        self.can_be_fast: Callable[[bytes], bool] = lambda method: False
         self._tainted = False  # it was said that another worker is to take this one's place
         self._socket = socket.socket(fileno=fd)
         # Of large replies: one message for each record that has one. So the records can be read as plain bytes.
@@ -52,25 +52,6 @@ class Channel:
         self._pass: Callable[[int], object] = self._pass_descriptor
         self._is_forked = False
         os.register_at_fork(after_in_child=self._forked)
-
-    def gather(self, job: TakenJob, frame: list[Buffer], seconds: float) -> None:
-        """Answers a call of several that share a message: together with others, at the next flush(). NoRoom: it is not sent."""
-        size = job.reply_size
-        if size >= LARGE:
-            self.reply(job, frame, seconds)
-            return
-        record = b"".join((RECORD.pack(job.number, size, REPLY, microseconds(seconds)), *frame))
-        if not self._add(record):
-            self.flush()
-            self._add(record)
-        if len(self._gathered) > GATHER_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        """Sends what was gathered."""
-        if self._gathered:
-            self._sendall(self._gathered.records)
-            self._gathered.clear()
 
     def returned(self, number: int) -> None:
         """This call was not begun, as the broker has revoked it."""
@@ -91,6 +72,20 @@ class Channel:
     def receive(self) -> bytes:
         """The next request of the broker's; empty at the end. BlockingIOError: there is none."""
         return self._log.recv(64, socket.MSG_DONTWAIT)
+
+    def asked(self) -> tuple[int, int, int]:
+        """The next request with its number, and the descriptor that came with it or -1. BlockingIOError: there is none."""
+        request, fd = receive(self._log, socket.MSG_DONTWAIT)
+        kind, number = REQUEST.unpack(request) if request else (LEAVE, 0)
+        return kind, number, fd
+
+    def frames(self, number: int, frames: Buffer) -> None:
+        """Replies and what else a client was to get on its fast socket, whose number is that of a call of it."""
+        self._sendall(b"".join((RECORD.pack(number, len(frames), FRAMES, 0), frames)))
+
+    def malformed(self, client: int, what: str) -> None:
+        """A client has sent this on its fast socket, which is to be closed."""
+        self.record(MALFORMED, {"client": client, "what": what})
 
     def record(self, kind: int, content: Any) -> None:
         body = json.dumps(content, default=repr).encode()
@@ -116,10 +111,13 @@ class Channel:
         """Answers a call, which took so long to run, with a frame that is given in parts. NoRoom: it is not sent."""
         size = job.reply_size
         took = microseconds(seconds)
+        if job.flags & TIMED:
+            slow = 0 if self.can_be_fast(job.method) else SLOW
+            frame[1] = b"".join((frame[1], (min(took, SLOW - 1) | slow).to_bytes(4, "little")))
         if size < LARGE:
             self._sendall(b"".join((RECORD.pack(job.number, size, REPLY, took), *frame)))
         elif self._is_forked:
-            self._leave()  # before it writes to memory that is its parent's, and soon another call's
+            self.leave()  # before it writes to memory that is its parent's, and soon another call's
         elif job.segment is not None and size <= job.segment.size:
             # Its memory is committed, and the broker has it mapped: the quickest way back.
             try:
@@ -147,11 +145,11 @@ class Channel:
         """In a child that a method forked and that came out of the method: it answers nothing, its parent does."""
 
         self._is_forked = True
-        self._sendall = self._leave  # type: ignore[assignment]
-        self._add = self._leave  # type: ignore[assignment]
-        self._pass = self._leave
+        self._sendall = self.leave  # type: ignore[assignment]
+        self._pass = self.leave
 
-    def _leave(self, what: Any = None) -> bool:
+    def leave(self, what: Any = None) -> NoReturn:
+        """Ends a child that a method forked."""
         from ..app.fork import end
 
         end(0)

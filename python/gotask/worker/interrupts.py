@@ -6,12 +6,9 @@ bytecodes of the main thread, wherever that is: it raises only while the very ca
 
 from __future__ import annotations
 
-import _socket
-import os
 import signal
 import sys
 from collections.abc import Callable, MutableSet
-from socket import socket
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -23,22 +20,14 @@ if TYPE_CHECKING:
     from asyncio import Task  # an app without async methods loads no asyncio
 
 
-def listen(notes: WorkerNotes, queue: socket) -> None:
-    """From now on INTERRUPT interrupts the sync call that the broker names, or ends the worker that receives from `queue`."""
-    (
-        ended,
-        other,
-    ) = _socket.socketpair()  # as the app may have put another library's sockets in the place of Python's
-    other.close()
+def listen(notes: WorkerNotes) -> None:
+    """From now on INTERRUPT interrupts the sync call that the broker names."""
 
     def look(number: int, frame: FrameType | None) -> None:
-        if notes.leaving:
-            # recv() on the queue is tried again after a signal (PEP 475), and then finds the end of another socket. A message
-            # that had come before is not lost, as it would be if this raised.
-            os.dup2(ended.fileno(), queue.fileno(), inheritable=False)
         job = running_sync.job
         if job is not None and running_sync.is_open and notes.is_unwanted(job.number):
             running_sync.is_open = False
+            job.cancelled = True
             raise Interrupted("the caller waits no longer")
 
     signal.signal(INTERRUPT, look)
@@ -47,7 +36,7 @@ def listen(notes: WorkerNotes, queue: socket) -> None:
 def listen_in_loop(
     notes: WorkerNotes, current_task: Callable[[], Task[Any] | None], interrupted: MutableSet[Task[Any]]
 ) -> None:
-    """The same for an async worker, which is asked to end by other means.
+    """The same for an async worker.
 
     The context says whose code runs at this moment: the call's own, that of a task that it has started, or a callback's. Each
     task is interrupted once, since it may clean up then; other tasks of the same call may hold up the loop after it.

@@ -19,7 +19,7 @@ class TakenJob(Job):
 
     __slots__ = ("segment",)
 
-    segment: Segment | None
+    segment: Segment | None  # None where it is small
 
 
 class NoPayload(Exception):

@@ -13,11 +13,12 @@ from typing import Any, NoReturn
 from ..app import context
 from ..app.failures import failure_text
 from ..app.loader import import_own, load
-from ..app.registry import default_registry
+from ..app.registry import Method, default_registry
 from ..app.runner import Runner, keep_alarm
 from ..ipc.linux import die_with_group, die_with_parent
-from ..ipc.messages import FAILED, LOADED, READY, receive
+from ..ipc.messages import FAILED, LOADED, READY
 from ..ipc.notes import Revocations, WorkerNotes
+from ..wire.names import SHARED_GROUP
 from . import interrupts
 from .channel import Channel
 from .logging import forward_logging
@@ -63,7 +64,7 @@ def main() -> int:
         for fd in (1, 2)
     )
     notes = WorkerNotes(concurrency, fd=notes_fd)
-    channel = Channel(channel_fd, descriptors_fd, log_fd, notes.gathered)
+    channel = Channel(channel_fd, descriptors_fd, log_fd)
     context.is_unwanted = notes.is_unwanted
     revoked = Revocations(revoked_fd)
     with socket.socket(fileno=queue_fd) as queue:
@@ -76,7 +77,7 @@ def main() -> int:
             if concurrency:
                 serve = import_own("gotask.worker.aio", app).serve
             else:
-                interrupts.listen(notes, queue)
+                interrupts.listen(notes)
                 for _, opens in default_registry.opening(group, False):
                     _run(opens, app)
         except BaseException as error:
@@ -84,19 +85,19 @@ def main() -> int:
         if concurrency:
             return int(serve(channel, notes, revoked, runner, queue, concurrency, group, grace / 1e6))
         keep_alarm()
-        return _serve(channel, notes, Worker(channel, notes, revoked, runner), queue, app)
+
+        def can_be_fast(method: Method) -> bool:
+            """Whether a caller may come here itself: the broker alone holds calls to a method's own time limit."""
+            return group == SHARED_GROUP and not (method.is_async or method.group or method.settings.timeout)
+
+        channel.can_be_fast = lambda name: can_be_fast(runner.method(name))
+        worker = Worker(channel, notes, revoked, runner, queue, can_be_fast)
+        report_ready(channel)
+        worker.serve()
+        return _close(app)
 
 
-def _serve(channel: Channel, notes: WorkerNotes, worker: Worker, queue: socket.socket, app: str) -> int:
-    report_ready(channel)
-    # Until the queue ends: the broker has closed it, and all that was in it has been run.
-    while True:
-        message, fd = receive(queue)
-        if not message:
-            break
-        worker.run(message, fd)
-        if notes.leaving:
-            break  # a method has blocked the signal, or has taken it for itself
+def _close(app: str) -> int:
     for name, closes in default_registry.closing():
         try:
             _run(closes, app)

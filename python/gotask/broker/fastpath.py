@@ -1,0 +1,396 @@
+"""The fast path as the broker sees it: whose fast sockets there are, and what becomes of the calls that it is told of.
+
+A client's fast socket is open in every sync worker of the group that services share, and calls go there without the broker. It
+learns of a call when the client stops it, or when its worker has died. The call's number has the client's number in its upper
+32 bits and the sequence in its lower ones. From then on it is ended like any other: see `deadlines` and `recovery`.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import socket
+import time
+from asyncio import TimerHandle
+from collections.abc import Callable, Iterator
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from ..errors import DeadlineExceeded, InvalidRequest, Overloaded
+from ..ipc.messages import fast_calls
+from ..wire.frames import JSON, Frame
+from .access import credentials_of
+from .call import REVOKED, SENT, Call, Caller
+from .deadlines import CANCELLED, DEADLINE, TAKEN_BACK, Deadlines
+from .listener import Listener
+
+if TYPE_CHECKING:
+    from .generations import Generations
+    from .crash import CrashReport
+    from .group import WorkerGroup
+    from .process import WorkerProcess
+    from .runtime import Runtime
+
+# Bytes of the token that a client is given, and seconds that it has to show it.
+TOKEN: Final = 16
+TIMEOUT: Final = 5.0
+
+# Peers that have connected and have not shown their token.
+MAX_PENDING: Final = 64
+
+# Each fast socket is a descriptor in the broker and in every worker: so many of those that a process may have are for them.
+SHARE: Final = 0.25
+
+_READY: Final = b"\x01"
+
+_NO_FRAME: Final = Frame(JSON, 0, (), b"", 0)
+
+
+class _Client:
+    """One client's fast socket."""
+
+    def __init__(self, id: int, owner: Caller, fast: socket.socket) -> None:
+        self.id = id
+        self.owner = owner
+        self.fast = fast
+
+
+class FastPath:
+    """Of one broker; what it stops, it stops in all generations of workers that still run calls."""
+
+    def __init__(self, runtime: Runtime, generations: Generations, listener: Listener) -> None:
+        self._runtime = runtime
+        self._generations = generations
+        self._loop = runtime.loop
+        self._listener = listener
+        self._number = 0
+        self._tokens: dict[bytes, Caller] = {}
+        self._pending: dict[socket.socket, TimerHandle] = {}
+        self._clients: dict[int, _Client] = {}
+        self._stopped: dict[
+            int, Call
+        ] = {}  # by number; those that are over wait until a worker has come upon them
+        self._reasons: dict[int, str] = {}  # why
+        self._running: dict[int, WorkerProcess] = {}  # who has begun which of these
+        self._ends = select.epoll()  # tells of ends alone, and not of each message
+        self._loop.add_reader(self._ends.fileno(), self._ended)
+        self.deadlines = Deadlines(self, self._loop, runtime.config.interrupt_grace)
+        runtime.fast = self
+
+    def open(self) -> None:
+        self._loop.add_reader(self._listener.socket, self._accept)
+
+    def close(self) -> None:
+        """Takes no more clients; those that are there stay."""
+        self._loop.remove_reader(self._listener.socket)
+        for peer in tuple(self._pending):
+            self._turn_away(peer)
+
+    # -- clients ----------------------------------------------------------------------------------------------------
+
+    def invite(self, owner: Caller) -> dict[str, str]:
+        """What a connection's client needs to open a fast socket. InvalidRequest, Overloaded: it can't have one."""
+        if owner.fast or owner in self._tokens.values() or owner.credentials is None:
+            raise InvalidRequest("a connection on a Unix socket has one fast socket at most")
+        if len(self._clients) + len(self._tokens) >= SHARE * resource.getrlimit(resource.RLIMIT_NOFILE)[0]:
+            raise Overloaded(
+                "as many clients have a fast socket as may (ulimit -n); calls go by this connection"
+            )
+        token = os.urandom(TOKEN)
+        self._tokens[token] = owner
+        return {"path": str(getattr(self._listener.address, "path")), "token": token.hex()}
+
+    def disconnected(self, owner: Caller) -> None:
+        """An ordinary connection has ended: its fast socket ends with it."""
+        for token in [token for token, waiting in self._tokens.items() if waiting is owner]:
+            del self._tokens[token]
+        client = self._clients.get(owner.fast)
+        if client is not None:
+            self._end(client)
+
+    def add_worker(self, worker: WorkerProcess) -> None:
+        """A worker of the generation that serves is ready."""
+        if not worker.has_clients:
+            worker.has_clients = True
+            for client in self._clients.values():
+                worker.add_client(client.id, client.fast)
+
+    def serve(self) -> None:
+        """Another generation serves now."""
+        for group in self._groups():
+            if self._generations.is_current(group):
+                for worker in group.pool.workers:
+                    if worker.in_service:
+                        self.add_worker(worker)
+
+    def _accept(self) -> None:
+        try:
+            peer, _ = self._listener.socket.accept()
+        except OSError:
+            return
+        peer.setblocking(False)
+        if len(self._pending) >= MAX_PENDING:
+            self._turn_away(next(iter(self._pending)))
+        self._pending[peer] = self._loop.call_later(TIMEOUT, self._turn_away, peer)
+        self._loop.add_reader(peer, self._greet, peer)
+
+    def _turn_away(self, peer: socket.socket) -> None:
+        self._admit(peer)
+        peer.close()
+
+    def _admit(self, peer: socket.socket) -> None:
+        self._pending.pop(peer).cancel()
+        self._loop.remove_reader(peer)
+
+    def _greet(self, peer: socket.socket) -> None:
+        """A peer shows its token."""
+        try:
+            owner = self._tokens.pop(peer.recv(TOKEN + 1), None)
+        except BlockingIOError:
+            return
+        except OSError:
+            owner = None
+        if owner is None or credentials_of(peer) != owner.credentials:
+            self._runtime.log.often("a peer at the fast socket was turned away", "it has no valid token")
+            self._turn_away(peer)
+            return
+        self._admit(peer)
+        self._number += 1
+        client = _Client(self._number, owner, peer)
+        workers = [worker for group in self._groups() for worker in group.pool.workers if worker.has_clients]
+        if not any([worker.add_client(client.id, peer) for worker in workers]):
+            peer.close()
+            return
+        self._clients[client.id] = client
+        owner.fast, owner.timed = client.id, True
+        self._ends.register(peer.fileno(), 0)
+        try:
+            peer.send(_READY)
+        except OSError:
+            pass  # its end is seen next
+
+    def _ended(self) -> None:
+        """Clients have closed their fast sockets."""
+        ended = {fd for fd, _ in self._ends.poll(0)}
+        for client in tuple(self._clients.values()):
+            if client.fast.fileno() in ended:
+                self._end(client)
+
+    def _end(self, client: _Client) -> None:
+        """Workers close their copies when they see its end. What it had sent and nobody has taken is not run."""
+        del self._clients[client.id]
+        self._ends.unregister(client.fast.fileno())
+        try:
+            client.fast.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the client has closed it
+        client.fast.close()
+        if client.owner.is_closed:
+            self._discard(client)
+
+    def malformed(self, client: int, what: str) -> None:
+        """A client has sent what is no message of calls: its fast socket is closed."""
+        found = self._clients.get(client)
+        if found is not None:
+            self._runtime.log.often("a fast socket was closed", what)
+            self._end(found)
+
+    def frames(self, client: int, frames: bytes) -> None:
+        """What a client's fast socket did not take, or a worker did not get to send: it comes by the ordinary connection."""
+        found = self._clients.get(client)
+        if found is not None:
+            found.owner.pass_on(frames)
+
+    # -- calls ------------------------------------------------------------------------------------------------------
+
+    def stop(self, owner: Caller, sequence: int, reason: str) -> None:
+        """A client's call is to end, or is taken back: then one that has begun goes on."""
+        number = owner.fast << 32 | sequence
+        call = self._stopped.get(number)
+        if call is not None:
+            if call.state is REVOKED or reason == TAKEN_BACK:
+                return
+        else:
+            call = self._call(number)
+            if call is None:
+                return
+            self._stopped[number] = call
+        self._reasons[number] = reason
+        if reason == CANCELLED:
+            owner.forget(call)
+        if call.state is SENT:
+            self.deadlines.stop(call, reason)
+        else:
+            self.deadlines.change(call, reason)
+
+    def answered(self, number: int) -> Call | None:
+        """The call that a worker answers by the broker. None: its client is gone."""
+        call = self._stopped.pop(number, None) or self._call(number)
+        self._free(number)
+        return call
+
+    def returned(self, number: int) -> None:
+        """A worker has come upon a call that was revoked."""
+        call = self._stopped.pop(number, None)
+        self._free(number)
+        if call is not None:
+            reason = self.deadlines.reason(call)
+            if call.state is not REVOKED:
+                self._has_not_run(call, reason)
+            call.end()
+
+    def settle(
+        self,
+        message: tuple[int, int, bytes],
+        replies: bytes,
+        report: CrashReport,
+        crash: Callable[[Call, CrashReport, str], None],
+    ) -> None:
+        """What becomes of the calls of the message that a dead worker had: `crash` answers the one that ran."""
+        client, place, frames = message
+        self.frames(client, replies)
+        for index, (sequence, method) in enumerate(fast_calls(frames)):
+            number = client << 32 | sequence
+            call = self._stopped.pop(number, None) or self._call(number)
+            self._free(number)
+            if call is None:
+                continue
+            call.method = method
+            reason = self.deadlines.reason(call)
+            if index == place and call.state is not REVOKED:
+                crash(call, report, reason)
+                continue
+            if index > place and call.state is not REVOKED:
+                self._has_not_run(call, reason or TAKEN_BACK)
+            call.owner.forget(call)
+            call.end()
+
+    def reason(self, call: Call) -> str:
+        return self.deadlines.reason(call)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a worker has calls that came this way."""
+        return any(worker.notes.message() for group in self._groups() for worker in group.pool.workers)
+
+    def retire(self) -> None:
+        """Has workers run no more calls that come this way."""
+        for group in self._groups():
+            group.retire()
+
+    # -- what `deadlines` asks --------------------------------------------------------------------------------------
+
+    def call_of(self, number: int) -> Call | None:
+        call = self._stopped.get(number)
+        worker = self._running.get(number)
+        if call is not None and worker is not None and worker.state != "dead":
+            if number not in (running for running, _ in _begun(worker)):
+                self._let_go(call)  # the worker has answered its client
+                return None
+        return call
+
+    def find(self, number: int) -> WorkerProcess | None:
+        call = self._stopped[number]
+        for group in self._groups():
+            for worker in group.pool.workers:
+                for place, (begun, method) in enumerate(reversed(_begun(worker))):
+                    if begun == number:
+                        call.method = method
+                        if place == 0 and self._reasons[number] != TAKEN_BACK:
+                            self._running[number] = worker
+                            return worker
+                        if place:
+                            self.frames(number >> 32, worker.notes.gathered.read())
+                        self._let_go(call)
+                        return None
+        return None
+
+    def revoke(self, call: Call) -> bool:
+        return all([group.queue.revoked.add(call.number) for group in self._groups()])
+
+    def read_answers(self) -> None:
+        for group in self._groups():
+            group.read_answers()
+
+    def give_up(self, call: Call, reason: str) -> None:
+        call.move(REVOKED)
+        self._has_not_run(call, reason)
+
+    def late(self, now: float) -> float:
+        return inf
+
+    def batch(self) -> None:
+        self._runtime.flush()
+
+    # -- small things -----------------------------------------------------------------------------------------------
+
+    def _groups(self) -> Iterator[WorkerGroup]:
+        return (group for group in self._generations.groups() if group.takes_fast)
+
+    def _call(self, number: int) -> Call | None:
+        client = self._clients.get(number >> 32)
+        if client is None:
+            return None
+        sequence = number & 0xFFFFFFFF
+        call = Call(client.owner, sequence, b"", _NO_FRAME, None, 0.0, time.monotonic())
+        call.number = number
+        call.move(SENT)
+        client.owner.expect(call)
+        return call
+
+    def _has_not_run(self, call: Call, reason: str) -> None:
+        if reason == TAKEN_BACK:
+            call.owner.give_back(call)
+        elif reason == DEADLINE:
+            message = "its time was over before a worker was free; it has not run"
+            call.owner.tell(call, DeadlineExceeded(message))
+        else:
+            call.owner.forget(call)
+
+    def _let_go(self, call: Call) -> None:
+        del self._stopped[call.number]
+        self._free(call.number)
+        call.owner.forget(call)
+        call.end()
+
+    def _free(self, number: int) -> None:
+        self._running.pop(number, None)
+        self._reasons.pop(number, None)
+        for group in self._groups():
+            group.queue.revoked.free(number)
+
+    def _discard(self, client: _Client) -> None:
+        """No more calls of a caller that is gone are begun. Those that run may end, but not take for ever."""
+        for number in [number for number in self._stopped if number >> 32 == client.id]:
+            call = self._stopped[number]
+            if call.state is REVOKED:
+                self._let_go(call)
+        for group in self._groups():
+            for worker in group.pool.workers:
+                found = worker.notes.message()
+                if found is not None and found[0] == client.id:
+                    self._clients[client.id] = client
+                    for index, (sequence, _) in enumerate(fast_calls(found[2])):
+                        if index > found[1]:
+                            self.stop(client.owner, sequence, CANCELLED)
+                        elif index == found[1]:
+                            timeout = self._runtime.config.shutdown_timeout
+                            self._loop.call_later(timeout, self._stop_left, client, sequence)
+                    del self._clients[client.id]
+
+    def _stop_left(self, client: _Client, sequence: int) -> None:
+        number = client.id << 32 | sequence
+        if any(number == _begun(w)[-1][0] for g in self._groups() for w in g.pool.workers if _begun(w)):
+            self._clients[client.id] = client
+            self.stop(client.owner, sequence, CANCELLED)
+            del self._clients[client.id]
+
+
+def _begun(worker: WorkerProcess) -> list[tuple[int, bytes]]:
+    """Number and method of the calls of its message that a worker has begun; the last one runs."""
+    found = worker.notes.message()
+    if found is None:
+        return []
+    client, place, message = found
+    return [(client << 32 | sequence, method) for sequence, method in fast_calls(message)[: place + 1]]
