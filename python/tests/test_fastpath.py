@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .fast import FastPeer
-from .peer import APPS, BrokerProcess
+from gotask.ipc.messages import FAST_BIT
+from gotask.wire import frames as wire
+from gotask.wire.frames import Frame
+
+from .fast import CANCELLED, GIVEN_BACK, LATE, TAKE_BACK, FastPeer
+from .peer import APPS, BrokerProcess, Peer
 
 
 @pytest.fixture
@@ -54,3 +61,251 @@ def test_the_worker_that_was_busy_last_gets_the_next_call(peer: FastPeer) -> Non
 
 def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+# -- ends --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_dies_leaves_one_outcome_for_each_call_of_its_message(
+    peer: FastPeer, tmp_path: Path
+) -> None:
+    """What was gathered is passed on, what ran has crashed, and what had not begun is given back."""
+    trace = str(tmp_path / "trace")
+    peer.call_fast("App.Echo", 0)
+    first, killed, *rest = peer.send_many(("App.Echo", 1), ("App.Kill", None), ("App.Append", [trace, "x"]))
+    assert peer.fast_result(first) == 1  # sent before a method that is not known to be quick
+    crash = peer.ordinary_result(killed)
+    assert crash["code"] == "worker_crashed" and "App.Kill" in crash["message"]
+    assert [peer.ordinary_result(sequence) for sequence in rest] == [GIVEN_BACK]
+    assert not Path(trace).exists()
+    assert peer.call_fast("App.Echo", 2) == 2
+
+
+def test_calls_behind_a_slow_one_are_taken_back(peer: FastPeer, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    slow, behind = begin(peer, ("App.Sleep", 0.3), ("App.Append", [str(trace), "x"]))
+    peer.stop(slow, TAKE_BACK)
+    peer.stop(behind, TAKE_BACK)
+    assert peer.ordinary_result(behind) == GIVEN_BACK
+    assert peer.fast_result(slow) == 0.3
+    peer.call_fast("App.Pid")
+    assert not trace.exists()
+
+
+def test_what_nobody_has_taken_is_taken_back_and_never_runs(peer: FastPeer, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    slow = [peer.send_fast("App.Sleep", 0.3) for _ in range(4)]
+    waiting = peer.send_fast("App.Append", [str(trace), "x"])
+    peer.stop(waiting, TAKE_BACK)
+    assert peer.ordinary_result(waiting) == GIVEN_BACK
+    assert [peer.fast_result(sequence) for sequence in slow] == [0.3] * 4
+    assert [peer.call_fast("App.Echo", n) for n in range(8)] == list(range(8))
+    assert not trace.exists()
+
+
+def test_gathered_replies_are_fetched_from_behind_a_call_that_turned_slow(peer: FastPeer) -> None:
+    peer.call_fast("App.Sleep", 0)
+    quick, slow = peer.send_many(("App.Echo", 1), ("App.Sleep", 0.3))
+    peer.call_fast("App.Echo", 0)
+    peer.stop(quick, TAKE_BACK)
+    wait_until(lambda: quick in peer.outcomes or bool(peer.call("GoTask.Ping")) and False)
+    assert peer.value(quick) == 1
+
+
+def test_a_late_call_is_interrupted_and_a_waiting_one_does_not_run(peer: FastPeer) -> None:
+    (late,) = begin(peer, ("App.Sleep", 20))
+    peer.stop(late, LATE)
+    error = peer.ordinary_result(late)
+    assert error["code"] == "deadline_exceeded" and "interrupted" in error["message"]
+    slow = [peer.send_fast("App.Sleep", 0.2) for _ in range(4)]
+    waiting = peer.send_fast("App.Pid")
+    peer.stop(waiting, LATE)
+    error = peer.ordinary_result(waiting)
+    assert error["code"] == "deadline_exceeded" and "has not run" in error["message"]
+    assert [peer.fast_result(sequence) for sequence in slow] == [0.2] * 4
+
+
+def test_a_call_whose_time_is_over_when_it_is_taken_is_not_begun(peer: FastPeer) -> None:
+    peer.post(peer.frame("App.Pid", None, timeout=1), sent=1)
+    assert peer.fast_result(peer.fast_sequence)["code"] == "deadline_exceeded"
+
+
+def test_a_cancelled_call_is_interrupted_and_nothing_is_said(peer: FastPeer, tmp_path: Path) -> None:
+    (cancelled,) = begin(peer, ("App.Sleep", 20))
+    peer.stop(cancelled, CANCELLED)
+    busy = [peer.send_fast("App.Sleep", 0.05) for _ in range(4)]
+    assert [peer.fast_result(sequence) for sequence in busy] == [0.05] * 4
+    assert cancelled not in peer.outcomes
+
+
+def test_a_method_that_does_not_heed_is_killed_with_its_worker(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(STUBBORN)
+    with_grace = BrokerProcess(app, "--interrupt-grace", "0.1", address=f"unix://{tmp_path}/s.sock")
+    with_grace.wait_for("ready")
+    assert with_grace.address is not None
+    peer = FastPeer(with_grace.address)
+    late = peer.send_many(("quick", None), ("stubborn", None))[1]
+    assert peer.fast_result(late - 1) is None
+    peer.stop(late, LATE)
+    error = peer.ordinary_result(late)
+    assert error["code"] == "deadline_exceeded" and "its worker was killed" in error["message"]
+    assert with_grace.end() == 0
+
+
+STUBBORN = """
+import time, gotask
+
+@gotask.register
+def quick():
+    pass
+
+@gotask.register
+def stubborn():
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            time.sleep(1)
+        except BaseException:
+            pass
+"""
+
+
+# -- what goes by the broker after all --------------------------------------------------------------------------------
+
+
+def test_a_client_that_does_not_read_its_fast_socket_is_answered_by_the_broker(peer: FastPeer) -> None:
+    sequences = [peer.send_fast("App.Zeros", 60_000) for _ in range(12)]
+    results: dict[int, Any] = {}
+    for sequence in reversed(sequences):
+        if len(results) < 4:
+            results[sequence] = peer.ordinary_result(sequence)
+    for sequence in sequences:
+        if sequence not in results:
+            results[sequence] = peer.fast_result(sequence)
+    assert all(result == bytes(60_000) for result in results.values())
+
+
+def test_a_large_result_comes_by_the_broker(peer: FastPeer) -> None:
+    assert peer.ordinary_result(peer.send_fast("App.Zeros", 200_000)) == bytes(200_000)
+
+
+def test_methods_that_are_not_for_here_are_given_back(peer: FastPeer) -> None:
+    sequences = peer.send_many(("App.AsyncPid", None), ("App.Nothing", None), ("App.Echo", 1))
+    assert [peer.fast_result(sequence) for sequence in sequences] == [GIVEN_BACK, GIVEN_BACK, 1]
+
+
+def test_a_reply_says_how_long_its_method_took(peer: FastPeer) -> None:
+    for call, slow in (("App.Pid", False), ("App.AsyncPid", True)):
+        *_, took = peer.reply(peer.send(call, None)).options
+        assert (took >> 31 == 1) == slow and took & 0x7FFFFFFF < 10_000_000
+    frames: list[Frame] = []
+    peer.send_fast("App.Sleep", 0.02)
+    while not frames:
+        frames = peer.receive()
+    assert 20_000 <= frames[0].options[2] < 10_000_000
+
+
+# -- clients ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_or_used_token_is_turned_away(peer: FastPeer, broker: BrokerProcess) -> None:
+    assert broker.address is not None
+    other = FastPeer(broker.address, open=False)
+    invitation = other.invitation()
+    with pytest.raises(EOFError):
+        other.connect(invitation["path"], "00" * 16)
+    other.fast = other.connect(**invitation)
+    with pytest.raises(EOFError):
+        other.connect(**invitation)
+    assert other.call("GoTask.FastPath")["code"] == "invalid_request"
+    assert other.call_fast("App.Echo", 1) == 1
+
+
+def test_what_is_no_message_of_calls_closes_that_fast_socket_alone(
+    peer: FastPeer, broker: BrokerProcess
+) -> None:
+    assert broker.address is not None
+    good = peer.frame("App.Echo", 1)
+    for message in (
+        b"x",
+        b"12345678",
+        b"12345678" + good[:-1],
+        b"12345678" + good[:20],
+        b"12345678" + good[:6] + b"0000" + good[10:],
+        b"12345678" + wire.encode(wire.MSGPACK, (5, 3, 0, 0), b"App"),
+        b"12345678" + wire.encode(wire.MSGPACK, (FAST_BIT + 5, 3, 0, 2), b"App"),
+        b"12345678" + wire.encode(wire.MSGPACK, (FAST_BIT + 5, 9, 0, 0), b"App"),
+        b"12345678" + wire.encode(wire.CONTROL, (FAST_BIT + 5, 1, 0, 0), b"A", wire.STOP),
+        b"12345678" + bytes(60_000),
+    ):
+        rough = FastPeer(broker.address)
+        rough.fast.send(message)
+        assert rough.receive() == []
+        assert rough.call("App.Echo", 2) == 2
+        rough.close()
+    assert peer.call_fast("App.Echo", 3) == 3
+
+
+def test_nothing_is_left_of_clients_that_are_gone(broker: BrokerProcess) -> None:
+    assert broker.address is not None
+    watcher = Peer(broker.address)
+    pids = [broker.process.pid, *(worker["pid"] for worker in watcher.call("GoTask.Status")["workers"])]
+
+    def descriptors() -> list[int]:
+        return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+
+    before = descriptors()
+    clients = [FastPeer(broker.address) for _ in range(10)]
+    for client in clients:
+        client.call_fast("App.Echo", 1)
+    for client in clients:
+        client.send_fast("App.Echo", 1)
+        client.close()
+    wait_until(lambda: descriptors() == before)
+
+
+def test_a_reload_gives_back_or_runs_each_call(peer: FastPeer, broker: BrokerProcess) -> None:
+    """Calls go on meanwhile; the new workers take them afterwards."""
+    before = peer.call_fast("App.Pid")
+    broker.process.send_signal(signal.SIGHUP)
+    pids, given_back = {before}, 0
+    until = time.monotonic() + 20
+    while len(pids) < 2 and time.monotonic() < until:
+        found = peer.call_fast("App.Pid")
+        if found == GIVEN_BACK:
+            given_back += 1
+        else:
+            pids.add(found)
+    broker.wait_for("reloaded")
+    generation = peer.call("GoTask.Status")["generation"]
+    workers = peer.call("GoTask.Status")["workers"]
+    new = {worker["pid"] for worker in workers if worker["generation"] == generation}
+    wait_until(lambda: peer.call_fast("App.Pid") in new)
+
+
+def test_a_broker_that_ends_answers_what_has_begun(peer: FastPeer, broker: BrokerProcess) -> None:
+    slow = peer.send_fast("App.Sleep", 0.3)
+    peer.call("App.Pid")
+    broker.process.send_signal(signal.SIGTERM)
+    assert peer.fast_result(slow) == 0.3
+
+
+def test_a_child_that_comes_out_of_the_method_answers_nothing(peer: FastPeer) -> None:
+    assert peer.call_fast("App.Fork") == 1
+    assert peer.call_fast("App.Echo", 2) == 2
+    assert peer.outcomes == {}
+
+
+def begin(peer: FastPeer, *calls: tuple[str, Any]) -> list[int]:
+    """Sends calls in one message, the first of which has begun then: a reply is sent once what is not quick has."""
+    before, *sequences = peer.send_many(("App.Echo", 0), *calls)
+    assert peer.fast_result(before) == 0
+    return sequences
+
+
+def wait_until(wanted: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not wanted():
+        assert time.monotonic() < until
+        time.sleep(0.002)

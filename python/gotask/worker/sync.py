@@ -108,6 +108,7 @@ class Worker:
         self._known: dict[bytes, _Known] = {}
         self._heads: dict[int, tuple[int, int, int]] = {}
         self._job = TakenJob(0, 0.0, 0, 0, 0, b"", b"")
+        self._job.segment = None
         self._poll = self._wait_for(channel.fileno())
         os.register_at_fork(after_in_child=self._in_child)
 
@@ -252,11 +253,11 @@ class Worker:
             method, offset = message[name_at:body_at], name_at + length
             known = self._known.get(method) or self._find(method)
             number = high | sequence
-            if gathered and (known is None or known.took >= GATHER_TIME):
-                self._flush(client)
             if place:
                 self._notes.begin_in_message(place)
             place += 1
+            if gathered and (known is None or known.took >= GATHER_TIME):
+                self._flush(client)
             if self._revoked.has(number):
                 self._channel.returned(number)
                 continue
