@@ -28,6 +28,9 @@ EX_APP_FAILED = 70
 EX_OS = 71
 EX_ADDRESS = 73
 
+# Descriptors of an event loop and of the channels by which it wakes.
+_LOOP_DESCRIPTORS = 10
+
 # How often it is looked whether all is answered while it drains.
 _DRAIN_CHECK = 0.01
 
@@ -56,7 +59,15 @@ def serve(config: Config) -> int:
     if fast is not None:
         listeners.append(fast)
     try:
+        # The loop needs some, too, and could not say that it has none.
+        for descriptor in [os.dup(2) for _ in range(_LOOP_DESCRIPTORS)]:
+            os.close(descriptor)
         return run_in_loop(_Server(config, log, listeners, fast).run())
+    except OSError as error:
+        if not is_limit(error):
+            raise
+        log.event("failed", code=EX_OS, message=f"it can't run here: {reason(error)}")
+        return EX_OS
     finally:
         for listener in listeners:
             listener.close()

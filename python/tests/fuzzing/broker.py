@@ -97,7 +97,7 @@ def _send(path: str, parts: list[bytes], chance: random.Random) -> None:
 def _look(broker: BrokerProcess, beside: Peer, number: int, data: bytes) -> list[str]:
     case = f"case {number}, the last one {data[:300].hex()}"
     try:
-        if beside.call("App.echo", number) != number or beside.call("App.ping", number) != number:
+        if beside.call("App.echo", number) != number or beside.call("App.async_echo", number) != number:
             return [f"a wrong answer beside {case}"]
     except TimeoutError:
         return [f"no answer within {PATIENCE} s beside {case}"]

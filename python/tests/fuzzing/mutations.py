@@ -106,7 +106,7 @@ _METHODS = (
     b"App.echo",
     b"App.hi",
     b"App.wait",
-    b"App.ping",
+    b"App.async_echo",
     b"App.nothing",
     b"App.wrong_name",
     b"GoTask.Ping",
