@@ -34,6 +34,9 @@ final class Sender
 {
     public readonly Result $result;
 
+    /** The connection of the last call, if it has a fast path and there is one address: the next call need not look for one. */
+    public ?Connection $fast = null;
+
     private readonly Retry $retry;
 
     public function __construct(public readonly Runtimes $runtimes, private readonly Settings $settings, private readonly Codec $codec)
@@ -51,6 +54,8 @@ final class Sender
     {
         $now = hrtime(true);
         $connection = $this->connect($call, $now);
+
+        $this->fast = $connection->mayBeFast() && $this->runtimes->addresses() === 1 ? $connection : null;
 
         try {
             $connection->submit($call, $now);

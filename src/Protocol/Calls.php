@@ -37,6 +37,14 @@ abstract class Calls
     /** Bytes sent since the connection was opened, those in the send buffer included. */
     protected int $appended = 0;
 
+    /** How many calls have left on the fast path and are not answered, and how many of those were taken back. */
+    public int $fast = 0;
+
+    protected int $takenBack = 0;
+
+    /** µs that all calls on the fast path are expected to take. */
+    protected int $micros = 0;
+
     private int $sequence = 0;
 
     /**
@@ -81,7 +89,13 @@ abstract class Calls
     {
         unset($this->calls[$call->sequence]);
         if ($call->micros !== 0) {
-            $this->leaveFast($call);
+            // leaveFast(), without a call of it.
+            $this->fast--;
+            if ($call->fastSince < 0) {
+                $this->takenBack--;
+            }
+            $this->micros -= $call->micros;
+            $call->micros = 0;
         }
         $call->outcome = $outcome;
         $call->replyFlags = $flags;
@@ -94,5 +108,13 @@ abstract class Calls
     /**
      * A call is no longer outstanding on the fast path.
      */
-    abstract protected function leaveFast(Call $call): void;
+    final protected function leaveFast(Call $call): void
+    {
+        $this->fast--;
+        if ($call->fastSince < 0) {
+            $this->takenBack--;
+        }
+        $this->micros -= $call->micros;
+        $call->micros = 0;
+    }
 }

@@ -44,7 +44,7 @@ abstract class FastCalls extends Calls
     private const QUICK = 500;
 
     /** No call costs fewer µs than this, whatever its method took. */
-    private const LEAST = 20;
+    protected const LEAST = 20;
 
     /** µs that the calls of one message are expected to take, at most. */
     private const BATCH_MICROS = 1_000;
@@ -67,16 +67,8 @@ abstract class FastCalls extends Calls
     /** @var list<Call> calls that were given back, to be sent to the broker */
     public array $givenBack = [];
 
-    /** How many calls have left on the fast path and are not answered, and how many of those were taken back. */
-    public int $fast = 0;
-
-    protected int $takenBack = 0;
-
     /** @var array<string, int> µs that methods took when they were called last, of those that are quick */
     private array $quick = [];
-
-    /** µs that all calls on the fast path are expected to take. */
-    private int $micros = 0;
 
     private int $heldMicros = 0;
 
@@ -110,23 +102,22 @@ abstract class FastCalls extends Calls
     }
 
     /**
-     * Whether one message holds this call, too, with those that are held.
-     */
-    final public function hasRoom(Call $call): bool
-    {
-        return count($this->held) < self::BATCH
-            && $this->heldMicros + $call->micros <= self::BATCH_MICROS
-            && $this->heldBytes + strlen($call->body) + strlen($call->method) <= self::PAYLOAD;
-    }
-
-    /**
      * Puts a call among those that leave together.
+     *
+     * @return bool false: one message does not hold it, too
      */
-    final public function hold(Call $call): void
+    final public function hold(Call $call): bool
     {
+        $micros = $this->heldMicros + $call->micros;
+        $bytes = $this->heldBytes + strlen($call->body) + strlen($call->method);
+        if ($micros > self::BATCH_MICROS || $bytes > self::PAYLOAD || count($this->held) === self::BATCH) {
+            return false;
+        }
         $this->held[] = $call;
-        $this->heldMicros += $call->micros;
-        $this->heldBytes += strlen($call->body) + strlen($call->method) + Frame::HEADER + 16;
+        $this->heldMicros = $micros;
+        $this->heldBytes = $bytes + Frame::HEADER + 16;
+
+        return true;
     }
 
     /**
@@ -213,16 +204,6 @@ abstract class FastCalls extends Calls
         } else {
             unset($this->quick[$call->method]);
         }
-    }
-
-    final protected function leaveFast(Call $call): void
-    {
-        $this->fast--;
-        if ($call->fastSince < 0) {
-            $this->takenBack--;
-        }
-        $this->micros -= $call->micros;
-        $call->micros = 0;
     }
 
     /**

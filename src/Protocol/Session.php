@@ -380,7 +380,8 @@ final class Session extends FastCalls
                     break;
                 }
                 $this->stringHead = -1;
-                if (isset($options['time']) && ($flags & Flag::ERROR) === 0) {
+                // Most are as quick as can be, again.
+                if (isset($options['time']) && ($options['time'] > $call->micros || $call->micros !== self::LEAST) && ($flags & Flag::ERROR) === 0) {
                     $this->learn($call, $options['time']);
                 }
                 $this->settle($call, Outcome::Replied, $flags, substr($bytes, $next - $length + $name, $length - $name));

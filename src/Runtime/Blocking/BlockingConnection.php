@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime\Blocking;
 
+use Fiber;
 use Reasno\GoTask\Platform\Select;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Connection;
@@ -13,9 +14,12 @@ use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Runtime\Stream\FastStream;
 use Reasno\GoTask\Runtime\Stream\SocketTransport;
 use Reasno\GoTask\Runtime\Stream\TransportConnection;
+use Swoole\Coroutine;
 use Throwable;
 
 use function array_values;
+use function class_exists;
+use function getmypid;
 use function hrtime;
 use function intdiv;
 use function min;
@@ -34,6 +38,8 @@ use const PHP_INT_MAX;
  */
 final class BlockingConnection extends TransportConnection
 {
+    private static ?bool $hasSwoole = null;
+
     private ?BlockingFastSocket $fastSocket = null;
 
     protected function written(Call $call): void
@@ -89,9 +95,51 @@ final class BlockingConnection extends TransportConnection
         return $other instanceof self;
     }
 
+    public function callFast(Call $call, int $now): bool
+    {
+        $session = $this->session;
+        if (
+            $this->fastSocket === null
+            || $this->entered
+            || $session->calls !== []
+            || $session->goingAway
+            || $this->pid !== getmypid()
+            || Fiber::getCurrent() !== null
+            || self::$hasSwoole && Coroutine::getCid() > 0
+        ) {
+            return false;
+        }
+        $call->connection = $this;
+        $this->lastUsed = $now;
+        $this->entered = true;
+
+        try {
+            $isFast = $this->submitFast($call, $now, false);
+            if ($isFast) {
+                $this->takeMessage($this->fastSocket->await());
+            }
+        } catch (Throwable $thrown) {
+            $thrown = $this->interrupted($thrown);
+            $this->cancel($call);
+
+            throw $thrown;
+        }
+        $this->entered = false;
+        if ($this->postponed !== []) {
+            $this->leave();
+        }
+        if ($isFast && $call->outcome === Outcome::Waiting) { // @phpstan-ignore identical.alwaysTrue (its message settles it)
+            $this->await($call);
+        }
+
+        return $isFast;
+    }
+
     protected function connectFast(): ?FastSocket
     {
         $socket = $this->transport instanceof SocketTransport ? FastStream::connect($this->address) : null;
+
+        self::$hasSwoole ??= class_exists(Coroutine::class, false);
 
         return $this->fastSocket = $socket === null ? null : new BlockingFastSocket($socket, self::OVERDUE);
     }

@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Runtime\Swoole;
 
+use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\FastSocket;
+use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Runtime\Stream\FastStream;
 use Swoole\Coroutine;
 use Swoole\Event;
@@ -13,6 +15,7 @@ use Swoole\Timer;
 use Throwable;
 use WeakReference;
 
+use function count;
 use function getmypid;
 use function intdiv;
 
@@ -31,6 +34,60 @@ abstract class SwooleFast extends SwooleWaking
     private int $timer = 0;
 
     private bool $sendsSoon = false;
+
+    public function callFast(Call $call, int $now): bool
+    {
+        $session = $this->session;
+        $cid = Coroutine::getCid();
+        if (
+            $this->fast === null
+            || $this->entered
+            || $cid <= 0
+            || $cid === $this->reader
+            || $session->goingAway
+            || $this->pid !== getmypid()
+            || count($session->calls) > $session->fast // somebody has to read the ordinary connection
+        ) {
+            return false;
+        }
+        $call->connection = $this;
+        $this->lastUsed = $now;
+        $this->entered = true;
+
+        try {
+            $isFast = $this->submitFast($call, $now, false);
+        } catch (Throwable $thrown) {
+            throw $this->interrupted($thrown);
+        }
+        $this->entered = false;
+        if ($this->postponed !== []) {
+            $this->leave();
+        }
+        if (! $isFast) {
+            return false;
+        }
+        // await(), in fewer steps: its outcome is most likely the next thing that happens to it.
+        if ($call->outcome === Outcome::Waiting) {
+            $call->coroutine = $cid;
+            $this->waiting[$cid] = true;
+            $resumed = false;
+
+            try {
+                $resumed = Coroutine::yield();
+            } finally {
+                unset($this->waiting[$cid]);
+                $call->coroutine = 0;
+                if (! $resumed) {
+                    $this->cancel($call);
+                }
+            }
+            if ($call->outcome === Outcome::Waiting) { // @phpstan-ignore identical.alwaysTrue (others settle it)
+                $this->await($call);
+            }
+        }
+
+        return true;
+    }
 
     protected function connectFast(): ?FastSocket
     {
