@@ -102,15 +102,10 @@ abstract class FastConnection
         if (! $session->takeFast($call, $now)) {
             return false;
         }
-        if ($session->fast === 0 && ! $isHeld && $session->held === []) {
-            if ($this->fast->send($session->message([$call], $now))) {
-                $this->watchFast();
+        if ($session->fast === 0 && ! $isHeld) {
+            $this->sendFast($call, $now);
 
-                return true;
-            }
-            $session->discard($call);
-
-            return false;
+            return true;
         }
         if (! $session->hold($call)) {
             $this->sendHeld();
@@ -121,6 +116,28 @@ abstract class FastConnection
         }
 
         return true;
+    }
+
+    /**
+     * Sends a call at once, with those that are held.
+     *
+     * @param int $now hrtime() in ns
+     */
+    final protected function sendFast(Call $call, int $now): void
+    {
+        $session = $this->session;
+        if ($session->held !== []) {
+            if (! $session->hold($call)) {
+                $this->sendHeld();
+                $session->hold($call);
+            }
+            $this->sendHeld();
+        } elseif ($this->fast !== null && $this->fast->send($session->message([$call], $now))) {
+            $this->watchFast();
+        } else {
+            $session->discard($call);
+            $session->sendBuffer->append($session->call($call, $now));
+        }
     }
 
     /**
