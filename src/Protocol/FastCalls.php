@@ -37,14 +37,14 @@ abstract class FastCalls extends Calls
     /** Bytes of a message, at most. */
     protected const FAST_MESSAGE = 65_536;
 
+    /** No call costs fewer µs than this, whatever its method took. */
+    protected const LEAST = 20;
+
     private const FIRST = 0x4000_0000;
     private const LAST = 0x7FFF_FFFF;
 
     /** A method is quick that took fewer µs than this when it was called last. */
     private const QUICK = 500;
-
-    /** No call costs fewer µs than this, whatever its method took. */
-    protected const LEAST = 20;
 
     /** µs that the calls of one message are expected to take, at most. */
     private const BATCH_MICROS = 1_000;

@@ -128,7 +128,7 @@ final class BlockingConnection extends TransportConnection
         if ($this->postponed !== []) {
             $this->leave();
         }
-        if ($isFast && $call->outcome === Outcome::Waiting) { // @phpstan-ignore identical.alwaysTrue (its message settles it)
+        if ($isFast && $call->outcome === Outcome::Waiting) {
             $this->await($call);
         }
 
