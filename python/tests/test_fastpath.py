@@ -171,6 +171,33 @@ def stubborn():
 """
 
 
+# -- counters ----------------------------------------------------------------------------------------------------------
+
+
+def test_status_counts_calls_of_both_paths(peer: FastPeer) -> None:
+    for n in range(5):
+        peer.call_fast("App.Echo", n)
+    peer.fast_result(peer.send_many(*[("App.Sleep", 0.01)] * 3)[-1])
+    peer.call("App.Pid")
+    status = peer.call("GoTask.Status")
+    (service,) = [service for service in status["services"] if service["kind"] == "sync"]
+    assert status["calls"] == service["calls"] == sum(worker["calls"] for worker in status["workers"]) == 9
+    assert 0.01 <= service["run_p99"] < 5 and 0 < service["wait_p50"] < 5
+
+
+def test_a_worker_is_replaced_when_it_has_run_its_number_of_fast_calls(tmp_path: Path) -> None:
+    limited = BrokerProcess(APPS / "calls.py", "--max-calls", "20", address=f"unix://{tmp_path}/s.sock")
+    limited.wait_for("ready")
+    assert limited.address is not None
+    peer = FastPeer(limited.address)
+    first = peer.call_fast("App.Pid")
+    for n in range(25):
+        assert peer.call_fast("App.Echo", n) in (n, GIVEN_BACK)
+    limited.logged("it has run its number of calls")
+    wait_until(lambda: peer.call_fast("App.Pid") not in (first, GIVEN_BACK))
+    assert limited.end() == 0
+
+
 # -- what goes by the broker after all --------------------------------------------------------------------------------
 
 

@@ -122,8 +122,7 @@ class Broker:
     @property
     def idle(self) -> bool:
         """Whether every call taken has been answered."""
-        is_busy = self.fast is not None and self.fast.is_busy
-        return not is_busy and not self.generations.queued and not self.generations.running
+        return not self.generations.queued and not self.generations.running
 
     @property
     def is_read_from(self) -> bool:
@@ -275,7 +274,7 @@ class Broker:
             "uptime": time.time() - self._started_at,
             "addresses": [str(address) for address in self.config.addresses],
             "connections": len(self._connections),
-            "calls": self.calls,
+            "calls": self.calls + self.runtime.fast_calls + self.generations.fast_calls,
             "running": self.generations.running,
             **self.generations.status(),
         }

@@ -269,11 +269,6 @@ class FastPath:
     def reason(self, call: Call) -> str:
         return self.deadlines.reason(call)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a worker has calls that came this way."""
-        return any(worker.notes.message() for group in self._groups() for worker in group.pool.workers)
-
     def retire(self) -> None:
         """Has workers run no more calls that come this way."""
         for group in self._groups():

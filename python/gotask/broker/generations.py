@@ -86,6 +86,11 @@ class Generations:
         return [worker for group in self.groups() for worker in group.pool.workers]
 
     @property
+    def fast_calls(self) -> int:
+        """Calls of fast sockets that the workers have run."""
+        return sum(worker.notes.calls for worker in self.workers)
+
+    @property
     def queued(self) -> int:
         return sum(group.queued for group in self.groups())
 
@@ -130,7 +135,7 @@ class Generations:
                 {
                     "pid": worker.pid,
                     "state": worker.state,
-                    "calls": worker.calls,
+                    "calls": worker.calls + worker.notes.calls,
                     "service": group.name,
                     "kind": group.kind,
                     "generation": generation.number,

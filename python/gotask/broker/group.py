@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
-from ..ipc.messages import FAILED, LOADED, MALFORMED, READY, TAINTED
+from ..ipc.messages import FAILED, LOADED, MALFORMED, READY, SPENT, TAINTED
 from ..ipc.segment import Segment
 from ..wire.frames import ERROR
 from ..wire.names import SHARED_GROUP
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from ..config import Config
     from .environment import Place
     from .runtime import Runtime
+
+
+_SPENT = "it has run its number of calls"
 
 
 class GroupEvents(Protocol):
@@ -145,7 +148,7 @@ class WorkerGroup:
 
     @property
     def running(self) -> int:
-        return self.queue.running
+        return self.queue.running + sum(worker.notes.has_message for worker in self.pool.workers)
 
     def status(self) -> dict[str, Any]:
         """Its entry in GoTask.Status; times in seconds."""
@@ -155,9 +158,9 @@ class WorkerGroup:
             "workers": self.pool.in_service,
             "queued": self.queued,
             "running": self.running,
-            "calls": self.calls,
+            "calls": self.calls + sum(worker.notes.calls for worker in self.pool.workers),
             "refused": self.refused,
-            **self.latency.percentiles(),
+            **self.latency.percentiles([s for worker in self.pool.workers for s in worker.notes.samples()]),
         }
 
     @property
@@ -354,6 +357,8 @@ class WorkerGroup:
         elif kind == TAINTED:
             self._runtime.log.warning(news["reason"], pid=worker.pid)
             self.pool.replace(worker, str(news["reason"]))
+        elif kind == SPENT:
+            self.pool.replace(worker, _SPENT)
         elif kind == MALFORMED and self._runtime.fast is not None:
             self._runtime.fast.malformed(news["client"], news["what"])
 
@@ -362,7 +367,7 @@ class WorkerGroup:
         worker.calls += 1
         self.latency.add(now - call.arrived, took)
         if worker.calls >= worker.max_calls:
-            self.pool.replace(worker, "it has run its number of calls")
+            self.pool.replace(worker, _SPENT)
 
     def _answered_with_error(self, call: Call, frame: bytes) -> None:
         fast = self._runtime.fast
@@ -382,6 +387,10 @@ class WorkerGroup:
         """A worker has ended, and all that it had sent has been read."""
         before, worker.state = worker.state, "dead"
         report = worker.report(self._runtime.oom)
+        self.calls += worker.notes.calls
+        self._runtime.fast_calls += worker.notes.calls
+        for between, ran in worker.notes.samples():
+            self.latency.add(between, ran)
         self.pool.remove(worker)
         self._recovery.settle(worker, report)
         for other in self.pool.workers:

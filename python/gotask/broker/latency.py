@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 # Calls that are remembered; a percentile of more would cost no less to keep exact.
@@ -27,17 +28,18 @@ class Latency:
         """One call that was answered `between` seconds after it had arrived."""
         self._calls.append((between, microseconds))
 
-    def percentiles(self) -> dict[str, float]:
-        """Median and 99th percentile of both, in seconds; 0.0 while there were none."""
+    def percentiles(self, others: Sequence[tuple[float, int]] = ()) -> dict[str, float]:
+        """Median and 99th percentile of both, in seconds; 0.0 while there were none. `others` count, too."""
         last = self._calls[-1] if self._calls else None
-        if self._found and last is self._last:
+        if self._found and last is self._last and not others:
             return dict(self._found)
         found: dict[str, float] = {}
-        waits = sorted(between - run / 1e6 for between, run in self._calls)
-        runs = sorted(run / 1e6 for _, run in self._calls)
+        calls = [*self._calls, *others]
+        waits = sorted(between - run / 1e6 for between, run in calls)
+        runs = sorted(run / 1e6 for _, run in calls)
         for name, values in (("wait", waits), ("run", runs)):
             for percent in (50, 99):
                 rank = len(values) * percent // 100
                 found[f"{name}_p{percent}"] = max(0.0, values[rank]) if values else 0.0
-        self._last, self._found = last, found
+        self._last, self._found = last, {} if others else found
         return dict(found)

@@ -203,6 +203,7 @@ class WorkerPool:
         self.workers.append(worker)
         if self._config.max_calls:
             worker.max_calls = int(self._config.max_calls * (1 - random.random() * JITTER))
+            worker.notes.limit_calls(worker.max_calls)
         worker.watch(self._loop, self._log)
         self._after(worker, self._config.start_timeout, self._check_started, worker)
 

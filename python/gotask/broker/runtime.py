@@ -77,6 +77,7 @@ class Runtime:
         self.segments = SegmentPool(loop.call_later)
         self.oom = OomCounter()
         self.retry_budget = RetryBudget()
+        self.fast_calls = 0  # that workers ran which have ended
         self.fast: FastCalls | None = None  # where there is one
         self.dirty: list[Flushed] = []  # with something gathered to be written
         self.touched: set[Pumped] = set()  # to be pumped

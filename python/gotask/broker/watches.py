@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Seconds between two looks while calls run; a look costs some 20 µs a worker, with its children some milliseconds.
 PAUSE = 0.1
 CHILDREN_PAUSE = 1.0
+IDLE_PAUSE = 1.0
 
 MIB = 1024 * 1024
 
@@ -43,7 +44,7 @@ class Busy(Protocol):
 class MemoryWatch:
     """Looks at the resident memory of a group's workers and of the processes below them, as psutil knows it.
 
-    While no call runs nothing grows, and nothing is looked at.
+    While no call runs little grows, and it is looked at rarely.
     """
 
     def __init__(self, pool: Replacing, group: Busy, runtime: Runtime) -> None:
@@ -70,7 +71,8 @@ class MemoryWatch:
 
     def wake(self) -> None:
         """Calls are about to run."""
-        if self._timer is None:
+        if self._timer is None or self._timer.when() > self._loop.time() + PAUSE:
+            self.end()
             self._timer = self._loop.call_later(PAUSE, self._look)
 
     def end(self) -> None:
@@ -107,6 +109,10 @@ class MemoryWatch:
                 )
         if self._group.running:
             self.wake()
+        else:
+            self._timer = self._loop.call_later(
+                IDLE_PAUSE, self._look
+            )  # calls of fast sockets wake nobody here
 
 
 def _resident(processes: list[Any]) -> int:

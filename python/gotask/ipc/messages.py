@@ -53,6 +53,7 @@ TAINTED: Final = 6  # JSON: why it should be replaced when it has answered what 
 RETURNED: Final = 7  # a call was revoked, and has not begun
 REFUSED: Final = 8  # text: why a call can't be run here, which has not begun
 FRAMES: Final = 9  # frames for the client whose call has this number, since its fast socket did not take them
+SPENT: Final = 11  # it has run as many calls as it was to
 MALFORMED: Final = 10  # JSON: whose fast socket is to be closed, and why
 
 # What the broker asks of a worker, on the socket of the log records.

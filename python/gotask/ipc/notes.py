@@ -26,9 +26,15 @@ _INTERRUPT: Final = 4
 _LEAVE: Final = 5
 # The async call that held the loop when the worker looked last.
 _HOLDER: Final = 6
+# Calls of fast sockets that it has run; with how many calls in all it is to say that it has run its number.
+_CALLS: Final = 7
+_LIMIT: Final = 8
+# Of the last messages of fast sockets, in turn: how long the first call waited, in the upper 32 bits, and ran, in microseconds.
+SAMPLES: Final = 1024
+_SAMPLES: Final = 9
 # One word for each async call that may run, with its number. Behind these as many words for the async calls that the broker
 # asks to interrupt.
-_ASYNC: Final = 7
+_ASYNC: Final = _SAMPLES + SAMPLES
 _WORD: Final = 8
 
 # Calls of a queue that can be revoked at a time. Far fewer ever wait in the kernel.
@@ -66,6 +72,17 @@ class WorkerNotes:
     def end_message(self) -> None:
         """The replies to all calls of the message are with the kernel."""
         self._words[_CLIENT] = 0
+
+    def count(self, calls: int, waited: int, ran: int) -> None:
+        """Adds calls of a message, the first of which waited and ran so many microseconds, below 2³² each."""
+        words = self._words
+        words[_CALLS] = total = words[_CALLS] + calls
+        words[_SAMPLES + total % SAMPLES] = waited << 32 | ran
+
+    @property
+    def limit(self) -> int:
+        """With so many calls in all the worker says that it has run its number; 0: it never does."""
+        return self._words[_LIMIT]
 
     def begin(self, number: int) -> None:
         """Notes that the sync call is begun: from here on it never runs again."""
@@ -135,6 +152,25 @@ class WorkerNotes:
     def begun(self) -> int:
         """The sync call begun last; 0 before the first one."""
         return self._words[_BEGUN]
+
+    def limit_calls(self, limit: int) -> None:
+        """Has the worker say when it has run so many calls in all."""
+        self._words[_LIMIT] = limit
+
+    @property
+    def calls(self) -> int:
+        """Calls of fast sockets that it has run."""
+        return self._words[_CALLS]
+
+    @property
+    def has_message(self) -> bool:
+        """Whether it runs calls of a fast socket."""
+        return self._words[_CLIENT] != 0
+
+    def samples(self) -> list[tuple[float, int]]:
+        """Of its last calls of fast sockets: seconds from call to answer, and microseconds that they ran."""
+        words = [word for word in self._words[_SAMPLES : _SAMPLES + SAMPLES] if word]
+        return [((word >> 32) / 1e6 + (word & 0xFFFFFFFF) / 1e6, word & 0xFFFFFFFF) for word in words]
 
     def message(self) -> tuple[int, int, bytes] | None:
         """The message of a fast socket that the worker has: whose it is, which of its calls is begun, and its bytes."""

@@ -27,6 +27,7 @@ from ..ipc.messages import (
     LOOK,
     SENT,
     SHARED,
+    SPENT,
     fast_calls,
     receive,
 )
@@ -102,6 +103,7 @@ class Worker:
         self._queue = queue
         self._can_be_fast = can_be_fast
         self._clock = time.monotonic
+        self._calls = 0
         self._leaves = False
         self._forked = False
         self._clients: dict[int, _Client] = {}  # by descriptor
@@ -186,6 +188,7 @@ class Worker:
 
     def run(self, message: bytes, fd: int) -> None:
         """Runs one call of the shared queue; `fd`: the descriptor that came with it, or -1."""
+        self._count(1)
         number, deadline, size, flags = ENTRY.unpack_from(message)
         self._notes.begin(number)
         if self._revoked.has(number):
@@ -228,15 +231,22 @@ class Worker:
             self._give_back(client, fast_calls(message))
             return
         notes.take_message(client.id, size)
+        place = 0
         try:
-            self._run_fast(client, message)
+            place = self._run_fast(client, message)
         except Malformed as error:
             self._flush(client)
             self._channel.malformed(client.id, str(error))
         notes.end_message()
+        self._count(place)
 
-    def _run_fast(self, client: _Client, message: bytes) -> None:
-        """Runs the calls of a message that is noted.
+    def _count(self, calls: int) -> None:
+        before, self._calls = self._calls, self._calls + calls
+        if before < self._notes.limit <= self._calls:
+            self._channel.record(SPENT, None)
+
+    def _run_fast(self, client: _Client, message: bytes) -> int:
+        """Runs the calls of a message that is noted; returns how many.
 
         Replies are gathered, for GATHER_TIME at most and while the methods are known to be quick.
         """
@@ -247,6 +257,7 @@ class Worker:
             raise Malformed("a message without a call")
         sent = SENT.unpack_from(message)[0] / 1e9
         flushed = now = self._clock()
+        waited, ran = microseconds(now - sent), 0
         while offset < end:
             sequence, codec, timeout, flags, body_at, length = self._parse(message, offset)
             name_at = offset + FAST_HEAD.size
@@ -273,6 +284,7 @@ class Worker:
                 self._channel.leave()
             began, now = now, self._clock()
             known.took = took = now - began
+            ran = ran or microseconds(took)
             if job.reply_size >= LARGE or job.cancelled:
                 try:
                     self._channel.reply(job, reply, took)
@@ -287,6 +299,8 @@ class Worker:
             if offset == end or now - flushed >= GATHER_TIME:
                 self._flush(client)
                 flushed = now
+        self._notes.count(place, waited, ran)
+        return place
 
     def _parse(self, message: bytes, offset: int) -> tuple[int, int, int, int, int, int]:
         """Sequence, codec, milliseconds, flags, where the body begins, and the payload's length, of the call at `offset`."""
