@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from ssl import SSLContext, SSLError
-from typing import TYPE_CHECKING
 
 from ..wire.address import TcpAddress
+from .broker import Broker
 from .handshake import TIMEOUT, Handshake
 from .listener import BACKLOG, AddressUnusable, Listener
 
-if TYPE_CHECKING:
-    from .broker import Broker
 
 # Accepted at a time before others have their turn, and seconds without accepting when there is no descriptor left for it.
 _MAX_ACCEPTED = 64

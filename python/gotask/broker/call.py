@@ -25,14 +25,13 @@ nobody can look at them any more, whatever its caller knows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
+from ..errors import GoTaskError
+from ..ipc.segment import Segment
 from ..wire.frames import Buffer, Frame
+from .access import Credentials
 
-if TYPE_CHECKING:
-    from ..errors import GoTaskError
-    from ..ipc.segment import Segment
-    from .access import Credentials
 
 RECEIVED: Final = "received"
 QUEUED: Final = "queued"

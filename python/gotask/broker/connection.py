@@ -1,4 +1,7 @@
-"""One caller's connection to the broker: frames in, frames out, limits in both directions."""
+"""One caller's connection to the broker: frames in, frames out, limits in both directions.
+
+Reading, answering and writing regulate each other, so they are in one file.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import asyncio
 import time
 from collections import deque
 from socket import AF_UNIX
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 from ..errors import GoTaskError, InvalidRequest, ProtocolError
 from ..ipc.messages import FAST_BIT, GIVEN_BACK
@@ -35,13 +38,12 @@ from ..wire.frames import (
 from . import arrivals
 from .access import Credentials, credentials_of
 from .answers import accepted_frame, error_frame, too_large, unread
+from .broker import Broker
 from .call import ACCEPTED, LEFT, TOLD, WAITING, Call
 from .deadlines import CANCELLED, DEADLINE, TAKEN_BACK
 from .receiver import LargeReceiver
 from .sending import SendBuffer
 
-if TYPE_CHECKING:
-    from .broker import Broker
 
 # Reading stops while a caller has so much waiting for a worker, and goes on at the half of it.
 MAX_WAITING_CALLS: Final = 1024

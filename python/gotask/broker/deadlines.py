@@ -9,13 +9,11 @@ from __future__ import annotations
 import time
 from asyncio import AbstractEventLoop, TimerHandle
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from .call import SENT, STOPPING, Call
-from .process import STACKS_TIME
+from .process import STACKS_TIME, WorkerProcess
 
-if TYPE_CHECKING:
-    from .process import WorkerProcess
 
 # Looking for late calls goes through all that wait; it is not done more often than this, in seconds.
 MIN_PAUSE = 0.02

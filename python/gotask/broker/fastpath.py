@@ -15,22 +15,21 @@ import time
 from asyncio import TimerHandle
 from collections.abc import Callable, Iterator
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..errors import DeadlineExceeded, InvalidRequest, Overloaded
 from ..ipc.messages import fast_calls
 from ..wire.frames import JSON, Frame
 from .access import credentials_of
 from .call import REVOKED, SENT, Call, Caller
+from .crash import CrashReport
 from .deadlines import CANCELLED, DEADLINE, TAKEN_BACK, Deadlines
+from .generations import Generations
+from .group import WorkerGroup
 from .listener import Listener
+from .process import WorkerProcess
+from .runtime import Runtime
 
-if TYPE_CHECKING:
-    from .generations import Generations
-    from .crash import CrashReport
-    from .group import WorkerGroup
-    from .process import WorkerProcess
-    from .runtime import Runtime
 
 # Bytes of the token that a client is given, and seconds that it has to show it.
 TOKEN: Final = 16

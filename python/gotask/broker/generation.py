@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from ..wire.names import SHARED_GROUP, is_file
 from .environment import Place, look_up, reason
 from .group import WorkerGroup
 from .runtime import Runtime
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Generation:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import children
 from .call import Caller
 from .generation import Generation
+from .group import WorkerGroup
+from .process import WorkerProcess
 from .runtime import Runtime
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from .group import WorkerGroup
-    from .process import WorkerProcess
 
 
 class Generations:

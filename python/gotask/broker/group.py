@@ -1,11 +1,17 @@
-"""Workers of one kind that take from the same queue: of all services that have no workers of their own, or of one."""
+"""Workers of one kind that take from the same queue: of all services that have no workers of their own, or of one.
+
+Workers, pool, deadlines and recovery meet here: all that one of them says of a call or of a worker is settled in one file.
+"""
 
 from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from asyncio import TimerHandle
+from collections.abc import Callable
+from typing import Any, Protocol
 
+from ..config import Config
 from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
 from ..ipc.messages import FAILED, LOADED, MALFORMED, READY, SPENT, TAINTED
 from ..ipc.segment import Segment
@@ -13,21 +19,15 @@ from ..wire.frames import ERROR
 from ..wire.names import SHARED_GROUP
 from .call import LEFT, QUEUED, SENT, Call, Caller
 from .deadlines import CANCELLED, DEADLINE, Deadlines
+from .environment import Place
 from .kernel_queue import KernelQueue
 from .latency import Latency
 from .pool import WorkerPool
 from .process import WorkerProcess
 from .queue import CallQueue
 from .recovery import CrashRecovery
+from .runtime import Runtime
 from .shared_queue import SharedQueue
-
-if TYPE_CHECKING:
-    from asyncio import TimerHandle
-    from collections.abc import Callable
-
-    from ..config import Config
-    from .environment import Place
-    from .runtime import Runtime
 
 
 _SPENT = "it has run its number of calls"

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from ..errors import GoTaskError, NotAuthorized
 from ..options import option
@@ -15,10 +15,9 @@ from ..wire.address import Address, TcpAddress
 from ..wire.frames import Decoder, Frame
 from ..wire.handshake import BROKER, CALLER, NONCE_SIZE, Key, parse_nonce
 from .access import credentials_of
+from .broker import Broker
 from .connection import LINGER, Connection
 
-if TYPE_CHECKING:
-    from .broker import Broker
 
 # Bytes of the largest frame from a peer that has not shown who it is, and seconds it has for that (with TLS's handshake).
 MAX_FRAME = 4096

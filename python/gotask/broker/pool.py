@@ -6,20 +6,18 @@ import random
 import sys
 import time
 from asyncio import TimerHandle
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from ..errors import GoTaskError, Unavailable
 from ..options import option
+from .crash import CrashReport
 from .environment import reason
 from .process import STACKS_TIME, WorkerEvents, WorkerProcess
+from .runtime import Runtime
+from .shared_queue import SharedQueue
 from .watches import MemoryWatch
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .crash import CrashReport
-    from .runtime import Runtime
-    from .shared_queue import SharedQueue
 
 # Replacements of the dead within WINDOW seconds that are started at once; beyond, there is a pause. While starts fail, it
 # doubles up to LAST_PAUSE; workers that started and died later may be what keeps callers served, so theirs stays short.

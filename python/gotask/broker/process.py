@@ -1,8 +1,10 @@
-"""A worker as the broker sees it: a child process, its channel, its notes, its standard error."""
+"""A worker as the broker sees it: a child process, its channel, its notes.
+
+Starting it, what is asked of it, what it sends and its end share its descriptors, so they are in one file.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -10,8 +12,9 @@ import subprocess
 import sys
 import time
 from asyncio import AbstractEventLoop
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
+from ..config import Config
 from ..ipc.messages import (
     CANCEL,
     CLIENT,
@@ -32,26 +35,15 @@ from ..ipc.segment import Segment
 from ..ipc.signals import INTERRUPT, TO_ALL, WRITE_STACKS
 from . import children
 from .call import Call
-from .crash import CrashReport, Stacks, describe
-from .environment import MAIN, worker_environment
+from .crash import CrashReport, OomCounter, Stacks, describe
+from .environment import MAIN, Place, worker_environment
+from .log import Log
+from .output import WorkerOutput
+from .shared_queue import SharedQueue
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ..config import Config
-    from .environment import Place
-    from .log import Log
-    from .shared_queue import SharedQueue
-    from .crash import OomCounter
-    from .writer import NonBlockingWriter
 
 # Bytes read from a worker at a time.
 _READ: Final = 65536
-
-_STDERR_TAIL: Final = 8192
-
-# Bytes; more than a socket's buffer lets through.
-MAX_LOG_RECORD: Final = 1024 * 1024
 
 
 # Seconds that a worker usually takes to write its stacks: faulthandler itself takes well below a millisecond.
@@ -59,13 +51,6 @@ STACKS_TIME: Final = 0.02
 
 # Seconds that a stopped process takes at most to be seen as such; then it is killed without more ado.
 _STOP_TIME: Final = 0.002
-
-# Reads of a dead worker's output: more than a pipe holds. Another process that still writes there is not read for ever.
-_LAST_READS: Final = 32
-
-# Seconds that a worker's output waits for a reader of the log that takes nothing.
-READER_TIME: Final = 0.5
-_READER_CHECK: Final = 0.01
 
 # Seconds between two looks at a worker whose channel has ended.
 _END_CHECK: Final = 0.1
@@ -138,7 +123,6 @@ class WorkerProcess:
         self._log_socket, their_log = socket.socketpair(socket.AF_UNIX, MESSAGES)
         self._log_socket.setblocking(False)
         self._partial = b""
-        self._stderr_tail = b""
         self._peak_memory = 0
         self._stderr, their_stderr = os.pipe()
         try:
@@ -203,10 +187,8 @@ class WorkerProcess:
     def watch(self, loop: AbstractEventLoop, log: Log) -> None:
         """Begins to hand on what the worker sends, and its death once all of that has been read."""
         self._loop = loop
-        self._log = log
         loop.add_reader(self._channel, self._readable)
-        loop.add_reader(self._log_socket, self._take_log)
-        loop.add_reader(self._stderr, self._take_output)
+        self._output = WorkerOutput(self._log_socket, self._stderr, self.pid, loop, log)
 
     # -- what it is asked ---------------------------------------------------------------------------------------------
 
@@ -302,7 +284,7 @@ class WorkerProcess:
             self._kill_words,
             is_oom,
             self._stacks.read(),
-            self._stderr_tail.decode("utf-8", "replace"),
+            self._output.tail.decode("utf-8", "replace"),
             self._peak_memory,
         )
 
@@ -388,82 +370,15 @@ class WorkerProcess:
                 group.record(self, kind, data[start:offset])
         return data[offset:] if offset < end else b""
 
-    def _take_log(self) -> None:
-        if not self._must_wait(self._log.records, self._log_socket.fileno(), self._take_log):
-            self._log_readable()
-
-    def _take_output(self) -> None:
-        if not self._must_wait(self._log.output, self._stderr, self._take_output):
-            self._stderr_readable()
-
-    def _must_wait(self, writer: NonBlockingWriter, source: int, take: Callable[[], None]) -> bool:
-        """Leaves what the worker writes where it is while the reader of the log is behind: so the worker waits, as it would at
-        any pipe, and nothing is lost. A reader that takes nothing for READER_TIME is not waited for: it would hold up calls.
-        """
-        if not writer.is_full:
-            return False
-        self._loop.remove_reader(source)
-        until = time.monotonic() + READER_TIME
-        self._loop.call_later(_READER_CHECK, self._take_again, writer, source, take, writer.taken, until)
-        return True
-
-    def _take_again(
-        self, writer: NonBlockingWriter, source: int, take: Callable[[], None], taken: int, until: float
-    ) -> None:
-        if self.state == "dead":
-            return
-        now = time.monotonic()
-        if writer.is_full and writer.taken == taken and now >= until:
-            writer.give_up()
-        if not writer.is_full:
-            self._loop.add_reader(source, take)
-            return
-        if writer.taken != taken:
-            taken, until = writer.taken, now + READER_TIME
-        self._loop.call_later(_READER_CHECK, self._take_again, writer, source, take, taken, until)
-
-    def _log_readable(self) -> bool:
-        """Passes on a log record that it sent. False: there was none."""
-        try:
-            record = self._log_socket.recv(MAX_LOG_RECORD)
-        except OSError:
-            return False
-        if not record:
-            self._loop.remove_reader(self._log_socket)
-            return False
-        try:
-            self._log.record(json.loads(record))
-        except ValueError:
-            self._log.warning("a worker sent a log record that is no JSON", pid=self.pid)
-        return True
-
-    def _stderr_readable(self) -> int:
-        """Passes on what it wrote: so many bytes. 0: nobody can write there any more; -1: there is nothing."""
-        try:
-            data = os.read(self._stderr, 65536)
-        except (BlockingIOError, InterruptedError):
-            return -1
-        if not data:
-            self._loop.remove_reader(self._stderr)
-            return 0
-        self._stderr_tail = (self._stderr_tail + data)[-_STDERR_TAIL:]
-        self._log.raw(data)
-        return len(data)
-
     def look_for_end(self) -> None:
         """Sees whether it has ended, and what it left behind to its end."""
         if self.state == "dead" or not children.has_ended(self.pid):
             return
-        size, reads = 1, 0
-        while size > 0 and reads < _LAST_READS:
-            size, reads = self._stderr_readable(), reads + 1
-        children.kill_group(self.pid, size != 0, self._lifeline)
+        is_alone = self._output.finish_printed()
+        children.kill_group(self.pid, not is_alone, self._lifeline)
         self.process.returncode, self._peak_memory = children.wait(self.pid)
         self._loop.remove_reader(self._channel)
-        self._loop.remove_reader(self._stderr)
-        self._loop.remove_reader(self._log_socket)
-        while self._log_readable():
-            pass
+        self._output.finish()
         self.read_all()
         self._group.died(self)
         self._close()

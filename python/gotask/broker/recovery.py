@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from ..errors import Cancelled, DeadlineExceeded, GoTaskError, WorkerCrashed
 from .call import REVOKED, Call
+from .crash import CrashReport
 from .deadlines import DEADLINE
-
+from .process import WorkerProcess
 from .runtime import Runtime
 from .shared_queue import SharedQueue
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .crash import CrashReport
-    from .process import WorkerProcess
 
 # A worker that lives and has received a call notes it within microseconds, once it gets to run. What left the kernel and
 # nobody has noted at two looks, so many seconds apart, was lost.

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from asyncio import AbstractEventLoop
+from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from ..options import option
 from ..wire.names import is_file
-from .process import STACKS_TIME
+from .process import STACKS_TIME, WorkerProcess
+from .runtime import Runtime
 
-if TYPE_CHECKING:
-    from asyncio import TimerHandle
-
-    from .process import WorkerProcess
-    from .runtime import Runtime
 
 # Seconds between two looks while calls run; a look costs some 20 µs a worker, with its children some milliseconds.
 PAUSE = 0.1

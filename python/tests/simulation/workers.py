@@ -86,7 +86,7 @@ class Process(WorkerProcess):
         self._stacks: Any = SimpleNamespace(size=0, read=lambda: "", clear=lambda: None, close=lambda: None)
         self._channel: Any = Pipe()
         self._partial = b""
-        self._stderr_tail = b""
+        self._output: Any = SimpleNamespace(tail=b"", finish_printed=lambda: True, finish=lambda: None)
         self._peak_memory = 0
         self._lifeline = self._stderr = -1
         self._log_socket: Any = self
@@ -124,12 +124,6 @@ class Process(WorkerProcess):
             LocalSegment.memory.pages.pop(fd)
             return None
         return LocalSegment(size, fd)
-
-    def _stderr_readable(self) -> int:
-        return 0
-
-    def _log_readable(self) -> bool:
-        return False
 
     def _close(self) -> None:
         for fd in self.worker.descriptors:
