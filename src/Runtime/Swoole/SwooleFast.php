@@ -187,7 +187,7 @@ abstract class SwooleFast extends SwooleWaking
      */
     private function keepStacks(int $coroutines): void
     {
-        if ($coroutines > $this->kept && $coroutines > 1) {
+        if ($coroutines > $this->kept) {
             $old = $this->keeper;
             $this->kept = $coroutines;
             $this->keeper = (int) Coroutine::create(static function (): void {
