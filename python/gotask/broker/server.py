@@ -57,7 +57,7 @@ def serve(config: Config) -> int:
         return EX_ADDRESS
     fast = _fast_listener(config, log)
     if fast is not None:
-        listeners.append(fast)
+        listeners.insert(0, fast)  # closed first: another one may have made its folder
     try:
         # The loop needs some, too, and could not say that it has none.
         for descriptor in [os.dup(2) for _ in range(_LOOP_DESCRIPTORS)]:
