@@ -11,8 +11,8 @@ use function dirname;
 use function explode;
 use function fclose;
 use function fgets;
+use function file_exists;
 use function is_executable;
-use function is_file;
 use function is_resource;
 use function proc_close;
 use function proc_open;
@@ -94,8 +94,10 @@ final class Peer
         $this->process = null;
         if (str_starts_with($this->address, 'unix://')) {
             $path = explode('://', $this->address, 2)[1];
-            if (is_file($path) || @filetype($path) === 'socket') {
-                unlink($path);
+            foreach ([$path, "{$path}.fast"] as $file) {
+                if (file_exists($file)) {
+                    unlink($file);
+                }
             }
         }
     }
