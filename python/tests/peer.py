@@ -93,6 +93,11 @@ class BrokerProcess:
             pipe.close()
         return code
 
+    def __del__(self) -> None:
+        """Of a test that failed: it leaves nothing for the next ones."""
+        if hasattr(self, "process"):
+            self.end(signal.SIGKILL)
+
 
 class Peer:
     """Sends frames, and waits for the reply of a sequence."""

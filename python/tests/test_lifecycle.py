@@ -380,12 +380,18 @@ def test_the_end_does_not_wait_for_a_worker_that_still_starts(tmp_path: Path) ->
 def test_a_worker_that_is_not_ready_in_time_is_a_failed_start(tmp_path: Path) -> None:
     app = tmp_path / "slow.py"
     app.write_text("import time\ntime.sleep(60)\n")
-    broker = BrokerProcess(app, "--start-timeout", "0.3", address=f"unix://{tmp_path}/b.sock")
-    message = broker.wait_for("failed")["message"]
-    assert "not ready within 0.3 s (--start-timeout); it was here:" in message
-    assert f'File "{app}", line 2 in <module>' in message
-    assert broker.process.wait(20) == 70
-    broker.end()
+    # The first is over before Python has started. On a busy machine the next ones may be, too.
+    for seconds in ("0.01", "0.3", "1", "4", "16"):
+        broker = BrokerProcess(app, "--start-timeout", seconds, address=f"unix://{tmp_path}/b.sock")
+        message = broker.wait_for("failed", 40)["message"]
+        assert f"not ready within {seconds} s (--start-timeout)" in message
+        assert broker.process.wait(20) == 70
+        broker.end()
+        if f'File "{app}", line 2 in <module>' in message:
+            break
+    else:
+        pytest.fail("no time was enough")
+    assert "; it was here:" in message
 
 
 def test_a_thread_that_a_method_left_running_does_not_hold_up_the_end(tmp_path: Path) -> None:

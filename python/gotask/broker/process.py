@@ -147,7 +147,7 @@ class WorkerProcess:
         numbers = ",".join(map(str, (*descriptors, concurrency, config.max_payload, os.getpid(), grace)))
         place = group.place
         # Blocked until it handles them, so that none of them ends it while it starts.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, TO_ALL)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*TO_ALL, WRITE_STACKS))
         try:
             # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended
             # with it.

@@ -36,12 +36,15 @@ def reset_in_broker() -> None:
 
 
 def reset_in_worker() -> None:
-    """To be called first of all, in a process that was started with TO_ALL blocked: they never end it."""
+    """To be called first of all, in a process that was started with TO_ALL and WRITE_STACKS blocked: they never end it.
+
+    WRITE_STACKS stays blocked until faulthandler handles it.
+    """
     _set_back()
     for number in TO_ALL:
         _do_nothing_on(number)
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.pthread_sigmask(signal.SIG_SETMASK, (WRITE_STACKS,))
 
 
 def _set_back() -> None:

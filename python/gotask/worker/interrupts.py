@@ -64,3 +64,4 @@ def write_stacks(fd: int) -> None:
     faulthandler.enable(fd, all_threads=True)
     if sys.platform != "win32":
         faulthandler.register(WRITE_STACKS, fd, all_threads=True, chain=False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (WRITE_STACKS,))
