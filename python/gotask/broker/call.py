@@ -170,6 +170,11 @@ class Call:
         self.outcome = WAITING
 
     @property
+    def not_run(self) -> str:
+        """In words, that its method has not begun since it was sent last."""
+        return "it has not run again, after its worker died with it" if self.attempts else "it has not run"
+
+    @property
     def name(self) -> str:
         """Its method, as the caller wrote it."""
         return self.method.decode("utf-8", "replace")

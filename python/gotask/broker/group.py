@@ -85,7 +85,7 @@ class WorkerGroup:
             KernelQueue(self._loop), CallQueue(*queue_limits), time.monotonic, self.expired
         )
         self.pool: WorkerPool = WorkerPool(self, runtime, size)
-        self._recovery = CrashRecovery(runtime, self.queue, self.begun, self.deadlines.reason)
+        self._recovery = CrashRecovery(runtime, self.queue, self.begun, self.is_past, self.deadlines.reason)
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
@@ -213,6 +213,10 @@ class WorkerGroup:
         """The calls that workers have begun, and perhaps answered."""
         return {number for worker in self.pool.workers for number in worker.begun()}
 
+    def is_past(self, number: int) -> bool:
+        """Whether each worker has begun a later call than that one, and so will not come upon it."""
+        return all(max(worker.begun(), default=0) > number for worker in self.pool.workers)
+
     def find(self, number: int) -> WorkerProcess | None:
         """The worker that has begun a call, and perhaps answered it."""
         for worker in self.pool.workers:
@@ -325,7 +329,7 @@ class WorkerGroup:
         call = self.queue.answered(number)
         if call is None:
             return
-        message = f"{why}; it has not run"
+        message = f"{why}; {call.not_run}"
         self._runtime.lost(call, message)
         call.fail(Overloaded(f"{call.name}: {message}"))
 
@@ -426,10 +430,7 @@ class WorkerGroup:
             self._say_expired(call)
 
     def _say_expired(self, call: Call) -> None:
-        again = (
-            "to be made again: the worker that had begun it died" if call.attempts else "free; it has not run"
-        )
-        message = f"its time was over before a worker was {again}"
+        message = f"its time was over before a worker was free; {call.not_run}"
         self._runtime.lost(call, message)
         call.owner.tell(call, DeadlineExceeded(message))
 
@@ -468,5 +469,6 @@ class WorkerGroup:
         for timer in self._timers:
             timer.cancel()
         self.deadlines.close()
+        self._recovery.close()
         self.queue.close()
         self._generation.ended(self)

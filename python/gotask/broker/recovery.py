@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from ..errors import Cancelled, DeadlineExceeded, GoTaskError, WorkerCrashed
-from .call import REVOKED, Call
+from .call import REVOKED, SENT, STOPPING, Call
 from .crash import CrashReport
 from .deadlines import DEADLINE
 from .process import WorkerProcess
@@ -36,8 +36,8 @@ class _Doubt:
 class CrashRecovery:
     """Of one group. Each call that was begun fails with the worker's report, or is made again where that does no harm.
 
-    Those that were not begun go to other workers. begun: the calls that workers have begun, and perhaps answered; reason: why
-    a call that has ended was asked to.
+    Those that were not begun go to other workers. begun: the calls that workers have begun, and perhaps answered; is_past:
+    whether none of them may yet begin the call of that number; reason: why a call that has ended was asked to.
     """
 
     def __init__(
@@ -45,13 +45,16 @@ class CrashRecovery:
         runtime: Runtime,
         queue: SharedQueue,
         begun: Callable[[], set[int]],
+        is_past: Callable[[int], bool],
         reason: Callable[[Call], str],
     ) -> None:
         self._runtime = runtime
         self._queue = queue
         self._begun = begun
+        self._is_past = is_past
         self._reason = reason
         self._doubt: _Doubt | None = None
+        self._abandoned: list[Call] = []  # lost, unless a worker has them that stands still
 
     def settle(self, worker: WorkerProcess, report: CrashReport) -> None:
         """Settles what the worker had noted; all that it had sent has been read."""
@@ -64,6 +67,7 @@ class CrashRecovery:
 
     def look(self, report: CrashReport) -> None:
         """Begins to look for what it may have received and not noted."""
+        self._end_abandoned()
         sent = self._queue.sent
         if not sent:
             return
@@ -90,9 +94,13 @@ class CrashRecovery:
                 if queue.revoke(call):
                     suspects.add(call.number)
                 continue
-            queue.answered(call.number)
-            message = f"{doubt.report.death('as it received the call')}; it has not run"
-            self._fail(call, WorkerCrashed(message, doubt.report.data(call.number, call.method)))
+            message = f"{doubt.report.death('as it received the call')}; {call.not_run}"
+            error = WorkerCrashed(message, doubt.report.data(call.number, call.method))
+            if self._is_past(call.number):
+                queue.answered(call.number)
+                self._fail(call, error)
+            else:
+                self._abandon(call, error)
         doubt.suspects = suspects
         if any(sent <= doubt.newest and sent not in begun for sent in queue.sent):
             self._runtime.loop.call_later(CHECK, self._look_for_lost, doubt)
@@ -100,6 +108,27 @@ class CrashRecovery:
             self._doubt = None
         queue.pump()
         self._runtime.flush()
+
+    def _abandon(self, call: Call, error: GoTaskError) -> None:
+        """Answers a call that a worker may have which stands still: until that goes on, its revocation and its memory stay."""
+        if call.state is not REVOKED:
+            self._runtime.lost(call, error.message)
+            if call.state is SENT:
+                call.move(STOPPING)
+            self._queue.give_up(call)
+        self._queue.abandon(call)
+        self._abandoned.append(call)
+        call.owner.tell(call, error)
+
+    def _end_abandoned(self) -> None:
+        for call in [call for call in self._abandoned if self._is_past(call.number)]:
+            self._abandoned.remove(call)
+            self._queue.revoked.free(call.number)
+            call.end()
+
+    def close(self) -> None:
+        """All workers have ended."""
+        self._end_abandoned()
 
     def _crash(self, call: Call, report: CrashReport, reason: str) -> None:
         """Answers a call that was running in a worker that died, or makes it again where that does no harm.

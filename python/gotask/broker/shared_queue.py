@@ -110,6 +110,11 @@ class SharedQueue:
         call.move(REVOKED)
         self._revoked += 1
 
+    def abandon(self, call: Call) -> None:
+        """Counts a call no longer that was given up, and that a worker may yet come upon or not: its revocation stays."""
+        del self.sent[call.number]
+        self._revoked -= 1
+
     def pump(self) -> None:
         """Hands on what waits, as far as the kernel's part has room."""
         waiting = self.waiting
