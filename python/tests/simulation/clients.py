@@ -57,7 +57,7 @@ class Client:
         if self.outstanding and chance > 1 - plan.cancels:
             return self._cancel()
         if chance > 1 - plan.cancels - plan.dawdles:
-            self._pauses_until = self._world.clock.now + self._chance.random() * 0.05
+            self._pauses_until = self._world.clock.now + self._chance.random() * 0.2
             return "does not read for a while"
         if self.calls_left and len(self.outstanding) < plan.outstanding and self._greeted:
             self.calls_left -= 1
@@ -97,8 +97,13 @@ class Client:
         )
         entry.notify = chance.random() < plan.notifications
         result = chance.choice((0, 0, 0, 10)) if chance.random() > plan.large else chance.randrange(400, 3000)
-        milliseconds = chance.choice((1, 2, 5, 20, 100)) if entry.behaviour in (SLOW, STUBBORN) else 0
         timeout = chance.choice((1, 5, 20, 50, 200)) if chance.random() < plan.deadlines else 0
+        milliseconds = 0
+        if entry.behaviour == SLOW:
+            milliseconds = chance.choice((1, 2, 5, 20, 100))
+        elif entry.behaviour == STUBBORN:
+            is_endless = timeout and not entry.notify and chance.random() < 0.2
+            milliseconds = 60_000 if is_endless else chance.randrange(150)
         body = PAYLOAD.pack(entry.token, entry.behaviour, milliseconds, result) + bytes(entry.size)
         name = method["name"].encode()
         option = wire.NOTIFY if entry.notify else 0
@@ -160,4 +165,7 @@ class Client:
             return f"the result of {entry}"
         error = json.loads(body)
         ledger.failed(entry, error["code"], error["message"])
+        number = error.get("data", {}).get("call")
+        if "as it received the call" in error["message"] and not self._world.was_received(number):
+            raise Violation(f"{entry} is said to have been lost by a worker that had received it: {number}")
         return f"{error['code']} for {entry}: {error['message'][:120]}"

@@ -43,12 +43,14 @@ class SharedMessages:
             self._loop.call_later(0.01, self._has_room)
         else:
             self.messages.append((message, descriptor))
+            self._world.meanwhile()
             return True
         self._waits = True
         return False
 
     @property
     def is_empty(self) -> bool:
+        self._world.meanwhile()
         return not self.messages
 
     def clear(self) -> None:
@@ -80,7 +82,8 @@ class Pipe:
 
     writable = False
 
-    def __init__(self) -> None:
+    def __init__(self, world: Any) -> None:
+        self._world = world
         self.data = bytearray()
         self.ended = False
 
@@ -89,6 +92,7 @@ class Pipe:
         return self.ended or bool(self.data)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
+        self._world.meanwhile()
         if not self.data:
             if self.ended:
                 return b""

@@ -90,7 +90,7 @@ class Ledger:
 
     def failed(self, entry: Entry, code: str, text: str) -> None:
         """Its caller has got an error."""
-        if "not run" in text and "may" not in text:
+        if "has not run" in text and "run again" not in text:
             # A worker does not know that a call was made before, of an idempotent method, and lost with its worker.
             if entry.runs and not (entry.idempotent and "before it began" in text):
                 raise Violation(f"the caller of {entry} is told that it has not run, and it has: {text}")

@@ -59,7 +59,8 @@ class Timer:
 class Loop:
     """The part of an event loop that the broker uses. step() runs one callback of those that may run now."""
 
-    def __init__(self, clock: Clock, chance: Random) -> None:
+    def __init__(self, clock: Clock, chance: Random, order: list[float]) -> None:
+        self._order = order
         self._clock = clock
         self._chance = chance
         self._soon: deque[Timer] = deque()
@@ -127,7 +128,11 @@ class Loop:
             kinds.append(3)
         if not kinds:
             return ""
-        kind = kinds[0] if len(kinds) == 1 else self._chance.choice(kinds)
+        kind = (
+            kinds[0]
+            if len(kinds) == 1
+            else self._chance.choices(kinds, [self._order[kind] for kind in kinds])[0]
+        )
         if kind < 2:
             timer = self._soon.popleft() if kind == 0 else heappop(self._timers)[2]
             callback, arguments = timer.callback, timer.arguments

@@ -34,8 +34,10 @@ from gotask.ipc.messages import (
 from gotask.ipc.notes import Revocations, WorkerNotes
 from gotask.ipc.signals import INTERRUPT
 from gotask.wire import frames as wire
+from gotask.worker.channel import microseconds
 
 from .kernel import Pipe
+from .ledger import Violation
 from .memory import LocalSegment
 
 # What a method does, as the call's payload says: token, behaviour, milliseconds, bytes of its result.
@@ -84,7 +86,7 @@ class Process(WorkerProcess):
         self._group = group
         self._kill_reason = self._kill_words = ""
         self._stacks: Any = SimpleNamespace(size=0, read=lambda: "", clear=lambda: None, close=lambda: None)
-        self._channel: Any = Pipe()
+        self._channel: Any = Pipe(world)
         self._partial = b""
         self._output: Any = SimpleNamespace(tail=b"", finish_printed=lambda: True, finish=lambda: None)
         self._peak_memory = 0
@@ -109,14 +111,28 @@ class Process(WorkerProcess):
         self._stacks.size = 0
         self.worker.writes_stacks = True
 
+    def begun(self) -> list[int]:
+        self.world.meanwhile()
+        return super().begun()
+
+    def kill_if_running(self, number: int, reason: str, words: str) -> bool:
+        self._seen_stopped = False
+        is_killed = super().kill_if_running(number, reason, words)
+        if is_killed and self._seen_stopped and number in self.worker.answered:
+            raise Violation(
+                f"{self} is killed for {number}, which it has answered, while it is {self.worker.at}"
+            )
+        return is_killed
+
     def _signal(self, number: int) -> None:
         if self.process.returncode is None:
             self.worker.signal(number)
+            self.world.meanwhile()
 
     def _is_stopped(self) -> bool:
-        return (
-            self.worker.alive and self.world.chance.random() < 0.9
-        )  # else its processor did not get round to it
+        # Where it waits for its processor, it is not stopped in time.
+        self._seen_stopped = self.worker.alive and self.world.chance.random() < 0.9
+        return self._seen_stopped
 
     def _segment(self, size: int) -> Any:
         fd = self.worker.descriptors.popleft()
@@ -191,7 +207,9 @@ class Worker:
         self.writes_stacks = False
         self.requests: deque[bytes] = deque()
         self.descriptors: deque[int] = deque()  # of large replies, on their way
+        self.answered: set[int] = set()  # calls whose whole answer is on its way
         self._interrupted = False  # the signal has come
+        self.unnoted = 0  # the call that it has received and not noted
         self._queue = queue
         self._kernel = queue.kernel
         self._channel = process._channel
@@ -227,6 +245,7 @@ class Worker:
             self.alive = False
             self.status = status
             self._channel.ended = True
+            self._world.unnoted.add(self.unnoted)
             self._life.close()
             for fd, user in tuple(LocalSegment.memory.users.items()):
                 if user is self:
@@ -311,7 +330,9 @@ class Worker:
     def _run(self, message: bytes, fd: int) -> Life:
         number, deadline, size, flags = ENTRY.unpack_from(message)
         self.at = f"received {number}"
+        self.unnoted = number
         yield None
+        self.unnoted = 0
         was_revoked = self._world.is_revoked(self._queue, number)
         self._notes.begin(number)
         self.at = f"noted {number}"
@@ -340,7 +361,7 @@ class Worker:
                 reply = self._error(call, error)
         self.at = f"answering {number}"
         yield None
-        yield from self._reply(call, reply, int((self._world.clock.now - began) * 1e6))
+        yield from self._reply(call, reply, microseconds(self._world.clock.now - began))
         self.at = f"answered {number}"
         yield None
 
@@ -425,7 +446,9 @@ class Worker:
 
     def _take_async(self, running: dict[int, Call], message: bytes, fd: int) -> Life:
         number, deadline, size, flags = ENTRY.unpack_from(message)
+        self.unnoted = number
         yield None
+        self.unnoted = 0
         was_revoked = self._world.is_revoked(self._queue, number)
         slot = self._notes.take(number)
         yield None
@@ -495,6 +518,7 @@ class Worker:
             self.descriptors.append(fd)
             yield None
             self._send(call.number, len(frame), REPLY_SHARED, took)
+        self.answered.add(call.number)
         self._let_go(call.fd)
 
     def _send(self, number: int, size: int, kind: int, took: int) -> None:

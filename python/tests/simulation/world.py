@@ -19,7 +19,7 @@ from typing import Any
 import gotask.broker.server  # noqa: F401 with all that it imports
 from gotask.broker import children, environment
 from gotask.broker.broker import Broker
-from gotask.broker.call import QUEUED, REVOKED
+from gotask.broker.call import QUEUED, REVOKED, SENT
 from gotask.broker.connection import Connection
 from gotask.broker.crash import OomCounter
 from gotask.broker.generation import Generation
@@ -41,31 +41,40 @@ CONFIG = parse_arguments(["app.py"], {"GOTASK_ADDRESS": "unix:///tmp/simulated"}
 # Sizes and limits that are the same thing at any size, small enough that a run meets them.
 SMALL = {
     "LARGE": 512,
-    "MAX_UNREAD_BYTES": 2_000,
-    "MAX_UNREAD_RESULTS": 6_000,
+    "MAX_UNREAD_BYTES": 1_000,
+    "MAX_UNREAD_RESULTS": 2_500,
     "MAX_UNREAD_LARGE": 100_000,
     "MAX_WAITING_CALLS": 16,
     "MOST_SEGMENTS": 2,
 }
 
-# Seconds of calm in which all that was asked is to be answered.
+# Seconds of calm in which all that was asked is to be answered; the same for a call whose time is over, which may have to be
+# killed with its worker; and those in which the rest is to be given back.
 PATIENCE = 60.0
+LATE = 3.0
+OVERDUE = 0.1  # seconds after a deadline by which a broker that runs its timers in time has seen it
+SETTLED = 5.0
+
+
+# Each world is about one thing more than others, so that what must come together for it does so often.
+THEMES = ("anything", "deaths", "lateness", "memory", "starts", "reloads", "standstill")
 
 
 class Plan:
     """What a world consists of, and how often what happens in it."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, theme: str) -> None:
         def sometimes(most: float, how_often: float = 0.5) -> float:
             return chance.random() * most if chance.random() < how_often else 0.0
 
+        self.theme = theme
         self.clients = chance.randint(1, 4)
         self.calls = chance.randint(5, 60)  # of each client
         self.outstanding = chance.choice((1, 4, 16, 40))
         self.workers = chance.randint(1, 3)
         self.groups = chance.randint(
             0, 2
-        )  # 0: sync methods alone; 1: async ones, too; 2: and a service with workers of its own
+        )  # 0: sync methods alone; 1: async ones, too; 2: and a service with its own workers
         self.kernel_room = chance.choice((1, 2, 4, 100))
         self.places = chance.choice((2, 8, 4096))
         self.config: dict[str, Any] = {
@@ -73,8 +82,8 @@ class Plan:
             "min_workers": chance.choice((None, 1)),
             "async_workers": chance.randint(1, 2),
             "concurrency": chance.randint(1, 4),
-            "queue_calls": chance.choice((2, 10, 1000)),
-            "queue_bytes": chance.choice((1024, 1_000_000)),
+            "queue_calls": chance.choice((2, 10, 1000, 1000)),
+            "queue_bytes": chance.choice((1024, 1_000_000, 1_000_000)),
             "max_calls": chance.choice((0, 0, 10)),
             "max_age": chance.choice((0.0, 0.0, 0.3)),
             "idle_time": 0.2,
@@ -89,12 +98,51 @@ class Plan:
         self.cancels = sometimes(0.1)
         self.dawdles = sometimes(0.05)
         self.bad_start = sometimes(0.05, 0.2)
-        self.no_process = sometimes(0.05, 0.1)
+        self.no_process = sometimes(0.3, 0.15)
         self.fault = sometimes(0.02, 0.8)
-        self.faults = [(name, sometimes(1.0)) for name in FAULTS]
+        self.faults = {name: sometimes(1.0) for name in FAULTS}
+        # Which of what may run next in the broker's loop: calls that were put off, timers, readers, writers.
+        self.order = [0.05 + chance.random() ** 2 for _ in range(4)]
+        self.overlap = chance.choice((0.0, 0.1, 0.4))
         # How often each part gets to act: the broker, workers, clients, time.
-        self.weights = tuple(0.05 + chance.random() ** 2 for _ in range(4))
+        self.weights = [0.05 + chance.random() ** 2 for _ in range(4)]
         self.pace = 10 ** -chance.uniform(2.5, 4.5)  # seconds that pass at a time, in the mean
+        if theme == "deaths":
+            self.fault = 0.03
+            self.faults.update({KILL: 1.0, STOP: chance.choice((0.2, 1.0))})
+            self.behaviours = (4, 2, 1, chance.choice((0, 1)), 1)
+            self.calls, self.outstanding = 60, 16
+            self.config.update({"queue_calls": 1000, "queue_bytes": 1_000_000})
+        elif theme == "lateness":
+            self.deadlines, self.cancels = 0.8, 0.05
+            self.behaviours = (4, 3, 4, 0, 1)
+            self.weights[0] *= 0.3
+            self.order[2] *= 0.2
+            self.places = chance.choice((2, 4096))
+            self.calls, self.outstanding = 60, 16
+        elif theme == "memory":
+            self.large, self.places = 0.8, 2
+            self.deadlines, self.cancels = 0.5, 0.05
+            self.fault = 0.02
+            self.faults[LEAVE] = 1.0
+            self.config.update({"queue_calls": 1000, "queue_bytes": 1_000_000})
+        elif theme == "starts":
+            self.groups = 2
+            self.no_process = 0.3
+            self.fault = 0.02
+            self.faults.update({KILL: 1.0, RELOAD: 1.0, FULL: 0.3})
+            self.notifications = 0.2
+        elif theme == "standstill":
+            self.fault = 0.04
+            self.faults = {name: 0.0 for name in FAULTS} | {KILL: 1.0, STOP: 1.0, PAUSE: 1.0}
+            self.config.update(
+                {"workers": 3, "min_workers": None, "queue_calls": 1000, "queue_bytes": 1_000_000}
+            )
+            self.large, self.places = 0.5, 2
+            self.calls, self.outstanding = 60, 16
+        elif theme == "reloads":
+            self.fault = 0.02
+            self.faults.update({RELOAD: 1.0, KILL: 0.3})
 
 
 class CountedConnection(Connection):
@@ -109,15 +157,15 @@ class CountedConnection(Connection):
 
 
 class World:
-    """`trace`: whether what happens is kept, for people to read."""
+    """`trace`: whether what happens is kept, for people to read. theme: one of THEMES; the seed chooses where there is none."""
 
-    def __init__(self, seed: int, trace: bool = False) -> None:
+    def __init__(self, seed: int, trace: bool = False, theme: str = "") -> None:
         self.seed = seed
         self.chance = random.Random(seed)
         self.clock = Clock()
-        self.plan = Plan(self.chance)
+        self.plan = Plan(self.chance, theme or self.chance.choice(THEMES))
         self.ledger = Ledger()
-        self.loop = Loop(self.clock, self.chance)
+        self.loop = Loop(self.clock, self.chance, self.plan.order)
         self.large = SMALL["LARGE"]
         self.is_calm = False
         self.no_descriptors = False
@@ -132,7 +180,11 @@ class World:
         self.config: Config = CONFIG._replace(**self.plan.config)
         self.clients: list[Client] = []
         self.broker: Any = None
+        self.unnoted: set[int] = set()  # numbers of calls that dead workers had received and not noted
+        self._moved: Worker | None = None  # the worker that has taken the last step
+        self._behind_at = 0.0  # when the broker had timers to run last that were due long ago
         self._reaps = False
+        self._is_in_broker = False
 
     def serial(self) -> int:
         self._serial += 1
@@ -158,6 +210,10 @@ class World:
 
     def revoked(self, queue: Any, number: int) -> None:
         self._revoked.add((queue.kernel.serial, number))
+
+    def was_received(self, number: int) -> bool:
+        """Whether a worker has received that call and not noted it: one that died, or one that stands still."""
+        return number in self.unnoted or any(worker.unnoted == number for worker in self.workers.values())
 
     def is_revoked(self, queue: Any, number: int) -> bool:
         """Whether the broker has revoked that call by now."""
@@ -218,7 +274,11 @@ class World:
         return False
 
     def _broker(self) -> bool:
+        if self.loop.next_timer() < self.clock.now - 0.002:
+            self._behind_at = self.clock.now
+        self._is_in_broker = True
         what = self.loop.step()
+        self._is_in_broker = False
         if what:
             self.say("broker", what)
             self._check()
@@ -229,6 +289,7 @@ class World:
             return False
         for worker in self._turned(list(self.workers.values())):
             if worker.step():
+                self._moved = worker
                 self.say(worker, worker.at if worker.alive else f"ends ({worker.status})")
                 return True
         return False
@@ -243,12 +304,17 @@ class World:
                 return True
         return False
 
+    def meanwhile(self) -> None:
+        """Workers go on between two looks of the broker's at what it shares with them, within one of its callbacks."""
+        while self._is_in_broker and self.chance.random() < self.plan.overlap and self._worker():
+            self.steps += 1
+
     def _turned(self, parts: list[Any]) -> list[Any]:
         start = self.chance.randrange(len(parts))
         return parts[start:] + parts[:start]
 
     def _fault(self) -> None:
-        names, weights = zip(*self.plan.faults)
+        names, weights = list(self.plan.faults), list(self.plan.faults.values())
         if any(weights):
             name = self.chance.choices(names, weights)[0]
             self.events[name] = self.events.get(name, 0) + 1
@@ -257,6 +323,9 @@ class World:
     # -- faults -------------------------------------------------------------------------------------------------------
 
     def _any_worker(self) -> Worker | None:
+        """Often the one that has just done something, so that it is in the middle of it."""
+        if self._moved is not None and self._moved.alive and self.chance.random() < 0.5:
+            return self._moved
         living = [worker for worker in self.workers.values() if worker.alive]
         return self.chance.choice(living) if living else None
 
@@ -276,7 +345,7 @@ class World:
         self.broker.reload()
 
     def _client_leaves(self) -> object:
-        client = self.chance.choice(self.clients)
+        client = self.chance.choice([client for client in self.clients if client.outstanding] or self.clients)
         if not client.is_gone:
             client.leave()
             if self.chance.random() < 0.7:
@@ -311,6 +380,8 @@ class World:
             for call in (call for calls in queue.waiting._waiting.values() for call in calls):
                 if call.state is not QUEUED or not call.is_wanted:
                     raise Violation(f"call {call.sequence} waits, is {call.state} and {call.outcome}")
+            if self.clock.now - self._behind_at > OVERDUE:
+                self._check_deadlines(group)
         for connection in self.broker._connections:
             for call in connection._calls.values():
                 places = 0
@@ -325,6 +396,17 @@ class World:
                 if places != 1:
                     raise Violation(f"call {call.sequence} of a connection is in {places} places")
 
+    def _check_deadlines(self, group: Any) -> None:
+        """All timers have run in time lately: what is late was told so, or is being ended."""
+        limit = self.clock.now - OVERDUE
+        for calls in group.queue.waiting._waiting.values():
+            for call in calls:
+                if 0 < call.deadline < limit:
+                    raise Violation(f"call {call.sequence} is late, and waits still")
+        for call in group.queue.sent.values():
+            if 0 < call.deadline < limit and call.state is SENT:
+                raise Violation(f"call {call.sequence} is late, and nobody ends it")
+
     def _calm_down(self) -> None:
         """No more calls and no more faults: all is answered, and all is given back."""
         self.say("world", "becomes calm")
@@ -333,33 +415,38 @@ class World:
         self.plan.bad_start = self.plan.no_process = 0.0
         for worker in self.workers.values():
             worker.stopped = False
-        until, most = self.clock.now + PATIENCE, self.steps + 200_000
-        while (
-            any(client.outstanding for client in self.clients)
-            and self.clock.now < until
-            and self.steps < most
-        ):
-            self._advance()
+        began = self.clock.now
+        self._go_on(lambda: self._are_waiting(began))
         self.ledger.check_end()
-        settled = self.clock.now + 5.0
-        while (
-            self.clock.now < settled or not self._is_whole and self.clock.now < settled + PATIENCE
-        ) and self.steps < most:
-            self._advance()
-        if self.steps >= most:
-            raise Violation("it does not come to rest")
+        self._go_on(lambda: not self._is_whole)
+        began = self.clock.now
+        self._go_on(lambda: self.clock.now < began + SETTLED)
         self._check_rest()
         self.ledger.check_notifications()
         self.broker.drain()
         self.broker.generations.end()
-        until = self.clock.now + PATIENCE
-        while self.workers and self.clock.now < until and self.steps < most:
-            self._advance()
+        self._go_on(lambda: bool(self.workers))
         if self.workers:
             raise Violation(f"{list(self.workers.values())} do not end")
         self.broker.segments.clear()
         if self.memory.pages:
             raise Violation(f"memory is left: {list(self.memory.pages)}")
+
+    def _go_on(self, condition: Callable[[], bool]) -> None:
+        """While it holds, for PATIENCE seconds of the world at most."""
+        until, most = self.clock.now + PATIENCE, self.steps + 200_000
+        while self.clock.now < until and condition():
+            self._advance()
+            if self.steps > most:
+                raise Violation("it does not come to rest")
+
+    def _are_waiting(self, calm: float) -> bool:
+        """Whether clients wait for outcomes; since it is calm, for none that is late."""
+        for client in self.clients:
+            for entry in client.outstanding.values():
+                if entry.deadline and self.clock.now > max(entry.deadline, calm) + LATE:
+                    raise Violation(f"{entry} waits beyond its time")
+        return any(client.outstanding for client in self.clients)
 
     @property
     def _is_whole(self) -> bool:
@@ -418,9 +505,11 @@ class World:
                 return int(kernel.serial)
 
             def revoke(self, call: Any) -> bool:
+                world.meanwhile()
                 revoked = super().revoke(call)
                 if revoked:
                     world.revoked(self, call.number)
+                world.meanwhile()
                 return revoked
 
         objects: dict[int, Any] = {
@@ -457,14 +546,25 @@ class World:
                 setattr(module, key, value)
 
 
+KILL, STOP, RELOAD, LEAVE = (
+    "a worker is killed",
+    "a worker is stopped or goes on",
+    "a reload",
+    "a client leaves",
+)
+FULL, USED_UP, PAUSE = (
+    "memory is full, or no more",
+    "descriptors are used up, or no more",
+    "time passes",
+)
 FAULTS: dict[str, Callable[[World], object]] = {
-    "a worker is killed": World._kill_worker,
-    "a worker is stopped or goes on": World._stop_worker,
-    "a reload": World._reload,
-    "a client leaves": World._client_leaves,
-    "memory is full, or no more": World._no_memory,
-    "descriptors are used up, or no more": World._no_descriptor,
-    "time passes": World._long_pause,
+    KILL: World._kill_worker,
+    STOP: World._stop_worker,
+    RELOAD: World._reload,
+    LEAVE: World._client_leaves,
+    FULL: World._no_memory,
+    USED_UP: World._no_descriptor,
+    PAUSE: World._long_pause,
 }
 
 
