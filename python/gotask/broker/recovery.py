@@ -86,6 +86,7 @@ class CrashRecovery:
         queue = self._queue
         if queue.is_closed:
             return
+        self._end_abandoned()
         begun = self._begun()
         suspects = set()
         for call in queue.lost(begun):
