@@ -57,6 +57,7 @@ class Runner:
     def __init__(self, registry: Registry, max_payload: int) -> None:
         self._registry = registry
         self._max_payload = max_payload
+        self._small = min(wire.LARGE - 4096, max_payload - wire.MAX_METHOD)
         self._was_large = False  # the last result, so the next one may be large, too
         self._methods: dict[bytes, Method] = {}
         self._heads: dict[int, bytes] = {}
@@ -74,13 +75,24 @@ class Runner:
         """Runs a sync method; whatever it raises is its reply."""
         try:
             method = self._methods.get(job.method) or self.method(job.method)
+        except GoTaskError as error:
+            return self.failed(job, error.body())
+        return self.parts(job, self.run_method(job, method))
+
+    def parts(self, job: Job, reply: bytes | list[Buffer]) -> list[Buffer]:
+        """The whole reply, where run_method() has given its body alone."""
+        return [*self._head(job.codec, job, len(reply)), reply] if isinstance(reply, bytes) else reply
+
+    def run_method(self, job: Job, method: Method) -> bytes | list[Buffer]:
+        """The same for a method that is known. Of a small reply that is no error only the body is given, as bytes."""
+        try:
             payload = decode(job.codec, job.body)
         except GoTaskError as error:
             return self.failed(job, error.body())
         finally:
             job.body = b""
         invoke = method.invoke_exact if job.flags & EXACT else method.invoke
-        run = copy_context().run  # context variables that it sets end with it
+        run = copy_context().run  # what it puts into context variables is gone with it
         running_sync.job = job
         running_sync.is_open = True  # from here on it can be interrupted
         try:
@@ -93,6 +105,14 @@ class Runner:
             return self.raised(job, error, issubclass(type(error), Interrupted))
         finally:
             running_sync.job = None
+        kind = type(result)
+        if kind is not bytes and kind is not str and not self._was_large:
+            try:
+                body = encode(job.codec, result)
+            except BaseException:
+                return self.result(job, result)  # it says what can't be encoded
+            if len(body) < self._small:
+                return body
         return self.result(job, result)
 
     def expired(self, job: Job) -> list[Buffer]:

@@ -11,7 +11,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterable
-from struct import error
+from struct import Struct, error
 from typing import Any, Final
 from zlib import crc32
 
@@ -25,6 +25,7 @@ from ..ipc.messages import (
     GIVEN_BACK,
     LEAVE,
     LOOK,
+    MAX_MICROSECONDS,
     SENT,
     SHARED,
     SPENT,
@@ -33,7 +34,7 @@ from ..ipc.messages import (
 )
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire import frames as wire
-from ..wire.frames import EXACT, LARGE, STRUCTURED, TIMED, Buffer
+from ..wire.frames import EXACT, LARGE, SLOW, STRUCTURED, TIMED, Buffer
 from .channel import Channel, NoRoom, microseconds
 from .jobs import NoPayload, TakenJob, make_job, parse_job
 
@@ -42,6 +43,12 @@ from .jobs import NoPayload, TakenJob, make_job, parse_job
 GATHER_TIME: Final = 0.0003
 
 _CALL_WORDS: Final = wire.VERSION << 4 | 7  # how a call with four options begins
+
+_head: Final = FAST_HEAD.unpack_from
+_HEAD_SIZE: Final = FAST_HEAD.size
+_reply: Final = Struct("<12sIII").pack  # header and options of a reply that says how long its method took
+_PLAIN: Final = STRUCTURED | TIMED
+_EXACT: Final = STRUCTURED | TIMED | EXACT
 
 # Heads of frames that were found right, and spellings of methods' names, that are remembered.
 _MAX_HEADS: Final = 4096
@@ -71,9 +78,10 @@ class _Client:
 class _Known:
     """A method that was called on a fast socket."""
 
-    __slots__ = ("took",)
+    __slots__ = ("method", "took")
 
-    def __init__(self) -> None:
+    def __init__(self, method: Method) -> None:
+        self.method = method
         self.took = GATHER_TIME  # seconds, when it was called last
 
 
@@ -109,6 +117,7 @@ class Worker:
         self._clients: dict[int, _Client] = {}  # by descriptor
         self._known: dict[bytes, _Known] = {}
         self._heads: dict[int, tuple[int, int, int]] = {}
+        self._replies: dict[int, bytes] = {}
         self._job = TakenJob(0, 0.0, 0, 0, 0, b"", b"")
         self._job.segment = None
         self._poll = self._wait_for(channel.fileno())
@@ -207,10 +216,7 @@ class Worker:
         began = self._clock()
         reply = self._runner.expired(job) if 0 < deadline <= began else self._runner.run(job)
         took = self._clock() - began
-        try:
-            self._channel.reply(job, reply, took)
-        except NoRoom as full:
-            self._channel.reply(job, self._runner.lost(job, str(full)), took)
+        self._answer(job, reply, took)
 
     # -- fast sockets -----------------------------------------------------------------------------------------------
 
@@ -250,73 +256,95 @@ class Worker:
 
         Replies are gathered, for GATHER_TIME at most and while the methods are known to be quick.
         """
-        gathered = self._notes.gathered
-        job, high = self._job, client.id << 32
+        notes, revoked, job, clock = self._notes, self._revoked, self._job, self._clock
+        heads, methods, run = self._heads, self._known, self._runner.run_method
+        high = client.id << 32
         place, offset, end = 0, SENT.size, len(message)
         if end <= offset:
             raise Malformed("a message without a call")
         sent = SENT.unpack_from(message)[0] / 1e9
-        flushed = now = self._clock()
-        waited, ran = microseconds(now - sent), 0
+        flushed = now = clock()
+        waited, ran, gathers = microseconds(now - sent), 0, False
         while offset < end:
-            sequence, codec, timeout, flags, body_at, length = self._parse(message, offset)
-            name_at = offset + FAST_HEAD.size
-            method, offset = message[name_at:body_at], name_at + length
-            known = self._known.get(method) or self._find(method)
+            try:
+                start, rest, sequence, name, timeout, flags = _head(message, offset)
+            except error:
+                raise Malformed("a message that ends within a call") from None
+            expected, codec, length = heads.get(start) or self._verify(
+                message[offset : offset + wire.HEADER_SIZE], start
+            )
+            name_at = offset + _HEAD_SIZE
+            body_at, offset = name_at + name, name_at + length
+            if rest != expected or offset > end or body_at > offset or not 0 < name <= wire.MAX_METHOD:
+                raise Malformed("a frame that is no call")
+            if sequence >> 30 != 1 or flags > wire.ARGS:
+                raise Malformed("a sequence or flags that are not for here")
+            method = message[name_at:body_at]
+            known = methods.get(method) or self._find(method)
             number = high | sequence
             if place:
-                self._notes.begin_in_message(place)
+                notes.begin_in_message(place)
             place += 1
-            if gathered and (known is None or known.took >= GATHER_TIME):
-                self._flush(client)
-            if self._revoked.has(number):
+            if gathers and (known is None or known.took >= GATHER_TIME):
+                gathers = self._flush(client)
+            if revoked.has(number):
                 self._channel.returned(number)
                 continue
             if known is None:
                 self._give_back(client, [(sequence, method)])
                 continue
             job.number, job.sequence, job.codec, job.method = number, sequence, codec, method
-            job.flags = STRUCTURED | TIMED | EXACT if flags else STRUCTURED | TIMED
+            job.flags = _EXACT if flags else _PLAIN
             job.deadline = sent + timeout / 1000 if timeout else 0.0
             job.body, job.cancelled = message[body_at:offset], False
-            reply = self._runner.expired(job) if 0 < job.deadline <= now else self._runner.run(job)
+            reply = run(job, known.method) if not 0 < job.deadline <= now else self._runner.expired(job)
             if self._forked:
                 self._channel.leave()
-            began, now = now, self._clock()
+            began, now = now, clock()
             known.took = took = now - began
-            ran = ran or microseconds(took)
-            if job.reply_size >= LARGE or job.cancelled:
-                try:
-                    self._channel.reply(job, reply, took)
-                except NoRoom as full:
-                    self._channel.reply(job, self._runner.lost(job, str(full)), took)
-                continue
-            reply[1] = b"".join((reply[1], microseconds(took).to_bytes(4, "little")))
-            frame = b"".join(reply)
-            if not gathered.add(frame):
-                self._flush(client)
-                gathered.add(frame)
-            if offset == end or now - flushed >= GATHER_TIME:
-                self._flush(client)
-                flushed = now
-        self._notes.count(place, waited, ran)
+            micros = int(took * 1e6)
+            ran = ran or micros
+            if isinstance(reply, bytes) and not job.cancelled:
+                size = name + len(reply)
+                head = self._replies.get(codec << 32 | size) or self._reply_head(codec, size)
+                frame = _reply(head, sequence, name, micros if micros < SLOW else SLOW - 1) + method + reply
+            else:
+                parts = self._runner.parts(job, reply)
+                if job.reply_size >= LARGE or job.cancelled:
+                    self._answer(job, parts, took)
+                    continue
+                frame = b"".join(
+                    (parts[0], parts[1], min(micros, SLOW - 1).to_bytes(4, "little"), *parts[2:])
+                )
+            if gathers or offset < end:
+                if not notes.gathered.add(frame):
+                    self._flush(client)
+                    notes.gathered.add(frame)
+                gathers = True
+                if offset == end or now - flushed >= GATHER_TIME:
+                    gathers = self._flush(client)
+                    flushed = now
+            else:
+                self._send(client, frame)
+        self._flush(client)  # the last calls were given back
+        notes.count(place, waited, min(ran, MAX_MICROSECONDS))
         return place
 
-    def _parse(self, message: bytes, offset: int) -> tuple[int, int, int, int, int, int]:
-        """Sequence, codec, milliseconds, flags, where the body begins, and the payload's length, of the call at `offset`."""
+    def _reply_head(self, codec: int, size: int) -> bytes:
+        """The first 12 bytes of a reply with three options."""
+        if len(self._replies) >= _MAX_HEADS:
+            self._replies.clear()
+        head = self._replies[codec << 32 | size] = wire.encode_header(codec, (0, 0, 0), size)[
+            : wire.HEADER_SIZE
+        ]
+        return head
+
+    def _answer(self, job: TakenJob, reply: list[Buffer], took: float) -> None:
+        """Answers a call by the broker."""
         try:
-            start, rest, sequence, name, timeout, flags = FAST_HEAD.unpack_from(message, offset)
-        except error:
-            raise Malformed("a message that ends within a call") from None
-        known = self._heads.get(start) or self._verify(message[offset : offset + wire.HEADER_SIZE], start)
-        expected, codec, length = known
-        body_at = offset + FAST_HEAD.size + name
-        stop = offset + FAST_HEAD.size + length
-        if rest != expected or stop > len(message) or not 0 < name <= wire.MAX_METHOD or body_at > stop:
-            raise Malformed("a frame that is no call")
-        if sequence >> 30 != 1 or flags > wire.ARGS:
-            raise Malformed("a sequence or flags that are not for here")
-        return sequence, codec, timeout, flags, body_at, length
+            self._channel.reply(job, reply, took)
+        except NoRoom as full:
+            self._channel.reply(job, self._runner.lost(job, str(full)), took)
 
     def _verify(self, header: bytes, start: int) -> tuple[int, int, int]:
         """What a header says that begins with the number `start`: its last four bytes as a number, codec, payload's length."""
@@ -338,7 +366,7 @@ class Worker:
             return None
         if not self._can_be_fast(method):
             return None
-        known = _Known()
+        known = _Known(method)
         if len(self._known) < _MAX_METHODS:
             self._known[name] = known
         return known
@@ -350,12 +378,13 @@ class Worker:
         )
         self._send(client, frames)
 
-    def _flush(self, client: _Client) -> None:
-        """Sends what was gathered."""
+    def _flush(self, client: _Client) -> bool:
+        """Sends what was gathered; returns that nothing is any more."""
         gathered = self._notes.gathered
         if gathered:
             self._send(client, gathered.frames)
             gathered.clear()
+        return False
 
     def _send(self, client: _Client, frames: Buffer) -> None:
         try:
