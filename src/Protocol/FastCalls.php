@@ -61,6 +61,9 @@ abstract class FastCalls extends Calls
     /** No call takes the fast path before this moment, hrtime() in ns. */
     public int $brokeredUntil = 0;
 
+    /** Whether a call that was taken back had not begun: all workers are busy, or one is slow. */
+    public bool $isHeldUp = false;
+
     /** @var list<Call> calls that leave together in the next message */
     public array $held = [];
 
@@ -213,7 +216,13 @@ abstract class FastCalls extends Calls
     {
         $call = $this->calls[$sequence] ?? null;
         if ($call !== null && $call->micros !== 0) {
-            unset($this->calls[$sequence], $this->quick[$call->method]);
+            unset($this->calls[$sequence]);
+            if ($call->fastSince < 0) {
+                $this->isHeldUp = true;
+            } else {
+                // A worker that leaves, or the method is not for here: the next answer of the broker tells.
+                unset($this->quick[$call->method]);
+            }
             $this->leaveFast($call);
             $call->fastSince = 0;
             $this->givenBack[] = $call;

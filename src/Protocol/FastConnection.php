@@ -42,7 +42,7 @@ abstract class FastConnection
     /** ns that the broker gets to offer one. */
     private const PATIENCE = 10_000_000_000;
 
-    /** ns for which calls go to the broker when one was overdue: all workers are busy, or one is slow. */
+    /** ns for which calls go to the broker when one that was overdue had not begun. One that had shows nothing but a busy machine. */
     private const BROKERED = 50_000_000;
 
     private const WELCOME = "\x01";
@@ -215,9 +215,7 @@ abstract class FastConnection
     {
         $now = hrtime(true);
         $session = $this->session;
-        if ($session->takeBack($now - self::OVERDUE)) {
-            $session->brokeredUntil = $now + self::BROKERED;
-        }
+        $session->takeBack($now - self::OVERDUE);
         if ($session->earliest <= $now) {
             $this->drainFast();
             $session->expire($now);
@@ -236,6 +234,10 @@ abstract class FastConnection
             foreach ($calls as $call) {
                 $session->sendBuffer->append($session->call($call, hrtime(true)));
             }
+        }
+        if ($session->isHeldUp) {
+            $session->isHeldUp = false;
+            $session->brokeredUntil = hrtime(true) + self::BROKERED;
         }
     }
 

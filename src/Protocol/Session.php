@@ -328,21 +328,16 @@ final class Session extends FastCalls
      * given back, and go to the broker.
      *
      * @param int $before hrtime() in ns
-     * @return bool whether there were any
      */
-    public function takeBack(int $before): bool
+    public function takeBack(int $before): void
     {
-        $any = false;
         foreach ($this->calls as $sequence => $call) {
             if ($call->fastSince > 0 && $call->fastSince <= $before) {
                 $call->fastSince = -1;
                 $this->takenBack++;
                 $this->append(self::stop($sequence, self::TAKEN_BACK));
-                $any = true;
             }
         }
-
-        return $any;
     }
 
     /**
