@@ -8,6 +8,7 @@ use Closure;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\Attributes\TestWith;
 use Reasno\GoTask\Args;
+use Reasno\GoTask\Calling\Sender;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\ConnectionLost;
@@ -18,12 +19,16 @@ use Reasno\GoTask\Exception\MethodNotFound;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Process\WorkerProcess;
+use Reasno\GoTask\Protocol\FastCalls;
 use Reasno\GoTask\Raw;
+use ReflectionProperty;
 
 use function array_fill;
 use function dirname;
 use function file_get_contents;
 use function hrtime;
+use function in_array;
+use function is_int;
 use function posix_kill;
 use function random_bytes;
 use function range;
@@ -32,6 +37,7 @@ use function sys_get_temp_dir;
 use function tempnam;
 use function unlink;
 
+use const SIGHUP;
 use const SIGKILL;
 
 /**
@@ -263,6 +269,101 @@ abstract class BrokerContract extends RuntimeTestCase
             self::assertLessThan($until, hrtime(true), "{$path} has " . file_get_contents($path));
             $client->call('GoTask.Ping');
         }
+    }
+
+    public function testQuickCallsGoOnBesideASlowOneOnTheFastPath(): void
+    {
+        $this->onTheFastPath(function (Client $client): void {
+            $client->call('App.sleep', 0.0);
+            $before = self::fastCalls($client);
+            $slow = $client->callAsync('App.sleep', 5.0);
+            $futures = [];
+            for ($i = 0; $i < 20; $i++) {
+                $futures[$i] = $client->callAsync('App.hi', "{$i}");
+            }
+            foreach ($futures as $i => $future) {
+                self::assertSame(['hello' => "{$i}"], $future->await());
+            }
+            self::assertFalse($slow->isComplete());
+            self::assertGreaterThan($before, self::fastCalls($client));
+            $slow->cancel();
+        });
+    }
+
+    public function testAWorkerThatDiesOnTheFastPathEndsItsCallAlone(): void
+    {
+        $this->onTheFastPath(function (Client $client): void {
+            for ($round = 0; $round < 3; $round++) {
+                $client->call('App.die_if', false);
+                $calls = [];
+                foreach (range(0, 39) as $i) {
+                    $calls[$i] = $i === 20 ? ['App.die_if', true] : ['App.hi', "{$i}"];
+                }
+                foreach ($client->parallel($calls, throw: false) as $i => $result) {
+                    if ($i === 20) {
+                        self::assertInstanceOf(WorkerCrashed::class, $result);
+                    } else {
+                        self::assertSame(['hello' => "{$i}"], $result);
+                    }
+                }
+            }
+        });
+    }
+
+    public function testAReloadLosesNoCallOfTheFastPath(): void
+    {
+        $this->onTheFastPath(function (Client $client): void {
+            $old = [];
+            for ($i = 0; $i < 20; $i++) {
+                $old[] = $client->call('App.pid');
+            }
+            posix_kill((int) self::$worker?->childPid(), SIGHUP);
+            $limit = hrtime(true) + 20e9;
+            do {
+                $pid = $client->call('App.pid');
+                self::assertLessThan($limit, hrtime(true), 'No new worker has answered.');
+            } while (in_array($pid, $old, true) || ! is_int($pid) || posix_kill((int) $old[0], 0));
+            $this->warm($client);
+        });
+    }
+
+    /**
+     * @param Closure(Client): mixed $body is given a client that has its fast path
+     */
+    private function onTheFastPath(Closure $body): void
+    {
+        $this->within(function (Client $client) use ($body): void {
+            $this->warm($client);
+            $body($client);
+            $client->close();
+        });
+    }
+
+    /**
+     * Calls until a call takes the fast path.
+     */
+    private function warm(Client $client): void
+    {
+        $before = self::fastCalls($client);
+        $limit = hrtime(true) + 10e9;
+        do {
+            self::assertSame(['hello' => 'warm'], $client->call('App.hi', 'warm'));
+            self::assertLessThan($limit, hrtime(true), 'No call takes the fast path.');
+        } while (self::fastCalls($client) === $before);
+    }
+
+    /**
+     * How many calls have left on the fast path.
+     */
+    private static function fastCalls(Client $client): int
+    {
+        $sender = (new ReflectionProperty(Client::class, 'sender'))->getValue($client);
+        self::assertInstanceOf(Sender::class, $sender);
+        $session = $sender->fast?->session;
+        $last = $session === null ? 0x3FFFFFFF : (new ReflectionProperty(FastCalls::class, 'lastSequence'))->getValue($session);
+        self::assertIsInt($last);
+
+        return $last - 0x3FFFFFFF;
     }
 
     /**

@@ -10,7 +10,6 @@ use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Exception\ConnectionLost;
 use Reasno\GoTask\Process\WorkerProcess;
 
-use function array_map;
 use function array_values;
 use function dirname;
 use function explode;
@@ -54,6 +53,19 @@ final class ForkTest extends TestCase
     public function testTheSameWithSwoole(): void
     {
         $this->check('swoole');
+    }
+
+    #[RequiresPhpExtension('sockets')]
+    public function testAForkedChildLeavesTheFastPathToItsParent(): void
+    {
+        self::assertSame([['child'], ['parent', 1]], self::told('fork-fast.php', new Peer('fast'), 'blocking'));
+    }
+
+    #[RequiresPhpExtension('sockets')]
+    #[RequiresPhpExtension('swoole')]
+    public function testTheSameWithSwoolesFastPath(): void
+    {
+        self::assertSame([['child'], ['parent', 1]], self::told('fork-fast.php', new Peer('fast'), 'swoole'));
     }
 
     #[RequiresPhpExtension('FFI')]
@@ -115,9 +127,21 @@ final class ForkTest extends TestCase
 
     private function check(string $runtime): void
     {
-        $peer = new Peer();
+        [$child, $parent] = self::told('fork.php', new Peer(), $runtime);
+        self::assertIsArray($child);
+        self::assertSame(['child', 2], [$child[0], $child[1]]);
+        self::assertIsString($child[2]);
+        self::assertStringContainsString('forked', $child[2]);
+        self::assertSame(['parent', 1, 'on the same connection', 1], $parent);
+    }
+
+    /**
+     * @return array{mixed, mixed} what the child of a program that forks, and the program itself, have said
+     */
+    private static function told(string $program, Peer $peer, string $runtime): array
+    {
         $process = proc_open(
-            [PHP_BINARY, dirname(__DIR__) . '/Fixtures/fork.php', $peer->address, $runtime],
+            [PHP_BINARY, dirname(__DIR__) . "/Fixtures/{$program}", $peer->address, $runtime],
             [1 => ['pipe', 'w']],
             $pipes,
         );
@@ -127,11 +151,7 @@ final class ForkTest extends TestCase
         $lines = explode("\n", trim((string) stream_get_contents($pipes[1])));
         proc_close($process);
         self::assertCount(2, $lines);
-        [$child, $parent] = array_map(static fn (string $line): mixed => json_decode($line, true), $lines);
-        self::assertIsArray($child);
-        self::assertSame(['child', 2], [$child[0], $child[1]]);
-        self::assertIsString($child[2]);
-        self::assertStringContainsString('forked', $child[2]);
-        self::assertSame(['parent', 1, 'on the same connection', 1], $parent);
+
+        return [json_decode($lines[0], true), json_decode($lines[1], true)];
     }
 }

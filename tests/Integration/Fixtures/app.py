@@ -80,6 +80,14 @@ class App:
     def die(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
+    def pid(self) -> int:
+        return os.getpid()
+
+    def die_if(self, does: bool) -> bool:
+        if does:
+            self.die()
+        return does
+
 
 if __name__ == "__main__":
     gotask.run()
