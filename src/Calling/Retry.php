@@ -11,6 +11,7 @@ use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\TransportFailed;
 use Reasno\GoTask\Exception\Unavailable;
+use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Protocol\Call;
@@ -67,7 +68,7 @@ final class Retry
 
         return $hasNotRun
             ? $this->resendUnrun($call, $submit)
-            : $call->outcome === Outcome::Lost && $this->resendIdempotent($call, $submit);
+            : ($call->outcome === Outcome::Lost || self::hasCrashed($call)) && $this->resendIdempotent($call, $submit);
     }
 
     private static function isRefused(Call $call): bool
@@ -76,6 +77,17 @@ final class Retry
             && ($call->replyFlags & Flag::ERROR) !== 0
             && str_contains($call->reply, 'unavailable')
             && ErrorReply::toException($call->method, $call->reply) instanceof Unavailable;
+    }
+
+    /**
+     * Whether a worker died of a call that it had by the fast path. The broker resends by itself only what went through it.
+     */
+    private static function hasCrashed(Call $call): bool
+    {
+        return $call->outcome === Outcome::Replied
+            && $call->fastSince !== 0
+            && ($call->replyFlags & Flag::ERROR) !== 0
+            && ErrorReply::toException($call->method, $call->reply) instanceof WorkerCrashed;
     }
 
     /**
@@ -89,8 +101,10 @@ final class Retry
         }
         if ($call->outcome === Outcome::Lost) {
             $connection->reported = true;
-            $this->budget->earn($connection->session->total());
+            $this->budget->earn($connection->session->callsSince());
             $this->runtimes->here()->failed($connection, rtrim($call->reply, '.'));
+        } elseif (self::hasCrashed($call)) {
+            $this->budget->earn($connection->session->callsSince());
         } elseif (self::isRefused($call)) {
             $this->runtimes->here()->failed($connection, 'it takes no calls');
         } elseif ($call->outcome === Outcome::Expired) {
@@ -124,7 +138,7 @@ final class Retry
     }
 
     /**
-     * Where sending fails, the call stays lost.
+     * Where sending fails, the call keeps its outcome.
      *
      * @param Closure(Call): void $submit
      */
@@ -136,7 +150,7 @@ final class Retry
         if (! $this->mayBeIdempotent($call) || $isTooLate || $attempts >= RetryBudget::ATTEMPTS || $this->budget->isEmpty() || $call->connection?->retired === true) {
             return false;
         }
-        [$reply, $connection] = [$call->reply, $call->connection];
+        [$outcome, $flags, $reply, $connection] = [$call->outcome, $call->replyFlags, $call->reply, $call->connection];
 
         try {
             if (! $this->isIdempotent($call) || ! $this->budget->take()) {
@@ -156,9 +170,8 @@ final class Retry
         } catch (Cancelled $cancelled) {
             throw $cancelled;
         } catch (CallFailed|TransportFailed|WorkerStartFailed) {
-            $call->outcome = Outcome::Lost;
             $call->sent = true;
-            [$call->reply, $call->connection] = [$reply, $connection];
+            [$call->outcome, $call->replyFlags, $call->reply, $call->connection] = [$outcome, $flags, $reply, $connection];
 
             return false;
         }

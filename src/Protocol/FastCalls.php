@@ -79,6 +79,9 @@ abstract class FastCalls extends Calls
 
     private int $lastSequence = self::FIRST - 1;
 
+    /** How many calls callsSince() has returned so far. */
+    private int $told = 0;
+
     /**
      * Whether a call may take the fast path; it is on it then.
      *
@@ -185,6 +188,17 @@ abstract class FastCalls extends Calls
             $this->micros -= $call->micros;
         }
         $call->micros = $call->fastSince = 0;
+    }
+
+    /**
+     * @return int how many calls have been made on the connection since this was last asked
+     */
+    final public function callsSince(): int
+    {
+        $calls = max(0, $this->total() + $this->lastSequence - self::FIRST + 1 - $this->told);
+        $this->told += $calls;
+
+        return $calls;
     }
 
     /**

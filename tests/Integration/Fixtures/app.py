@@ -83,6 +83,14 @@ class App:
     def pid(self) -> int:
         return os.getpid()
 
+    @gotask.method(idempotent=True)
+    def die_once(self, path: str) -> str:
+        """Dies where there is such a file, which there is no more then."""
+        if os.path.exists(path):
+            os.unlink(path)
+            self.die()
+        return path
+
     def die_if(self, does: bool) -> bool:
         if does:
             self.die()

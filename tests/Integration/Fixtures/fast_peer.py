@@ -68,7 +68,9 @@ class FastPeer(Peer):
             calls.append(Call(flags, options, message[offset + 28 : offset + 28 + length]))
             offset += 28 + length
         assert 1 <= len(calls) <= 16 and len(message) <= 65536
-        assert [call.sequence for call in calls] == list(range(calls[0].sequence, calls[0].sequence + len(calls)))
+        assert [call.sequence for call in calls] == list(
+            range(calls[0].sequence, calls[0].sequence + len(calls))
+        )
         assert calls[0].sequence >= 1 << 30
         self.messages.append(len(calls))
         for call in calls:
@@ -104,7 +106,13 @@ class FastPeer(Peer):
             # What there has been of the method that the body names, both ways, and what else.
             name = call.body[1:].decode()  # a string of fewer than 32 bytes
             asked = sum(name == "GoTask.FastPath" for name, _ in self.calls)
-            seen = [self.ordinary.get(name, 0), self.fast.get(name, 0), max(self.messages, default=0), asked, *self.stops[-11:]]
+            seen = [
+                self.ordinary.get(name, 0),
+                self.fast.get(name, 0),
+                max(self.messages, default=0),
+                asked,
+                *self.stops[-11:],
+            ]
             numbers = b"".join(b"\xce" + struct.pack(">I", number) for number in seen)
             writer.write(call.reply(bytes([0x90 | len(seen)]) + numbers))
         elif call.name == "Slow":
@@ -135,10 +143,14 @@ class FastPeer(Peer):
         connection.send(self.answer(call, b"\xa5wrong"))
         writer.write(self.answer(call, b"\xa5wrong"))
 
-    def fast_AnsweredByTheBroker(self, call: Call, connection: socket.socket, writer: asyncio.StreamWriter) -> None:
+    def fast_AnsweredByTheBroker(
+        self, call: Call, connection: socket.socket, writer: asyncio.StreamWriter
+    ) -> None:
         writer.write(self.answer(call))
 
-    def fast_AnsweredBeforeItCrashed(self, call: Call, connection: socket.socket, writer: asyncio.StreamWriter) -> None:
+    def fast_AnsweredBeforeItCrashed(
+        self, call: Call, connection: socket.socket, writer: asyncio.StreamWriter
+    ) -> None:
         """The broker's word is there first, though the answer was sent before."""
         connection.send(self.answer(call))
         writer.write(call.error("worker_crashed"))
