@@ -85,7 +85,7 @@ class WorkerGroup:
             KernelQueue(self._loop), CallQueue(*queue_limits), time.monotonic, self.expired
         )
         self.pool: WorkerPool = WorkerPool(self, runtime, size)
-        self._recovery = CrashRecovery(runtime, self.queue, self.begun, self.is_past, self.deadlines.reason)
+        self._recovery = CrashRecovery(runtime, self.queue, self.begun, self.holders, self.deadlines.reason)
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
@@ -213,9 +213,9 @@ class WorkerGroup:
         """The calls that workers have begun, and perhaps answered."""
         return {number for worker in self.pool.workers for number in worker.begun()}
 
-    def is_past(self, number: int) -> bool:
-        """Whether each worker has begun a later call than that one, and so will not come upon it."""
-        return all(max(worker.begun(), default=0) > number for worker in self.pool.workers)
+    def holders(self, number: int) -> list[WorkerProcess]:
+        """The workers that may have received the call of that number, or get it yet: those that have begun no later one."""
+        return [worker for worker in self.pool.workers if max(worker.begun(), default=0) <= number]
 
     def find(self, number: int) -> WorkerProcess | None:
         """The worker that has begun a call, and perhaps answered it."""

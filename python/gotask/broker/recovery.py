@@ -36,8 +36,8 @@ class _Doubt:
 class CrashRecovery:
     """Of one group. Each call that was begun fails with the worker's report, or is made again where that does no harm.
 
-    Those that were not begun go to other workers. begun: the calls that workers have begun, and perhaps answered; is_past:
-    whether none of them may yet begin the call of that number; reason: why a call that has ended was asked to.
+    Those that were not begun go to other workers. begun: the calls that workers have begun, and perhaps answered; holders:
+    the workers that may have received the call of that number, or get it yet; reason: why a call that has ended was asked to.
     """
 
     def __init__(
@@ -45,16 +45,17 @@ class CrashRecovery:
         runtime: Runtime,
         queue: SharedQueue,
         begun: Callable[[], set[int]],
-        is_past: Callable[[int], bool],
+        holders: Callable[[int], list[WorkerProcess]],
         reason: Callable[[Call], str],
     ) -> None:
         self._runtime = runtime
         self._queue = queue
         self._begun = begun
-        self._is_past = is_past
+        self._holders = holders
         self._reason = reason
         self._doubt: _Doubt | None = None
-        self._abandoned: list[Call] = []  # lost, unless a worker has them that stands still
+        # Calls that are lost, unless one of these workers stands still with them.
+        self._abandoned: list[tuple[Call, list[WorkerProcess]]] = []
 
     def settle(self, worker: WorkerProcess, report: CrashReport) -> None:
         """Settles what the worker had noted; all that it had sent has been read."""
@@ -97,11 +98,12 @@ class CrashRecovery:
                 continue
             message = f"{doubt.report.death('as it received the call')}; {call.not_run}"
             error = WorkerCrashed(message, doubt.report.data(call.number, call.method))
-            if self._is_past(call.number):
+            holders = self._holders(call.number)
+            if holders:
+                self._abandon(call, holders, error)
+            else:
                 queue.answered(call.number)
                 self._fail(call, error)
-            else:
-                self._abandon(call, error)
         doubt.suspects = suspects
         if any(sent <= doubt.newest and sent not in begun for sent in queue.sent):
             self._runtime.loop.call_later(CHECK, self._look_for_lost, doubt)
@@ -110,7 +112,7 @@ class CrashRecovery:
         queue.pump()
         self._runtime.flush()
 
-    def _abandon(self, call: Call, error: GoTaskError) -> None:
+    def _abandon(self, call: Call, holders: list[WorkerProcess], error: GoTaskError) -> None:
         """Answers a call that a worker may have which stands still: until that goes on, its revocation and its memory stay."""
         if call.state is not REVOKED:
             self._runtime.lost(call, error.message)
@@ -118,14 +120,16 @@ class CrashRecovery:
                 call.move(STOPPING)
             self._queue.give_up(call)
         self._queue.abandon(call)
-        self._abandoned.append(call)
+        self._abandoned.append((call, holders))
         call.owner.tell(call, error)
 
     def _end_abandoned(self) -> None:
-        for call in [call for call in self._abandoned if self._is_past(call.number)]:
-            self._abandoned.remove(call)
-            self._queue.revoked.free(call.number)
-            call.end()
+        for entry in tuple(self._abandoned):
+            call, holders = entry
+            if not set(holders).intersection(self._holders(call.number)):
+                self._abandoned.remove(entry)
+                self._queue.revoked.free(call.number)
+                call.end()
 
     def close(self) -> None:
         """All workers have ended."""

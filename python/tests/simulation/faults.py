@@ -102,8 +102,8 @@ FAULTS = (
         "standstill",
         "a call counts as lost with a dead worker while another one that stands still has it",
         _BROKER + "recovery:CrashRecovery._look_for_lost",
-        "if self._is_past(call.number):",
-        "if True:",
+        "if holders:",
+        "if False:",
     ),
     Fault(
         "deaths",
