@@ -771,7 +771,7 @@ def test_what_was_answered_before_the_damage_is_delivered() -> None:
     session.feed(wire.encode(wire.JSON, (1, 12), b"GoTask.Hello" + json.dumps(HELLO).encode()))
     (first, _), (second, _) = session.call("a", None), session.call("b", None)
     good, bad = wire.encode(wire.MSGPACK, (first, 1), b"a\1"), wire.encode(wire.MSGPACK, (second, 9), b"b\2")
-    assert [outcome.result() for outcome in session.feed(good + bad + good)] == [1]
+    assert [outcome.value for outcome in session.feed(good + bad + good)] == [1]
     assert session.error is not None and session.feed(good) == []
 
 
@@ -883,7 +883,7 @@ def test_every_answer_is_its_own_callers(values: list[int], random: Any, piece: 
     outcomes = []
     for start in range(0, len(stream), piece):
         outcomes += session.feed(stream[start : start + piece])
-    assert {outcome.sequence: outcome.result() for outcome in outcomes} == {
+    assert {outcome.sequence: outcome.value for outcome in outcomes} == {
         sequence: value % 2**60 for (sequence, _), value in zip(calls, values)
     }
     assert len(outcomes) == len(values) and session.outstanding == 0 and session.peer == HELLO

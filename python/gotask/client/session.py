@@ -62,11 +62,6 @@ class Outcome(NamedTuple):
     value: Any = None
     error: GoTaskError | None = None
 
-    def result(self) -> Any:
-        if self.error is not None:
-            raise self.error
-        return self.value
-
 
 class Session:
     """Numbers calls, keeps those that are outstanding, and turns replies into outcomes.
