@@ -2,8 +2,8 @@
 
     /usr/bin/python3 peer.py unix:///tmp/x.sock [plain | silent | late | fast]
 
-`plain` knows no Hello, `silent` answers none, `late` takes its time, `fast` has a fast path (fast_peer.py). It says "ready" on its standard output, and ends
-with its standard input.
+`plain` knows no Hello, `silent` answers none, `late` takes its time, `fast` has a fast path (fast_peer.py). It says
+"ready" on its standard output, and ends with its standard input.
 """
 
 from __future__ import annotations
