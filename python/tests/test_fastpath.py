@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gotask.ipc.messages import FAST_BIT
+from gotask.ipc.messages import FAST_BIT, SENT
 from gotask.wire import frames as wire
 from gotask.wire.frames import Frame
 
@@ -272,6 +273,37 @@ def test_what_is_no_message_of_calls_closes_that_fast_socket_alone(
         assert rough.call("App.Echo", 2) == 2
         rough.close()
     assert peer.call_fast("App.Echo", 3) == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_damaged_messages_harm_their_sender_alone(peer: FastPeer, broker: BrokerProcess, seed: int) -> None:
+    """Each is answered, given back, or ends that fast socket; its connection and other clients go on."""
+    assert broker.address is not None
+    chance = random.Random(seed)
+    rough = FastPeer(broker.address)
+    for _ in range(40):
+        calls = b"".join(rough.frame("App.Echo", chance.randrange(1000)) for _ in range(chance.randint(1, 4)))
+        message = bytearray(SENT.pack(time.monotonic_ns()) + calls)
+        for _ in range(chance.randint(1, 3)):
+            place = chance.randrange(len(message) + 1)
+            kind = chance.randrange(3)
+            if kind == 0:
+                message[place : place + 1] = chance.randbytes(1)
+            elif kind == 1:
+                del message[place:]
+            else:
+                message[place:place] = chance.randbytes(chance.randint(1, 8))
+        if message:
+            try:
+                rough.fast.send(message)
+                is_open = rough.receive() != []
+            except (BrokenPipeError, ConnectionResetError):
+                is_open = False  # what stood before the damage was answered, and then it was closed
+            if not is_open:
+                assert rough.call("App.Echo", 1) == 1
+                rough.close()
+                rough = FastPeer(broker.address)
+        assert peer.call_fast("App.Echo", 2) == 2
 
 
 def test_nothing_is_left_of_clients_that_are_gone(broker: BrokerProcess) -> None:
