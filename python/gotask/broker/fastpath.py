@@ -310,6 +310,8 @@ class FastPath:
     def give_up(self, call: Call, reason: str) -> None:
         call.move(REVOKED)
         self._has_not_run(call, reason)
+        if call.number >> 32 not in self._clients:
+            self._let_go(call)  # no worker comes upon it: its socket has ended with what lay there
 
     def late(self, now: float) -> float:
         return inf
