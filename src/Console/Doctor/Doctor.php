@@ -76,7 +76,7 @@ final class Doctor
     private function php(): array
     {
         $findings = [new Finding(true, 'PHP ' . PHP_VERSION . (extension_loaded('swoole') ? ', Swoole ' . self::version('swoole') : ''))];
-        foreach (['posix' => 'processes that do not end in time can be killed with their children', 'pcntl' => 'signals end the worker in order'] as $name => $use) {
+        foreach (['posix' => 'processes that do not end in time can be killed with their children', 'pcntl' => 'signals end the worker in order', 'sockets' => 'quick calls go straight to a worker'] as $name => $use) {
             if (! extension_loaded($name)) {
                 $findings[] = new Finding(null, "PHP's extension {$name} is not loaded", "load it, so that {$use}");
             }

@@ -160,13 +160,13 @@ abstract class SwooleFast extends SwooleWaking
 
     private function receiveFastNow(): void
     {
-        if ($this->entered) {
+        if ($this->entered || $this->fast === null) {
             return;
         }
         $this->entered = true;
 
         try {
-            $this->receiveFast();
+            $this->takeMessage($this->fast->receive());
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
         }
@@ -174,7 +174,17 @@ abstract class SwooleFast extends SwooleWaking
         if ($this->postponed !== []) {
             $this->leave();
         }
-        $this->keepStacks(count($this->session->woken) + $this->session->fast);
+        $woken = $this->session->woken;
+        if (count($woken) + $this->session->fast > $this->kept) {
+            $this->keepStacks(count($woken) + $this->session->fast);
+        }
+        if (count($woken) === 1 && $this->corked === 0 && isset($this->waiting[$cid = $woken[0]->coroutine])) {
+            // wake(), in fewer steps.
+            $this->session->woken = [];
+            $woken[0]->coroutine = 0;
+            unset($this->waiting[$cid], $woken);
+            Coroutine::resume($cid);
+        }
         $this->goOn();
     }
 
@@ -187,7 +197,8 @@ abstract class SwooleFast extends SwooleWaking
      */
     private function keepStacks(int $coroutines): void
     {
-        if ($coroutines > $this->kept) {
+        // Nobody would end it where the socket was closed meanwhile.
+        if ($this->timer !== 0) {
             $old = $this->keeper;
             $this->kept = $coroutines;
             $this->keeper = (int) Coroutine::create(static function (): void {
