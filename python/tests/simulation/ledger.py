@@ -28,6 +28,10 @@ class Entry:
         "deadline",
         "sent_at",
         "resent",
+        "fast_since",
+        "method",
+        "body",
+        "is_late",
     )
 
     def __init__(self, token: int, client: Any, sequence: int) -> None:
@@ -46,6 +50,10 @@ class Entry:
         self.deadline = 0.0
         self.sent_at = 0.0
         self.resent = 0
+        self.fast_since = 0.0  # when it left on the fast path; −1.0: it was taken back since
+        self.method = b""
+        self.body = b""
+        self.is_late = False  # the broker was told that its time is over
 
     def __repr__(self) -> str:
         return f"call {self.token}"

@@ -16,10 +16,14 @@ from gotask.broker.process import WorkerProcess
 from gotask.errors import Cancelled, DeadlineExceeded, GoTaskError, RemoteError
 from gotask.ipc.messages import (
     CANCEL,
+    CLIENT,
     ENTRY,
     FAILED,
+    FRAMES,
+    GIVEN_BACK,
     LEAVE,
     LOADED,
+    LOOK,
     READY,
     RECORD,
     REFUSED,
@@ -28,8 +32,10 @@ from gotask.ipc.messages import (
     REPLY_SHARED,
     REQUEST,
     RETURNED,
+    SENT,
     SHARED,
     TAINTED,
+    fast_calls,
 )
 from gotask.ipc.notes import Revocations, WorkerNotes
 from gotask.ipc.signals import INTERRUPT
@@ -61,6 +67,12 @@ def methods(plan: Any) -> list[dict[str, Any]]:
     return [m for m in METHODS if plan.groups >= 2 or not m["group"] and (plan.groups or not m["async"])]
 
 
+def can_be_fast(method: bytes) -> bool:
+    """Whether calls of that method are taken from fast sockets: it is sync and of the group that services share."""
+    name = method.decode()
+    return any(m["name"] == name and not m["group"] and not m["async"] for m in METHODS)
+
+
 # A worker waits: until that time, or for something.
 Wait = float | Callable[[], bool] | None
 Life = Generator[Wait, None, Any]
@@ -83,6 +95,7 @@ class Process(WorkerProcess):
         self.calls = 0
         self.max_calls = sys.maxsize
         self.unwanted = ""
+        self.has_clients = False
         self._group = group
         self._kill_reason = self._kill_words = ""
         self._stacks: Any = SimpleNamespace(size=0, read=lambda: "", clear=lambda: None, close=lambda: None)
@@ -105,7 +118,13 @@ class Process(WorkerProcess):
         loop.add_reader(self._channel, self._readable)
 
     def send(self, request: bytes) -> None:  # on the log's socket
-        self.worker.requests.append(request)
+        self.worker.requests.append((request, None))
+
+    def add_client(self, client: int, fast: Any) -> bool:
+        if self.world.no_descriptors:
+            return False
+        self.worker.requests.append((REQUEST.pack(CLIENT, client), fast))
+        return True
 
     def write_stacks(self) -> None:
         self._stacks.size = 0
@@ -179,13 +198,17 @@ class Ended(BaseException):
 class Call:
     """One call as a worker took it."""
 
-    def __init__(self, number: int, fd: int, frame: wire.Frame) -> None:
+    def __init__(self, number: int, fd: int, frame: wire.Frame, is_timed: bool = False) -> None:
+        length_of_payload = int.from_bytes(frame.raw[2:6], "little")
+        self.frame = frame
+        self.frame_size = frame.start + length_of_payload
+        self.is_timed = is_timed
         self.number = number
         self.fd = fd
         self.size = len(frame.raw)
         self.sequence, length = frame.options[:2]
         self.method = bytes(frame.raw[frame.start : frame.start + length])
-        body = frame.raw[frame.start + length :]
+        body = frame.raw[frame.start + length : self.frame_size]
         self.token, self.behaviour, self.milliseconds, self.result = PAYLOAD.unpack_from(body)
         self.cancelled_at = 0.0
         self.until = 0.0
@@ -205,12 +228,15 @@ class Worker:
         self.status = 0
         self.stopped = False
         self.writes_stacks = False
-        self.requests: deque[bytes] = deque()
+        self.requests: deque[tuple[bytes, Any]] = deque()
+        self.fast: dict[int, Any] = {}  # the fast sockets that it has, by client
+        self._is_slow: dict[bytes, bool] = {}  # what methods were when they were called last
         self.descriptors: deque[int] = deque()  # of large replies, on their way
         self.answered: set[int] = set()  # calls whose whole answer is on its way
         self._interrupted = False  # the signal has come
         self.unnoted = 0  # the call that it has received and not noted
         self._queue = queue
+        self._is_default = process._group.name == "" and not concurrency
         self._kernel = queue.kernel
         self._channel = process._channel
         self._notes = WorkerNotes(concurrency, process.notes.segment.fd)
@@ -298,21 +324,132 @@ class Worker:
         yield from self._serve_async() if self._concurrency else self._serve()
 
     def _serve(self) -> Life:
-        kernel = self._kernel
-        while not self._is_leaving():
+        while True:
             self.at = "idle"
-            yield lambda: bool(kernel.messages) or kernel.ended or self._interrupted
-            self._interrupted = False
-            if self._is_leaving():
-                break  # as the signal's handler has put the end of another socket in the queue's place
-            if kernel.messages:
-                message, fd = kernel.messages.popleft()
-                yield from self._run(message, self._received(fd))
-            elif kernel.ended:
-                break
+            yield self._has_work
+            if self.requests:
+                request, fast = self.requests.popleft()
+                kind, number = REQUEST.unpack(request)
+                if kind == LEAVE:
+                    return
+                if kind == CLIENT:
+                    self.fast[number] = fast
+                elif kind == LOOK:
+                    if self._kernel.messages:
+                        yield from self._take_from_queue()
+                    for client in tuple(self.fast):
+                        yield from self._take_fast(client)
+                continue
+            found = [client for client, fast in self.fast.items() if fast.readable]
+            has_queue = bool(self._kernel.messages) or self._kernel.ended
+            client = self._chance.choice([*found, *([0] if has_queue else [])])
+            if client and self.fast[client].has_hung_up:
+                del self.fast[client]
+            elif client:
+                yield from self._take_fast(client)
+            elif self._kernel.messages:
+                yield from self._take_from_queue()
+            else:
+                return
 
-    def _is_leaving(self) -> bool:
-        return self._notes.leaving
+    def _has_work(self) -> bool:
+        kernel = self._kernel
+        if self.requests or kernel.messages or kernel.ended:
+            return True
+        return any(fast.readable for fast in self.fast.values())
+
+    def _take_from_queue(self) -> Life:
+        message, fd = self._kernel.messages.popleft()
+        yield from self._run(message, self._received(fd))
+
+    # -- the fast path ------------------------------------------------------------------------------------------------
+
+    def _take_fast(self, client: int) -> Life:
+        fast, notes = self.fast[client], self._notes
+        message = fast.take()
+        if not message:
+            if message == b"":
+                del self.fast[client]
+            return
+        notes.inbox[: len(message)] = message
+        self.at = f"received a message of {fast}"
+        yield None
+        calls = fast_calls(message)
+        if notes.leaving:
+            self._give_back(client, [sequence for sequence, _ in calls])
+            return
+        notes.take_message(client, len(message))
+        was_revoked = {s for s, _ in calls if self._world.is_revoked(self._queue, client << 32 | s)}
+        offset = SENT.size
+        for place, (sequence, method) in enumerate(calls):
+            number = client << 32 | sequence
+            call = Call(number, -1, wire.parse(message[offset:]))
+            offset += call.frame_size
+            if place:
+                was_revoked = {s for s, _ in calls if self._world.is_revoked(self._queue, client << 32 | s)}
+                notes.begin_in_message(place)
+            self.at = f"noted {sequence:#x} of {fast}, place {place}"
+            yield None
+            if notes.gathered and self._is_slow.get(method, True):
+                self._flush(client)
+                yield None
+            if self._revoked.has(number):
+                self._send(number, 0, RETURNED, 0)
+                yield None
+                continue
+            if not can_be_fast(method):
+                self._give_back(client, [sequence])
+                continue
+            yield from self._run_fast(client, call, message, sequence in was_revoked)
+            if place == len(calls) - 1 or self._chance.random() < 0.3:
+                self._flush(client)
+                yield None
+        notes.end_message()
+        yield None
+
+    def _run_fast(self, client: int, call: Call, message: bytes, was_revoked: bool) -> Life:
+        clock = self._world.clock
+        began = clock.now
+        is_interrupted = False
+        timeout = call.frame.options[2]
+        if timeout and SENT.unpack_from(message)[0] / 1e9 + timeout / 1000 <= began:
+            reply = self._error(call, DeadlineExceeded("its time was over before it began; it has not run"))
+        else:
+            self._world.ledger.began(call.token, self, was_revoked)
+            self.at = f"running {call.sequence:#x} of client {client}, call {call.token}"
+            self._interrupted = False
+            try:
+                yield from self._method(call)
+                reply = self._result(call, microseconds(clock.now - began))
+            except Interrupted:
+                is_interrupted = True
+                reply = self._error(call, DeadlineExceeded("the method was interrupted"))
+            except RemoteError as error:
+                reply = self._error(call, error)
+        self.at = f"answering {call.sequence:#x}"
+        self._is_slow[call.method] = clock.now - began >= 0.0003
+        if len(reply) >= self._world.large or is_interrupted:
+            yield from self._reply(call, reply, 100)
+            return
+        if not self._notes.gathered.add(reply):
+            self._flush(client)
+            self._notes.gathered.add(reply)
+
+    def _flush(self, client: int) -> None:
+        gathered = self._notes.gathered
+        if gathered:
+            self._answer_fast(client, bytes(gathered.frames))
+            gathered.clear()
+
+    def _give_back(self, client: int, sequences: list[int]) -> None:
+        frames = [wire.encode(wire.CONTROL, (sequence, GIVEN_BACK), b"", wire.STOP) for sequence in sequences]
+        self._answer_fast(client, b"".join(frames))
+
+    def _answer_fast(self, client: int, frames: bytes) -> None:
+        if not self.fast[client].reply(frames):
+            self._write(RECORD.pack(client << 32, len(frames), FRAMES, 0) + frames)
+
+    # -- the shared queue ---------------------------------------------------------------------------------------------
 
     def _received(self, fd: int) -> int:
         """The descriptor that came with a message; -1 where this process can have no further one."""
@@ -354,7 +491,9 @@ class Worker:
             self._interrupted = False
             try:
                 yield from self._method(call)
-                reply = self._result(call)
+                slow = 0 if self._is_default and can_be_fast(call.method) else wire.SLOW
+                took = microseconds(self._world.clock.now - began)
+                reply = self._result(call, took | slow if call.is_timed else -1)
             except Interrupted:
                 reply = self._error(call, DeadlineExceeded("the method was interrupted"))
             except RemoteError as error:
@@ -369,7 +508,7 @@ class Worker:
         self, number: int, message: bytes, size: int, flags: int, fd: int
     ) -> Generator[Wait, None, Call | None]:
         if not flags & SHARED:
-            return Call(number, -1, wire.parse(message[ENTRY.size :]))
+            return Call(number, -1, wire.parse(message[ENTRY.size :]), flags & wire.TIMED != 0)
         if fd < 0:
             text = b"its worker has no descriptor left for its payload (ulimit -n)"
             self._write(RECORD.pack(number, len(text), REFUSED, 0) + text)
@@ -379,7 +518,7 @@ class Worker:
             return None
         yield None
         page = LocalSegment.memory.pages[fd]
-        return Call(number, fd, wire.parse(bytes(page[:size])))
+        return Call(number, fd, wire.parse(bytes(page[:size])), flags & wire.TIMED != 0)
 
     def _method(self, call: Call) -> Life:
         until = self._world.clock.now + (0 if call.behaviour == QUICK else call.milliseconds / 1000)
@@ -427,7 +566,7 @@ class Worker:
                 continue
             choice = self._chance.choice(choices)
             if choice == "ask":
-                kind, number = REQUEST.unpack(self.requests.popleft())
+                kind, number = REQUEST.unpack(self.requests.popleft()[0])
                 asked = running.get(number)
                 if kind == LEAVE:
                     leaving = True
@@ -478,7 +617,7 @@ class Worker:
         if call.cancelled_at:
             reply = self._error(call, Cancelled("the call was cancelled"))
         else:
-            reply = self._result(call)
+            reply = self._result(call, wire.SLOW if call.is_timed else -1)
         yield from self._reply(call, reply, 100)
         yield None
         if call.cancelled_at and call.behaviour == STUBBORN:
@@ -488,9 +627,11 @@ class Worker:
 
     # -- what it sends ------------------------------------------------------------------------------------------------
 
-    def _result(self, call: Call) -> bytes:
+    def _result(self, call: Call, took: int) -> bytes:
+        """took: microseconds, for the third option; −1: there is none."""
         body = call.token.to_bytes(4, "little") + bytes(call.result)
-        return wire.encode(wire.RAW, (call.sequence, len(call.method)), call.method + body)
+        options = (call.sequence, len(call.method), took)[: 2 if took < 0 else 3]
+        return wire.encode(wire.RAW, options, call.method + body)
 
     def _error(self, call: Call, error: GoTaskError) -> bytes:
         return error_frame(call.sequence, call.method, wire.RAW, error, True)

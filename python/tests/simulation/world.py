@@ -8,6 +8,7 @@ Nothing else moves, so the same seed is the same run.
 from __future__ import annotations
 
 import random
+import select
 import sys
 import time
 from collections import deque
@@ -17,11 +18,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import gotask.broker.server  # noqa: F401 with all that it imports
-from gotask.broker import children, environment
+from gotask.broker import access, children, environment
 from gotask.broker.broker import Broker
 from gotask.broker.call import QUEUED, REVOKED, SENT
 from gotask.broker.connection import Connection
 from gotask.broker.crash import OomCounter
+from gotask.broker.fastpath import FastPath
 from gotask.broker.generation import Generation
 from gotask.broker.kernel_queue import KernelQueue
 from gotask.broker.process import WorkerProcess
@@ -30,6 +32,7 @@ from gotask.config import Config, parse_arguments
 from gotask.ipc.segment import Segment, SegmentPool
 
 from .clients import Client
+from .fast import CREDENTIALS, Ends, FastListener, FastSocket
 from .kernel import SharedMessages, Transport
 from .ledger import Ledger, Violation
 from .loop import Clock, Loop
@@ -57,7 +60,7 @@ SETTLED = 5.0
 
 
 # Each world is about one thing more than others, so that what must come together for it does so often.
-THEMES = ("anything", "deaths", "lateness", "memory", "starts", "reloads", "standstill")
+THEMES = ("anything", "deaths", "lateness", "memory", "starts", "reloads", "standstill", "fast")
 
 
 class Plan:
@@ -102,6 +105,10 @@ class Plan:
         self.fault = sometimes(0.02, 0.8)
         self.faults = {name: sometimes(1.0) for name in FAULTS}
         # Which of what may run next in the broker's loop: calls that were put off, timers, readers, writers.
+        self.fast = chance.random() < 0.6  # whether clients open fast sockets
+        if self.fast:
+            self.places = 4096
+        self.fast_room = chance.choice((1, 3, 50))  # messages
         self.order = [0.05 + chance.random() ** 2 for _ in range(4)]
         self.overlap = chance.choice((0.0, 0.1, 0.4))
         # How often each part gets to act: the broker, workers, clients, time.
@@ -132,6 +139,14 @@ class Plan:
             self.fault = 0.02
             self.faults.update({KILL: 1.0, RELOAD: 1.0, FULL: 0.3})
             self.notifications = 0.2
+        elif theme == "fast":
+            self.fast, self.places = True, 4096
+            self.calls, self.outstanding = 60, 16
+            self.behaviours = (8, 1, chance.choice((0, 1)), chance.choice((0, 0.3)), 0.3)
+            self.config.update({"queue_calls": 1000, "queue_bytes": 1_000_000})
+            self.notifications = 0.0
+            self.fault = 0.01
+            self.faults[KILL] = 1.0
         elif theme == "standstill":
             self.fault = 0.04
             self.faults = {name: 0.0 for name in FAULTS} | {KILL: 1.0, STOP: 1.0, PAUSE: 1.0}
@@ -154,6 +169,10 @@ class CountedConnection(Connection):
 
     def __hash__(self) -> int:
         return self._serial
+
+    @property
+    def credentials(self) -> Any:
+        return CREDENTIALS
 
 
 class World:
@@ -178,6 +197,8 @@ class World:
         self._serial = 0
         self._revoked: set[tuple[int, int]] = set()
         self.config: Config = CONFIG._replace(**self.plan.config)
+        self.fast_listener = FastListener()
+        self.fast_sockets: dict[int, FastSocket] = {}
         self.clients: list[Client] = []
         self.broker: Any = None
         self.unnoted: set[int] = set()  # numbers of calls that dead workers had received and not noted
@@ -198,6 +219,16 @@ class World:
 
     def connect(self) -> Transport:
         return Transport(self.loop, CountedConnection(self), self.chance.choice((1000, 10_000, 1_000_000)))
+
+    def connect_fast(self) -> FastSocket:
+        fast = FastSocket(self)
+        self.fast_sockets[fast.serial] = fast
+        self.fast_listener.connect(fast)
+        return fast
+
+    def is_open(self, fast: FastSocket) -> bool:
+        """Whether a worker has that fast socket."""
+        return any(fast in worker.fast.values() for worker in self.workers.values() if worker.alive)
 
     def child_ended(self) -> None:
         if not self._reaps:
@@ -226,7 +257,9 @@ class World:
         with self._stands_in():
             log: Any = Log(self)
             loop: Any = self.loop
-            self.broker = Broker(self.config, log, loop, lambda *_: None, self._start_failed)
+            listener: Any = self.fast_listener
+            self.broker = Broker(self.config, log, loop, lambda *_: None, self._start_failed, listener)
+            self.broker.fast.open()
             segments: Any = self.broker.segments
             segments.kernels = self.kernels
             self.broker.start()
@@ -237,7 +270,7 @@ class World:
             self.clients = [Client(self, self.plan.calls) for _ in range(self.plan.clients)]
             end = self.steps + steps
             while self.steps < end and any(
-                client.calls_left or client.outstanding for client in self.clients
+                client.calls_left or client.is_waiting for client in self.clients
             ):
                 if self.chance.random() < self.plan.fault:
                     self._fault()
@@ -385,6 +418,7 @@ class World:
         for connection in self.broker._connections:
             for call in connection._calls.values():
                 places = 0
+                places += self.broker.fast._stopped.get(call.number) is call
                 for group in groups:
                     queue = group.queue
                     places += queue.sent.get(call.number) is call
@@ -446,7 +480,7 @@ class World:
             for entry in client.outstanding.values():
                 if entry.deadline and self.clock.now > max(entry.deadline, calm) + LATE:
                     raise Violation(f"{entry} waits beyond its time")
-        return any(client.outstanding for client in self.clients)
+        return any(client.is_waiting for client in self.clients)
 
     @property
     def _is_whole(self) -> bool:
@@ -514,7 +548,18 @@ class World:
                 world.meanwhile()
                 return revoked
 
+        class Fast(FastPath):
+            def revoke(self, call: Any) -> bool:
+                world.meanwhile()
+                revoked = super().revoke(call)
+                if revoked:
+                    for group in self._groups():
+                        world.revoked(group.queue, call.number)
+                world.meanwhile()
+                return revoked
+
         objects: dict[int, Any] = {
+            id(FastPath): Fast,
             id(time): self.clock,
             id(random): self.chance,
             id(Segment): LocalSegment,
@@ -525,6 +570,8 @@ class World:
             id(WorkerProcess): Process,
             id(OomCounter): lambda: SimpleNamespace(is_available=False, has_killed=lambda: False),
             id(children): Children(self),
+            id(access.credentials_of): lambda peer: CREDENTIALS,
+            id(select): SimpleNamespace(epoll=lambda: Ends(self)),
             id(environment.look_up): lambda app, folder, is_file: environment.Place(app, folder),
         }
         constants = {**SMALL, "PLACES": self.plan.places}
