@@ -119,6 +119,10 @@ class FastPath:
         """Another generation serves now."""
         for group in self._groups():
             if self._generations.is_current(group):
+                for number in self._stopped:
+                    group.queue.revoked.add(
+                        number
+                    )  # its workers are to begin none of those that lie in fast sockets
                 for worker in group.pool.workers:
                     if worker.in_service:
                         self.add_worker(worker)
@@ -231,10 +235,11 @@ class FastPath:
 
     def returned(self, number: int) -> None:
         """A worker has come upon a call that was revoked."""
-        call = self._stopped.pop(number, None)
+        # One that was let go as it was noted, and then seen to be revoked, is given back, too.
+        call = self._stopped.pop(number, None) or self._call(number)
         self._free(number)
         if call is not None:
-            reason = self.deadlines.reason(call)
+            reason = self.deadlines.reason(call) or TAKEN_BACK
             if call.state is not REVOKED:
                 self._has_not_run(call, reason)
             call.end()
