@@ -51,7 +51,9 @@ class Client:
             return 0.0
         times = [self._pauses_until] if self._pauses_until > self._world.clock.now else []
         times += [entry.fast_since + OVERDUE for entry in self.outstanding.values() if entry.fast_since > 0]
-        times += [entry.deadline for entry in self.outstanding.values() if entry.fast_since and not entry.is_late]
+        times += [
+            entry.deadline for entry in self.outstanding.values() if entry.fast_since and not entry.is_late
+        ]
         return min((time for time in times if time > 0), default=0.0)
 
     def step(self) -> str:
@@ -60,7 +62,11 @@ class Client:
             return ""
         if not self._greeted:
             self._greeted = True
-            self._send(b"GoTask.Hello", json.dumps({"protocol": 1, "fast": self._may_be_fast}).encode(), flags=wire.JSON)
+            self._send(
+                b"GoTask.Hello",
+                json.dumps({"protocol": 1, "fast": self._may_be_fast}).encode(),
+                flags=wire.JSON,
+            )
             return "says Hello"
         looked_after = self._look_after_fast()
         if looked_after:

@@ -415,7 +415,8 @@ class Worker:
         if timeout and SENT.unpack_from(message)[0] / 1e9 + timeout / 1000 <= began:
             reply = self._error(call, DeadlineExceeded("its time was over before it began; it has not run"))
         else:
-            self._world.ledger.began(call.token, self, was_revoked)
+            is_revoked = was_revoked and self._world.is_revoked(self._queue, call.number)
+            self._world.ledger.began(call.token, self, is_revoked)
             self.at = f"running {call.sequence:#x} of client {client}, call {call.token}"
             self._interrupted = False
             try:

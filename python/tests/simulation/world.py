@@ -242,6 +242,10 @@ class World:
     def revoked(self, queue: Any, number: int) -> None:
         self._revoked.add((queue.kernel.serial, number))
 
+    def unrevoked(self, number: int) -> None:
+        """A call of the fast path is over, or goes on."""
+        self._revoked = {entry for entry in self._revoked if entry[1] != number}
+
     def was_received(self, number: int) -> bool:
         """Whether a worker has received that call and not noted it: one that died, or one that stands still."""
         return number in self.unnoted or any(worker.unnoted == number for worker in self.workers.values())
@@ -258,7 +262,8 @@ class World:
             log: Any = Log(self)
             loop: Any = self.loop
             listener: Any = self.fast_listener
-            self.broker = Broker(self.config, log, loop, lambda *_: None, self._start_failed, listener)
+            made: Any = Broker(self.config, log, loop, lambda *_: None, self._start_failed, listener)
+            self.broker = made
             self.broker.fast.open()
             segments: Any = self.broker.segments
             segments.kernels = self.kernels
@@ -269,9 +274,7 @@ class World:
                 return  # the app could not be started
             self.clients = [Client(self, self.plan.calls) for _ in range(self.plan.clients)]
             end = self.steps + steps
-            while self.steps < end and any(
-                client.calls_left or client.is_waiting for client in self.clients
-            ):
+            while self.steps < end and any(client.calls_left or client.is_waiting for client in self.clients):
                 if self.chance.random() < self.plan.fault:
                     self._fault()
                 self._advance()
@@ -557,6 +560,10 @@ class World:
                         world.revoked(group.queue, call.number)
                 world.meanwhile()
                 return revoked
+
+            def _free(self, number: int) -> None:
+                super()._free(number)
+                world.unrevoked(number)
 
         objects: dict[int, Any] = {
             id(FastPath): Fast,
