@@ -106,8 +106,6 @@ class Plan:
         self.faults = {name: sometimes(1.0) for name in FAULTS}
         # Which of what may run next in the broker's loop: calls that were put off, timers, readers, writers.
         self.fast = chance.random() < 0.6  # whether clients open fast sockets
-        if self.fast:
-            self.places = 4096
         self.fast_room = chance.choice((1, 3, 50))  # messages
         self.order = [0.05 + chance.random() ** 2 for _ in range(4)]
         self.overlap = chance.choice((0.0, 0.1, 0.4))
@@ -140,7 +138,7 @@ class Plan:
             self.faults.update({KILL: 1.0, RELOAD: 1.0, FULL: 0.3})
             self.notifications = 0.2
         elif theme == "fast":
-            self.fast, self.places = True, 4096
+            self.fast = True
             self.calls, self.outstanding = 60, 16
             self.behaviours = (8, 1, chance.choice((0, 1)), chance.choice((0, 0.3)), 0.3)
             self.config.update({"queue_calls": 1000, "queue_bytes": 1_000_000})
@@ -158,6 +156,8 @@ class Plan:
         elif theme == "reloads":
             self.fault = 0.02
             self.faults.update({RELOAD: 1.0, KILL: 0.3})
+        if self.fast:
+            self.places = 4096  # the fast path keeps some of them for long
 
 
 class CountedConnection(Connection):
