@@ -85,7 +85,9 @@ class WorkerGroup:
             KernelQueue(self._loop), CallQueue(*queue_limits), time.monotonic, self.expired
         )
         self.pool: WorkerPool = WorkerPool(self, runtime, size)
-        self._recovery = CrashRecovery(runtime, self.queue, self.begun, self.holders, self.deadlines.reason)
+        self._recovery = CrashRecovery(
+            runtime, self.queue, self.begun, self.holders, self.read_answers, self.deadlines.reason
+        )
 
     # -- calls ------------------------------------------------------------------------------------------------------
 

@@ -37,7 +37,8 @@ class CrashRecovery:
     """Of one group. Each call that was begun fails with the worker's report, or is made again where that does no harm.
 
     Those that were not begun go to other workers. begun: the calls that workers have begun, and perhaps answered; holders:
-    the workers that may have received the call of that number, or get it yet; reason: why a call that has ended was asked to.
+    the workers that may have received the call of that number, or get it yet; read_answers: takes all that workers have given;
+    reason: why a call that has ended was asked to.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class CrashRecovery:
         queue: SharedQueue,
         begun: Callable[[], set[int]],
         holders: Callable[[int], list[WorkerProcess]],
+        read_answers: Callable[[], None],
         reason: Callable[[Call], str],
     ) -> None:
         self._runtime = runtime
         self._queue = queue
         self._begun = begun
         self._holders = holders
+        self._read_answers = read_answers
         self._reason = reason
         self._doubt: _Doubt | None = None
         # Calls that are lost, unless one of these workers stands still with them.
@@ -88,6 +91,7 @@ class CrashRecovery:
         if queue.is_closed:
             return
         self._end_abandoned()
+        self._read_answers()
         begun = self._begun()
         suspects = set()
         for call in queue.lost(begun):
