@@ -401,9 +401,11 @@ class Worker:
                 self._give_back(client, [sequence])
                 continue
             yield from self._run_fast(client, call, message, sequence in was_revoked)
-            if place == len(calls) - 1 or self._chance.random() < 0.3:
+            if self._chance.random() < 0.3:
                 self._flush(client)
                 yield None
+        self._flush(client)
+        yield None
         notes.end_message()
         yield None
 
