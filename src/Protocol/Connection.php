@@ -265,7 +265,7 @@ abstract class Connection extends FastConnection
 
     final public function isIdle(): bool
     {
-        return ! $this->session->isWaiting() && $this->session->sendBuffer->length === 0;
+        return $this->session->waiting() === 0 && $this->session->sendBuffer->length === 0;
     }
 
     /**
@@ -273,7 +273,7 @@ abstract class Connection extends FastConnection
      */
     final public function load(): int
     {
-        return $this->session->count()
+        return $this->session->waiting()
             + intdiv($this->session->sendBuffer->length + $this->session->wanted, 1024);
     }
 

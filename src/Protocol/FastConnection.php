@@ -55,8 +55,6 @@ abstract class FastConnection
     /** Whether there is one, or one is still to be opened. */
     protected bool $mayBeFast;
 
-    private ?Call $question = null;
-
     /** The socket of which it is not known yet whether the broker takes it. */
     private ?FastSocket $opening = null;
 
@@ -252,7 +250,7 @@ abstract class FastConnection
         }
         $this->fast?->close();
         $this->opening?->close();
-        $this->fast = $this->opening = $this->question = null;
+        $this->fast = $this->opening = null;
     }
 
     /**
@@ -300,9 +298,9 @@ abstract class FastConnection
             } elseif ($answer !== '') {
                 $this->closeFast();
             }
-        } elseif ($this->question !== null) {
-            if ($this->question->outcome !== Outcome::Waiting) {
-                $this->acceptOffer($this->question);
+        } elseif ($session->question !== null) {
+            if ($session->question->outcome !== Outcome::Waiting) {
+                $this->acceptOffer($session->question);
             }
         } elseif ($session->total() > self::CALLS && $session->peer !== Peer::Unknown) {
             $said = $session->peer === Peer::Broker ? json_decode($session->greeting, true) : null;
@@ -311,8 +309,8 @@ abstract class FastConnection
 
                 return;
             }
-            $this->question = new Call(self::METHOD, Flag::JSON, '', 0, $now + self::PATIENCE, self::PATIENCE / 1e9);
-            $session->sendBuffer->append($session->call($this->question, $now));
+            $session->question = new Call(self::METHOD, Flag::JSON, '', 0, $now + self::PATIENCE, self::PATIENCE / 1e9);
+            $session->sendBuffer->append($session->call($session->question, $now));
         }
     }
 

@@ -82,6 +82,9 @@ final class Session extends FastCalls
 
     private ?Call $hello = null;
 
+    /** Asks for a fast path: no caller waits for the answer. */
+    public ?Call $question = null;
+
     /** Bytes before the contents of the string that the last reply was, if it was large: 0 for anything else; −1: it was small. */
     private int $stringHead = -1;
 
@@ -341,11 +344,11 @@ final class Session extends FastCalls
     }
 
     /**
-     * Whether any call but Hello is outstanding.
+     * How many calls are outstanding that somebody waits for.
      */
-    public function isWaiting(): bool
+    public function waiting(): int
     {
-        return count($this->calls) > ($this->hello === null ? 0 : 1) || $this->held !== [];
+        return count($this->calls) + count($this->held) - (int) ($this->hello?->outcome === Outcome::Waiting) - (int) ($this->question?->outcome === Outcome::Waiting);
     }
 
     /**

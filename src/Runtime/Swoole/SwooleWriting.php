@@ -229,7 +229,7 @@ abstract class SwooleWriting extends Connection
     private function writeAll(): void
     {
         $buffer = $this->session->sendBuffer;
-        while ($this->open && $buffer->length > 0 && $this->session->isWaiting()) {
+        while ($this->open && $buffer->length > 0 && $this->session->waiting() > 0) {
             $written = $this->write($buffer->next(), self::STUCK);
             $this->writing = true;
             if (! $this->open) {

@@ -102,7 +102,9 @@ final class Broker
             @unlink($address->host);
         }
         if ($address->isUnix()) {
-            @unlink("{$address->host}.lock");
+            foreach (['.lock', '.fast', '.fast.lock'] as $suffix) {
+                @unlink("{$address->host}{$suffix}");
+            }
         }
     }
 
