@@ -4,10 +4,11 @@ import sys
 
 from gotask.app.registry import Registry
 from gotask.app.runner import Runner
+from gotask.ipc.messages import ENTRY
 from gotask.wire import frames as wire
 from gotask.wire.codec import encode
 from gotask.wire.frames import Frame
-from gotask.worker.jobs import make_job
+from gotask.worker.jobs import parse_job
 
 
 def hi(value: object) -> object:
@@ -23,5 +24,5 @@ for sequence in range(1, int(sys.argv[1]) + 1):
     data = wire.encode(wire.MSGPACK, (sequence, 2, 30_000, 0), b"hi" + payload)
     for frame in decoder.feed(data):
         assert isinstance(frame, Frame)
-        job = make_job(sequence, 0.0, 0, frame.raw, 0, len(frame.raw), None)
+        job = parse_job(ENTRY.pack(sequence, 0.0, len(frame.raw), 0) + frame.raw, -1)
         b"".join(runner.run(job))

@@ -26,12 +26,12 @@ class Segment:
     gone with the last process that has it. Pages are committed when they are touched, so a large declared size costs nothing.
     """
 
-    __slots__ = ("size", "fd", "_map", "_view", "_home")
+    __slots__ = ("size", "fd", "_map", "_view", "home")
 
     def __init__(self, size: int, fd: int | None = None) -> None:
         self._map: mmap.mmap | None = None
         self._view: memoryview | None = None
-        self._home: SegmentPool | None = None
+        self.home: SegmentPool | None = None  # which it comes back to
         self.fd = _create(size) if fd is None else fd
         self.size = size
 
@@ -58,8 +58,8 @@ class Segment:
 
     def close(self) -> None:
         """Gives it back to its pool, or frees it."""
-        if self._home is not None:
-            self._home.give_back(self)
+        if self.home is not None:
+            self.home.give_back(self)
         elif self.fd >= 0:
             self.destroy()
 
@@ -74,9 +74,6 @@ class Segment:
             except BufferError:
                 pass  # a reader still has a slice, whose end frees it
             self._view = self._map = None
-
-    def belongs_to(self, home: SegmentPool) -> None:
-        self._home = home
 
 
 def _create(size: int) -> int:
@@ -115,13 +112,13 @@ class SegmentPool:
                 return self._kept.pop(index)
         self._shrink(0)
         segment = Segment(size)
-        segment.belongs_to(self)
+        segment.home = self
         return segment
 
     def adopt(self, segment: Segment) -> Segment:
         """A segment that a worker has made comes back to this pool, too."""
         self._shrink(0)
-        segment.belongs_to(self)
+        segment.home = self
         return segment
 
     def give_back(self, segment: Segment) -> None:

@@ -17,13 +17,13 @@ from ..app.registry import default_registry
 from ..app.runner import Runner
 from ..app.runner_async import run_async
 from ..ipc.loop import run_in_loop
-from ..ipc.messages import CANCEL, ENTRY, LEAVE, REQUEST, TAINTED, receive
+from ..ipc.messages import CANCEL, ENTRY, LEAVE, READY, REQUEST, TAINTED, receive
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire.frames import Buffer
 from . import interrupts
 from .channel import Channel, NoRoom
 from .jobs import NoPayload, TakenJob, parse_job
-from .main import report_close, report_failure, report_ready
+from .main import report_close, report_failure
 
 
 def serve(
@@ -108,7 +108,7 @@ class AsyncWorker:
         interrupts.listen_in_loop(self._notes, asyncio.current_task, WeakSet())
         self._loop.add_reader(self._channel.fileno(), self._asked)
         os.register_at_fork(after_in_child=self._forked)
-        report_ready(self._channel)
+        self._channel.record(READY, None)
         self._listen()
         while not self._ended.is_set():
             try:
@@ -210,7 +210,7 @@ class AsyncWorker:
             self._notes.give_back(slot)
             return
         try:
-            job = parse_job(message, 0, fd)
+            job = parse_job(message, fd)
         except NoPayload as error:
             self._channel.refused(number, error)
             self._notes.give_back(slot)

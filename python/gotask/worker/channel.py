@@ -11,7 +11,6 @@ from typing import Any, Final, NoReturn
 from ..ipc.messages import (
     FRAMES,
     LEAVE,
-    MALFORMED,
     MAX_MICROSECONDS,
     RECORD,
     REFUSED,
@@ -49,8 +48,7 @@ class Channel:
         self._descriptors = socket.socket(fileno=descriptors_fd)
         self._log = socket.socket(fileno=log_fd)
         self._sendall = self._socket.sendall
-        self._pass: Callable[[int], object] = self._pass_descriptor
-        self._is_forked = False
+        self.is_forked = False  # this is a child that a method forked and that came out of the method
         os.register_at_fork(after_in_child=self._forked)
 
     def returned(self, number: int) -> None:
@@ -83,10 +81,6 @@ class Channel:
         """Replies and what else a client was to get on its fast socket, whose number is that of a call of it."""
         self._sendall(b"".join((RECORD.pack(number, len(frames), FRAMES, 0), frames)))
 
-    def malformed(self, client: int, what: str) -> None:
-        """A client has sent this on its fast socket, which is to be closed."""
-        self.record(MALFORMED, {"client": client, "what": what})
-
     def record(self, kind: int, content: Any) -> None:
         body = json.dumps(content, default=repr).encode()
         self._sendall(RECORD.pack(0, len(body), kind, 0) + body)
@@ -116,7 +110,7 @@ class Channel:
             frame[1] = b"".join((frame[1], (min(took, SLOW - 1) | slow).to_bytes(4, "little")))
         if size < LARGE:
             self._sendall(b"".join((RECORD.pack(job.number, size, REPLY, took), *frame)))
-        elif self._is_forked:
+        elif self.is_forked:
             self.leave()  # before it writes to memory that is its parent's, and soon another call's
         elif job.segment is not None and size <= job.segment.size:
             # Its memory is committed, and the broker has it mapped: the quickest way back.
@@ -142,11 +136,9 @@ class Channel:
                 select((), (self._log,), ())
 
     def _forked(self) -> None:
-        """In a child that a method forked and that came out of the method: it answers nothing, its parent does."""
-
-        self._is_forked = True
+        """In a child that a method forked: it answers nothing, its parent does."""
+        self.is_forked = True
         self._sendall = self.leave  # type: ignore[assignment]
-        self._pass = self.leave
 
     def leave(self, what: Any = None) -> NoReturn:
         """Ends a child that a method forked."""
@@ -164,13 +156,10 @@ class Channel:
                 segment.write(frame)
             except OSError as error:
                 raise NoRoom(str(error)) from None
-            self._pass(segment.fd)
+            socket.send_fds(self._descriptors, [b"\0"], [segment.fd])
             self._sendall(RECORD.pack(number, size, REPLY_SHARED, took))
         finally:
             segment.close()
-
-    def _pass_descriptor(self, fd: int) -> None:
-        socket.send_fds(self._descriptors, [b"\0"], [fd])
 
 
 def microseconds(seconds: float) -> int:

@@ -7,7 +7,6 @@ bytecodes of the main thread, wherever that is: it raises only while the very ca
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable, MutableSet
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -62,6 +61,5 @@ def write_stacks(fd: int) -> None:
     import faulthandler
 
     faulthandler.enable(fd, all_threads=True)
-    if sys.platform != "win32":
-        faulthandler.register(WRITE_STACKS, fd, all_threads=True, chain=False)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (WRITE_STACKS,))
+    faulthandler.register(WRITE_STACKS, fd, all_threads=True, chain=False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (WRITE_STACKS,))

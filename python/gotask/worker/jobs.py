@@ -9,7 +9,7 @@ from typing import Final
 from ..app.context import Job
 from ..ipc.messages import ENTRY, SHARED
 from ..ipc.segment import Segment
-from ..wire.frames import CODECS, Buffer
+from ..wire.frames import CODECS
 
 _HEAD: Final = Struct("<BBIIBBII")  # a call's header and its first two options
 
@@ -28,14 +28,18 @@ class NoPayload(Exception):
     lasts = False
 
 
-def parse_job(message: bytes, offset: int, fd: int) -> TakenJob:
-    """The call that stands at `offset` of a message; a large one lies in `fd`. NoPayload: it can't be had."""
-    number, deadline, size, flags = ENTRY.unpack_from(message, offset)
-    start = offset + ENTRY.size
-    if flags & SHARED:
-        segment = _map(size, fd)
-        return make_job(number, deadline, flags, segment.view, 0, size, segment)
-    return make_job(number, deadline, flags, message, start, size, None)
+def parse_job(message: bytes, fd: int) -> TakenJob:
+    """The call in a message; a large one lies in `fd`. NoPayload: it can't be had."""
+    number, deadline, size, flags = ENTRY.unpack_from(message)
+    segment = _map(size, fd) if flags & SHARED else None
+    raw, start = (message, ENTRY.size) if segment is None else (segment.view, 0)
+    head, codec, _, _, _, _, sequence, length = _HEAD.unpack_from(raw, start)
+    method_at = start + 4 * (head & 0x0F)
+    body_at = method_at + length
+    method = bytes(raw[method_at:body_at])
+    job = TakenJob(number, deadline, flags, codec & CODECS, sequence, method, raw[body_at : start + size])
+    job.segment = segment
+    return job
 
 
 def _map(size: int, fd: int) -> Segment:
@@ -52,19 +56,3 @@ def _map(size: int, fd: int) -> Segment:
         failed.lasts = error.errno == errno.EMFILE
         raise failed from None
     return segment
-
-
-def make_job(
-    number: int, deadline: float, flags: int, raw: Buffer, start: int, size: int, segment: Segment | None
-) -> TakenJob:
-    """The call whose frame stands at `start` of `raw`."""
-    head, codec, _, _, _, _, sequence, length = _HEAD.unpack_from(raw, start)
-    method_at = start + 4 * (head & 0x0F)
-    body_at = method_at + length
-    method = raw[method_at:body_at]
-    if not isinstance(method, bytes):
-        method = bytes(method)
-    body = raw[body_at : start + size]
-    job = TakenJob(number, deadline, flags, codec & CODECS, sequence, method, body)
-    job.segment = segment
-    return job

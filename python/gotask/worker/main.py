@@ -92,7 +92,7 @@ def main() -> int:
 
         channel.can_be_fast = lambda name: can_be_fast(runner.method(name))
         worker = Worker(channel, notes, revoked, runner, queue, can_be_fast)
-        report_ready(channel)
+        channel.record(READY, None)
         worker.serve()
         return _close(app)
 
@@ -116,11 +116,6 @@ def _run(step: Callable[[], Awaitable[Any] | None], app: str) -> None:
     waiting = step()
     if waiting is not None:
         import_own("gotask.ipc.loop", app).run_in_loop(wait(waiting))
-
-
-def report_ready(channel: Channel) -> None:
-    """Tells the broker that this worker takes calls."""
-    channel.record(READY, None)
 
 
 def report_failure(channel: Channel, error: BaseException) -> int:

@@ -25,9 +25,9 @@ from ..ipc.messages import (
     GIVEN_BACK,
     LEAVE,
     LOOK,
+    MALFORMED,
     MAX_MICROSECONDS,
     SENT,
-    SHARED,
     SPENT,
     fast_calls,
     receive,
@@ -36,7 +36,7 @@ from ..ipc.notes import Revocations, WorkerNotes
 from ..wire import frames as wire
 from ..wire.frames import EXACT, LARGE, SLOW, STRUCTURED, TIMED, Buffer
 from .channel import Channel, NoRoom, microseconds
-from .jobs import NoPayload, TakenJob, make_job, parse_job
+from .jobs import NoPayload, TakenJob, parse_job
 
 # Seconds that a reply waits for others at most, while the calls of a message run; and that a method may have taken when it was
 # called last for replies to wait while it runs.
@@ -113,7 +113,6 @@ class Worker:
         self._clock = time.monotonic
         self._calls = 0
         self._leaves = False
-        self._forked = False
         self._clients: dict[int, _Client] = {}  # by descriptor
         self._known: dict[bytes, _Known] = {}
         self._heads: dict[int, tuple[int, int, int]] = {}
@@ -121,7 +120,6 @@ class Worker:
         self._job = TakenJob(0, 0.0, 0, 0, 0, b"", b"")
         self._job.segment = None
         self._poll = self._wait_for(channel.fileno())
-        os.register_at_fork(after_in_child=self._in_child)
 
     def serve(self) -> None:
         """Runs calls until the queue has ended and is empty, or the broker wants the worker to leave."""
@@ -178,10 +176,6 @@ class Worker:
         self._epoll.unregister(fd)  # a child that a method forked may have it, too
         client.socket.close()
 
-    def _in_child(self) -> None:
-        """In a child that a method forked and that may come out of the method: it answers nothing, its parent does."""
-        self._forked = True
-
     # -- the shared queue -------------------------------------------------------------------------------------------
 
     def _take(self) -> None:
@@ -198,23 +192,20 @@ class Worker:
     def run(self, message: bytes, fd: int) -> None:
         """Runs one call of the shared queue; `fd`: the descriptor that came with it, or -1."""
         self._count(1)
-        number, deadline, size, flags = ENTRY.unpack_from(message)
+        number = int(ENTRY.unpack_from(message)[0])
         self._notes.begin(number)
         if self._revoked.has(number):
             if fd >= 0:
                 os.close(fd)
             self._channel.returned(number)
             return
-        if flags & SHARED:
-            try:
-                job = parse_job(message, 0, fd)
-            except NoPayload as error:
-                self._channel.refused(number, error)
-                return
-        else:
-            job = make_job(number, deadline, flags, message, ENTRY.size, size, None)
+        try:
+            job = parse_job(message, fd)
+        except NoPayload as error:
+            self._channel.refused(number, error)
+            return
         began = self._clock()
-        reply = self._runner.expired(job) if 0 < deadline <= began else self._runner.run(job)
+        reply = self._runner.expired(job) if 0 < job.deadline <= began else self._runner.run(job)
         took = self._clock() - began
         self._answer(job, reply, took)
 
@@ -242,7 +233,7 @@ class Worker:
             place = self._run_fast(client, message)
         except Malformed as error:
             self._flush(client)
-            self._channel.malformed(client.id, str(error))
+            self._channel.record(MALFORMED, {"client": client.id, "what": str(error)})
         notes.end_message()
         self._count(place)
 
@@ -298,7 +289,7 @@ class Worker:
             job.deadline = sent + timeout / 1000 if timeout else 0.0
             job.body, job.cancelled = message[body_at:offset], False
             reply = run(job, known.method) if not 0 < job.deadline <= now else self._runner.expired(job)
-            if self._forked:
+            if self._channel.is_forked:
                 self._channel.leave()
             began, now = now, clock()
             known.took = took = now - began

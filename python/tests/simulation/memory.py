@@ -36,7 +36,7 @@ class LocalSegment:
     memory: ClassVar[Memory]
 
     def __init__(self, size: int, fd: int | None = None) -> None:
-        self._home: Any = None
+        self.home: Any = None
         self.is_given = fd is not None
         self.fd = self.memory.create(size) if fd is None else fd
         self.size = size
@@ -52,18 +52,15 @@ class LocalSegment:
         return len(data)
 
     def close(self) -> None:
-        if self._home is not None:
-            self._home.give_back(self)
+        if self.home is not None:
+            self.home.give_back(self)
         elif self.fd >= 0:
             self.destroy()
 
     def destroy(self) -> None:
-        if not self.is_given or self._home is not None:
+        if not self.is_given or self.home is not None:
             self.memory.pages.pop(self.fd, None)
         self.fd = -1
-
-    def belongs_to(self, home: Any) -> None:
-        self._home = home
 
 
 class WatchedPool(SegmentPool):
