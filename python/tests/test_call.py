@@ -32,7 +32,6 @@ def test_a_call_goes_where_the_table_says_and_nowhere_else(wanted: list[str]) ->
             with pytest.raises(IllegalMove, match=f"App.hi is {before} and can't become {state}"):
                 call.move(state)
             assert call.state == before
-        assert call.is_out == (call.state in (life.SENT, life.STOPPING, life.REVOKED))
 
 
 def test_every_place_can_be_reached_and_left_for_the_end() -> None:

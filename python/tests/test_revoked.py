@@ -256,10 +256,10 @@ def test_what_is_being_revoked_as_the_last_worker_dies_is_answered_before_the_ne
         revoke=queue.revoke,
         find=lambda *_: None,
         late=late,
-        batch=lambda: None,
         read_answers=lambda: None,
     )
-    deadlines = Deadlines(group, loop, 0.1)
+    runtime: Any = SimpleNamespace(loop=loop, flush=lambda: None, config=SimpleNamespace(interrupt_grace=0.1))
+    deadlines = Deadlines(group, runtime)
     frame = wire.parse(wire.encode(wire.RAW, (1, 1), b"m"))
     owner: Any = Mock(structured=True)
     call = Call(owner, 1, b"m", frame, None, time.monotonic(), time.monotonic())

@@ -52,9 +52,6 @@ class Peer(Caller, Protocol):
     def look(self, now: float) -> None:
         """Closes the connection if the frame that is arriving does not go on."""
 
-    def flush(self) -> None:
-        """Writes what was gathered."""
-
     def go_away(self) -> None:
         """Tells the peer that no more calls are taken here."""
 

@@ -101,6 +101,9 @@ class Caller(Protocol):
     def pass_on(self, frames: bytes) -> None:
         """Sends whole frames."""
 
+    def flush(self) -> None:
+        """Writes what was gathered."""
+
 
 class Destination(Protocol):
     """What a call knows of the group of workers that it goes to."""
@@ -186,11 +189,6 @@ class Call:
         if state not in MOVES[self.state]:
             raise IllegalMove(f"call {self.sequence} of {self.name} is {self.state} and can't become {state}")
         self.state = state
-
-    @property
-    def is_out(self) -> bool:
-        """Whether the kernel or a worker has its message."""
-        return self.state in (SENT, STOPPING, REVOKED)
 
     def lose(self) -> None:
         """It was lost with the worker that had begun it, and is made again."""

@@ -7,12 +7,13 @@ exception in its method, an async one by its cancellation. What has not ended wi
 from __future__ import annotations
 
 import time
-from asyncio import AbstractEventLoop, TimerHandle
+from asyncio import TimerHandle
 from math import inf
 from typing import Protocol
 
 from .call import SENT, STOPPING, Call
 from .process import STACKS_TIME, WorkerProcess
+from .runtime import Runtime
 
 
 # Looking for late calls goes through all that wait; it is not done more often than this, in seconds.
@@ -52,9 +53,6 @@ class HasCalls(Protocol):
     def late(self, now: float) -> float:
         """Ends the calls whose time is over; returns the next deadline."""
 
-    def batch(self) -> None:
-        """All that there is to do now is done."""
-
 
 class _Stop:
     """One call that was sent and is to end."""
@@ -73,10 +71,11 @@ class _Stop:
 class Deadlines:
     """Of one group of workers. `earliest` is to be compared with each call's deadline before it is watched here."""
 
-    def __init__(self, group: HasCalls, loop: AbstractEventLoop, grace: float) -> None:
+    def __init__(self, group: HasCalls, runtime: Runtime) -> None:
         self._group = group
-        self._loop = loop
-        self._grace = grace
+        self._loop = runtime.loop
+        self._flush = runtime.flush
+        self._grace = runtime.config.interrupt_grace
         self.earliest = inf
         self._timer: TimerHandle | None = None
         self._stops: dict[int, _Stop] = {}  # by number of the call
@@ -119,7 +118,7 @@ class Deadlines:
         earliest = self._group.late(time.monotonic())
         if earliest < inf:
             self.watch(earliest)
-        self._group.batch()
+        self._flush()
 
     def _schedule(self) -> None:
         if self._stops and self._stop_timer is None:
@@ -137,7 +136,7 @@ class Deadlines:
             else:
                 self._advance(stop, now)
         self._schedule()
-        self._group.batch()
+        self._flush()
 
     def _advance(self, stop: _Stop, now: float) -> None:
         worker = stop.worker

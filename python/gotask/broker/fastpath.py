@@ -74,7 +74,7 @@ class FastPath:
         self._running: dict[int, WorkerProcess] = {}  # who has begun which of these
         self._ends = select.epoll()  # tells of ends alone, and not of each message
         self._loop.add_reader(self._ends.fileno(), self._ended)
-        self.deadlines = Deadlines(self, self._loop, runtime.config.interrupt_grace)
+        self.deadlines = Deadlines(self, runtime)
         runtime.fast = self
 
     def open(self) -> None:
@@ -182,7 +182,6 @@ class FastPath:
 
     def _end(self, client: _Client) -> None:
         """Workers close their copies when they see its end. What it had sent and nobody has taken is not run."""
-        del self._clients[client.id]
         self._ends.unregister(client.fast.fileno())
         try:
             client.fast.shutdown(socket.SHUT_RDWR)
@@ -191,6 +190,7 @@ class FastPath:
         client.fast.close()
         if client.owner.is_closed:
             self._discard(client)
+        del self._clients[client.id]
 
     def malformed(self, client: int, what: str) -> None:
         """A client has sent what is no message of calls: its fast socket is closed."""
@@ -321,9 +321,6 @@ class FastPath:
     def late(self, now: float) -> float:
         return inf
 
-    def batch(self) -> None:
-        self._runtime.flush()
-
     # -- small things -----------------------------------------------------------------------------------------------
 
     def _groups(self) -> Iterator[WorkerGroup]:
@@ -371,14 +368,12 @@ class FastPath:
             for worker in group.pool.workers:
                 found = worker.notes.message()
                 if found is not None and found[0] == client.id:
-                    self._clients[client.id] = client
                     for index, (sequence, _) in enumerate(fast_calls(found[2])):
                         if index > found[1]:
                             self.stop(client.owner, sequence, CANCELLED)
                         elif index == found[1]:
                             timeout = self._runtime.config.shutdown_timeout
                             self._loop.call_later(timeout, self._stop_left, client, sequence)
-                    del self._clients[client.id]
 
     def _stop_left(self, client: _Client, sequence: int) -> None:
         number = client.id << 32 | sequence

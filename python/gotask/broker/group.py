@@ -74,13 +74,13 @@ class WorkerGroup:
         self._runtime = runtime
         self._loop = runtime.loop
         self._timers: set[TimerHandle] = set()
-        self._ending = False
+        self.is_ending = False  # it takes no more calls
         self._closed = False
         self._draining = False  # what is not with a worker yet goes elsewhere
         self.refused = 0
         self.calls = 0
         self.latency = Latency()
-        self.deadlines: Deadlines = Deadlines(self, self._loop, self.config.interrupt_grace)
+        self.deadlines: Deadlines = Deadlines(self, runtime)
         self.queue: SharedQueue = SharedQueue(
             KernelQueue(self._loop), CallQueue(*queue_limits), time.monotonic, self.expired
         )
@@ -175,11 +175,6 @@ class WorkerGroup:
         """What kind of methods its workers run."""
         return "async" if self.is_async else "sync"
 
-    @property
-    def is_ending(self) -> bool:
-        """Whether it takes no more calls."""
-        return self._ending
-
     def requeue(self, call: Call) -> None:
         """Queues a call that had been taken before, whatever the limits say."""
         self.queue.waiting.push(call)
@@ -243,19 +238,19 @@ class WorkerGroup:
         self._draining = True
         waiting = self.queue.waiting.clear()
         self.end()
-        self._later(self.patience(), self.kill, even_ending=True)
+        self.later(self.patience(), self.kill, even_ending=True)
         return waiting
 
     def end(self) -> None:
         """No more calls: workers end once they have run what is in their queue."""
-        self._ending = True
+        self.is_ending = True
         self.pool.end()
         self.queue.end()
         self._close_if_empty()
 
     def kill(self) -> None:
         """Ends what is left, at once."""
-        self._ending = True
+        self.is_ending = True
         self.pool.end()
         for worker in self.pool.workers:
             worker.kill()
@@ -264,14 +259,6 @@ class WorkerGroup:
     def start_failed(self, message: str) -> None:
         """No worker of this group has ever been ready, and this is why."""
         self._generation.failed(message)
-
-    def later(self, delay: float, callback: Callable[..., None], *arguments: Any) -> None:
-        """Calls back unless the group has been told to end by then."""
-        self._later(delay, callback, *arguments)
-
-    def batch(self) -> None:
-        """All that has come from a worker so far is handled."""
-        self._runtime.flush()
 
     # -- what workers send ------------------------------------------------------------------------------------------
 
@@ -453,19 +440,21 @@ class WorkerGroup:
         deadlines = [call.deadline - now for call in self.queue.sent.values()]
         return max([self.config.shutdown_timeout, *deadlines])
 
-    def _later(
+    def later(
         self, delay: float, callback: Callable[..., None], *arguments: Any, even_ending: bool = False
     ) -> None:
+        """Calls back unless the group has been told to end by then; with `even_ending` also if it has."""
+
         def run() -> None:
             self._timers.discard(timer)
-            if even_ending or not self._ending:
+            if even_ending or not self.is_ending:
                 callback(*arguments)
 
         timer: TimerHandle = self._loop.call_later(delay, run)
         self._timers.add(timer)
 
     def _close_if_empty(self) -> None:
-        if not self._ending or self.pool.workers or self._closed:
+        if not self.is_ending or self.pool.workers or self._closed:
             return
         self._closed = True
         for timer in self._timers:

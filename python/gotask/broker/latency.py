@@ -17,22 +17,17 @@ class Latency:
     broker's queue, in the kernel's, and on the ways there and back.
     """
 
-    __slots__ = ("_calls", "_last", "_found")
+    __slots__ = ("_calls",)
 
     def __init__(self) -> None:
         self._calls: deque[tuple[float, int]] = deque(maxlen=MEMORY)
-        self._last: tuple[float, int] | None = None  # the newest one when it was asked last, and the answer
-        self._found: dict[str, float] = {}
 
     def add(self, between: float, microseconds: int) -> None:
         """One call that was answered `between` seconds after it had arrived."""
         self._calls.append((between, microseconds))
 
-    def percentiles(self, others: Sequence[tuple[float, int]] = ()) -> dict[str, float]:
+    def percentiles(self, others: Sequence[tuple[float, int]]) -> dict[str, float]:
         """Median and 99th percentile of both, in seconds; 0.0 while there were none. `others` count, too."""
-        last = self._calls[-1] if self._calls else None
-        if self._found and last is self._last and not others:
-            return dict(self._found)
         found: dict[str, float] = {}
         calls = [*self._calls, *others]
         waits = sorted(between - run / 1e6 for between, run in calls)
@@ -41,5 +36,4 @@ class Latency:
             for percent in (50, 99):
                 rank = len(values) * percent // 100
                 found[f"{name}_p{percent}"] = max(0.0, values[rank]) if values else 0.0
-        self._last, self._found = last, {} if others else found
-        return dict(found)
+        return found

@@ -73,6 +73,7 @@ class WorkerPool:
 
     def __init__(self, group: Group, runtime: Runtime, size: tuple[int, int]) -> None:
         self._group = group
+        self._runtime = runtime
         self._config = runtime.config
         self._log = runtime.log
         self._loop = runtime.loop
@@ -85,7 +86,11 @@ class WorkerPool:
         self._growing = False
         self._peak = 0  # calls at a time since the last look whether all workers are needed
         self._shrinking = False
-        self._memory = MemoryWatch(self, group, runtime) if runtime.config.watches_memory else None
+        self._memory = (
+            MemoryWatch(runtime, self.replace, lambda: group.running)
+            if runtime.config.watches_memory
+            else None
+        )
         self._timers: dict[WorkerProcess, list[TimerHandle]] = {}
         self.ever_ready = False
         self.failure: str | None = None  # why no worker can be started at present
@@ -202,7 +207,7 @@ class WorkerPool:
         if self._config.max_calls:
             worker.max_calls = int(self._config.max_calls * (1 - random.random() * JITTER))
             worker.notes.limit_calls(worker.max_calls)
-        worker.watch(self._loop, self._log)
+        worker.watch(self._runtime)
         self._after(worker, self._config.start_timeout, self._check_started, worker)
 
     def _check_started(self, worker: WorkerProcess) -> None:

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-from asyncio import AbstractEventLoop
 from typing import Any, Final, Protocol
 
 from ..config import Config
@@ -37,8 +36,8 @@ from . import children
 from .call import Call
 from .crash import CrashReport, OomCounter, Stacks, describe
 from .environment import MAIN, Place, worker_environment
-from .log import Log
 from .output import WorkerOutput
+from .runtime import Runtime
 from .shared_queue import SharedQueue
 
 
@@ -87,9 +86,6 @@ class WorkerEvents(Protocol):
 
     def died(self, worker: WorkerProcess) -> None:
         """It has ended, and all that it had sent has been read."""
-
-    def batch(self) -> None:
-        """All that has come so far is handled."""
 
     def call_of(self, number: int) -> Call | None:
         """The call of that number if it was sent and has not been answered, by either path."""
@@ -184,11 +180,12 @@ class WorkerProcess:
         """Whether it takes calls."""
         return self.state == "ready"
 
-    def watch(self, loop: AbstractEventLoop, log: Log) -> None:
+    def watch(self, runtime: Runtime) -> None:
         """Begins to hand on what the worker sends, and its death once all of that has been read."""
-        self._loop = loop
-        loop.add_reader(self._channel, self._readable)
-        self._output = WorkerOutput(self._log_socket, self._stderr, self.pid, loop, log)
+        self._loop = runtime.loop
+        self._flush = runtime.flush
+        self._loop.add_reader(self._channel, self._readable)
+        self._output = WorkerOutput(self._log_socket, self._stderr, self.pid, runtime.loop, runtime.log)
 
     # -- what it is asked ---------------------------------------------------------------------------------------------
 
@@ -321,7 +318,7 @@ class WorkerProcess:
         if not self._read():
             self._loop.remove_reader(self._channel)
             self._await_end()
-        self._group.batch()
+        self._flush()
 
     def _read(self) -> bool:
         """Reads what is there. False at the end of the channel."""
@@ -382,7 +379,7 @@ class WorkerProcess:
         self.read_all()
         self._group.died(self)
         self._close()
-        self._group.batch()
+        self._flush()
 
     def _await_end(self) -> None:
         """Its channel has ended. Looks until it is dead: code that runs in the broker may take the signal of its death away."""

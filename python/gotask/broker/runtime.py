@@ -10,24 +10,11 @@ from ..config import Config
 from ..errors import told
 from ..ipc.segment import SegmentPool
 from ..wire import frames as wire
-from .call import Call
+from .call import Call, Caller
 from .crash import CrashReport, OomCounter
 from .log import Log
 from .retry_budget import RetryBudget
-
-
-class Pumped(Protocol):
-    """A queue that may have calls to hand on."""
-
-    def pump(self) -> None:
-        ...
-
-
-class Flushed(Protocol):
-    """A connection that may have replies to write."""
-
-    def flush(self) -> None:
-        ...
+from .shared_queue import SharedQueue
 
 
 class FastCalls(Protocol):
@@ -79,8 +66,8 @@ class Runtime:
         self.retry_budget = RetryBudget()
         self.fast_calls = 0  # that workers ran which have ended
         self.fast: FastCalls | None = None  # where there is one
-        self.dirty: list[Flushed] = []  # with something gathered to be written
-        self.touched: set[Pumped] = set()  # to be pumped
+        self.dirty: list[Caller] = []  # with something gathered to be written
+        self.touched: set[SharedQueue] = set()  # to be pumped
 
     def flush(self) -> None:
         """Hands on, to the workers and to the callers, what has been gathered since the last time."""

@@ -6,7 +6,7 @@ import os
 import time
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from ..options import option
 from ..wire.names import is_file
@@ -22,30 +22,18 @@ IDLE_PAUSE = 1.0
 MIB = 1024 * 1024
 
 
-class Replacing(Protocol):
-    """Who replaces workers."""
-
-    def replace(self, worker: WorkerProcess, why: str) -> None:
-        """Lets go of a worker as soon as another one has taken its place."""
-
-
-class Busy(Protocol):
-    """Whose workers are watched."""
-
-    @property
-    def running(self) -> int:
-        """Calls that run."""
-
-
 class MemoryWatch:
     """Looks at the resident memory of a group's workers and of the processes below them, as psutil knows it.
 
-    While no call runs little grows, and it is looked at rarely.
+    While no call runs little grows, and it is looked at rarely. replace: lets go of a worker, and says why. running: how many
+    calls run.
     """
 
-    def __init__(self, pool: Replacing, group: Busy, runtime: Runtime) -> None:
-        self._pool = pool
-        self._group = group
+    def __init__(
+        self, runtime: Runtime, replace: Callable[[WorkerProcess, str], None], running: Callable[[], int]
+    ) -> None:
+        self._replace = replace
+        self._running = running
         self._loop = runtime.loop
         self._soft = runtime.config.max_memory or float("inf")
         self._hard = runtime.config.max_memory_hard or float("inf")
@@ -100,10 +88,8 @@ class MemoryWatch:
                 worker.write_stacks()
                 self._loop.call_later(STACKS_TIME, worker.kill, "memory", limit)
             elif size > self._soft:
-                self._pool.replace(
-                    worker, f"its memory of {size // MIB} MiB is above {option('--max-memory')}"
-                )
-        if self._group.running:
+                self._replace(worker, f"its memory of {size // MIB} MiB is above {option('--max-memory')}")
+        if self._running():
             self.wake()
         else:
             self._timer = self._loop.call_later(

@@ -112,10 +112,10 @@ class Process(WorkerProcess):
     def __repr__(self) -> str:
         return f"worker {self.pid}"
 
-    def watch(self, loop: Any, log: Any) -> None:
-        self._loop = loop
-        self._log = log
-        loop.add_reader(self._channel, self._readable)
+    def watch(self, runtime: Any) -> None:
+        self._loop = runtime.loop
+        self._flush = runtime.flush
+        self._loop.add_reader(self._channel, self._readable)
 
     def send(self, request: bytes) -> None:  # on the log's socket
         self.worker.requests.append((request, None))

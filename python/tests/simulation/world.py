@@ -20,7 +20,7 @@ from typing import Any
 import gotask.broker.server  # noqa: F401 with all that it imports
 from gotask.broker import access, children, environment
 from gotask.broker.broker import Broker
-from gotask.broker.call import QUEUED, REVOKED, SENT
+from gotask.broker.call import QUEUED, REVOKED, SENT, STOPPING
 from gotask.broker.connection import Connection
 from gotask.broker.crash import OomCounter
 from gotask.broker.fastpath import FastPath
@@ -411,7 +411,7 @@ class World:
             if queue.running != sum(call.state is not REVOKED for call in queue.sent.values()):
                 raise Violation(f"{queue.running} calls are counted as running")
             for call in queue.sent.values():
-                if not call.is_out:
+                if call.state not in (SENT, STOPPING, REVOKED):
                     raise Violation(f"call {call.sequence} was sent, and is {call.state}")
             for call in (call for calls in queue.waiting._waiting.values() for call in calls):
                 if call.state is not QUEUED or not call.is_wanted:
