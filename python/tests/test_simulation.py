@@ -11,7 +11,7 @@ from .simulation.world import World
 PARTS, STEPS_OF_EACH = 8, 130_000
 
 # Worlds of a fault's theme in which it must show.
-SEEDS = 150
+SEEDS = 300
 
 
 @pytest.mark.parametrize("part", range(PARTS))

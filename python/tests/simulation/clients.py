@@ -149,7 +149,7 @@ class Client:
         entry.deadline = self._world.clock.now + timeout / 1000 if timeout else 0.0
         if self._can_be_fast(entry):
             self._held.append(entry)
-            if len(self._held) == 16 or chance.random() < 0.5:
+            if len(self._held) == 16 or chance.random() < plan.batch:
                 self._send_held()
             return f"calls {method['name']} on the fast path ({entry}, behaviour {entry.behaviour})"
         sequence = self._send(entry.method, body, timeout, option)
@@ -334,7 +334,7 @@ class Client:
     def _look_after_fast(self) -> str:
         """Takes back what is overdue, and tells of what is late."""
         now = self._world.clock.now
-        if self._held and (self._world.is_calm or self._chance.random() < 0.3):
+        if self._held and (self._world.is_calm or self._chance.random() < self._world.plan.batch / 2):
             self._send_held()
             return "sends what was held"
         for sequence, entry in self.outstanding.items():

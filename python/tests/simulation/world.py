@@ -106,6 +106,7 @@ class Plan:
         self.faults = {name: sometimes(1.0) for name in FAULTS}
         # Which of what may run next in the broker's loop: calls that were put off, timers, readers, writers.
         self.fast = chance.random() < 0.6  # whether clients open fast sockets
+        self.batch = chance.choice((0.1, 0.5, 0.9))  # how soon the calls of a message leave
         self.fast_room = chance.choice((1, 3, 50))  # messages
         self.order = [0.05 + chance.random() ** 2 for _ in range(4)]
         self.overlap = chance.choice((0.0, 0.1, 0.4))
@@ -140,11 +141,15 @@ class Plan:
         elif theme == "fast":
             self.fast = True
             self.calls, self.outstanding = 60, 16
+            self.large = 0.0
+            self.no_process = self.bad_start = 0.0
+            self.config.update({"workers": chance.randint(1, 2), "min_workers": None})
             self.behaviours = (8, 1, chance.choice((0, 1)), chance.choice((0, 0.3)), 0.3)
             self.config.update({"queue_calls": 1000, "queue_bytes": 1_000_000})
             self.notifications = 0.0
-            self.fault = 0.01
-            self.faults[KILL] = 1.0
+            self.deadlines, self.batch = 0.3, 0.2
+            self.fault = 0.006
+            self.faults.update({KILL: 0.7, RELOAD: 0.5})
         elif theme == "standstill":
             self.fault = 0.04
             self.faults = {name: 0.0 for name in FAULTS} | {KILL: 1.0, STOP: 1.0, PAUSE: 1.0}
