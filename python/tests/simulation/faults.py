@@ -16,7 +16,7 @@ from typing import NamedTuple
 class Fault(NamedTuple):
     """`place`: module and function. `line`: text that it has once. `instead`: what stands there with the fault.
 
-    theme: of the worlds that are about what it needs.
+    theme: of the worlds that are about what it needs. first: the seed that is tried first, near one that is known to show it.
     """
 
     theme: str
@@ -24,6 +24,7 @@ class Fault(NamedTuple):
     place: str
     line: str
     instead: str
+    first: int = 1
 
     @contextmanager
     def put_back(self) -> Iterator[None]:
@@ -153,6 +154,7 @@ FAULTS = (
         _BROKER + "fastpath:FastPath.settle",
         "self.frames(client, replies)",
         "pass",
+        65,
     ),
     Fault(
         "fast",
@@ -160,6 +162,7 @@ FAULTS = (
         _BROKER + "fastpath:FastPath.serve",
         "for number in self._stopped:",
         "for number in ():",
+        83,
     ),
     Fault(
         "fast",
@@ -181,6 +184,7 @@ FAULTS = (
         _BROKER + "fastpath:FastPath.returned",
         "self._stopped.pop(number, None) or self._call(number)",
         "self._stopped.pop(number, None)",
+        94,
     ),
     Fault(
         "fast",
