@@ -49,9 +49,6 @@ class Transport(asyncio.Transport):
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
 
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        pass
-
     def pause_reading(self) -> None:
         self.paused = True
 
@@ -89,6 +86,16 @@ def connect(broker: Broker, reads: bool = True) -> tuple[Connection, Transport]:
     return connection, transport
 
 
+def receive(connection: Connection, data: bytes) -> None:
+    """As the loop does it."""
+    while data:
+        buffer = connection.get_buffer(-1)
+        count = min(len(buffer), len(data))
+        buffer[:count] = data[:count]
+        connection.buffer_updated(count)
+        data = data[count:]
+
+
 def calls(method: bytes, count: int, body: bytes = b"\xc0") -> bytes:
     return b"".join(
         wire.encode(wire.MSGPACK, (sequence + 1, len(method)), method + body) for sequence in range(count)
@@ -108,9 +115,9 @@ def test_who_sends_much_in_one_piece_gives_others_their_turn(
     broker._catalogue = Catalogue([{"name": f"Service{number}.method"} for number in range(200)])
     flood, flooded = connect(broker)
     other, answered = connect(broker)
-    flood.data_received(calls(method, 2000))
+    receive(flood, calls(method, 2000))
     assert 0 < len(flooded.replies) < 2000 and flooded.paused
-    other.data_received(calls(b"GoTask.Ping", 1))
+    receive(other, calls(b"GoTask.Ping", 1))
     assert len(answered.replies) == 1
     while len(flooded.replies) < 2000:
         turn(loop)
@@ -125,7 +132,7 @@ def test_answers_that_are_asked_for_in_one_piece_and_not_read_are_bounded(
         [{"name": f"Service{number}.method", "doc": "what it does " * 10} for number in range(300)]
     )
     connection, transport = connect(broker, reads=False)
-    connection.data_received(calls(b"GoTask.Methods", 5000))
+    receive(connection, calls(b"GoTask.Methods", 5000))
     for _ in range(20):
         turn(loop)
     reply = transport.written
@@ -156,8 +163,8 @@ def test_a_peer_that_reads_as_quickly_as_is_written_gives_others_their_turn(
 def test_a_ping_is_given_back_as_it_is(broker: Broker) -> None:
     connection, transport = connect(broker)
     body = b"[" * 1000 + b"this is no JSON"
-    connection.data_received(wire.encode(wire.JSON, (1, 11), b"GoTask.Ping" + body))
-    connection.data_received(wire.encode(wire.JSON, (2, 11, 500, 0), b"GoTask.Ping" + body * 100))
+    receive(connection, wire.encode(wire.JSON, (1, 11), b"GoTask.Ping" + body))
+    receive(connection, wire.encode(wire.JSON, (2, 11, 500, 0), b"GoTask.Ping" + body * 100))
     first, second = transport.replies
     assert (first.flags, first.options, first.payload) == (wire.JSON, (1, 11), b"GoTask.Ping" + body)
     assert (second.flags, second.options, second.payload) == (wire.JSON, (2, 11), b"GoTask.Ping" + body * 100)
@@ -167,12 +174,12 @@ def test_only_a_small_hello_is_decoded(broker: Broker) -> None:
     connection, transport = connect(broker)
     for sequence, size in ((1, MAX_HELLO), (2, MAX_HELLO + 1), (3, 100_000)):
         body = b'{"protocol": 1}'.ljust(size)
-        connection.data_received(wire.encode(wire.JSON, (sequence, 12), b"GoTask.Hello" + body))
+        receive(connection, wire.encode(wire.JSON, (sequence, 12), b"GoTask.Hello" + body))
     small, large, larger = transport.replies
     assert not small.flags & wire.ERROR
     for reply in (large, larger):
         assert json.loads(reply.payload[12:])["code"] == "payload_too_large"
-    connection.data_received(wire.encode(wire.JSON, (4, 14), b"GoTask.Methods" + b"[" * 1000))
+    receive(connection, wire.encode(wire.JSON, (4, 14), b"GoTask.Methods" + b"[" * 1000))
     assert not transport.replies[-1].flags & wire.ERROR
 
 
@@ -247,7 +254,7 @@ def begin(size: int) -> bytes:
 def test_large_payloads_that_arrive_are_bounded_over_all_connections(broker: Broker) -> None:
     peers = [connect(broker) for _ in range(8)]
     for connection, _ in peers:
-        connection.data_received(begin(60 * MIB))
+        receive(connection, begin(60 * MIB))
     assert [transport.paused for _, transport in peers] == [False] * 4 + [True] * 4
     # One that leaves makes room for the one that has waited longest.
     peers[1][0].connection_lost(None)
@@ -303,11 +310,11 @@ def test_a_frame_that_does_not_go_on_ends_its_connection(broker: Broker, size: i
     connection, transport = connect(broker)
     idle, untouched = connect(broker)
     data = begin(size)
-    connection.data_received(data[:-2])
+    receive(connection, data[:-2])
     for now in (0.0, 29.0):
         connection.look(now)
         idle.look(now)
-    connection.data_received(data[-2:-1])
+    receive(connection, data[-2:-1])
     closed = []
     for now in (31.0, 60.0, 62.0):
         connection.look(now)
@@ -323,17 +330,17 @@ def test_a_slow_payload_ends_while_others_wait_for_room(
     monkeypatch.setattr(arrivals_module, "time", clock)
     monkeypatch.setattr(arrivals_module, "ROOM", 10 * MIB)
     slow, slowed = connect(broker)
-    slow.data_received(begin(10 * MIB))
+    receive(slow, begin(10 * MIB))
     closed = []
     for now in range(0, 100, 10):
-        slow.data_received(b"x")
+        receive(slow, b"x")
         slow.look(float(now))
         closed.append(slowed.closed)
     assert True not in closed
     other, waiting = connect(broker)
-    other.data_received(begin(MIB))
+    receive(other, begin(MIB))
     assert waiting.paused
-    slow.data_received(b"x")
+    receive(slow, b"x")
     slow.look(110.0)
     other.look(110.0)
     assert slowed.closed and not waiting.closed

@@ -41,7 +41,6 @@ from .answers import accepted_frame, error_frame, too_large, unread
 from .broker import Broker
 from .call import ACCEPTED, LEFT, TOLD, WAITING, Call
 from .deadlines import CANCELLED, DEADLINE, TAKEN_BACK
-from .receiver import LargeReceiver
 from .sending import SendBuffer
 
 
@@ -68,11 +67,14 @@ LINGER: Final = 1.0
 
 MAX_PING: Final = 256
 
+# What the loop receives into, for one connection at a time.
+INBOX: Final = memoryview(bytearray(256 * 1024))
+
 # What a client wants with STOP for a call of its fast socket, by the second option.
 _REASONS: Final = (CANCELLED, DEADLINE, TAKEN_BACK)
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Speaks with one peer. Until Hello it is a plain Goridge peer and is told errors as text."""
 
     def __init__(self, broker: Broker) -> None:
@@ -129,26 +131,21 @@ class Connection(asyncio.Protocol):
         self._calls.clear()
         self._broker.disconnected(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """A large payload is received where it stays."""
+        large = self._decoder.receive_buffer()
+        return INBOX if large is None else large
+
+    def buffer_updated(self, count: int) -> None:
         decoder = self._decoder
-        self._handle(decoder.feed(data))
-        if not decoder.idle and decoder.large:
-            self.regulate()
-            self._receive_by(LargeReceiver(self, decoder))
-
-    def large_received(self, events: list[Event]) -> None:
-        """The rest of a large payload has come."""
-        self._has_room = False
-        self._broker.arrivals.leave(self)
-        self._receive_by(self)
-        self._handle(events)
-
-    def _receive_by(self, protocol: asyncio.BaseProtocol) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
-            self._transport.set_protocol(protocol)
-            if self._reading:
-                self._transport.resume_reading()
+        if not decoder.large:
+            self._handle(decoder.feed(bytes(INBOX[:count])))
+            if decoder.large:
+                self.regulate()
+        elif events := decoder.received(count):
+            self._has_room = False
+            self._broker.arrivals.leave(self)
+            self._handle(events)
 
     def _handle(self, events: list[Event]) -> None:
         if self._pending:

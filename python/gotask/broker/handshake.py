@@ -16,7 +16,7 @@ from ..wire.frames import Decoder, Frame
 from ..wire.handshake import BROKER, CALLER, NONCE_SIZE, Key, parse_nonce
 from .access import credentials_of
 from .broker import Broker
-from .connection import LINGER, Connection
+from .connection import INBOX, LINGER, Connection
 
 
 # Bytes of the largest frame from a peer that has not shown who it is, and seconds it has for that (with TLS's handshake).
@@ -29,7 +29,7 @@ AUTHENTICATE = b"GoTask.Authenticate"
 _HELLO = b"GoTask.Hello"
 
 
-class Handshake(asyncio.Protocol):
+class Handshake(asyncio.BufferedProtocol):
     """Stands at the beginning of each connection; where nothing is to be shown, a `Connection` takes its place at once."""
 
     def __init__(self, broker: Broker, address: Address, since: float) -> None:
@@ -60,8 +60,11 @@ class Handshake(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._leave()
 
-    def data_received(self, data: bytes) -> None:
-        events = self._decoder.feed(data)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return INBOX
+
+    def buffer_updated(self, count: int) -> None:
+        events = self._decoder.feed(bytes(INBOX[:count]))
         for place, event in enumerate(events):
             if self._transport.is_closing():
                 return

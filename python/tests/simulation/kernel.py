@@ -166,16 +166,11 @@ class Transport:
             if not protocol.eof_received():
                 self.close()
             return
-        if hasattr(protocol, "get_buffer"):
-            view = protocol.get_buffer(-1)
-            size = min(len(view), len(self.to_broker))
-            view[:size] = self.to_broker[:size]
-            del self.to_broker[:size]
-            protocol.buffer_updated(size)
-        else:
-            data = bytes(self.to_broker[:65536])
-            del self.to_broker[:65536]
-            protocol.data_received(data)
+        view = protocol.get_buffer(-1)
+        size = min(len(view), len(self.to_broker))
+        view[:size] = self.to_broker[:size]
+        del self.to_broker[:size]
+        protocol.buffer_updated(size)
 
     def _write(self) -> None:
         if self.client_is_gone:
@@ -216,9 +211,6 @@ class Transport:
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
-
-    def set_protocol(self, protocol: Any) -> None:
-        self._protocol = protocol
 
     def is_closing(self) -> bool:
         return self._closing
