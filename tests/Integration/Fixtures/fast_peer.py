@@ -1,5 +1,7 @@
-"""The peer with a fast path: a method's name says what becomes of a call that takes it. What takes the ordinary way is echoed, and said to
-be quick."""
+"""The peer with a fast path: a method's name says what becomes of a call that takes it.
+
+What takes the ordinary way is echoed, and said to be quick.
+"""
 
 from __future__ import annotations
 
