@@ -10,18 +10,16 @@ use Reasno\GoTask\Calling\Parallel;
 use Reasno\GoTask\Calling\PendingFuture;
 use Reasno\GoTask\Calling\Runtimes;
 use Reasno\GoTask\Calling\Sender;
-use Reasno\GoTask\Codec\Codec;
 use Reasno\GoTask\Codec\MessagePackCodec;
+use Reasno\GoTask\Codec\MessagePackEncoder;
 use Reasno\GoTask\Codec\Values;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidRequest;
 use Reasno\GoTask\Exception\ParallelFailed;
-use Reasno\GoTask\Exception\PayloadTooLarge;
 use Reasno\GoTask\Goridge\CallFlag;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\FrameDecoder;
-use Reasno\GoTask\Platform\Memory;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Key;
@@ -54,8 +52,6 @@ final class Client implements GoTask
     /** Seconds; more would not fit the clock. */
     private const MAX_TIMEOUT = 1e9;
 
-    private const LARGE = 65_536;
-
     /** Bytes from which on a string goes to the socket as it is, and is not copied to be put behind its type and length. */
     private const UNCOPIED = 262_144;
 
@@ -64,7 +60,7 @@ final class Client implements GoTask
 
     private readonly Sender $sender;
 
-    private readonly int $codecFlag;
+    private readonly MessagePackCodec $codec;
 
     /** When the last call was made, hrtime() in ns. */
     private int $now = 0;
@@ -77,7 +73,6 @@ final class Client implements GoTask
      * @param int $maxConnections at least 1; a further one is opened only while all others are busy
      * @param int $minConnections 0 … $maxConnections; so many are kept however long they are not needed
      * @param float $maxIdleTime seconds after which a connection beyond $minConnections that was not needed is closed
-     * @param Codec $codec by default MessagePack
      * @param int $maxPayload bytes of the largest frame that is sent or taken; by default 64 MiB, as in the worker
      * @param LoggerInterface $logger is told what no caller can be told
      * @param null|string $key the worker's shared key, 16 bytes or more, where it has one; Unix sockets need none
@@ -92,7 +87,6 @@ final class Client implements GoTask
         int $maxConnections = 4,
         int $minConnections = 1,
         float $maxIdleTime = 60.0,
-        private readonly Codec $codec = new MessagePackCodec(),
         int $maxPayload = FrameDecoder::MAX_PAYLOAD,
         private readonly LoggerInterface $logger = new NullLogger(),
         #[SensitiveParameter]
@@ -107,7 +101,7 @@ final class Client implements GoTask
         self::range($minConnections, 0, $maxConnections, 'The least number of connections');
         self::range($maxPayload, 1024, Frame::MAX_UINT32, 'The largest payload');
         $this->address = implode(',', (array) $address);
-        $this->codecFlag = $codec->flag();
+        $this->codec = new MessagePackCodec();
         $settings = new Settings(
             $connectTimeout,
             $minConnections,
@@ -119,7 +113,7 @@ final class Client implements GoTask
             $tls,
             $hints,
         );
-        $this->sender = new Sender(new Runtimes(self::parse($address), $settings), $settings, $codec);
+        $this->sender = new Sender(new Runtimes(self::parse($address), $settings), $settings, $this->codec);
     }
 
     private function __clone()
@@ -131,7 +125,7 @@ final class Client implements GoTask
         $call = $this->prepare($method, $payload, $timeout);
         if ($this->sender->fast?->callFast($call, $this->now) !== true) {
             $this->sender->submit($call);
-        } elseif ($call->outcome === Outcome::Replied && $call->replyFlags === $this->codecFlag && $call->replyHead === '' && $call->reply !== '') {
+        } elseif ($call->outcome === Outcome::Replied && $call->replyFlags === Flag::MSGPACK && $call->replyHead === '' && $call->reply !== '') {
             // finish(), in fewer steps.
             return $this->codec->decode($call->reply);
         }
@@ -208,7 +202,7 @@ final class Client implements GoTask
         }
         $this->now = hrtime(true);
         $deadline = $this->now + (int) (min($timeout, self::MAX_TIMEOUT) * 1e9);
-        $codec = $this->codecFlag;
+        $codec = Flag::MSGPACK;
         $tail = '';
         if (is_array($payload)) {
             $body = $this->codec->encode($payload);
@@ -221,17 +215,12 @@ final class Client implements GoTask
             $body = $payload->bytes;
             $codec = Flag::RAW;
         } else {
-            if (is_string($payload) && strlen($payload) >= self::LARGE || $payload instanceof Bytes) {
-                $bytes = (string) $payload;
-                if (strlen($bytes) >= self::UNCOPIED && $this->codec instanceof MessagePackCodec) {
-                    $tail = $bytes;
-                } else {
-                    self::checkMemory($method, $bytes);
-                }
+            if ((is_string($payload) || $payload instanceof Bytes) && strlen((string) $payload) >= self::UNCOPIED) {
+                $tail = (string) $payload;
             }
             $body = $tail === ''
                 ? $this->codec->encode($payload)
-                : MessagePackCodec::largeHead(strlen($tail), $payload instanceof Bytes);
+                : MessagePackEncoder::largeHead(strlen($tail), $payload instanceof Bytes);
         }
 
         return new Call($method, $codec, $body, $callFlags, $deadline, $timeout, $tail);
@@ -250,17 +239,6 @@ final class Client implements GoTask
         }
 
         return array_values($addresses) ?: throw new ValueError('A client needs at least one address.');
-    }
-
-    private static function checkMemory(string $method, string $payload): void
-    {
-        $length = strlen($payload);
-        if ($length >= self::LARGE && ! Memory::leaves(2 * $length)) {
-            throw new PayloadTooLarge(
-                "The payload of {$method} has {$length} bytes, which PHP's memory_limit leaves no room to encode. It was not sent.",
-                $method,
-            );
-        }
     }
 
     private static function seconds(float $seconds, string $what): void

@@ -5,8 +5,6 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Calling;
 
 use LogicException;
-use Reasno\GoTask\Codec\Codec;
-use Reasno\GoTask\Codec\JsonCodec;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\ConnectionLost;
@@ -29,11 +27,8 @@ use function rtrim;
  */
 final class Result
 {
-    private readonly int $codecFlag;
-
-    public function __construct(private readonly Codec $codec, private readonly Hints $hints)
+    public function __construct(private readonly MessagePackCodec $codec, private readonly Hints $hints)
     {
-        $this->codecFlag = $codec->flag();
     }
 
     /**
@@ -70,26 +65,14 @@ final class Result
     public function decode(Call $call): mixed
     {
         $flags = $call->replyFlags;
-        if (($flags & Flag::RAW) !== 0) {
+        // Behind a head of its own the reply is the string itself.
+        if (($flags & Flag::RAW) !== 0 || $call->replyHead !== '') {
             return $call->reply;
         }
-        if ($call->replyHead !== '') {
-            if ($this->codec instanceof MessagePackCodec || ($flags & $this->codecFlag) === 0) {
-                return $call->reply;
-            }
-
-            return $this->codec->decode($call->replyHead . $call->reply);
+        if ($call->reply !== '' && ($flags & Flag::MSGPACK) === 0) {
+            throw new DecodeFailed("The result of {$call->method} is neither in MessagePack nor RAW (flags {$flags}).");
         }
-        if ($call->reply === '') {
-            return null;
-        }
-        $codec = match (true) {
-            ($flags & $this->codecFlag) !== 0 => $this->codec,
-            ($flags & Flag::MSGPACK) !== 0 => new MessagePackCodec(),
-            ($flags & Flag::JSON) !== 0 => new JsonCodec(),
-            default => throw new DecodeFailed("The result of {$call->method} is in none of MessagePack, JSON and RAW (flags {$flags})."),
-        };
 
-        return $codec->decode($call->reply);
+        return $this->codec->decode($call->reply);
     }
 }

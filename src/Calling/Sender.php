@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Calling;
 
 use Reasno\GoTask\Args;
-use Reasno\GoTask\Codec\Codec;
+use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Codec\Values;
 use Reasno\GoTask\Exception\CallFailed;
 use Reasno\GoTask\Exception\GoTaskException;
@@ -39,7 +39,7 @@ final class Sender
 
     private readonly Retry $retry;
 
-    public function __construct(public readonly Runtimes $runtimes, private readonly Settings $settings, private readonly Codec $codec)
+    public function __construct(public readonly Runtimes $runtimes, private readonly Settings $settings, private readonly MessagePackCodec $codec)
     {
         $this->result = new Result($codec, $settings->hints);
         $this->retry = new Retry($runtimes, $this->result);

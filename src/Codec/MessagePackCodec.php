@@ -4,9 +4,9 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Codec;
 
+use Reasno\GoTask\Exception\DecodeFailed;
 use Reasno\GoTask\Exception\EncodeFailed;
 use Reasno\GoTask\Exception\InvalidConfiguration;
-use Reasno\GoTask\Goridge\Flag;
 
 use function ini_get;
 use function is_array;
@@ -16,8 +16,10 @@ use function ord;
  * MessagePack: all that docs/protocol.md lists under Values.
  *
  * ext-msgpack makes it several times faster where it is loaded; results and errors are the same without it.
+ *
+ * @internal
  */
-final class MessagePackCodec implements Codec
+final class MessagePackCodec
 {
     private readonly MessagePackEncoder $encoder;
 
@@ -42,11 +44,9 @@ final class MessagePackCodec implements Codec
         $this->unpacker = (bool) ini_get('pcre.jit') ? $extension : null;
     }
 
-    public function flag(): int
-    {
-        return Flag::MSGPACK;
-    }
-
+    /**
+     * @throws EncodeFailed when the value, or one within it, can't be encoded; it says which
+     */
     public function encode(mixed $value): string
     {
         // A shortcut for most payloads: the encoder would do the same.
@@ -58,17 +58,10 @@ final class MessagePackCodec implements Codec
     }
 
     /**
-     * The head of a large string's body. The caller sends the string behind it without a copy.
+     * Never instantiates a class that the body names.
      *
-     * @param int $length bytes, 64 KiB or more
-     * @param bool $isBinary whether Python is to get it as bytes
-     * @throws EncodeFailed
+     * @throws DecodeFailed when the body is malformed or holds what PHP can't
      */
-    public static function largeHead(int $length, bool $isBinary): string
-    {
-        return MessagePackEncoder::largeHead($length, $isBinary);
-    }
-
     public function decode(string $body): mixed
     {
         if ($body === '') {

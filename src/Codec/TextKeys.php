@@ -4,24 +4,17 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Codec;
 
-use JsonSerializable;
-
 /**
  * A map whose keys are all sent as text, as those of a JSON object are: PHP's arrays make integers of such as "1".
  *
  * @internal
  */
-final class TextKeys implements JsonSerializable
+final class TextKeys
 {
     /**
      * @param array<mixed> $values
      */
     public function __construct(public readonly array $values)
     {
-    }
-
-    public function jsonSerialize(): object
-    {
-        return (object) $this->values;
     }
 }

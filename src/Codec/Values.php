@@ -32,7 +32,7 @@ use function strrchr;
 use function substr;
 
 /**
- * The values that a payload may hold, whatever the codec.
+ * The values that a payload may hold.
  *
  * @internal
  */
@@ -107,7 +107,7 @@ final class Values
      * @return string the body of a call with the flag CallFlag::ARGS
      * @throws EncodeFailed
      */
-    public static function encodeArguments(Args $arguments, Codec $codec): string
+    public static function encodeArguments(Args $arguments, MessagePackCodec $codec): string
     {
         try {
             // An object, since no arguments by name must be an empty map and not an empty list.

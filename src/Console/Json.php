@@ -103,7 +103,7 @@ final class Json
         }
     }
 
-    /** What json_decode() gave, for the codecs: keys stay text. */
+    /** What json_decode() gave, for the codec: keys stay text. */
     private static function withTextKeys(mixed $value): mixed
     {
         return match (true) {

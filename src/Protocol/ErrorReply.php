@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Protocol;
 
-use Reasno\GoTask\Codec\JsonCodec;
+use Reasno\GoTask\Codec\Values;
 use Reasno\GoTask\Exception\CallFailed;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\DeadlineExceeded;
@@ -18,6 +18,7 @@ use Reasno\GoTask\Exception\PayloadTooLarge;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Exception\Unavailable;
 use Reasno\GoTask\Exception\WorkerCrashed;
+use Reasno\GoTask\Platform\Memory;
 
 use function is_array;
 use function is_string;
@@ -25,6 +26,7 @@ use function json_decode;
 use function rtrim;
 use function strlen;
 use function substr;
+use function substr_count;
 
 /**
  * The exception for a reply with the ERROR flag.
@@ -42,7 +44,7 @@ final class ErrorReply
      */
     public static function toException(string $method, string $body): CallFailed
     {
-        $error = JsonCodec::fits($body) ? json_decode($body, true) : null;
+        $error = self::fits($body) ? json_decode($body, true) : null;
         if (! is_array($error) || ! is_string($error['code'] ?? null) || ! is_string($error['message'] ?? null)) {
             return new RemoteError($method . ' failed: ' . self::text($body), $method);
         }
@@ -65,6 +67,20 @@ final class ErrorReply
             // remote_error, and what a later version may add
             default => self::remoteError($method, $message, $error, $data),
         };
+    }
+
+    /**
+     * Whether memory_limit leaves room for what the body is decoded to.
+     */
+    private static function fits(string $body): bool
+    {
+        return strlen($body) < Values::SMALL || Memory::leaves(
+            2 * strlen($body)
+            + Values::LIST_SIZE * substr_count($body, '[')
+            + Values::MAP_SIZE * substr_count($body, '{')
+            + Values::ELEMENT_SIZE * (substr_count($body, ',') + 2 * substr_count($body, ':'))
+            + Values::STRING_SIZE * substr_count($body, '"'),
+        );
     }
 
     /**

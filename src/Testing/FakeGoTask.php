@@ -11,7 +11,6 @@ use PHPUnit\Framework\Assert;
 use PHPUnit\Framework\AssertionFailedError;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Calling\Parallel;
-use Reasno\GoTask\Codec\Codec;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Codec\Values;
 use Reasno\GoTask\Exception\Cancelled;
@@ -69,12 +68,15 @@ final class FakeGoTask implements GoTask
     /** @var array<string, array{string, mixed}> by folded name: the name as it was given, and what the method does */
     private array $handlers = [];
 
+    private readonly MessagePackCodec $codec;
+
     /**
      * @param array<string, mixed> $handlers by the method's name
      * @throws ValueError when the worker could not tell two of the names apart
      */
-    public function __construct(array $handlers = [], private readonly Codec $codec = new MessagePackCodec())
+    public function __construct(array $handlers = [])
     {
+        $this->codec = new MessagePackCodec();
         foreach ($handlers as $method => $handler) {
             $other = $this->handlers[Methods::fold($method)][0] ?? null;
             if ($other !== null) {

@@ -7,7 +7,6 @@ namespace Reasno\GoTask\Tests\Unit;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Args;
-use Reasno\GoTask\Codec\JsonCodec;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Codec\Values;
 use Reasno\GoTask\Exception\EncodeFailed;
@@ -38,8 +37,6 @@ final class ArgsTest extends TestCase
             self::assertSame('9291a24a6f81a46c617374a24c69', bin2hex(Values::encodeArguments(new Args('Jo', last: 'Li'), $codec)));
             self::assertSame('929080', bin2hex(Values::encodeArguments(new Args(), $codec)));
         }
-        self::assertSame('[["Jo"],{"last":"Li"}]', Values::encodeArguments(new Args('Jo', last: 'Li'), new JsonCodec()));
-        self::assertSame('[[],{}]', Values::encodeArguments(new Args(), new JsonCodec()));
     }
 
     public function testAFailureNamesTheArgument(): void

@@ -9,9 +9,6 @@ use PHPUnit\Framework\Attributes\DataProvider;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Bytes;
 use Reasno\GoTask\Client;
-use Reasno\GoTask\Codec\Codec;
-use Reasno\GoTask\Codec\JsonCodec;
-use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\ConnectionLost;
@@ -24,7 +21,6 @@ use Reasno\GoTask\Exception\Overloaded;
 use Reasno\GoTask\Exception\ParallelFailed;
 use Reasno\GoTask\Exception\PayloadTooLarge;
 use Reasno\GoTask\Exception\RemoteError;
-use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Raw;
 use ValueError;
 
@@ -525,41 +521,11 @@ abstract class ClientContract extends RuntimeTestCase
                 self::assertSame('other', $other->await());
                 self::assertSame(1_000_000, self::length($client->call('Size:1000000')));
 
-                try {
-                    (new Client($this->peer->address, codec: new JsonCodec()))->call('Length', str_repeat('x', 45_000_000));
-                    self::fail('It was encoded.');
-                } catch (PayloadTooLarge $large) {
-                    self::assertStringContainsString('not sent', $large->getMessage());
-                }
                 // It goes as it is.
                 self::assertSame(45_000_005, $client->call('Length', str_repeat('x', 45_000_000)));
             } finally {
                 ini_set('memory_limit', (string) $limit);
             }
-        });
-    }
-
-    public function testACodecOfOnesOwnIsGivenTheWholeBodyOfALargeReply(): void
-    {
-        $this->within(function (): void {
-            $codec = new class implements Codec {
-                public function flag(): int
-                {
-                    return Flag::MSGPACK;
-                }
-
-                public function encode(mixed $value): string
-                {
-                    return (new MessagePackCodec())->encode($value);
-                }
-
-                public function decode(string $body): string
-                {
-                    return $body;
-                }
-            };
-            $payload = str_repeat('x', 1_000_000);
-            self::assertTrue((new Client($this->peer->address, codec: $codec))->call('Echo', $payload) === $codec->encode($payload));
         });
     }
 
@@ -893,14 +859,6 @@ abstract class ClientContract extends RuntimeTestCase
                     }
                 }
             });
-        });
-    }
-
-    public function testAnotherCodecAndTheReplysOwn(): void
-    {
-        $this->within(function (): void {
-            $client = new Client($this->peer->address, codec: new JsonCodec());
-            self::assertSame(['a' => [1, null]], $client->call('Echo', ['a' => [1, null]]));
         });
     }
 

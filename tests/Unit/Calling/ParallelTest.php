@@ -21,7 +21,6 @@ use function array_keys;
 use function array_map;
 use function count;
 use function hrtime;
-use function json_encode;
 
 /**
  * @internal
@@ -192,6 +191,6 @@ final class ParallelTest extends SenderTestCase
     {
         return new Parallel($calls, $this->sender, static fn (string $method, mixed $payload): Call => $method === ''
             ? throw new InvalidRequest('A method has a name.')
-            : self::newCall($method, (string) json_encode($payload)), $concurrency);
+            : self::newCall($method, $payload), $concurrency);
     }
 }

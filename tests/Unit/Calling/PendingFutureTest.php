@@ -6,11 +6,11 @@ namespace Reasno\GoTask\Tests\Unit\Calling;
 
 use PHPUnit\Framework\Attributes\CoversClass;
 use Reasno\GoTask\Calling\PendingFuture;
-use Reasno\GoTask\Codec\Codec;
-use Reasno\GoTask\Codec\JsonCodec;
 use Reasno\GoTask\Exception\Cancelled;
+use Reasno\GoTask\Exception\DecodeFailed;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Tests\Integration\Client\RecordingLogger;
 
 /**
@@ -60,34 +60,18 @@ final class PendingFutureTest extends SenderTestCase
 
     public function testAResultThatNobodyAwaitedIsNotDecoded(): void
     {
-        $codec = new class implements Codec {
-            public int $decoded = 0;
-
-            public function flag(): int
-            {
-                return Flag::JSON;
-            }
-
-            public function encode(mixed $value): string
-            {
-                return (new JsonCodec())->encode($value);
-            }
-
-            public function decode(string $body): mixed
-            {
-                $this->decoded++;
-
-                return (new JsonCodec())->decode($body);
-            }
-        };
-        $this->sender = $this->sender($codec);
         $this->broker();
-        $future = $this->future('App.hi');
+        $undecodable = function (): PendingFuture {
+            $call = new Call('App.hi', Flag::MSGPACK, "\xc1", 0, (int) hrtime(true) + 5_000_000_000, 5.0);
+            $this->sender->submit($call);
+
+            return new PendingFuture($this->sender, $call, $this->logger);
+        };
+        $future = $undecodable();
         unset($future);
-        self::assertSame(0, $codec->decoded);
-        self::assertSame('x', $this->future('App.hi')->await());
-        self::assertSame(1, $codec->decoded);
         self::assertSame([], $this->logger->records);
+        $this->expectException(DecodeFailed::class);
+        $undecodable()->await();
     }
 
     public function testACancelledCallIsTakenBackAndNothingIsLoggedOfIt(): void
@@ -115,7 +99,7 @@ final class PendingFutureTest extends SenderTestCase
         unset($future);
         self::assertSame([], $this->logger->records);
         self::assertSame(0, self::stops($transport));
-        self::assertSame('y', $this->call('App.hi', '"y"'));
+        self::assertSame('y', $this->call('App.hi', 'y'));
     }
 
     public function testTheCallsOfTheParentAreNoneOfAForkedChildsBusiness(): void

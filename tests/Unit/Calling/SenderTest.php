@@ -9,6 +9,7 @@ use PHPUnit\Framework\Attributes\TestWith;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Calling\Sender;
+use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Exception\ConnectionLost;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Exception\Unavailable;
@@ -38,7 +39,7 @@ final class SenderTest extends SenderTestCase
     public function testAResultIsReturnedAndAnErrorThrown(): void
     {
         $this->broker();
-        self::assertSame(['a' => 1], $this->call('App.hi', '{"a":1}'));
+        self::assertSame(['a' => 1], $this->call('App.hi', ['a' => 1]));
         $this->expectException(RemoteError::class);
         $this->call('App.fail');
     }
@@ -108,7 +109,7 @@ final class SenderTest extends SenderTestCase
         $this->call('App.hi');
         $first->isBroken = $first->isGone = true;
         $next = $this->broker();
-        self::assertSame('y', $this->call('App.hi', '"y"'));
+        self::assertSame('y', $this->call('App.hi', 'y'));
         self::assertSame(['App.hi'], self::called($next));
     }
 
@@ -174,10 +175,10 @@ final class SenderTest extends SenderTestCase
         $transport = new ScriptedTransport(1000, static function (ScriptedTransport $transport, Frame $call, string $called, string $body) use ($method): void {
             $answer = match ($called) {
                 $method => $body,
-                'GoTask.Methods' => '[{"name":"' . $method . '","idempotent":true}]',
+                'GoTask.Methods' => (new MessagePackCodec())->encode([['name' => $method, 'idempotent' => true]]),
                 default => '{"protocol":1,"peer":"python"}',
             };
-            $transport->answer($call, $answer, Flag::JSON);
+            $transport->answer($call, $answer, $called === Session::HELLO ? Flag::JSON : Flag::MSGPACK);
         });
         $this->connect($transport);
     }

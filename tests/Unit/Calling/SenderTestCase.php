@@ -9,8 +9,6 @@ use Psr\Log\NullLogger;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Calling\Runtimes;
 use Reasno\GoTask\Calling\Sender;
-use Reasno\GoTask\Codec\Codec;
-use Reasno\GoTask\Codec\JsonCodec;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
@@ -40,14 +38,14 @@ abstract class SenderTestCase extends TestCase
     protected function setUp(): void
     {
         $this->runtime = new FakeRuntime();
-        $this->sender = $this->sender(new JsonCodec());
+        $this->sender = $this->sender();
     }
 
-    protected function sender(Codec $codec): Sender
+    protected function sender(): Sender
     {
         $settings = new Settings(5.0, 1, 4, 60.0, 1_000_000, new NullLogger());
 
-        return new Sender(new Runtimes([Address::parse(self::ADDRESS)], $settings, $this->runtime), $settings, $codec);
+        return new Sender(new Runtimes([Address::parse(self::ADDRESS)], $settings, $this->runtime), $settings, new MessagePackCodec());
     }
 
     /**
@@ -91,14 +89,14 @@ abstract class SenderTestCase extends TestCase
         return $this->runtime->makes[] = new BlockingConnection(new Session(1_000_000), Address::parse(self::ADDRESS), $transport);
     }
 
-    protected static function newCall(string $method, string $body = '"x"', float $timeout = 5.0): Call
+    protected static function newCall(string $method, mixed $payload = 'x', float $timeout = 5.0): Call
     {
-        return new Call($method, Flag::JSON, $body, 0, (int) (hrtime(true) + $timeout * 1e9), $timeout);
+        return new Call($method, Flag::MSGPACK, (new MessagePackCodec())->encode($payload), 0, (int) (hrtime(true) + $timeout * 1e9), $timeout);
     }
 
-    protected function call(string $method, string $body = '"x"'): mixed
+    protected function call(string $method, mixed $payload = 'x'): mixed
     {
-        $call = self::newCall($method, $body);
+        $call = self::newCall($method, $payload);
         $this->sender->submit($call);
 
         return $this->sender->finish($call);

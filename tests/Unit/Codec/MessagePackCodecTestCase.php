@@ -20,7 +20,6 @@ use Reasno\GoTask\Bytes;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Exception\DecodeFailed;
 use Reasno\GoTask\Exception\EncodeFailed;
-use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Tests\Unit\Codec\Fixtures\Crowd;
 use Reasno\GoTask\Tests\Unit\Codec\Fixtures\Size;
@@ -46,11 +45,6 @@ abstract class MessagePackCodecTestCase extends TestCase
     }
 
     abstract protected function createCodec(): MessagePackCodec;
-
-    public function testItsFlagIsMessagePack(): void
-    {
-        self::assertSame(Flag::MSGPACK, $this->codec->flag());
-    }
 
     public function testAnEmptyBodyIsNull(): void
     {

@@ -4,10 +4,9 @@ declare(strict_types=1);
 
 /*
  * Decodes a list under the memory_limit that PHP was started with, and says what became of it:
- * within-memory.php CODEC UNIT COUNT, a list of so many of them: JSON, or MessagePack in hexadecimal.
+ * within-memory.php CODEC UNIT COUNT, a list of so many of them: JSON in an error, or MessagePack in hexadecimal.
  */
 
-use Reasno\GoTask\Codec\JsonCodec;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Exception\DecodeFailed;
 use Reasno\GoTask\Protocol\ErrorReply;
@@ -21,7 +20,6 @@ $packed = static fn (): string => "\xdd" . pack('N', $count) . str_repeat((strin
 
 try {
     $value = match ($codec) {
-        'json' => (new JsonCodec())->decode($json()),
         'error' => ErrorReply::toException('App.f', '{"code":"remote_error","message":"x","data":' . $json() . '}')->data,
         default => (new MessagePackCodec($codec === 'extension'))->decode($packed()),
     };
