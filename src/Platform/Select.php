@@ -4,11 +4,10 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Platform;
 
-use Closure;
 use ErrorException;
 
 /**
- * stream_select() and socket_select(), and why they fail: they return false at once after a signal, and also where a descriptor
+ * stream_select(), and why it fails: it returns false at once after a signal, and also where a descriptor
  * is above the 1023 that PHP can watch.
  *
  * @internal
@@ -36,17 +35,9 @@ final class Select
             $ready = false; // see Quietly, which would cost time here
         }
 
-        return $ready !== false ? $ready : self::failed(static function () use ($reads, $writes): void {
-            $excepts = null;
-            stream_select($reads, $writes, $excepts, 0);
-        });
-    }
-
-    /**
-     * @param Closure(): mixed $again does the same without waiting
-     */
-    public static function failed(Closure $again): ?int
-    {
+        if ($ready !== false) {
+            return $ready;
+        }
         $isBeyond = false;
         set_error_handler(static function (int $level, string $message) use (&$isBeyond): bool {
             $isBeyond = $isBeyond || str_contains($message, 'FD_SETSIZE');
@@ -55,7 +46,7 @@ final class Select
         });
 
         try {
-            $again();
+            stream_select($reads, $writes, $excepts, 0);
         } finally {
             restore_error_handler();
         }

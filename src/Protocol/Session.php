@@ -85,9 +85,6 @@ final class Session extends FastCalls
     /** Asks for a fast path: no caller waits for the answer. */
     public ?Call $question = null;
 
-    /** Bytes before the contents of the string that the last reply was, if it was large: 0 for anything else; −1: it was small. */
-    private int $stringHead = -1;
-
     /** @var list<int> sequences of calls that were given up before it was known whether the peer can be told */
     private array $givenUp = [];
 
@@ -245,30 +242,11 @@ final class Session extends FastCalls
                 if (isset($frame->options[2]) && ($frame->flags & Flag::ERROR) === 0) {
                     $this->learn($call, $frame->options[2]);
                 }
-                $this->stringHead = $frame->cut > 0 ? strlen($frame->stringHead) : -1;
             }
             if ($call === $this->hello) {
                 $this->greeted($call);
             }
         }
-    }
-
-    /**
-     * How many bytes come before the body of the next reply, or before the contents of the string that it is, if it is as the last one
-     * was: whoever reads no more than those has the kernel put the rest into one piece, where it stays. 0: the last one was small, or
-     * more than one may be the next.
-     *
-     * @return int<0, max>
-     */
-    public function bytesBeforeBody(): int
-    {
-        if ($this->stringHead >= 0 && count($this->calls) === 1 && $this->wanted === 0) {
-            foreach ($this->calls as $call) {
-                return Frame::HEADER + 8 + strlen($call->method) + $this->stringHead;
-            }
-        }
-
-        return 0;
     }
 
     /**
@@ -377,7 +355,6 @@ final class Session extends FastCalls
                 if ($name > $length || $name < 0 || $call === $this->hello) {
                     break;
                 }
-                $this->stringHead = -1;
                 // Most are as quick as can be, again.
                 if (isset($options['time']) && ($options['time'] > $call->micros || $call->micros !== self::LEAST) && ($flags & Flag::ERROR) === 0) {
                     $this->learn($call, $options['time']);

@@ -12,7 +12,6 @@ use Reasno\GoTask\Protocol\FastSocket;
 use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Runtime\Stream\FastStream;
-use Reasno\GoTask\Runtime\Stream\SocketTransport;
 use Reasno\GoTask\Runtime\Stream\TransportConnection;
 use Swoole\Coroutine;
 use Throwable;
@@ -137,8 +136,7 @@ final class BlockingConnection extends TransportConnection
 
     protected function connectFast(): ?FastSocket
     {
-        $socket = $this->transport instanceof SocketTransport ? FastStream::connect($this->address) : null;
-
+        $socket = FastStream::connect($this->address);
         self::$hasSwoole ??= class_exists(Coroutine::class, false);
 
         return $this->fastSocket = $socket === null ? null : new BlockingFastSocket($socket, self::OVERDUE);

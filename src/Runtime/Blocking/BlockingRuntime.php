@@ -13,17 +13,13 @@ use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Runtime\Latch;
 use Reasno\GoTask\Runtime\Probe;
 use Reasno\GoTask\Runtime\Runtime;
-use Reasno\GoTask\Runtime\Stream\SocketTransport;
 use Reasno\GoTask\Runtime\Stream\StreamConnector;
 use Reasno\GoTask\Runtime\Stream\StreamProbe;
 use Reasno\GoTask\Runtime\Stream\StreamTransport;
 use Reasno\GoTask\Tls;
 
-use function array_filter;
-use function function_exists;
 use function hrtime;
 use function intdiv;
-use function socket_import_stream;
 use function usleep;
 
 /**
@@ -33,22 +29,6 @@ use function usleep;
  */
 final class BlockingRuntime implements Runtime
 {
-    /** The functions of ext-sockets that SocketTransport and this class call. Some hosts disable a few of them. */
-    private const FUNCTIONS = [
-        'socket_import_stream', 'socket_export_stream', 'socket_set_block', 'socket_set_option', 'socket_send', 'socket_recv', 'socket_select',
-        'socket_last_error', 'socket_clear_error', 'socket_strerror', 'socket_close',
-    ];
-
-    private readonly bool $sockets;
-
-    /**
-     * @param null|bool $sockets whether to use ext-sockets; null: where it is loaded, and may be used
-     */
-    public function __construct(?bool $sockets = null)
-    {
-        $this->sockets = $sockets ?? array_filter(self::FUNCTIONS, function_exists(...)) === self::FUNCTIONS;
-    }
-
     public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection
     {
         $stream = StreamConnector::connect($address, $tls, $timeout);
@@ -63,13 +43,9 @@ final class BlockingRuntime implements Runtime
 
                 return $until > hrtime(true);
             });
-
-            return new BlockingConnection($session, $address, new StreamTransport($stream));
         }
-        $socket = $this->sockets ? socket_import_stream($stream) : false;
-        $transport = $socket === false ? new StreamTransport($stream) : new SocketTransport($socket);
 
-        return new BlockingConnection($session, $address, $transport);
+        return new BlockingConnection($session, $address, new StreamTransport($stream));
     }
 
     public function latch(): ?Latch

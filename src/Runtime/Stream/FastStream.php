@@ -42,8 +42,11 @@ final class FastStream implements FastSocket
     /** Bytes of a message, at most. */
     private const LARGEST = 65_536;
 
-    /** Of ext-sockets. Some hosts disable a few of them. */
-    private const FUNCTIONS = ['socket_create', 'socket_connect', 'socket_set_nonblock', 'socket_export_stream', 'socket_close'];
+    /** Those of ext-sockets that a fast path needs in one of the runtimes. Some hosts disable a few of them. */
+    private const FUNCTIONS = [
+        'socket_create', 'socket_connect', 'socket_set_block', 'socket_set_nonblock', 'socket_set_option', 'socket_export_stream',
+        'socket_send', 'socket_recv', 'socket_last_error', 'socket_clear_error', 'socket_close',
+    ];
 
     /** @var resource */
     public readonly mixed $stream;

@@ -19,7 +19,7 @@ interface Transport
     public function write(string $bytes): int;
 
     /**
-     * @param int<1, max> $length bytes at most; of a length that large frames have it may wait for all of them
+     * @param int<1, max> $length bytes at most
      * @param int $wait nanoseconds; 0: not at all
      * @return null|string '' when nothing came in time, or a signal did; null when the connection is gone
      */

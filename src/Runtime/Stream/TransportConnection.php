@@ -123,11 +123,7 @@ abstract class TransportConnection extends Connection
         if (! $this->open) {
             return false;
         }
-        // With time to wait, a large frame is best read to its end, and what it carries into one piece.
-        $length = $wait > 0
-            ? ($this->session->bytesBeforeBody() ?: max($this->readSize(), $this->session->wanted))
-            : $this->readSize();
-        $bytes = $this->transport->read($length, max(0, $wait));
+        $bytes = $this->transport->read($this->readSize(), max(0, $wait));
         if ($bytes === null) {
             $this->end($this->transport->error());
 

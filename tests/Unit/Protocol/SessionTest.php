@@ -162,33 +162,6 @@ final class SessionTest extends TestCase
         self::assertSame([Peer::Plain, 0], [$session->peer, $session->sendBuffer->length]);
     }
 
-    public function testWhatComesBeforeALargeBodyIsKnownWhereTheLastReplyWasLarge(): void
-    {
-        $session = new Session(1 << 20);
-        $call = self::newCall('Large');
-        $session->call($call, 0);
-        self::assertSame(0, $session->bytesBeforeBody());
-        $reply = Frame::encode(Flag::MSGPACK, [$call->sequence, 5], "Large\xc6\0\1\0\0" . str_repeat('x', 65_536));
-        $session->receive(substr($reply, 0, 30));
-        $session->receive(substr($reply, 30));
-        self::assertTrue(str_repeat('x', 65_536) === $call->reply);
-        self::assertSame(0, $session->bytesBeforeBody());
-
-        $session->call($call = self::newCall('Larger'), 0);
-        self::assertSame(strlen(Frame::encode(Flag::MSGPACK, [0, 0], "Larger\xc6\0\1\0\0")), $session->bytesBeforeBody());
-        $session->call($other = self::newCall('other'), 0);
-        self::assertSame(0, $session->bytesBeforeBody(), 'one of several');
-        $session->receive(self::reply($other, ''));
-        self::assertSame(0, $session->bytesBeforeBody(), 'the last one was small');
-        $reply = Frame::encode(Flag::MSGPACK, [$call->sequence, 6], "Larger\x91\xc6\0\1\0\0" . str_repeat('x', 65_536));
-        $session->receive(substr($reply, 0, 5));
-        self::assertSame(0, $session->bytesBeforeBody(), 'it has begun');
-        $session->receive(substr($reply, 5, 21));
-        $session->receive(substr($reply, 26));
-        $session->call($call = self::newCall('A'), 0);
-        self::assertSame(strlen(Frame::encode(Flag::MSGPACK, [0, 0], 'A')), $session->bytesBeforeBody(), 'the last one was a list');
-    }
-
     public function testTheTailOfALargeCallFollowsItsBody(): void
     {
         $session = new Session(1000);
