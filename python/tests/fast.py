@@ -20,8 +20,8 @@ CANCELLED, LATE, TAKE_BACK, GIVEN_BACK = 0, 1, 2, 3
 class FastPeer(Peer):
     """Replies come by either socket, and are one map; `given_back` has the sequences of calls that have not run."""
 
-    def __init__(self, address: str, open: bool = True) -> None:
-        super().__init__(address)
+    def __init__(self, address: str, open: bool = True, hello: bool = True) -> None:
+        super().__init__(address, hello)
         self.fast_sequence = FAST_BIT
         self.given_back: list[int] = []
         self.outcomes: dict[int, list[Frame]] = {}  # by fast sequence, in the order in which they came
@@ -75,12 +75,17 @@ class FastPeer(Peer):
 
     def read(self) -> None:
         super().read()
-        for sequence in [sequence for sequence in self.replies if sequence & FAST_BIT]:
-            self.note(self.replies.pop(sequence))
         for frame in self.others:
             if frame.options[1:] == (GIVEN_BACK,):
                 self.note(frame)
         self.others = [frame for frame in self.others if frame.options[1:] != (GIVEN_BACK,)]
+
+    def take(self, reply: Frame) -> None:
+        """A reply that was fetched from behind a slow call may come again."""
+        if reply.options[0] & FAST_BIT:
+            self.note(reply)
+        else:
+            super().take(reply)
 
     def note(self, frame: Frame) -> None:
         self.outcomes.setdefault(frame.options[0], []).append(frame)

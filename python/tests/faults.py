@@ -37,7 +37,7 @@ def run(group: Group, folder: Path, only: str = "") -> Iterator[Row]:
         if reason:
             raise Skipped(reason)
     try:
-        scene = Scene(folder, group.proxied)
+        scene = Scene(folder, group.proxied, arguments=group.arguments)
         try:
             for fault in faults:
                 yield scene.perform(fault.name, fault.inject, fault.errors)

@@ -142,8 +142,11 @@ class Peer:
             if event.flags & wire.CONTROL:
                 self.others.append(event)
             else:
-                assert event.options[0] not in self.replies, "answered twice"
-                self.replies[event.options[0]] = event
+                self.take(event)
+
+    def take(self, reply: Frame) -> None:
+        assert reply.options[0] not in self.replies, "answered twice"
+        self.replies[reply.options[0]] = reply
 
     def result(self, sequence: int) -> Any:
         """The reply's value, or the error's map."""

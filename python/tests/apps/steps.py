@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 import gotask
-from gotask.ipc import notes
+from gotask.ipc import gathered, notes
 from gotask.worker.channel import Channel
+from gotask.worker.sync import Worker
 
 from ..chaos.calls import answer
 
@@ -96,15 +97,54 @@ def sending(send: Callable[[bytes], None]) -> Callable[[bytes], None]:
     return replaced
 
 
+def around(owner: type, method: str, before: str = "", behind: str = "") -> None:
+    """Puts steps of a message of a fast socket around a method."""
+    original: Callable[..., Any] = getattr(owner, method)
+
+    def replaced(*given: Any) -> Any:
+        if before:
+            step(f"fast-{before}")
+        result = original(*given)
+        if behind:
+            step(f"fast-{behind}")
+        return result
+
+    setattr(owner, method, replaced)
+
+
+def has_message() -> bool:
+    """Whether the worker runs a message of a fast socket."""
+    return any(note.has_message for note in _notes)
+
+
+_notes: list[notes.WorkerNotes] = []
+
+
+def remember(note: notes.WorkerNotes, *given: Any) -> None:
+    if note not in _notes:
+        _notes.append(note)
+    _take_message(note, *given)
+
+
 taking("begin")
 taking("take")
 answering("reply")
+_take_message = notes.WorkerNotes.take_message
+notes.WorkerNotes.take_message = remember  # type: ignore[method-assign, assignment]
+around(Worker, "_take_fast", before="woken")
+around(notes.WorkerNotes, "take_message", "received", "noted")
+around(notes.WorkerNotes, "begin_in_message", behind="begun")
+around(notes.WorkerNotes, "end_message", behind="ended")
+around(gathered.Gathered, "add", behind="gathered")
+around(Worker, "_send", "returned", "sent")
 
 
 def begin(token: str) -> None:
     os.write(_journal, token.encode() + b"\n")
     if KIND != "async":
         step("running")
+        if has_message():
+            step("fast-running")
     elif wanted("running"):
         die()
 

@@ -10,7 +10,8 @@ import sys
 import threading
 
 from .calls import Book, answer
-from .clients import KINDS, Caller, Process
+from .clients import Caller, Process
+from .load import KINDS
 from .rough import Rough
 
 

@@ -15,6 +15,24 @@ from gotask import GoTaskError
 #: the method, behind it, in the middle of the answer, as it is sent, and behind that.
 STEPS = ("received", "noted", "running", "returned", "answering", "sent", "answered")
 
+#: The same of a message of a fast socket: as the worker is woken for it, with the message and before its note, with the note,
+#: in the method, at the note of the next call, as a reply is gathered, before the replies are sent, behind that, and once the
+#: note is void. See apps/steps.py.
+FAST_STEPS = tuple(
+    f"fast-{name}"
+    for name in (
+        "woken",
+        "received",
+        "noted",
+        "running",
+        "begun",
+        "gathered",
+        "returned",
+        "sent",
+        "ended",
+    )
+)
+
 #: Groups of workers: of the services that share theirs, by kind, and of one that has its own.
 GROUPS = ("sync", "async", "own")
 METHODS = {"sync": "Sync.work", "async": "Async.work", "own": "Own.work"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from .calls import STEPS
+from .calls import FAST_STEPS, STEPS
 from .proxy import Kind, Mode, Side
 from .scene import Scene
 from .system import descriptors, eventually
@@ -45,6 +45,7 @@ class Group(NamedTuple):
     faults: tuple[Fault, ...]
     proxied: bool = False
     small_disk: bool = False
+    arguments: tuple[str, ...] = ()  # of the broker
 
 
 # -- workers --------------------------------------------------------------------------------------------------------------
@@ -231,7 +232,7 @@ GROUPS = (
         "workers",
         (
             Fault("kill -9 of a worker, whatever it does", kill_idle_or_busy, CRASHED),
-            *(Fault(f"kill -9 of a worker: {name}", kill_at(name), CRASHED) for name in STEPS),
+            *(Fault(f"kill -9 of a worker: {name}", kill_at(name), CRASHED) for name in (*STEPS, *FAST_STEPS)),
             Fault("kill -9 of all workers", kill_all, CRASHED),
             Fault("SIGSTOP of a worker, then SIGCONT", stop_worker, NONE),
             Fault("SIGSTOP of a worker within a call", stop_worker_for_good, CRASHED),

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..peer import PACKAGE, BrokerProcess, Peer, gone
-from .calls import GROUPS
-from .clients import Load
+from .calls import FAST_STEPS, GROUPS
+from .load import Load
 from .proxy import Proxy
 from .system import Holdings, children, eventually, holdings
 
@@ -45,7 +45,11 @@ class Row:
 class Scene:
     """One broker in a folder of its own; `close` says what it has left behind."""
 
-    def __init__(self, folder: Path, proxied: bool = False, with_php: bool = True) -> None:
+    load: Load  # while a fault is performed
+
+    def __init__(
+        self, folder: Path, proxied: bool = False, with_php: bool = True, arguments: tuple[str, ...] = ()
+    ) -> None:
         self.run = folder / "run"
         self.temporary = folder / "tmp"
         self.chaos = folder / "chaos"
@@ -53,6 +57,7 @@ class Scene:
             made.mkdir(exist_ok=True)
         self.address = f"unix://{self.run}/b.sock"
         self._with_php = with_php
+        self._arguments = arguments
         self.start()
         self.proxy = Proxy(str(folder / "proxy.sock"), f"{self.run}/b.sock") if proxied else None
         assert self.serves(), "not all workers serve"
@@ -63,6 +68,7 @@ class Scene:
             "tests.apps.steps",
             "--interrupt-grace",
             "5",  # on a busy machine a worker may not get to run for long; it is not to be killed for that
+            *self._arguments,
             workers=WORKERS,
             address=self.address,
             cwd=PACKAGE,
@@ -82,7 +88,7 @@ class Scene:
         addresses = {"direct": (self.address, PATIENT)}
         if self.proxy is not None:
             addresses["proxied"] = (f"unix://{self.proxy.path}", HASTY)
-        load = Load(addresses, with_php=self._with_php)
+        self.load = load = Load(addresses, with_php=self._with_php)
         try:
             assert eventually(lambda: load.is_under_way, 60), "not all callers are answered"
             time.sleep(LEAD)
@@ -155,8 +161,9 @@ class Scene:
         assert gone(workers, 10), "workers outlive a killed broker"
 
     def step(self, name: str) -> None:
-        """Has a worker of each kind die at a step, and waits for that."""
-        files = [self.chaos / f"step-{kind}-{name}" for kind in GROUPS]
+        """Has a worker of each kind that comes to a step die there, and waits for that."""
+        kinds = ("sync",) if name in FAST_STEPS else GROUPS
+        files = [self.chaos / f"step-{kind}-{name}" for kind in kinds]
         for file in files:
             file.touch()
         assert eventually(lambda: not any(file.exists() for file in files), 30), f"no worker came to {name}"
