@@ -147,7 +147,7 @@ class Deadlines:
                 stop.again_at = now + self._grace / 2
                 stop.kill_at = now + self._grace
                 found.stop(stop.call.number)
-            else:
+            elif stop.call.state is STOPPING:  # else it was seen to be over
                 self._revoke(stop, now)
         elif now >= stop.kill_at:
             self._end(stop, worker, now)

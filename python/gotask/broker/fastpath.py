@@ -285,9 +285,8 @@ class FastPath:
         worker = self._running.get(number)
         if call is not None and worker is not None and worker.state != "dead":
             if number not in (running for running, _ in _begun(worker)):
-                self._let_go(call)  # the worker has answered its client
-                return None
-        return call
+                self._is_over(call)
+        return self._stopped.get(number)
 
     def find(self, number: int) -> WorkerProcess | None:
         call = self._stopped[number]
@@ -299,9 +298,11 @@ class FastPath:
                         if place == 0 and self._reasons[number] != TAKEN_BACK:
                             self._running[number] = worker
                             return worker
-                        if place:
-                            self.frames(number >> 32, worker.notes.gathered.read())
-                        self._let_go(call)
+                        if not place:
+                            self._let_go(call)
+                            return None
+                        self.frames(number >> 32, worker.notes.gathered.read())
+                        self._is_over(call)
                         return None
         return None
 
@@ -345,6 +346,12 @@ class FastPath:
             call.owner.tell(call, DeadlineExceeded(message))
         else:
             call.owner.forget(call)
+
+    def _is_over(self, call: Call) -> None:
+        """A worker is done with it: it has answered the client, unless it says that it found the call revoked."""
+        self.read_answers()
+        if self._stopped.get(call.number) is call:
+            self._let_go(call)
 
     def _let_go(self, call: Call) -> None:
         del self._stopped[call.number]

@@ -130,7 +130,7 @@ taking("begin")
 taking("take")
 answering("reply")
 _take_message = notes.WorkerNotes.take_message
-notes.WorkerNotes.take_message = remember  # type: ignore[method-assign, assignment]
+notes.WorkerNotes.take_message = remember  # type: ignore[assignment]
 around(Worker, "_take_fast", before="woken")
 around(notes.WorkerNotes, "take_message", "received", "noted")
 around(notes.WorkerNotes, "begin_in_message", behind="begun")

@@ -31,7 +31,9 @@ REMEMBERED = 2000
 class _Call:
     """One that is under way; it keeps its token however often it is given back."""
 
-    def __init__(self, token: str, body: bytes, times: int, method: str, payload: bytes, late_at: float) -> None:
+    def __init__(
+        self, token: str, body: bytes, times: int, method: str, payload: bytes, late_at: float
+    ) -> None:
         self.token = token
         self.body = body
         self.times = times
@@ -45,7 +47,7 @@ class _Call:
 class Fast(Strict):
     """Up to `window` calls at a time: those that may go on the fast socket do, up to six in a message, others by the broker."""
 
-    window = 16
+    window = 8  # the broker does not read from a connection with too many unread answers
 
     def _talk(self, under_way: dict[int, tuple[str, bytes, int]]) -> None:
         peer = FastPeer(self.address, open=False, hello=False)
@@ -63,7 +65,9 @@ class _Talk:
         self._peer = peer
         self._under_way = under_way
         self._calls: dict[int, _Call] = {}
-        self._settled: dict[int, tuple[int, int]] = {}  # by sequence of a fast call: what was believed, of the last ones
+        self._settled: dict[
+            int, tuple[int, int]
+        ] = {}  # by sequence of a fast call: what was believed, of the last ones
         self._is_open = False
 
     def run(self) -> None:
@@ -74,7 +78,7 @@ class _Talk:
         while self._calls or not caller.ended.is_set():
             caller.rest()
             while len(self._calls) < caller.window and not caller.ended.is_set():
-                self._send(caller._random.randint(1, 6))
+                self._send(min(caller._random.randint(1, 6), caller.window - len(self._calls)))
             self._wait()
             self._look_after(time.monotonic())
 

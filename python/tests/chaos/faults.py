@@ -232,7 +232,10 @@ GROUPS = (
         "workers",
         (
             Fault("kill -9 of a worker, whatever it does", kill_idle_or_busy, CRASHED),
-            *(Fault(f"kill -9 of a worker: {name}", kill_at(name), CRASHED) for name in (*STEPS, *FAST_STEPS)),
+            *(
+                Fault(f"kill -9 of a worker: {name}", kill_at(name), CRASHED)
+                for name in (*STEPS, *FAST_STEPS)
+            ),
             Fault("kill -9 of all workers", kill_all, CRASHED),
             Fault("SIGSTOP of a worker, then SIGCONT", stop_worker, NONE),
             Fault("SIGSTOP of a worker within a call", stop_worker_for_good, CRASHED),
