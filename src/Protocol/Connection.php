@@ -105,7 +105,7 @@ abstract class Connection extends FastConnection
             } elseif ($isLarge) {
                 $this->session->enqueue($call, $now);
             } else {
-                $this->send($call, $this->session->call($call, $now), $now);
+                $this->send($this->session->call($call, $now));
             }
         } catch (Throwable $thrown) {
             throw $this->interrupted($thrown);
@@ -394,10 +394,8 @@ abstract class Connection extends FastConnection
 
     /**
      * Writes a frame, or puts it behind those that wait to be written.
-     *
-     * @param int $now hrtime() in ns
      */
-    abstract protected function send(Call $call, string $frame, int $now): void;
+    abstract protected function send(string $frame): void;
 
     /**
      * Reads until nothing more is there, or READS times. An answer that is in the socket when its time is over has come in time.

@@ -7,7 +7,6 @@ namespace Reasno\GoTask\Protocol;
 use function array_key_last;
 use function array_shift;
 use function array_splice;
-use function array_unshift;
 use function strlen;
 use function substr;
 
@@ -82,18 +81,6 @@ final class SendBuffer
         }
 
         return false;
-    }
-
-    /**
-     * Puts a piece before all others, none of which has been begun.
-     *
-     * @param int $written bytes of it that are written already
-     */
-    public function prepend(string $bytes, int $written): void
-    {
-        $this->length += strlen($bytes) - $written;
-        $this->offset = $written;
-        array_unshift($this->pieces, $bytes);
     }
 
     /**

@@ -6,7 +6,6 @@ namespace Reasno\GoTask\Runtime\Stream;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ProtocolError;
-use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Session;
 
@@ -43,7 +42,7 @@ abstract class TransportConnection extends Connection
         return $this->isUsable();
     }
 
-    protected function send(Call $call, string $frame, int $now): void
+    protected function send(string $frame): void
     {
         $buffer = $this->session->sendBuffer;
         $written = $buffer->length === 0 ? $this->transport->write($frame) : 0;

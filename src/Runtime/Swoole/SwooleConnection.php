@@ -40,7 +40,7 @@ final class SwooleConnection extends SwooleFast
     public function await(Call $call): void
     {
         if ($call->outcome === Outcome::Waiting) {
-            $call->micros > 0 ? $this->waitFast($call, []) : $this->wait($call, []);
+            $this->wait($call, [], $call->micros > 0);
         }
     }
 
@@ -53,12 +53,12 @@ final class SwooleConnection extends SwooleFast
         }
         foreach ($calls as $call) {
             if ($call->micros > 0) {
-                $this->waitFast($call, $calls);
+                $this->wait($call, $calls, true);
 
                 return;
             }
         }
-        $this->wait($call, $calls);
+        $this->wait($call, $calls, false);
     }
 
     public function probe(): bool
@@ -142,21 +142,26 @@ final class SwooleConnection extends SwooleFast
      * Waits until one of the calls has an outcome; none has one yet.
      *
      * @param array<Call> $calls all of them, or empty when there is only the one
+     * @param bool $isFast whether one of them is on the fast path: its answer may come on either socket, and others read both
      */
-    private function wait(Call $call, array $calls): void
+    private function wait(Call $call, array $calls, bool $isFast): void
     {
         $cid = Coroutine::getCid();
         if ($cid < 0) {
             throw new LogicException("{$call->method} was called in a coroutine: wait for its answer in one.");
         }
-
         if ($this->reading && $this->reader === $cid) {
             throw self::nested($call);
         }
 
         try {
             do {
-                if (! $this->reading) {
+                if ($isFast && count($this->session->calls) > $this->session->fast) {
+                    $this->readForAll();
+                    if ($call->outcome !== Outcome::Waiting || $calls !== [] && self::isAnyDone($calls)) {
+                        break;
+                    }
+                } elseif (! $isFast && ! $this->reading) {
                     $this->read($call, $calls, $cid);
                     break;
                 }
@@ -164,16 +169,20 @@ final class SwooleConnection extends SwooleFast
                 if ($calls !== []) {
                     self::mark($calls, $cid);
                 }
-                $this->parked[$cid] = true;
+                if ($isFast) {
+                    $this->waiting[$cid] = true;
+                } else {
+                    $this->parked[$cid] = true;
+                }
                 $resumed = Coroutine::yield();
-                unset($this->parked[$cid]);
+                unset($this->parked[$cid], $this->waiting[$cid]);
                 if (! $resumed) {
                     // Coroutine::cancel()
                     $this->giveUp($call, $calls);
                 }
             } while ($call->outcome === Outcome::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
         } catch (Throwable $thrown) {
-            unset($this->parked[$cid]);
+            unset($this->parked[$cid], $this->waiting[$cid]);
             $this->giveUp($call, $calls);
 
             throw $thrown;
@@ -184,56 +193,8 @@ final class SwooleConnection extends SwooleFast
             }
             if ($this->parked !== []) {
                 $this->handOver();
-            } elseif ($this->waiting !== []) {
+            } elseif (! $isFast && $this->waiting !== []) {
                 $this->readForAll();
-            }
-        }
-    }
-
-    /**
-     * Like wait(), while something is outstanding on the fast path: the answer may come on either socket, and others read both.
-     *
-     * @param array<Call> $calls
-     */
-    private function waitFast(Call $call, array $calls): void
-    {
-        $cid = Coroutine::getCid();
-        if ($cid < 0) {
-            throw new LogicException("{$call->method} was called in a coroutine: wait for its answer in one.");
-        }
-        if ($this->reading && $this->reader === $cid) {
-            throw self::nested($call);
-        }
-
-        try {
-            do {
-                if (count($this->session->calls) > $this->session->fast) {
-                    $this->readForAll();
-                    if ($call->outcome !== Outcome::Waiting || $calls !== [] && self::isAnyDone($calls)) {
-                        break;
-                    }
-                }
-                $call->coroutine = $cid;
-                if ($calls !== []) {
-                    self::mark($calls, $cid);
-                }
-                $this->waiting[$cid] = true;
-                $resumed = Coroutine::yield();
-                unset($this->waiting[$cid]);
-                if (! $resumed) {
-                    // Coroutine::cancel()
-                    $this->giveUp($call, $calls);
-                }
-            } while ($call->outcome === Outcome::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
-        } catch (Throwable $thrown) {
-            unset($this->waiting[$cid]);
-            $this->giveUp($call, $calls);
-
-            throw $thrown;
-        } finally {
-            $call->coroutine = 0;
-            if ($calls !== []) {
-                self::mark($calls, 0);
             }
         }
     }
@@ -263,7 +224,7 @@ final class SwooleConnection extends SwooleFast
                     $session->expire($now);
                     $this->flush();
                     $this->wake();
-                } elseif (! $this->receive($wait, $cid)) {
+                } elseif (! $this->receive($wait)) {
                     $this->giveUp($call, $calls);
                 }
             } while ($call->outcome === Outcome::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
@@ -274,10 +235,9 @@ final class SwooleConnection extends SwooleFast
     }
 
     /**
-     * @param int $reader see wake()
      * @return bool false when the coroutine was told to stop waiting
      */
-    private function receive(int $wait, int $reader = 0): bool
+    private function receive(int $wait): bool
     {
         $socket = $this->socket;
         if ($socket === null) {
@@ -313,7 +273,11 @@ final class SwooleConnection extends SwooleFast
             $this->flush();
         }
 
-        return $session->woken === [] || $this->wake($reader);
+        if ($session->woken !== []) {
+            $this->wake();
+        }
+
+        return true;
     }
 
     /**

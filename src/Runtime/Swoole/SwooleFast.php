@@ -146,8 +146,8 @@ abstract class SwooleFast extends SwooleWaking
 
     protected function sendHeldSoon(): void
     {
-        // Those that are being resumed may make more: goOn() sends them together.
-        if (! $this->sendsSoon && $this->corked === 0) {
+        // Those that are being resumed may make more: wake() sends them together.
+        if (! $this->sendsSoon && $this->waking === 0) {
             $this->sendsSoon = true;
             Event::defer(function (): void {
                 $this->sendsSoon = false;
@@ -178,7 +178,7 @@ abstract class SwooleFast extends SwooleWaking
         if (count($woken) + $this->session->fast > $this->kept) {
             $this->keepStacks(count($woken) + $this->session->fast);
         }
-        if (count($woken) === 1 && $this->corked === 0 && isset($this->waiting[$cid = $woken[0]->coroutine])) {
+        if (count($woken) === 1 && $this->waking === 0 && isset($this->waiting[$cid = $woken[0]->coroutine])) {
             // wake(), in fewer steps.
             $this->session->woken = [];
             $woken[0]->coroutine = 0;

@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Runtime\Swoole;
 
 use Reasno\GoTask\Address;
-use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Runtime\Stream\Inherited;
@@ -16,7 +15,6 @@ use Swoole\Coroutine\TimeoutException;
 use Throwable;
 use WeakReference;
 
-use function hrtime;
 use function strlen;
 
 use const SOCKET_ETIMEDOUT;
@@ -37,21 +35,10 @@ abstract class SwooleWriting extends Connection
     /** Seconds after which a write that is stuck looks whether there is something to read that nobody reads. */
     private const STUCK = 0.02;
 
-    /** Calls made by resumed coroutines leave together, but none waits for longer than this: ns … */
-    private const HELD = 100_000;
-
-    /** … or than this many bytes take to come together. */
-    private const HELD_BYTES = 2_048;
-
     protected ?Socket $socket;
 
     /** Whether a coroutine reads for all. */
     protected bool $reading = false;
-
-    /** Above 0 while coroutines are being resumed: what they send is written afterwards. */
-    protected int $corked = 0;
-
-    protected int $corkedAt = 0;
 
     private bool $writing = false;
 
@@ -93,53 +80,12 @@ abstract class SwooleWriting extends Connection
         }
     }
 
-    protected function send(Call $call, string $frame, int $now): void
+    protected function send(string $frame): void
     {
         // It may wait from here on, while other coroutines go on.
         $this->entered = false;
-        $buffer = $this->session->sendBuffer;
-        if ($this->writing || $this->corked > 0 || $buffer->length > 0) {
-            $buffer->append($frame);
-            if ($this->corked === 0 || $buffer->length >= self::HELD_BYTES || $now - $this->corkedAt > self::HELD) {
-                $this->corkedAt = $now;
-                $this->flush();
-            }
-
-            return;
-        }
-        // As write() does, without the cost of calling it.
-        $this->writing = true;
-
-        try {
-            $written = $this->socket?->send($frame, self::PATIENCE);
-        } catch (Throwable $thrown) {
-            if (self::isCancellation($thrown) && $this->open) {
-                $buffer->prepend($frame, 0);
-            }
-            $this->stopWriting($thrown);
-
-            throw $thrown;
-        }
-        $this->writing = false;
-        if ($written === strlen($frame)) {
-            if ($buffer->length > 0) { // @phpstan-ignore greater.alwaysFalse (others append while this one waits)
-                $this->flush();
-            }
-        } elseif ($this->open) {
-            $buffer->prepend($frame, (int) $written);
-            $this->continueWriting();
-        }
-    }
-
-    /**
-     * Writes what is held back if it has been for long enough.
-     */
-    final protected function flushWhatWaited(): void
-    {
-        if (($now = hrtime(true)) - $this->corkedAt > self::HELD) {
-            $this->corkedAt = $now;
-            $this->flush();
-        }
+        $this->session->sendBuffer->append($frame);
+        $this->flush();
     }
 
     /**

@@ -41,7 +41,7 @@ final class FakeConnection extends Connection
         return $this->isUsable();
     }
 
-    protected function send(Call $call, string $frame, int $now): void
+    protected function send(string $frame): void
     {
     }
 

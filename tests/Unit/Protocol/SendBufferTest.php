@@ -64,18 +64,6 @@ final class SendBufferTest extends TestCase
         self::assertSame(300_000, $buffer->length);
     }
 
-    public function testWhatWasBegunElsewhereGoesFirst(): void
-    {
-        $buffer = new SendBuffer();
-        $buffer->append('later');
-        $buffer->prepend('begun', 3);
-        self::assertSame(['un', 7], [$buffer->next(), $buffer->length]);
-        $buffer->advance(2);
-        self::assertSame('later', $buffer->next());
-        $buffer->clear();
-        self::assertSame(['', 0], [$buffer->next(), $buffer->length]);
-    }
-
     public function testBytesComeOutAsTheyWentInHoweverTheyAreWritten(): void
     {
         $random = new Randomizer(new Mt19937(7));
