@@ -13,13 +13,14 @@ from collections.abc import Callable
 from functools import partial
 
 from .chaos.clients import php
-from .fuzzing import broker, clients, frames, handshake
+from .fuzzing import broker, clients, fast, frames, handshake
 from .fuzzing.mutations import Result
 
 #: By name: what runs so many cases, for so many seconds at most, with a seed.
 PARTS: dict[str, Callable[[int, float, int], Result]] = {
     "frames": frames.run,
     "broker": broker.run,
+    "fast": fast.run,
     "handshake": handshake.run,
     "client": partial(clients.run, kind="blocking"),
     "async client": partial(clients.run, kind="async"),

@@ -13,6 +13,7 @@ from .fuzz import PARTS
     [
         ("frames", 3000),
         ("broker", 1000),
+        ("fast", 1000),
         ("handshake", 300),
         ("client", 300),
         ("async client", 300),
