@@ -16,13 +16,16 @@ use Reasno\GoTask\Runtime\Runtime;
 use Throwable;
 use ValueError;
 
-use function array_key_first;
+use function array_diff_key;
+use function array_filter;
+use function array_key_exists;
 use function count;
 use function get_debug_type;
 use function hrtime;
 use function is_array;
 use function is_int;
 use function is_string;
+use function reset;
 use function spl_object_id;
 
 /**
@@ -45,17 +48,11 @@ final class Parallel
 
     private ?Latch $latch = null;
 
-    /** @var array<int, Call> those under way, by their place in the order */
+    /** @var array<TKey, Call> those under way */
     private array $window = [];
 
-    /** @var array<int, TKey> the keys, by place */
-    private array $keys = [];
-
-    /** @var array<int, mixed> by place */
-    private array $results = [];
-
-    /** @var array<int, GoTaskException> by place */
-    private array $errors = [];
+    /** @var array<TKey, mixed> the result or exception of each, in the order of the calls; null while it is under way */
+    private array $outcomes = [];
 
     /**
      * @param iterable<TKey, mixed> $calls
@@ -76,9 +73,7 @@ final class Parallel
      */
     public function run(): void
     {
-        $place = 0;
         $isLazy = ! is_array($this->calls);
-        $taken = [];
 
         try {
             $asked = hrtime(true);
@@ -93,12 +88,11 @@ final class Parallel
                 if (! is_int($key) && ! is_string($key)) { // @phpstan-ignore function.alreadyNarrowedType, booleanAnd.alwaysFalse
                     throw new ValueError('The key of each call must be an integer or a string, one is ' . get_debug_type($key) . '.');
                 }
-                if (isset($taken[$key])) {
+                if (array_key_exists($key, $this->outcomes)) {
                     throw self::twice($key);
                 }
-                $taken[$key] = true;
-                $this->keys[$place] = $key;
-                $this->start($place++, $key, $call, $isLazy);
+                $this->outcomes[$key] = null;
+                $this->start($key, $call, $isLazy);
                 $asked = hrtime(true);
             }
             while ($this->window !== []) {
@@ -116,14 +110,7 @@ final class Parallel
      */
     public function errors(): array
     {
-        $errors = [];
-        foreach ($this->keys as $place => $key) {
-            if (isset($this->errors[$place])) {
-                $errors[$key] = $this->errors[$place];
-            }
-        }
-
-        return $errors;
+        return array_filter($this->outcomes, static fn (mixed $outcome): bool => $outcome instanceof GoTaskException);
     }
 
     /**
@@ -132,15 +119,7 @@ final class Parallel
      */
     public function results(bool $withErrors): array
     {
-        $results = [];
-        foreach ($this->keys as $place => $key) {
-            $error = $this->errors[$place] ?? null;
-            if ($error === null || $withErrors) {
-                $results[$key] = $error ?? $this->results[$place] ?? null;
-            }
-        }
-
-        return $results;
+        return $withErrors ? $this->outcomes : array_diff_key($this->outcomes, $this->errors());
     }
 
     /**
@@ -164,7 +143,10 @@ final class Parallel
         return new ValueError("Two calls have the key {$key}, under which there can be one result: yield a key of its own for each. `yield from` numbers each source anew.");
     }
 
-    private function start(int $place, int|string $key, mixed $pair, bool $isLazy): void
+    /**
+     * @param TKey $key
+     */
+    private function start(int|string $key, mixed $pair, bool $isLazy): void
     {
         [$method, $payload] = self::pair($key, $pair);
 
@@ -178,14 +160,14 @@ final class Parallel
                 $now = hrtime(true);
                 $this->sender->connect($call, $now)->hold($call, $now);
             }
-            $this->window[$place] = $call;
+            $this->window[$key] = $call;
             if ($this->runtime !== null) {
-                $this->watch($place, $call, $this->runtime);
+                $this->watch($key, $call, $this->runtime);
             }
         } catch (Cancelled $cancelled) {
             throw $cancelled;
         } catch (GoTaskException $error) {
-            $this->errors[$place] = $error;
+            $this->outcomes[$key] = $error;
         }
     }
 
@@ -224,15 +206,14 @@ final class Parallel
 
             return;
         }
-        $oldest = $this->window[array_key_first($this->window) ?? 0] ?? null;
-        $connection = $oldest?->connection;
+        $connection = (reset($this->window) ?: null)?->connection;
         $waiting = [];
         $done = false;
-        foreach ($this->window as $place => $call) {
+        foreach ($this->window as $call) {
             if ($call->outcome !== Outcome::Waiting) {
                 $done = true;
             } elseif ($call->connection === $connection || $connection?->canJoin($call->connection ?? $connection) === true) {
-                $waiting[$place] = $call;
+                $waiting[] = $call;
             } else {
                 // Another connection was opened meanwhile. Its calls are waited for when those of this one are done.
                 $call->connection?->flush();
@@ -266,16 +247,18 @@ final class Parallel
 
     /**
      * Starts a coroutine or fiber that waits for a call and then wakes the caller.
+     *
+     * @param TKey $key
      */
-    private function watch(int $place, Call $call, Runtime $runtime): void
+    private function watch(int|string $key, Call $call, Runtime $runtime): void
     {
-        $runtime->spawn(function () use ($place, $call): void {
+        $runtime->spawn(function () use ($key, $call): void {
             try {
                 $call->connection?->await($call);
             } catch (Throwable) {
                 // The call's outcome says what happened.
             }
-            if (($this->window[$place] ?? null) === $call) {
+            if (($this->window[$key] ?? null) === $call) {
                 $this->latch?->open();
             }
         });
@@ -283,26 +266,26 @@ final class Parallel
 
     private function take(): void
     {
-        foreach ($this->window as $place => $call) {
+        foreach ($this->window as $key => $call) {
             if ($call->outcome === Outcome::Waiting) {
                 continue;
             }
             try {
                 if (! $call->hasResult() && $this->sender->resend($call)) {
                     if ($this->runtime !== null) {
-                        $this->watch($place, $call, $this->runtime);
+                        $this->watch($key, $call, $this->runtime);
                     }
                     continue;
                 }
-                unset($this->window[$place]);
-                $this->results[$place] = $this->sender->result->of($call);
+                unset($this->window[$key]);
+                $this->outcomes[$key] = $this->sender->result->of($call);
             } catch (GoTaskException $error) {
-                unset($this->window[$place]);
+                unset($this->window[$key]);
                 if ($call->outcome === Outcome::Cancelled) {
                     // The waiting coroutine was told to stop: the other calls end with it.
                     throw $error;
                 }
-                $this->errors[$place] = $error;
+                $this->outcomes[$key] = $error;
             }
         }
     }
