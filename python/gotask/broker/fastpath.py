@@ -54,6 +54,10 @@ class _Client:
         self.owner = owner
         self.fast = fast
 
+    @property
+    def has_ended(self) -> bool:
+        return self.fast.fileno() < 0
+
 
 class FastPath:
     """Of one broker; what it stops, it stops in all generations of workers that still run calls."""
@@ -107,13 +111,16 @@ class FastPath:
         client = self._clients.get(owner.fast)
         if client is not None:
             self._end(client)
+            self._discard(client)
+            del self._clients[client.id]
 
     def add_worker(self, worker: WorkerProcess) -> None:
         """A worker of the generation that serves is ready."""
         if not worker.has_clients:
             worker.has_clients = True
             for client in self._clients.values():
-                worker.add_client(client.id, client.fast)
+                if not client.has_ended:
+                    worker.add_client(client.id, client.fast)
 
     def serve(self) -> None:
         """Another generation serves now."""
@@ -181,22 +188,30 @@ class FastPath:
                 self._end(client)
 
     def _end(self, client: _Client) -> None:
-        """Workers close their copies when they see its end. What it had sent and nobody has taken is not run."""
+        """Workers close their copies when they see its end. What it had sent and nobody has taken is not run.
+
+        The client stays: as long as its ordinary connection is there, it asks what has become of its calls.
+        """
+        if client.has_ended:
+            return
         self._ends.unregister(client.fast.fileno())
         try:
             client.fast.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # the client has closed it
+        try:
+            while client.fast.recv(1):
+                pass
+        except OSError:
+            pass
         client.fast.close()
-        if client.owner.is_closed:
-            self._discard(client)
-        del self._clients[client.id]
 
     def malformed(self, client: int, what: str) -> None:
         """A client has sent what is no message of calls: its fast socket is closed."""
         found = self._clients.get(client)
         if found is not None:
-            self._runtime.log.often("a fast socket was closed", what)
+            if not found.has_ended:
+                self._runtime.log.often("a fast socket was closed", what)
             self._end(found)
 
     def frames(self, client: int, frames: bytes) -> None:

@@ -22,6 +22,7 @@ class FastSocket:
         self.to_client: deque[bytes] = deque()
         self.client_has_closed = False
         self.is_shut = False  # by the broker
+        self.broker_has_closed = False
 
     def __repr__(self) -> str:
         return f"fast socket {self.serial}"
@@ -77,7 +78,7 @@ class FastSocket:
         pass
 
     def fileno(self) -> int:
-        return int(self.serial)
+        return -1 if self.broker_has_closed else int(self.serial)
 
     def recv(self, size: int) -> bytes:
         message = self.take()
@@ -94,6 +95,7 @@ class FastSocket:
         self.is_shut = True
 
     def close(self) -> None:
+        self.broker_has_closed = True
         if not self._world.is_open(self):
             self.is_shut = True  # no worker has it
 
