@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import time
 from typing import Any
@@ -106,14 +105,6 @@ class FastPeer(Peer):
         """The same for what comes by the ordinary connection."""
         while sequence not in self.outcomes:
             self.read()
-        return self.value(sequence)
-
-    def either_result(self, sequence: int) -> Any:
-        """The same for what comes by either."""
-        while sequence not in self.outcomes:
-            ready, _, _ = select.select([self.fast, self.socket], [], [], 20.0)
-            assert ready, "nothing has come"
-            self.receive() if self.fast in ready else self.read()
         return self.value(sequence)
 
     def value(self, sequence: int) -> Any:

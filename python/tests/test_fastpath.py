@@ -276,15 +276,6 @@ def test_a_client_that_does_not_read_its_fast_socket_is_answered_by_the_broker(p
         for ready in select.select([peer.socket, peer.fast], [], [], 20)[0]:
             peer.read() if ready is peer.socket else peer.receive()
     assert all(peer.value(sequence) == bytes(60_000) for sequence in sequences)
-=======
-    results: dict[int, Any] = {}
-    for sequence in reversed(sequences):
-        if len(results) < 4:
-            results[sequence] = peer.ordinary_result(sequence)
-    for sequence in sequences:
-        if sequence not in results:
-            results[sequence] = peer.either_result(sequence)
-    assert all(result == bytes(60_000) for result in results.values())
 
 
 def test_a_large_result_comes_by_the_broker(peer: FastPeer) -> None:
