@@ -15,11 +15,5 @@ final class Flag
     public const RAW = 0x04;
     public const JSON = 0x08;
     public const MSGPACK = 0x10;
-
-    /** Goridge's, answered with an error. */
-    public const GOB = 0x20;
     public const ERROR = 0x40;
-
-    /** Goridge's, answered with an error. */
-    public const PROTO = 0x80;
 }
