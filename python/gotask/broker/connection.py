@@ -210,7 +210,6 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def credentials(self) -> Credentials | None:
-        """Of the process at the other end of a Unix socket."""
         connected = self._transport.get_extra_info("socket") if self._transport is not None else None
         return credentials_of(connected) if connected is not None and connected.family == AF_UNIX else None
 
@@ -223,7 +222,6 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def is_unread(self) -> bool:
-        """Whether the peer has still something to read that is not in the kernel yet."""
         transport = self._transport
         return transport is not None and (self._send_buffer.size > 0 or transport.get_write_buffer_size() > 0)
 
@@ -277,7 +275,6 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def look(self, now: float) -> None:
-        """Closes the connection if the frame that is arriving does not go on."""
         seen = self._now, self._decoder.progress
         if seen != self._seen or self._decoder.idle or not self._reading:
             self._seen, self._since = seen, now
@@ -300,19 +297,16 @@ class Connection(asyncio.BufferedProtocol):
         self._calls[call.sequence] = call
 
     def forget(self, call: Call) -> None:
-        """Nothing more is said of a call that came by the fast path."""
         if call.outcome is WAITING:
             call.conclude(LEFT)
             del self._calls[call.sequence]
 
     def give_back(self, call: Call) -> None:
-        """A call that came by the fast path has not run, and its client sends it again."""
         if call.outcome is WAITING:
             self.forget(call)
             self.pass_on(encode(CONTROL, (call.sequence, GIVEN_BACK), b"", STOP))
 
     def pass_on(self, frames: bytes) -> None:
-        """Sends whole frames."""
         if not self._closing:
             self._send(frames)
 
@@ -333,7 +327,6 @@ class Connection(asyncio.BufferedProtocol):
             self.regulate()
 
     def flush(self) -> None:
-        """Writes what was gathered."""
         out = self._out
         if not out:
             return
@@ -347,7 +340,6 @@ class Connection(asyncio.BufferedProtocol):
             self._hold(data, None)
 
     def go_away(self) -> None:
-        """Tells the peer that no more calls are taken here."""
         if self.structured:
             self._send(encode(CONTROL, (0,), b"", STOP))
             self.flush()

@@ -15,7 +15,7 @@ import time
 from asyncio import TimerHandle
 from collections.abc import Callable, Iterator
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import DeadlineExceeded, InvalidRequest, Overloaded
 from ..ipc.messages import fast_calls
@@ -46,13 +46,12 @@ _READY: Final = b"\x01"
 _NO_FRAME: Final = Frame(JSON, 0, (), b"", 0)
 
 
-class _Client:
+class _Client(NamedTuple):
     """One client's fast socket."""
 
-    def __init__(self, id: int, owner: Caller, fast: socket.socket) -> None:
-        self.id = id
-        self.owner = owner
-        self.fast = fast
+    id: int
+    owner: Caller
+    fast: socket.socket
 
     @property
     def has_ended(self) -> bool:
@@ -114,16 +113,7 @@ class FastPath:
             self._discard(client)
             del self._clients[client.id]
 
-    def add_worker(self, worker: WorkerProcess) -> None:
-        """A worker of the generation that serves is ready."""
-        if not worker.has_clients:
-            worker.has_clients = True
-            for client in self._clients.values():
-                if not client.has_ended:
-                    worker.add_client(client.id, client.fast)
-
     def serve(self) -> None:
-        """Another generation serves now."""
         for group in self._groups():
             if self._generations.is_current(group):
                 for number in self._stopped:
@@ -131,8 +121,11 @@ class FastPath:
                         number
                     )  # its workers are to begin none of those that lie in fast sockets
                 for worker in group.pool.workers:
-                    if worker.in_service:
-                        self.add_worker(worker)
+                    if worker.in_service and not worker.has_clients:
+                        worker.has_clients = True
+                        for client in self._clients.values():
+                            if not client.has_ended:
+                                worker.add_client(client.id, client.fast)
 
     def _accept(self) -> None:
         try:
@@ -243,13 +236,11 @@ class FastPath:
             self.deadlines.change(call, reason)
 
     def answered(self, number: int) -> Call | None:
-        """The call that a worker answers by the broker. None: its client is gone."""
         call = self._stopped.pop(number, None) or self._call(number)
         self._free(number)
         return call
 
     def returned(self, number: int) -> None:
-        """A worker has come upon a call that was revoked."""
         # One that was let go as it was noted, and then seen to be revoked, is given back, too.
         call = self._stopped.pop(number, None) or self._call(number)
         self._free(number)

@@ -53,7 +53,6 @@ class Generation:
         self._add(SHARED_GROUP, False, {})
 
     def loaded(self, offer: dict[str, Any]) -> None:
-        """A worker has loaded the app, and says what can be called."""
         if self.methods is not None:
             return
         self.methods = offer["methods"]
@@ -86,7 +85,6 @@ class Generation:
         return " and ".join(texts) or "no workers"
 
     def failed(self, message: str) -> None:
-        """A worker can't be started, and none of its group ever could."""
         if not self._decided:
             self._decided = True
             self._on_failed(self, message)
@@ -100,7 +98,6 @@ class Generation:
             self._on_ended(self)
 
     def ended(self, group: WorkerGroup) -> None:
-        """The last worker of a group has ended, and none will follow."""
         del self.groups[group.name, group.is_async]
         if not self.groups:
             self._on_ended(self)

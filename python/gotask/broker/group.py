@@ -183,7 +183,6 @@ class WorkerGroup:
         self._watch(call)
 
     def call_of(self, number: int) -> Call | None:
-        """The call of that number if it was sent and has not been answered, by either path."""
         fast = self._runtime.fast
         return fast.call_of(number) if number >> 32 and fast is not None else self.queue.sent.get(number)
 
@@ -192,7 +191,6 @@ class WorkerGroup:
         return self.queue.revoke(call)
 
     def late(self, now: float) -> float:
-        """Ends the calls whose time is over; returns the next deadline."""
         waiting, sent = self.queue.waiting, self.queue.sent
         for call in waiting.expired(now):
             self.expired(call)
@@ -215,7 +213,6 @@ class WorkerGroup:
         return [worker for worker in self.pool.workers if max(worker.begun(), default=0) <= number]
 
     def find(self, number: int) -> WorkerProcess | None:
-        """The worker that has begun a call, and perhaps answered it."""
         for worker in self.pool.workers:
             if number in worker.begun():
                 return worker
@@ -263,7 +260,6 @@ class WorkerGroup:
     # -- what workers send ------------------------------------------------------------------------------------------
 
     def reply(self, worker: WorkerProcess, number: int, frame: bytes, now: float, took: int) -> None:
-        """An ordinary reply has come."""
         queue = self.queue
         call = self._answered(number)
         if queue.waiting.calls:
@@ -335,7 +331,6 @@ class WorkerGroup:
             self._hand_over()
 
     def record(self, worker: WorkerProcess, kind: int, content: bytes) -> None:
-        """News of the worker itself."""
         news = json.loads(content)
         if kind == LOADED:
             self._generation.loaded(news)
@@ -365,11 +360,9 @@ class WorkerGroup:
     def _answered_with_error(self, call: Call, frame: bytes) -> None:
         fast = self._runtime.fast
         reason = fast.reason(call) if fast is not None and call.number >> 32 else self.deadlines.reason(call)
-        if not call.is_notification and reason != DEADLINE:
-            return
         if call.is_notification:
-            self._runtime.failed(call, frame)
-        else:
+            self._runtime.log_reply(call, frame, f"the notification {call.name} failed", "error")
+        elif reason == DEADLINE:
             self._runtime.log_reply(
                 call, frame, f"{call.name} ran out of time and was interrupted", "warning"
             )
@@ -402,7 +395,6 @@ class WorkerGroup:
         self.queue.resize(self.pool.in_service * (self.config.concurrency if self.is_async else 1))
 
     def refuse_waiting(self, error: GoTaskError) -> None:
-        """Answers all that waits with an error."""
         for call in self.queue.waiting.clear():
             self._runtime.lost(call, error.message)
             call.fail(error)

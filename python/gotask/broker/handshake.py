@@ -15,6 +15,7 @@ from ..wire.address import Address, TcpAddress
 from ..wire.frames import Decoder, Frame
 from ..wire.handshake import BROKER, CALLER, NONCE_SIZE, Key, parse_nonce
 from .access import credentials_of
+from .answers import error_frame
 from .broker import Broker
 from .connection import INBOX, LINGER, Connection
 
@@ -167,13 +168,7 @@ class Handshake(asyncio.BufferedProtocol):
         """Answers with the error. A refused process is heard until its first call, which goes out behind Hello."""
         method = _method(event) if isinstance(event, Frame) else b""
         if event.options and not event.flags & wire.CONTROL:
-            if self._structured:
-                flags, body = wire.JSON, error.body()
-            else:
-                flags, body = event.flags & wire.CODECS, str(error).encode()
-            self._transport.write(
-                wire.encode(flags | wire.ERROR, (event.options[0], len(method)), method + body)
-            )
+            self._transport.write(error_frame(event.options[0], method, event.flags, error, self._structured))
         if self._refusal is None or method != _HELLO or self._told:
             if self._refusal is None:
                 self._broker.log.often(_TURNED_AWAY, f"{error.message} ({self._peer})")

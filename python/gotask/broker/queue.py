@@ -30,12 +30,26 @@ class CallQueue:
         return calls >= self._max_calls or (calls > 0 and self.bytes + size > self._max_bytes)
 
     def push(self, call: Call) -> None:
-        self._add(call)
+        call.move(QUEUED)
+        owner = call.owner
+        calls = self._waiting.get(owner)
+        if calls is None:
+            calls = self._waiting[owner] = OrderedDict()
+            if owner not in self.held:
+                self._turns.append(owner)
+        calls[call] = None
+        size = call.size
+        if self.held and owner in self.held:
+            self.held_calls += 1
+        else:
+            self.calls += 1
+        self.bytes += size
+        owner.queued(1, size)
 
     def push_front(self, call: Call) -> None:
         """Puts back a call that came out earlier, before everything else: it is its owner's turn again."""
         owner = call.owner
-        self._add(call)
+        self.push(call)
         self._waiting[owner].move_to_end(call, last=False)
         if owner not in self.held:
             if self._turns[-1] is not owner:
@@ -62,11 +76,20 @@ class CallQueue:
     def remove(self, call: Call) -> None:
         """Takes out a call that is here."""
         call.move(RECEIVED)
-        calls = self._waiting[call.owner]
+        owner = call.owner
+        calls = self._waiting[owner]
         del calls[call]
-        self._forget(call)
+        is_held = owner in self.held
+        if is_held:
+            self.held_calls -= 1
+        else:
+            self.calls -= 1
+        self.bytes -= call.size
+        owner.queued(-1, -call.size)
         if not calls:
-            self._drop(call.owner)
+            del self._waiting[owner]
+            if not is_held:
+                self._turns.remove(owner)
 
     def hold(self, owner: Caller) -> None:
         """Starts no more calls of `owner` until `release`: it does not read its answers."""
@@ -117,33 +140,3 @@ class CallQueue:
         while self.calls:
             gone.append(self.pop())
         return gone
-
-    def _add(self, call: Call) -> None:
-        call.move(QUEUED)
-        owner = call.owner
-        calls = self._waiting.get(owner)
-        if calls is None:
-            calls = self._waiting[owner] = OrderedDict()
-            if owner not in self.held:
-                self._turns.append(owner)
-        calls[call] = None
-        size = call.size
-        if self.held and owner in self.held:
-            self.held_calls += 1
-        else:
-            self.calls += 1
-        self.bytes += size
-        owner.queued(1, size)
-
-    def _forget(self, call: Call) -> None:
-        if call.owner in self.held:
-            self.held_calls -= 1
-        else:
-            self.calls -= 1
-        self.bytes -= call.size
-        call.owner.queued(-1, -call.size)
-
-    def _drop(self, owner: Caller) -> None:
-        del self._waiting[owner]
-        if owner not in self.held:
-            self._turns.remove(owner)

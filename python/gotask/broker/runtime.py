@@ -86,10 +86,6 @@ class Runtime:
         if call.is_notification:
             self.log.error(f"the notification {call.name} was lost: {why}", method=call.name)
 
-    def failed(self, call: Call, frame: bytes) -> None:
-        """Logs the error with which a notification ended: `frame` is a reply that nobody gets."""
-        self.log_reply(call, frame, f"the notification {call.name} failed", "error")
-
     def log_reply(self, call: Call, frame: bytes, what: str, level: str) -> None:
         """Logs an error reply, with the traceback or the stack that it has."""
         text, traceback = told(bytes(frame[wire.parse(frame).start + len(call.method) :]))

@@ -150,15 +150,11 @@ def _reason(item: Any, codec: str) -> str | None:
         return None
     if "datetime.datetime" in map(class_name, cls.__mro__) and item.tzinfo is not None:
         return None
-    return f"is {kind(item)}, which {codec} can't hold{_advice(item)}"
+    advice = _advice(cls)
+    return f"is {kind(item)}, which {codec} can't hold{advice and ': ' + advice}"
 
 
-def _advice(item: object) -> str:
-    advice = _find_advice(type(item))
-    return f": {advice}" if advice else ""
-
-
-def _find_advice(cls: type) -> str:
+def _advice(cls: type) -> str:
     for base in cls.__mro__:
         advice = _BY_NAME.get(class_name(base))
         if advice is not None:

@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from struct import Struct, error
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 from ..app.registry import Method
@@ -65,14 +65,11 @@ _select: Final = select.select
 _NOT_WAITING: Final = getattr(socket, "MSG_DONTWAIT", 0)
 
 
-class _Client:
+class _Client(NamedTuple):
     """A client's fast socket."""
 
-    __slots__ = ("id", "socket")
-
-    def __init__(self, id: int, socket: socket.socket) -> None:
-        self.id = id
-        self.socket = socket
+    id: int
+    socket: socket.socket
 
 
 class _Known:
