@@ -207,9 +207,6 @@ class Registry:
         for service in reversed([service for service in self._services.values() if service.opened]):
             yield service.name, service.close
 
-    def __len__(self) -> int:
-        return len(self._methods)
-
     def __repr__(self) -> str:
         return f"<Registry {', '.join(self._methods) or 'empty'}>"
 

@@ -25,9 +25,6 @@ class PendingPeers:
         self._waiting: dict[Guest, None] = {}
         self._leaving: set[Guest] = set()
 
-    def __len__(self) -> int:
-        return len(self._waiting) + len(self._leaving)
-
     @property
     def is_full(self) -> bool:
         """Whether so many that were told to go are still there that nobody else is let in."""

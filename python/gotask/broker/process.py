@@ -220,10 +220,7 @@ class WorkerProcess:
 
     def interrupt(self, number: int) -> None:
         """Interrupts the call if its method is what runs now."""
-        if self.is_async:
-            self.notes.interrupt_async(number)
-        else:
-            self.notes.interrupt(number)
+        self.notes.interrupt(number)
         self._signal(INTERRUPT)
 
     def has_heeded(self, number: int) -> bool:
@@ -232,7 +229,7 @@ class WorkerProcess:
 
     def begun(self) -> list[int]:
         """The calls that it has begun; they may have been answered meanwhile."""
-        return self.notes.running_async() if self.is_async else [self.notes.begun]
+        return self.notes.begun()
 
     def held_by_other(self, number: int) -> int:
         """The async call that holds up the loop, where the worker says that it is another one than `number`; else 0."""

@@ -7,8 +7,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
-from typing import Any
 
 from ..config import Config
 from ..ipc.linux import adopt_orphans, die_with_parent
@@ -99,8 +97,8 @@ class _Server:
         self._log.attach(loop)
         self._end = asyncio.Event()  # drain
         self._now = asyncio.Event()  # and not even that
-        self._serving = asyncio.Event()  # it is ready
-        loop.add_signal_handler(signal.SIGTERM, self._end.set)
+        self._decided = asyncio.Event()  # it is ready, or is to end
+        loop.add_signal_handler(signal.SIGTERM, self._end_soon)
         loop.add_signal_handler(signal.SIGINT, self._interrupted)
         loop.add_signal_handler(signal.SIGQUIT, self._end_now)
         loop.add_signal_handler(signal.SIGHUP, lambda: broker.reload())
@@ -114,7 +112,7 @@ class _Server:
             broker.start()
             if self._config.watch:
                 self._watch = FileWatch(loop, self._config.app, self._config.folder, broker.reload)
-            await _first(self._serving.wait(), self._end.wait())
+            await self._decided.wait()
             entrances: list[Acceptor | FastPath] = [
                 Acceptor(broker, listener) for listener in self._listeners if listener is not self._fast
             ]
@@ -158,7 +156,7 @@ class _Server:
             self._log.warning(f"calls were cut off: {why}", running=broker.generations.running)
         broker.close()
         broker.generations.end()
-        if not self._serving.is_set():
+        if not broker.ready:
             broker.generations.kill()  # no worker has run anything yet
         while (broker.generations.workers or broker.is_read_from) and loop.time() < until:
             if self._now.is_set():
@@ -173,7 +171,7 @@ class _Server:
             await asyncio.sleep(_DRAIN_CHECK)
 
     def _ready(self, workers: str) -> None:
-        self._serving.set()
+        self._decided.set()
         addresses = [str(address) for address in self._config.addresses]
         self._log.event(
             "ready",
@@ -194,11 +192,15 @@ class _Server:
         """Ctrl-C; pressed again, it ends at once. SIGTERM does not: a service manager may send it twice."""
         if self._end.is_set():
             self._now.set()
-        self._end.set()
+        self._end_soon()
 
     def _end_now(self) -> None:
         self._now.set()
+        self._end_soon()
+
+    def _end_soon(self) -> None:
         self._end.set()
+        self._decided.set()
 
     def _lifeline(self) -> None:
         """Standard input ends with the parent: so does this process, at once."""
@@ -211,11 +213,3 @@ class _Server:
             pass
         asyncio.get_running_loop().remove_reader(0)
         self._end_now()
-
-
-async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
-    """Waits for any of them."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()

@@ -121,18 +121,15 @@ class WorkerNotes:
     # -- the broker's part ------------------------------------------------------------------------------------------
 
     def interrupt(self, number: int) -> None:
-        """Asks to interrupt a sync call."""
+        """Asks to interrupt a call, an async one if its code holds up the loop; and which call does."""
         self._words[_INTERRUPT] = number
-
-    def interrupt_async(self, number: int) -> None:
-        """Asks to interrupt an async call if its code holds up the loop, and which call does."""
         self._words[_HOLDER] = UNKNOWN
         for place in range(_ASYNC, _ASYNC + self._concurrency):
             if self._words[place] == number:
                 self._words[place + self._concurrency] = number
 
     def has_heeded(self, number: int) -> bool:
-        """Whether code of that async call has been interrupted since the last interrupt_async()."""
+        """Whether code of that async call has been interrupted since the last interrupt()."""
         words = self._words
         return any(
             words[place] == number and words[place + self._concurrency] != number
@@ -145,13 +142,8 @@ class WorkerNotes:
 
     @property
     def holder(self) -> int:
-        """The async call that held the loop when the worker looked, or NONE; UNKNOWN: not since interrupt_async()."""
+        """The async call that held the loop when the worker looked, or NONE; UNKNOWN: not since interrupt()."""
         return self._words[_HOLDER]
-
-    @property
-    def begun(self) -> int:
-        """The sync call begun last; 0 before the first one."""
-        return self._words[_BEGUN]
 
     def limit_calls(self, limit: int) -> None:
         """Has the worker say when it has run so many calls in all."""
@@ -179,9 +171,10 @@ class WorkerNotes:
         # A worker that goes on meanwhile wipes the first word before it takes another message.
         return (client, place, message) if client and self._words[_CLIENT] == client else None
 
-    def running_async(self) -> list[int]:
-        """Async calls that it has taken and perhaps not answered."""
-        return [number for number in self._words[_ASYNC : _ASYNC + self._concurrency] if number]
+    def begun(self) -> list[int]:
+        """The calls of the shared queue that it has begun and perhaps not answered; of sync ones the last."""
+        words = self._words
+        return [number for number in (words[_BEGUN], *words[_ASYNC : _ASYNC + self._concurrency]) if number]
 
     def close(self) -> None:
         self._words.release()

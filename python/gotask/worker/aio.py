@@ -26,16 +26,7 @@ from .jobs import NoPayload, TakenJob, parse_job
 from .main import report_close, report_failure
 
 
-def serve(
-    channel: Channel,
-    notes: WorkerNotes,
-    revoked: Revocations,
-    runner: Runner,
-    queue: socket.socket,
-    concurrency: int,
-    group: str,
-    grace: float,
-) -> int:
+def serve(worker: AsyncWorker, channel: Channel, group: str) -> int:
     """The life of the worker, in a loop of its own: uvloop's where that is installed. Returns the exit code."""
 
     async def run() -> int:
@@ -46,7 +37,7 @@ def serve(
                     await opening
         except BaseException as error:
             return report_failure(channel, error)
-        await AsyncWorker(channel, notes, revoked, runner, queue, concurrency, grace).serve()
+        await worker.serve()
         for name, closes in default_registry.closing():
             try:
                 closing = closes()

@@ -75,7 +75,7 @@ def main() -> int:
             channel.record(LOADED, offer)
             runner = Runner(default_registry, max_payload)
             if concurrency:
-                serve = import_own("gotask.worker.aio", app).serve
+                aio = import_own("gotask.worker.aio", app)
             else:
                 interrupts.listen(notes)
                 for _, opens in default_registry.opening(group, False):
@@ -83,7 +83,8 @@ def main() -> int:
         except BaseException as error:
             return report_failure(channel, error)
         if concurrency:
-            return int(serve(channel, notes, revoked, runner, queue, concurrency, group, grace / 1e6))
+            shared = channel, notes, revoked, runner, queue
+            return int(aio.serve(aio.AsyncWorker(*shared, concurrency, grace / 1e6), channel, group))
         keep_alarm()
 
         def can_be_fast(method: Method) -> bool:
