@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from .chaos.audit import Audit
-from .chaos.caller import PythonProcess
 from .chaos.calls import Book
-from .chaos.clients import Php, Process, php
+from .chaos.clients import php, Php, Process, PythonProcess
 from .chaos.curves import Panel, Points, fit, svg, thinned
 from .chaos.faults import GROUPS, Fault
 from .chaos.scene import Scene
@@ -54,6 +53,10 @@ CURVES = {
 }
 
 
+class Rough(PythonProcess):
+    more = ("rough",)
+
+
 class Soak:
     def __init__(self, folder: Path, seconds: float, seed: int) -> None:
         self._seconds = seconds
@@ -68,10 +71,10 @@ class Soak:
         self._faults: Counter[str] = Counter()
         self._recoveries: list[float] = []
         proxied = f"unix://{self._scene.proxy.path}" if self._scene.proxy else ""
-        self._python = PythonProcess("python", self._scene.address, self._book, TIMEOUT, 0.02, PAUSE)
+        self._python = Rough("python", self._scene.address, self._book, TIMEOUT, 0.02, PAUSE)
         self._clients: list[Process] = [
             self._python,
-            PythonProcess("proxied", proxied, self._book, 2.0, 0.02, PAUSE),
+            Rough("proxied", proxied, self._book, 2.0, 0.02, PAUSE),
         ]
         self._php: Process | None = None
         if php() is not None:

@@ -177,6 +177,9 @@ class Sync:
     def size(self, body: bytes) -> int:
         return len(body)
 
+    def zeros(self, count: int) -> bytes:
+        return bytes(count)
+
     def stop(self) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
 

@@ -1,5 +1,6 @@
-"""All kinds of Python clients in one process: `python -m tests.chaos.caller ADDRESS NAME TIMEOUT SLEEP PAUSE`.
+"""All kinds of Python clients in one process.
 
+`python -m tests.chaos.caller ADDRESS NAME TIMEOUT SLEEP PAUSE [rough]`; rough: also one whose calls are meant to fail.
 It ends when its standard input does. What becomes of its calls it says on standard output; it remembers none of them.
 """
 
@@ -10,7 +11,7 @@ import sys
 import threading
 
 from .calls import Book, answer
-from .clients import Caller, Process
+from .clients import Caller
 from .load import KINDS
 from .rough import Rough
 
@@ -30,10 +31,6 @@ class Spoken(Book):
         say(token, "ok" if value == answer(token, body, times) else "wrong")
 
 
-class PythonProcess(Process):
-    command = [sys.executable, "-m", "tests.chaos.caller"]
-
-
 def say(token: str, event: str, message: str = "") -> None:
     line = json.dumps({"token": token, "event": event, "message": message})
     with _speaking:
@@ -42,9 +39,9 @@ def say(token: str, event: str, message: str = "") -> None:
 
 def main() -> int:
     address, name = sys.argv[1:3]
-    timeout, sleep, pause = map(float, sys.argv[3:])
+    timeout, sleep, pause = map(float, sys.argv[3:6])
     book = Spoken()
-    kinds: list[type[Caller]] = [*KINDS, Rough]
+    kinds: list[type[Caller]] = [*KINDS, Rough] if "rough" in sys.argv[6:] else [*KINDS]
     callers = [kind(f"{name}-{kind.__name__}", address, book, timeout, sleep, pause) for kind in kinds]
     sys.stdin.read()
     for caller in callers:

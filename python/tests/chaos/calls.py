@@ -87,6 +87,12 @@ class Book:
     def failed(self, token: str, error: GoTaskError) -> None:
         self.end(token, error.code, error.message)
 
+    def give_up(self, caller: str) -> None:
+        """This caller was killed: what has no outcome gets none."""
+        with self._lock:
+            left = [token for token in self.begun - self._outcomes.keys() if token.startswith(caller)]
+            self._outcomes.update(dict.fromkeys(left, "given up"))
+
     def has_answered(self, caller: str) -> bool:
         """Whether a call of this caller has ended."""
         with self._lock:

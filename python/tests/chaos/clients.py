@@ -10,6 +10,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -198,11 +199,13 @@ class Process(Caller):
     """A client in a process of its own, which says on standard output what becomes of its calls, as lines of JSON."""
 
     command: list[str]
+    more: tuple[str, ...] = ()  # arguments
     pid = 0
+    killed = False
 
     def run(self) -> None:
         numbers = map(str, (self.timeout, self.sleep, self.pause))
-        command = [*self.command, self.address, self.name, *numbers]
+        command = [*self.command, self.address, self.name, *numbers, *self.more]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT / "python"
         ) as process:
@@ -211,9 +214,19 @@ class Process(Caller):
             watch.start()
             assert process.stdout is not None
             for line in process.stdout:
-                self._note(**json.loads(line))
+                if line.endswith(b"\n"):
+                    self._note(**json.loads(line))
+            self.ended.set()
             watch.join()
+        if self.killed:
+            self.book.give_up(self.name)
+            return
         assert process.returncode == 0, f"it ended with {process.returncode}"
+
+    def kill(self) -> None:
+        """Its calls that have no outcome get none, and may run."""
+        self.killed = True
+        os.kill(self.pid, signal.SIGKILL)
 
     def _note(self, token: str, event: str, message: str) -> None:
         if event == "begun":
@@ -233,6 +246,12 @@ class Process(Caller):
             process.wait(self.timeout + HANG)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
+
+
+class PythonProcess(Process):
+    """All kinds of Python clients in one process."""
+
+    command = [sys.executable, "-m", "tests.chaos.caller"]
 
 
 class Php(Process):

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from ..fast import GIVEN_BACK, LATE, TAKE_BACK, FastPeer
 from .calls import FAST_STEPS, STEPS
+from .clients import Php, Process, PythonProcess, php
 from .proxy import Kind, Mode, Side
-from .scene import Scene
+from .scene import PATIENT, WORKERS, Scene
 from .system import descriptors, eventually
 
 NONE: frozenset[str] = frozenset()
 CRASHED = frozenset({"worker_crashed"})
+FULL = frozenset({"overloaded"})
 BROKER_GONE = frozenset({"connection_lost", "connect_failed"})
 
 #: What lies in shared memory can't be received or given back where there is no descriptor or no room for it.
@@ -29,6 +34,10 @@ ROOM = 150_000
 
 #: Seconds that something stands still or is missing.
 PAUSE = 0.7
+
+
+#: Workers that die in a row.
+DEATHS = 200
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class Group(NamedTuple):
     proxied: bool = False
     small_disk: bool = False
     arguments: tuple[str, ...] = ()  # of the broker
+    is_long: bool = False  # it takes a minute
 
 
 # -- workers --------------------------------------------------------------------------------------------------------------
@@ -97,6 +107,93 @@ def reload(scene: Scene) -> None:
     before = scene.call("GoTask.Status")["generation"]
     os.kill(scene.pid, signal.SIGHUP)
     assert eventually(lambda: bool(scene.call("GoTask.Status")["generation"] > before), 60), "never reloaded"
+
+
+# -- the fast path --------------------------------------------------------------------------------------------------------
+
+
+def kill_many(scene: Scene) -> None:
+    """Workers of the shared group die under load, each as soon as there is one that serves."""
+    for _ in range(DEATHS):
+        assert eventually(lambda: bool(shared_workers(scene)), 60), "no worker comes any more"
+        with suppress(ProcessLookupError):
+            os.kill(shared_workers(scene)[-1], signal.SIGKILL)
+
+
+def stop_within_fast_call(scene: Scene) -> None:
+    """Stopped within a call of the fast path, a worker is killed once the client says that its time is over."""
+    with closing(FastPeer(scene.address)) as peer:
+        sequence = peer.send_fast("Sync.stop")
+        assert eventually(lambda: stopped(scene)), "no worker has stopped"
+        peer.stop(sequence, LATE)
+        error = peer.ordinary_result(sequence)
+        assert error["code"] == "deadline_exceeded", error
+
+
+def stopped(scene: Scene) -> bool:
+    return any(
+        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T" for pid in scene.workers()
+    )
+
+
+def hold_workers(scene: Scene) -> None:
+    """Slow calls among quick ones: each worker has one in the middle of a message, again and again."""
+    with closing(FastPeer(scene.address)) as peer:
+        for _ in range(5):
+            messages = [peer.send_many(*[("Sync.size", b"x"), ("Sync.hold", 0.1)] * 2) for _ in range(2)]
+            for sequence in (sequence for message in messages for sequence in message):
+                assert peer.fast_result(sequence), "it was not run"
+
+
+def read_nothing(scene: Scene) -> None:
+    """A client that does not read what its fast socket has, and one that never will."""
+    with closing(FastPeer(scene.address)) as peer, closing(FastPeer(scene.address)) as gone:
+        sequences = [peer.send_fast("Sync.zeros", 60_000) for _ in range(40)]
+        for _ in range(40):
+            gone.send_fast("Sync.zeros", 60_000)
+        time.sleep(PAUSE)
+        while len(peer.outcomes) < len(sequences):
+            for ready in select.select([peer.socket, peer.fast], [], [], 20)[0]:
+                peer.read() if ready is peer.socket else peer.receive()
+        assert all(peer.value(sequence) == bytes(60_000) for sequence in sequences)
+
+
+def fill_queues(scene: Scene) -> None:
+    """While both workers are busy, a fast socket takes no more, and the broker's queue is full."""
+    with closing(FastPeer(scene.address)) as peer:
+        hold = [peer.send_fast("Sync.hold", PAUSE) for _ in range(WORKERS)]
+        peer.fast.settimeout(0)
+        sent = []
+        with suppress(BlockingIOError):
+            while True:
+                sent.append(peer.send_fast("Sync.size", bytes(50_000)))
+        for sequence in sent:
+            peer.stop(sequence, TAKE_BACK)
+        for sequence in (*hold, *sent):
+            while sequence not in peer.outcomes:
+                for ready in select.select([peer.socket, peer.fast], [], [], 20)[0]:
+                    peer.read() if ready is peer.socket else peer.receive()
+        assert sum(peer.value(sequence) == GIVEN_BACK for sequence in sent) > 0, "nothing was given back"
+
+
+def kill_clients(scene: Scene) -> None:
+    """Of each kind of client that has processes of its own; some of their calls have no outcome, and may run."""
+    kinds: list[type[Process]] = [PythonProcess] if php() is None else [PythonProcess, Php]
+    book = scene.load.books["direct"]
+    victims = [
+        kind(f"direct-doomed-{number}-", scene.address, book, PATIENT, 0.005)
+        for number, kind in enumerate(kinds * 2)
+    ]
+    for victim in victims:
+        assert eventually(lambda: book.has_answered(victim.name), 60), "a client is not answered"
+    for victim in victims:
+        victim.kill()
+    for victim in victims:
+        victim.join()
+
+
+def go_on(scene: Scene) -> None:
+    time.sleep(3 * PAUSE)
 
 
 # -- the broker -----------------------------------------------------------------------------------------------------------
@@ -242,6 +339,20 @@ GROUPS = (
             Fault("reload (SIGHUP)", reload, NONE),
         ),
     ),
+    Group(
+        "fast",
+        (
+            Fault("SIGSTOP of a worker within a fast call", stop_within_fast_call, CRASHED),
+            Fault("slow calls among quick ones", hold_workers, NONE),
+            Fault("fast clients that do not read", read_nothing, NONE),
+            Fault("kill -9 of clients", kill_clients, NONE),
+        ),
+    ),
+    Group("full", (Fault("queues that are full", fill_queues, FULL),), arguments=("--queue-calls", "8")),
+    Group(
+        "recycling", (Fault("workers recycled (--max-calls)", go_on, NONE),), arguments=("--max-calls", "100")
+    ),
+    Group("deaths", (Fault(f"kill -9 of workers, {DEATHS} times", kill_many, CRASHED),), is_long=True),
     Group(
         "broker",
         (
