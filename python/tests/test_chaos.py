@@ -11,7 +11,9 @@ from .chaos.pairs import KINDS, Kind, play
 from .faults import Skipped, run
 
 
-@pytest.mark.parametrize("group", [group for group in GROUPS if not group.is_long], ids=lambda group: str(group.name))
+@pytest.mark.parametrize(
+    "group", [group for group in GROUPS if not group.is_long], ids=lambda group: str(group.name)
+)
 def test_no_call_is_lost_and_nothing_is_left(group: Group, tmp_path: Path) -> None:
     try:
         rows = list(run(group, tmp_path))
