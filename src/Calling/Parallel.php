@@ -212,11 +212,14 @@ final class Parallel
         foreach ($this->window as $call) {
             if ($call->outcome !== Outcome::Waiting) {
                 $done = true;
-            } elseif ($call->connection === $connection || $connection?->canJoin($call->connection ?? $connection) === true) {
+            } elseif ($call->connection === $connection) {
                 $waiting[] = $call;
             } else {
-                // Another connection was opened meanwhile. Its calls are waited for when those of this one are done.
                 $call->connection?->flush();
+                // Calls of a connection that can't be waited for together with this one have their turn when those of this one are done.
+                if ($connection?->canJoin($call->connection ?? $connection) === true) {
+                    $waiting[] = $call;
+                }
             }
         }
         $connection?->flush();
