@@ -111,8 +111,8 @@ class Broker:
         """Takes no more calls; those that are here are run and answered."""
         self._draining = True
         self.routes.clear()
-        if self.fast is not None:
-            self.fast.retire()
+        for group in self.generations.groups():
+            group.retire()
         for connection in self._connections:
             connection.go_away()
 

@@ -114,8 +114,9 @@ class FastPath:
             del self._clients[client.id]
 
     def serve(self) -> None:
-        for group in self._groups():
-            if self._generations.is_current(group):
+        current = self._generations.current
+        for group in current.groups.values() if current is not None else ():
+            if group.takes_fast:
                 for number in self._stopped:
                     group.queue.revoked.add(
                         number
@@ -278,11 +279,6 @@ class FastPath:
 
     def reason(self, call: Call) -> str:
         return self.deadlines.reason(call)
-
-    def retire(self) -> None:
-        """Has workers run no more calls that come this way."""
-        for group in self._groups():
-            group.retire()
 
     # -- what `deadlines` asks --------------------------------------------------------------------------------------
 

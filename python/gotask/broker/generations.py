@@ -74,10 +74,6 @@ class Generations:
         """All that may have calls."""
         return chain.from_iterable(tuple(generation.groups.values()) for generation in self._all())
 
-    def is_current(self, group: WorkerGroup) -> bool:
-        """Whether it is one of those that serve."""
-        return self.current is not None and group in self.current.groups.values()
-
     @property
     def workers(self) -> list[WorkerProcess]:
         return [worker for group in self.groups() for worker in group.pool.workers]

@@ -228,7 +228,7 @@ class WorkerGroup:
     def retire(self) -> None:
         """Has its workers run no more calls of fast sockets."""
         for worker in self.pool.workers:
-            worker.retire()
+            worker.notes.leave()
 
     def drain(self) -> list[Call]:
         """Takes no more calls: its workers end once they have answered what they have. Returns what none of them had yet."""

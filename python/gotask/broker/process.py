@@ -192,12 +192,8 @@ class WorkerProcess:
     def leave(self) -> None:
         """Asks it to take no more calls and to end when those that it has are answered. To be repeated until it does."""
         self.state = "leaving"
-        self.retire()
-        self._request(LEAVE)
-
-    def retire(self) -> None:
-        """Has it run no more calls of fast sockets."""
         self.notes.leave()
+        self._request(LEAVE)
 
     def look(self) -> None:
         """Asks it to look for calls at all its sockets."""
