@@ -115,9 +115,10 @@ def reload(scene: Scene) -> None:
 def kill_many(scene: Scene) -> None:
     """Workers of the shared group die under load, each as soon as there is one that serves."""
     for _ in range(DEATHS):
-        assert eventually(lambda: bool(shared_workers(scene)), 60), "no worker comes any more"
+        ready = eventually(lambda: shared_workers(scene), 60)
+        assert ready, "no worker comes any more"
         with suppress(ProcessLookupError):
-            os.kill(shared_workers(scene)[-1], signal.SIGKILL)
+            os.kill(ready[-1], signal.SIGKILL)
 
 
 def stop_within_fast_call(scene: Scene) -> None:
