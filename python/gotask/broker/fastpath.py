@@ -3,6 +3,8 @@
 A client's fast socket is open in every sync worker of the group that services share, and calls go there without the broker. It
 learns of a call when the client stops it, or when its worker has died. The call's number has the client's number in its upper
 32 bits and the sequence in its lower ones. From then on it is ended like any other: see `deadlines` and `recovery`.
+
+All of it is in one file: each way for such a call to end has to agree with all others about what a worker may still come upon.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ from .runtime import Runtime
 TOKEN: Final = 16
 TIMEOUT: Final = 5.0
 
+# Seconds between two looks whether a worker can still come upon calls that were revoked.
+LOOK_TIME: Final = 1.0
+
 # Peers that have connected and have not shown their token.
 MAX_PENDING: Final = 64
 
@@ -57,6 +62,14 @@ class _Client(NamedTuple):
     def has_ended(self) -> bool:
         return self.fast.fileno() < 0
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether calls lie there that no worker has taken."""
+        try:
+            return not self.has_ended and bool(self.fast.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
 
 class FastPath:
     """Of one broker; what it stops, it stops in all generations of workers that still run calls."""
@@ -75,6 +88,12 @@ class FastPath:
         ] = {}  # by number; those that are over wait until a worker has come upon them
         self._reasons: dict[int, str] = {}  # why
         self._running: dict[int, WorkerProcess] = {}  # who has begun which of these
+        self._looks = 0
+        self._lookers: list[WorkerProcess] = []  # who has been asked to look
+        self._passing: list[
+            int
+        ] = []  # numbers of revoked calls that none of these comes upon once it has looked
+        self._looking = False
         self._ends = select.epoll()  # tells of ends alone, and not of each message
         self._loop.add_reader(self._ends.fileno(), self._ended)
         self.deadlines = Deadlines(self, runtime)
@@ -320,6 +339,34 @@ class FastPath:
         self._has_not_run(call, reason)
         if call.number >> 32 not in self._clients:
             self._let_go(call)  # no worker comes upon it: its socket has ended with what lay there
+        elif not self._looking:
+            self._looking = True
+            self._loop.call_later(LOOK_TIME, self._look)
+
+    def _look(self) -> None:
+        """Lets go of revoked calls that no worker comes upon, since it was answered just before or received by one that died.
+
+        With nothing unread in the client's fast socket, only a worker that stands still can have received such a call without
+        having noted it: not one that has heeded a request of later.
+        """
+        lookers = [worker for worker in self._lookers if worker.state != "dead"]
+        if all(worker.notes.looked >= self._looks for worker in lookers):
+            self.read_answers()
+            for number in self._passing:
+                call = self._stopped.get(number)
+                if call is not None and call.state is REVOKED:
+                    self._let_go(call)
+            unread = {id for id, client in self._clients.items() if client.has_unread}
+            revoked = [number for number, call in self._stopped.items() if call.state is REVOKED]
+            self._passing = [number for number in revoked if number >> 32 not in unread]
+            self._looking = bool(revoked)
+            self._looks += 1
+            workers = [worker for group in self._groups() for worker in group.pool.workers]
+            self._lookers = [worker for worker in workers if worker.has_clients and self._passing]
+            for worker in self._lookers:
+                worker.look(self._looks)
+        if self._looking:
+            self._loop.call_later(LOOK_TIME, self._look)
 
     def late(self, now: float) -> float:
         return inf

@@ -195,9 +195,9 @@ class WorkerProcess:
         self.notes.leave()
         self._request(LEAVE)
 
-    def look(self) -> None:
-        """Asks it to look for calls at all its sockets."""
-        self._request(LOOK)
+    def look(self, number: int = 0) -> None:
+        """Asks it to look for calls at all its sockets, and to note that number then."""
+        self._request(LOOK, number)
 
     def add_client(self, client: int, fast: socket.socket) -> bool:
         """Hands over a client's fast socket. False: it can't be."""

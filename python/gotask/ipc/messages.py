@@ -61,9 +61,8 @@ REQUEST: Final = Struct("<BxxxxxxxQ")
 CANCEL: Final = 1  # the call of that number
 LEAVE: Final = 2  # end, once all that was taken is answered
 CLIENT: Final = 3  # take calls from the fast socket of this client; its descriptor comes with the request
-LOOK: Final = (
-    4  # look at all sockets: the kernel may have woken a worker for a message that died before it took it
-)
+# Look at all sockets, and note the number: the kernel may have woken a worker for a message that died before it took it.
+LOOK: Final = 4
 
 # A message of a fast socket: when it was sent (nanoseconds of CLOCK_MONOTONIC), and then frames of calls with four options.
 SENT: Final = Struct("<Q")

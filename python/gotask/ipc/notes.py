@@ -49,7 +49,9 @@ class WorkerNotes:
     """The notes of one worker: a sync one, with no concurrency, or one that runs up to `concurrency` async calls."""
 
     def __init__(self, concurrency: int, fd: int | None = None) -> None:
-        size = (_ASYNC + 2 * concurrency) * _WORD
+        size = (
+            _ASYNC + 2 * concurrency + 1
+        ) * _WORD  # in the last one, the last request to look that it has heeded
         self.segment = Segment(size + gathered.SIZE + MESSAGE_SIZE, fd)
         self._words = self.segment.view[:size].cast("Q")
         self.gathered = Gathered(self.segment.view[size : size + gathered.SIZE])
@@ -83,6 +85,15 @@ class WorkerNotes:
     def limit(self) -> int:
         """With so many calls in all the worker says that it has run its number; 0: it never does."""
         return self._words[_LIMIT]
+
+    @property
+    def looked(self) -> int:
+        """The number of the last request to look at all sockets that the worker has heeded."""
+        return self._words[-1]
+
+    @looked.setter
+    def looked(self, number: int) -> None:
+        self._words[-1] = number
 
     def begin(self, number: int) -> None:
         """Notes that the sync call is begun: from here on it never runs again."""

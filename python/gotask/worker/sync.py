@@ -163,6 +163,7 @@ class Worker:
                 self._take()
                 for client in tuple(self._clients.values()):
                     self._take_fast(client)
+                self._notes.looked = max(number, self._notes.looked)
             elif kind == LEAVE:
                 self._leaves = True
                 return

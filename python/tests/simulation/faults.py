@@ -188,6 +188,13 @@ FAULTS = (
     ),
     Fault(
         "fast",
+        "a revoked call that no worker comes upon any more keeps its place",
+        _BROKER + "fastpath:FastPath.give_up",
+        "elif not self._looking:",
+        "elif False:",
+    ),
+    Fault(
+        "fast",
         "a call of the fast path that killed its worker is forgotten",
         _BROKER + "fastpath:FastPath.settle",
         "crash(call, report, reason)",

@@ -339,6 +339,7 @@ class Worker:
                         yield from self._take_from_queue()
                     for client in tuple(self.fast):
                         yield from self._take_fast(client)
+                    self._notes.looked = max(number, self._notes.looked)
                 continue
             found = [client for client, fast in self.fast.items() if fast.readable]
             has_queue = bool(self._kernel.messages) or self._kernel.ended

@@ -162,7 +162,7 @@ class Plan:
             self.fault = 0.02
             self.faults.update({RELOAD: 1.0, KILL: 0.3})
         if self.fast:
-            self.places = 4096  # the fast path keeps some of them for long
+            self.places = chance.choice((64, 4096))
 
 
 class CountedConnection(Connection):
@@ -524,6 +524,8 @@ class World:
                     )
             if group._recovery._doubt is not None:
                 raise Violation("calls are still looked for")
+        if self.broker.fast._stopped:
+            raise Violation(f"calls of fast sockets are not let go: {self.broker.fast._stopped}")
         for connection in self.broker._connections:
             if connection._calls or connection._waiting_calls or connection._waiting_bytes:
                 raise Violation("a connection counts calls that are over")
