@@ -93,7 +93,10 @@ class CurrentCall:
     @property
     def cancelled(self) -> bool:
         """Whether nobody waits for the result: the caller cancelled the call, or its time is over."""
-        if self._job.cancelled or self.deadline is not None and self.deadline <= time.monotonic():
+        # A job's object serves one call after the other.
+        if self._job.cancelled and self._job.number == self.id:
+            return True
+        if self.deadline is not None and self.deadline <= time.monotonic():
             return True
         return self._is_sync and is_unwanted(self.id)
 

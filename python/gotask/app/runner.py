@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from struct import Struct
 from typing import Final
 from zlib import crc32
@@ -29,6 +29,8 @@ _REPLY_HEAD_SIZE: Final = wire.HEADER_SIZE + 8
 _MAX_METHODS: Final = 4096
 
 
+_SIGALRM: Final = signal.SIGALRM
+
 # The C function. `signal.getsignal` makes an enum of its result, which takes ten times as long.
 _getsignal: Callable[[int], object] = sys.modules["_signal"].getsignal
 
@@ -37,15 +39,9 @@ _alarm = _getsignal(signal.SIGALRM)
 
 
 def keep_alarm() -> None:
-    """To be called once the services are open: disarm() leaves their alarm alone."""
+    """To be called once the services are open: their alarm is left alone."""
     global _alarm
     _alarm = _getsignal(signal.SIGALRM)
-
-
-def disarm() -> None:
-    """To be called after each sync method: stops an alarm that it has left behind, which would ring in a later call."""
-    if _getsignal(signal.SIGALRM) is not _alarm:  # this makes no system call, setitimer does
-        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 class Runner:
@@ -62,6 +58,7 @@ class Runner:
         self._methods: dict[bytes, Method] = {}
         self._heads: dict[int, bytes] = {}
         self._pid = os.getpid()
+        self._context: Context | None = None  # an empty one
 
     def method(self, name: bytes) -> Method:
         method = self._methods.get(name)
@@ -92,15 +89,21 @@ class Runner:
         finally:
             job.body = b""
         invoke = method.invoke_exact if job.flags & EXACT else method.invoke
-        run = copy_context().run  # what it puts into context variables is gone with it
+        # What it puts into context variables is gone with its context. One that it has left empty serves the next call, too.
+        context = self._context
+        if context is None:
+            context = copy_context()
         running_sync.job = job
         running_sync.is_open = True  # from here on it can be interrupted
         try:
             try:
-                result = run(invoke, payload)
+                result = context.run(invoke, payload)
             finally:
                 running_sync.is_open = False
-                disarm()
+                # An alarm that it has left behind would ring in a later call. To look makes no system call, setitimer does.
+                if _getsignal(_SIGALRM) is not _alarm:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                self._context = None if context else context
         except BaseException as error:  # SystemExit among it: a method ends its call, never its worker
             return self.raised(job, error, issubclass(type(error), Interrupted))
         finally:

@@ -16,25 +16,24 @@ from .segment import Segment
 
 # The call of the shared queue that was begun last. An answer that has reached the broker makes this void.
 _BEGUN: Final = 0
-# The message of a fast socket that the worker has: whose it is (0: none), how many bytes of it lie in the inbox, and which of
-# its calls is begun, counted from 0. To have noted a message is to have begun its first call.
-_CLIENT: Final = 1
-_SIZE: Final = 2
-_PLACE: Final = 3
+# The message of a fast socket that the worker has (0: none): whose it is, in the upper 32 bits; how many bytes of it lie in the
+# inbox, in the next 17; which of its calls is begun, counted from 0. To have noted a message is to have begun its first call.
+MESSAGE: Final = 1
+SIZE_SHIFT: Final = 15
 # What the broker asks for: to interrupt this sync call; to take no more calls.
-_INTERRUPT: Final = 4
-_LEAVE: Final = 5
+_INTERRUPT: Final = 2
+LEAVING: Final = 3
 # The async call that held the loop when the worker looked last.
-_HOLDER: Final = 6
+_HOLDER: Final = 4
 # Calls of fast sockets that it has run; with how many calls in all it is to say that it has run its number.
-_CALLS: Final = 7
-_LIMIT: Final = 8
+CALLS: Final = 5
+LIMIT: Final = 6
 # Of the last messages of fast sockets, in turn: how long the first call waited, in the upper 32 bits, and ran, in microseconds.
 SAMPLES: Final = 1024
-_SAMPLES: Final = 9
+FIRST_SAMPLE: Final = 7
 # One word for each async call that may run, with its number. Behind these as many words for the async calls that the broker
 # asks to interrupt.
-_ASYNC: Final = _SAMPLES + SAMPLES
+_ASYNC: Final = FIRST_SAMPLE + SAMPLES
 _WORD: Final = 8
 
 # Calls of a queue that can be revoked at a time. Far fewer ever wait in the kernel.
@@ -46,14 +45,16 @@ NONE: Final = 0
 
 
 class WorkerNotes:
-    """The notes of one worker: a sync one, with no concurrency, or one that runs up to `concurrency` async calls."""
+    """The notes of one worker: a sync one, with no concurrency, or one that runs up to `concurrency` async calls.
+
+    A sync worker writes those about fast sockets into `words` itself: as few instructions as that takes.
+    """
 
     def __init__(self, concurrency: int, fd: int | None = None) -> None:
-        size = (
-            _ASYNC + 2 * concurrency + 1
-        ) * _WORD  # in the last one, the last request to look that it has heeded
+        words = _ASYNC + 2 * concurrency + 1  # in the last one, the last request to look that it has heeded
+        size = words * _WORD
         self.segment = Segment(size + gathered.SIZE + MESSAGE_SIZE, fd)
-        self._words = self.segment.view[:size].cast("Q")
+        self.words = self.segment.view[:size].cast("Q")
         self.gathered = Gathered(self.segment.view[size : size + gathered.SIZE])
         self.inbox = self.segment.view[size + gathered.SIZE :]
         self._concurrency = concurrency
@@ -61,48 +62,23 @@ class WorkerNotes:
 
     # -- the worker's part ------------------------------------------------------------------------------------------
 
-    def take_message(self, client: int, size: int) -> None:
-        """Notes the message of a fast socket that lies in the inbox, and that its first call is begun."""
-        self._words[_SIZE] = size
-        self._words[_PLACE] = 0
-        self._words[_CLIENT] = client
-
-    def begin_in_message(self, place: int) -> None:
-        """Notes that this call of the message is begun."""
-        self._words[_PLACE] = place
-
-    def end_message(self) -> None:
-        """The replies to all calls of the message are with the kernel."""
-        self._words[_CLIENT] = 0
-
-    def count(self, calls: int, waited: int, ran: int) -> None:
-        """Adds calls of a message, the first of which waited and ran so many microseconds, below 2³² each."""
-        words = self._words
-        words[_CALLS] = total = words[_CALLS] + calls
-        words[_SAMPLES + total % SAMPLES] = waited << 32 | ran
-
-    @property
-    def limit(self) -> int:
-        """With so many calls in all the worker says that it has run its number; 0: it never does."""
-        return self._words[_LIMIT]
-
     @property
     def looked(self) -> int:
         """The number of the last request to look at all sockets that the worker has heeded."""
-        return self._words[-1]
+        return self.words[-1]
 
     @looked.setter
     def looked(self, number: int) -> None:
-        self._words[-1] = number
+        self.words[-1] = number
 
     def begin(self, number: int) -> None:
         """Notes that the sync call is begun: from here on it never runs again."""
-        self._words[_BEGUN] = number
+        self.words[_BEGUN] = number
 
     def take(self, number: int) -> int:
         """Notes an async call; returns the slot to give back. IndexError: more are running than `concurrency`."""
         slot = self._free.pop()
-        self._words[slot] = number
+        self.words[slot] = number
         return slot
 
     def give_back(self, slot: int) -> None:
@@ -111,37 +87,37 @@ class WorkerNotes:
 
     def hold(self, number: int) -> None:
         """Notes which async call holds the loop now, or NONE."""
-        self._words[_HOLDER] = number
+        self.words[_HOLDER] = number
 
     def is_unwanted(self, number: int) -> bool:
         """Whether the broker asks to interrupt that sync call."""
-        return self._words[_INTERRUPT] == number
+        return self.words[_INTERRUPT] == number
 
     def is_unwanted_async(self, number: int) -> bool:
         """Whether the broker asks to interrupt that async call. True once for each time it asks."""
         for place in range(_ASYNC + self._concurrency, _ASYNC + 2 * self._concurrency):
-            if self._words[place] == number:
-                self._words[place] = 0
+            if self.words[place] == number:
+                self.words[place] = 0
                 return True
         return False
 
     @property
     def leaving(self) -> bool:
-        return self._words[_LEAVE] != 0
+        return self.words[LEAVING] != 0
 
     # -- the broker's part ------------------------------------------------------------------------------------------
 
     def interrupt(self, number: int) -> None:
         """Asks to interrupt a call, an async one if its code holds up the loop; and which call does."""
-        self._words[_INTERRUPT] = number
-        self._words[_HOLDER] = UNKNOWN
+        self.words[_INTERRUPT] = number
+        self.words[_HOLDER] = UNKNOWN
         for place in range(_ASYNC, _ASYNC + self._concurrency):
-            if self._words[place] == number:
-                self._words[place + self._concurrency] = number
+            if self.words[place] == number:
+                self.words[place + self._concurrency] = number
 
     def has_heeded(self, number: int) -> bool:
         """Whether code of that async call has been interrupted since the last interrupt()."""
-        words = self._words
+        words = self.words
         return any(
             words[place] == number and words[place + self._concurrency] != number
             for place in range(_ASYNC, _ASYNC + self._concurrency)
@@ -149,46 +125,51 @@ class WorkerNotes:
 
     def leave(self) -> None:
         """Asks the worker to end."""
-        self._words[_LEAVE] = 1
+        self.words[LEAVING] = 1
 
     @property
     def holder(self) -> int:
         """The async call that held the loop when the worker looked, or NONE; UNKNOWN: not since interrupt()."""
-        return self._words[_HOLDER]
+        return self.words[_HOLDER]
 
     def limit_calls(self, limit: int) -> None:
         """Has the worker say when it has run so many calls in all."""
-        self._words[_LIMIT] = limit
+        self.words[LIMIT] = limit
 
     @property
     def calls(self) -> int:
         """Calls of fast sockets that it has run."""
-        return self._words[_CALLS]
+        return self.words[CALLS]
 
     @property
     def has_message(self) -> bool:
         """Whether it runs calls of a fast socket."""
-        return self._words[_CLIENT] != 0
+        return self.words[MESSAGE] != 0
 
     def samples(self) -> list[tuple[float, int]]:
         """Of its last calls of fast sockets: seconds from call to answer, and microseconds that they ran."""
-        words = [word for word in self._words[_SAMPLES : _SAMPLES + SAMPLES] if word]
+        words = [word for word in self.words[FIRST_SAMPLE : FIRST_SAMPLE + SAMPLES] if word]
         return [((word >> 32) / 1e6 + (word & 0xFFFFFFFF) / 1e6, word & 0xFFFFFFFF) for word in words]
 
     def message(self) -> tuple[int, int, bytes] | None:
         """The message of a fast socket that the worker has: whose it is, which of its calls is begun, and its bytes."""
-        client, place = self._words[_CLIENT], self._words[_PLACE]
-        message = bytes(self.inbox[: min(self._words[_SIZE], MESSAGE_SIZE)])
-        # A worker that goes on meanwhile wipes the first word before it takes another message.
-        return (client, place, message) if client and self._words[_CLIENT] == client else None
+        noted, calls = self.words[MESSAGE], self.words[CALLS]
+        client, place = noted >> 32, noted & (1 << SIZE_SHIFT) - 1
+        message = bytes(self.inbox[: min((noted & 0xFFFFFFFF) >> SIZE_SHIFT, MESSAGE_SIZE)])
+        # A worker that goes on meanwhile counts its calls and wipes this word before it takes another message.
+        return (
+            (client, place, message)
+            if client and self.words[MESSAGE] and self.words[CALLS] == calls
+            else None
+        )
 
     def begun(self) -> list[int]:
         """The calls of the shared queue that it has begun and perhaps not answered; of sync ones the last."""
-        words = self._words
+        words = self.words
         return [number for number in (words[_BEGUN], *words[_ASYNC : _ASYNC + self._concurrency]) if number]
 
     def close(self) -> None:
-        self._words.release()
+        self.words.release()
         self.gathered.close()
         self.inbox.release()
         self.segment.close()
@@ -198,18 +179,18 @@ class Revocations:
     """The calls of one queue that no worker is to begin, in memory that all its workers share.
 
     A worker notes a call as begun, and then looks here. So where the broker has revoked a call, and finds it in no notes some
-    milliseconds later, that call will not run.
+    milliseconds later, that call will not run. `words[PLACES]` is 0 while none is revoked.
     """
 
     def __init__(self, fd: int | None = None) -> None:
         self.segment = Segment((PLACES + 1) * _WORD, fd)
-        self._words = self.segment.view.cast("Q")
+        self.words = self.segment.view.cast("Q")
         self._outstanding: set[int] = set()
 
     # -- the worker's part ------------------------------------------------------------------------------------------
 
     def has(self, number: int) -> bool:
-        words = self._words
+        words = self.words
         return words[PLACES] != 0 and words[_place(number)] == number
 
     # -- the broker's part ------------------------------------------------------------------------------------------
@@ -217,13 +198,13 @@ class Revocations:
     def add(self, number: int) -> bool:
         """Has no worker begin this call. False: an outstanding one has its place, so it can't be revoked yet."""
         place = _place(number)
-        other = self._words[place]
+        other = self.words[place]
         if other != number:
             if other in self._outstanding:
                 return False
             self._outstanding.add(number)
-            self._words[place] = number
-            self._words[PLACES] = 1
+            self.words[place] = number
+            self.words[PLACES] = 1
         return True
 
     def free(self, number: int) -> None:
@@ -231,10 +212,10 @@ class Revocations:
         if self._outstanding:
             self._outstanding.discard(number)
             if not self._outstanding:
-                self._words[PLACES] = 0
+                self.words[PLACES] = 0
 
     def close(self) -> None:
-        self._words.release()
+        self.words.release()
         self.segment.close()
 
 

@@ -29,6 +29,11 @@ KEEP_BUFFER = 256 * 1024
 # (items() of a dict subclass) packs something while it is being packed.
 _packers: list[Packer] = []
 
+# The same for unpackers. One that has raised is not used again. Its buffer has the size of the largest body that it gets, so it
+# stays in the processor's cache, and what a body declares is bounded by it, too.
+_TINY = 1024
+_unpackers: list[Unpacker] = []
+
 
 def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> Any:
     """The value in `body`. Raises `error`.
@@ -43,6 +48,16 @@ def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> 
     if not len(body):
         return None
     if flag == MSGPACK:
+        if len(body) <= _TINY:
+            try:
+                unpacker = _unpackers.pop() if _unpackers else _tiny_unpacker()
+                unpacker.feed(body)
+                value = unpacker.unpack()
+                if not unpacker.read_bytes(1):
+                    _unpackers.append(unpacker)
+                    return value
+            except Exception:
+                pass  # what is wrong is found below
         try:
             try:
                 return _unpack(body)
@@ -184,6 +199,16 @@ def _has_few(body: Body) -> bool:
         if not left:
             return offset == end
     return False
+
+
+def _tiny_unpacker() -> Unpacker:
+    return Unpacker(
+        max_buffer_size=_TINY,
+        max_ext_len=_TINY,
+        strict_map_key=False,
+        timestamp=3,
+        ext_hook=_refuse_extension,
+    )
 
 
 def _unpack(body: Body, **options: Any) -> Any:

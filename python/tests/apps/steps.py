@@ -120,21 +120,48 @@ def has_message() -> bool:
 _notes: list[notes.WorkerNotes] = []
 
 
-def remember(note: notes.WorkerNotes, *given: Any) -> None:
-    if note not in _notes:
-        _notes.append(note)
-    _take_message(note, *given)
+class Words:
+    """A worker's notes, with steps around what it notes of a message."""
+
+    def __init__(self, words: Any) -> None:
+        self._words = words
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._words, name)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._words[place]
+
+    def __setitem__(self, place: int, value: int) -> None:
+        was = self._words[notes.MESSAGE]
+        if place != notes.MESSAGE:
+            self._words[place] = value
+        elif value == 0:
+            self._words[place] = value
+            step("fast-ended")
+        elif was == 0:
+            step("fast-received")
+            self._words[place] = value
+            step("fast-noted")
+        else:
+            self._words[place] = value
+            step("fast-begun")
+
+
+_init = Worker.__init__
+
+
+def remember(worker: Worker, channel: Channel, note: notes.WorkerNotes, *given: Any) -> None:
+    note.words = Words(note.words)  # type: ignore[assignment]
+    _notes.append(note)
+    _init(worker, channel, note, *given)
 
 
 taking("begin")
 taking("take")
 answering("reply")
-_take_message = notes.WorkerNotes.take_message
-notes.WorkerNotes.take_message = remember  # type: ignore[assignment]
+setattr(Worker, "__init__", remember)
 around(Worker, "_take_fast", before="woken")
-around(notes.WorkerNotes, "take_message", "received", "noted")
-around(notes.WorkerNotes, "begin_in_message", behind="begun")
-around(notes.WorkerNotes, "end_message", behind="ended")
 around(gathered.Gathered, "add", behind="gathered")
 around(Worker, "_send", "returned", "sent")
 

@@ -37,7 +37,7 @@ from gotask.ipc.messages import (
     TAINTED,
     fast_calls,
 )
-from gotask.ipc.notes import Revocations, WorkerNotes
+from gotask.ipc.notes import MESSAGE, SIZE_SHIFT, Revocations, WorkerNotes
 from gotask.ipc.signals import INTERRUPT
 from gotask.wire import frames as wire
 from gotask.worker.channel import microseconds
@@ -379,7 +379,7 @@ class Worker:
         if notes.leaving:
             self._give_back(client, [sequence for sequence, _ in calls])
             return
-        notes.take_message(client, len(message))
+        notes.words[MESSAGE] = noted = client << 32 | len(message) << SIZE_SHIFT
         was_revoked = {s for s, _ in calls if self._world.is_revoked(self._queue, client << 32 | s)}
         offset = SENT.size
         for place, (sequence, method) in enumerate(calls):
@@ -388,7 +388,7 @@ class Worker:
             offset += call.frame_size
             if place:
                 was_revoked = {s for s, _ in calls if self._world.is_revoked(self._queue, client << 32 | s)}
-                notes.begin_in_message(place)
+                notes.words[MESSAGE] = noted + place
             self.at = f"noted {sequence:#x} of {fast}, place {place}"
             yield None
             if notes.gathered and self._is_slow.get(method, True):
@@ -407,7 +407,7 @@ class Worker:
                 yield None
         self._flush(client)
         yield None
-        notes.end_message()
+        notes.words[MESSAGE] = 0
         yield None
 
     def _run_fast(self, client: int, call: Call, message: bytes, was_revoked: bool) -> Life:
