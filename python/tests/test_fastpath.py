@@ -209,8 +209,9 @@ def test_a_method_that_does_not_heed_is_killed_with_its_worker(tmp_path: Path) -
     with_grace.wait_for("ready")
     assert with_grace.address is not None
     peer = FastPeer(with_grace.address)
-    late = peer.send_many(("quick", None), ("stubborn", None))[1]
+    late = peer.send_many(("quick", None), ("stubborn", str(tmp_path / "begun")))[1]
     assert peer.fast_result(late - 1) is None
+    wait_until((tmp_path / "begun").exists)
     peer.stop(late, LATE)
     error = peer.ordinary_result(late)
     assert error["code"] == "deadline_exceeded" and "its worker was killed" in error["message"]
@@ -225,7 +226,8 @@ def quick():
     pass
 
 @gotask.register
-def stubborn():
+def stubborn(begun):
+    open(begun, "w").close()
     until = time.monotonic() + 30
     while time.monotonic() < until:
         try:

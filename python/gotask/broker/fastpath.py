@@ -20,7 +20,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from ..errors import DeadlineExceeded, InvalidRequest, Overloaded
-from ..ipc.messages import fast_calls
+from ..ipc.messages import MESSAGE_SIZE, fast_calls
 from ..wire.frames import JSON, Frame
 from .access import credentials_of
 from .call import REVOKED, SENT, Call, Caller
@@ -61,14 +61,6 @@ class _Client(NamedTuple):
     @property
     def has_ended(self) -> bool:
         return self.fast.fileno() < 0
-
-    @property
-    def has_unread(self) -> bool:
-        """Whether calls lie there that no worker has taken."""
-        try:
-            return not self.has_ended and bool(self.fast.recv(1, socket.MSG_PEEK))
-        except OSError:
-            return False
 
 
 class FastPath:
@@ -212,12 +204,17 @@ class FastPath:
             client.fast.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # the client has closed it
+        self._take_unread(client)
+        client.fast.close()
+
+    def _take_unread(self, client: _Client) -> None:
+        """Gives back the calls of its fast socket that no worker has taken."""
         try:
-            while client.fast.recv(1):
-                pass
+            while message := client.fast.recv(MESSAGE_SIZE):
+                for sequence, _ in () if client.owner.is_closed else fast_calls(message):
+                    self.returned(client.id << 32 | sequence)
         except OSError:
             pass
-        client.fast.close()
 
     def malformed(self, client: int, what: str) -> None:
         """A client has sent what is no message of calls: its fast socket is closed."""
@@ -346,8 +343,8 @@ class FastPath:
     def _look(self) -> None:
         """Lets go of revoked calls that no worker comes upon, since it was answered just before or received by one that died.
 
-        With nothing unread in the client's fast socket, only a worker that stands still can have received such a call without
-        having noted it: not one that has heeded a request of later.
+        With nothing unread in the fast sockets, only a worker that stands still can have received such a call without having
+        noted it: not one that has heeded a request of later.
         """
         lookers = [worker for worker in self._lookers if worker.state != "dead"]
         if all(worker.notes.looked >= self._looks for worker in lookers):
@@ -356,10 +353,11 @@ class FastPath:
                 call = self._stopped.get(number)
                 if call is not None and call.state is REVOKED:
                     self._let_go(call)
-            unread = {id for id, client in self._clients.items() if client.has_unread}
-            revoked = [number for number, call in self._stopped.items() if call.state is REVOKED]
-            self._passing = [number for number in revoked if number >> 32 not in unread]
-            self._looking = bool(revoked)
+            for client in tuple(self._clients.values()):
+                if not client.has_ended:
+                    self._take_unread(client)
+            self._passing = [number for number, call in self._stopped.items() if call.state is REVOKED]
+            self._looking = bool(self._passing)
             self._looks += 1
             workers = [worker for group in self._groups() for worker in group.pool.workers]
             self._lookers = [worker for worker in workers if worker.has_clients and self._passing]

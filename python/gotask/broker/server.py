@@ -138,6 +138,8 @@ class _Server:
             await self._wait_for_workers(broker)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             self._log.close()
+            # The loop lets go of its handlers as it is closed: one more SIGTERM would end this process with that signal.
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         return self._exit_code
 
     async def _drain(self, broker: Broker) -> None:

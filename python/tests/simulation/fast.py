@@ -80,8 +80,8 @@ class FastSocket:
     def fileno(self) -> int:
         return -1 if self.broker_has_closed else int(self.serial)
 
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        message = (self.to_workers[0] if self.to_workers else None) if flags else self.take()
+    def recv(self, size: int) -> bytes:
+        message = self.take()
         if message is None:
             raise BlockingIOError
         return message

@@ -234,7 +234,6 @@ class Worker:
         self.descriptors: deque[int] = deque()  # of large replies, on their way
         self.answered: set[int] = set()  # calls whose whole answer is on its way
         self._interrupted = False  # the signal has come
-        self.unnoted = 0  # the call that it has received and not noted
         self._queue = queue
         self._is_default = process._group.name == "" and not concurrency
         self._kernel = queue.kernel
@@ -271,7 +270,6 @@ class Worker:
             self.alive = False
             self.status = status
             self._channel.ended = True
-            self._world.unnoted.add(self.unnoted)
             self._life.close()
             for fd, user in tuple(LocalSegment.memory.users.items()):
                 if user is self:
@@ -471,9 +469,8 @@ class Worker:
     def _run(self, message: bytes, fd: int) -> Life:
         number, deadline, size, flags = ENTRY.unpack_from(message)
         self.at = f"received {number}"
-        self.unnoted = number
+        self._world.received.add(number)
         yield None
-        self.unnoted = 0
         was_revoked = self._world.is_revoked(self._queue, number)
         self._notes.begin(number)
         self.at = f"noted {number}"
@@ -589,9 +586,8 @@ class Worker:
 
     def _take_async(self, running: dict[int, Call], message: bytes, fd: int) -> Life:
         number, deadline, size, flags = ENTRY.unpack_from(message)
-        self.unnoted = number
+        self._world.received.add(number)
         yield None
-        self.unnoted = 0
         was_revoked = self._world.is_revoked(self._queue, number)
         slot = self._notes.take(number)
         yield None

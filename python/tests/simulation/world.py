@@ -206,7 +206,7 @@ class World:
         self.fast_sockets: dict[int, FastSocket] = {}
         self.clients: list[Client] = []
         self.broker: Any = None
-        self.unnoted: set[int] = set()  # numbers of calls that dead workers had received and not noted
+        self.received: set[int] = set()  # numbers of calls that workers have taken from a shared queue
         self._moved: Worker | None = None  # the worker that has taken the last step
         self._late: dict[tuple[int, int], float] = {}  # when a call that waits was first seen to be late
         self._behind_at = 0.0  # when the broker had timers to run last that were due long ago
@@ -253,8 +253,8 @@ class World:
         self._revoked = {entry for entry in self._revoked if entry[1] != number}
 
     def was_received(self, number: int) -> bool:
-        """Whether a worker has received that call and not noted it: one that died, or one that stands still."""
-        return number in self.unnoted or any(worker.unnoted == number for worker in self.workers.values())
+        """Whether a worker has received that call: it may have been told that it is lost before the worker noted it."""
+        return number in self.received
 
     def is_revoked(self, queue: Any, number: int) -> bool:
         """Whether the broker has revoked that call by now."""
