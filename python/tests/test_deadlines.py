@@ -172,7 +172,13 @@ def test_a_call_that_swallows_its_cancellation_costs_its_neighbours_nothing(tmp_
 
 
 def test_a_call_that_holds_up_the_loop_within_its_time_is_not_killed_for_another_s(tmp_path: Path) -> None:
-    broker = BrokerProcess(APPS / "nasty.py", workers=1, address=f"unix://{tmp_path}/b.sock")
+    broker = BrokerProcess(
+        APPS / "nasty.py",
+        "--interrupt-grace",
+        "0.3",  # a busy machine may let the worker wait before it sees a signal
+        workers=1,
+        address=f"unix://{tmp_path}/b.sock",
+    )
     broker.wait_for("ready")
     peer = connect(broker)
     before = workers(peer, 1, "async")
