@@ -15,7 +15,7 @@ import pytest
 
 from gotask.ipc.messages import FAST_BIT, SENT
 from gotask.wire import frames as wire
-from gotask.wire.frames import Frame
+from gotask.wire.frames import LARGE, Frame
 
 from .fast import CANCELLED, GIVEN_BACK, LATE, TAKE_BACK, FastPeer
 from .peer import APPS, PACKAGE, BrokerProcess, Peer
@@ -278,6 +278,18 @@ def test_a_client_that_does_not_read_its_fast_socket_is_answered_by_the_broker(p
         for ready in select.select([peer.socket, peer.fast], [], [], 20)[0]:
             peer.read() if ready is peer.socket else peer.receive()
     assert all(peer.value(sequence) == bytes(60_000) for sequence in sequences)
+
+
+def test_replies_that_share_a_message_fit_into_what_clients_receive(peer: FastPeer) -> None:
+    """A client gives its socket room for 64 KiB: the kernel cuts off what is beyond, and with it replies of calls that have run."""
+    for _ in range(8):
+        peer.call_fast("App.Zeros", 33_000)  # it is known to be quick then
+    sequences = peer.send_many(*[("App.Zeros", 33_000)] * 4)
+    sizes = []
+    while len(peer.outcomes) < len(sequences):
+        sizes.append(sum(len(frame.raw) for frame in peer.receive()))
+    assert max(sizes) <= LARGE
+    assert [peer.value(sequence) for sequence in sequences] == [bytes(33_000)] * 4
 
 
 def test_a_large_result_comes_by_the_broker(peer: FastPeer) -> None:

@@ -15,8 +15,8 @@ _TURN: Final = 0
 _END: Final = 1
 _HEAD: Final = 16
 
-# Room for one frame with any reply that is not large.
-_ROOM: Final = LARGE + 4096
+# Bytes of frames: what a client receives as one message. The kernel cuts off what is beyond.
+_ROOM: Final = LARGE
 
 SIZE: Final = _HEAD + _ROOM
 
