@@ -32,7 +32,6 @@ from .listener import Listener
 from .process import WorkerProcess
 from .runtime import Runtime
 
-
 # Bytes of the token that a client is given, and seconds that it has to show it.
 TOKEN: Final = 16
 TIMEOUT: Final = 5.0
@@ -75,16 +74,13 @@ class FastPath:
         self._tokens: dict[bytes, Caller] = {}
         self._pending: dict[socket.socket, TimerHandle] = {}
         self._clients: dict[int, _Client] = {}
-        self._stopped: dict[
-            int, Call
-        ] = {}  # by number; those that are over wait until a worker has come upon them
+        # By number; those that are over wait until a worker has come upon them.
+        self._stopped: dict[int, Call] = {}
         self._reasons: dict[int, str] = {}  # why
         self._running: dict[int, WorkerProcess] = {}  # who has begun which of these
         self._looks = 0
         self._lookers: list[WorkerProcess] = []  # who has been asked to look
-        self._passing: list[
-            int
-        ] = []  # numbers of revoked calls that none of these comes upon once it has looked
+        self._passing: list[int] = []  # revoked calls that none of these comes upon once it has looked
         self._looking = False
         self._ends = select.epoll()  # tells of ends alone, and not of each message
         self._loop.add_reader(self._ends.fileno(), self._ended)
@@ -128,10 +124,9 @@ class FastPath:
         current = self._generations.current
         for group in current.groups.values() if current is not None else ():
             if group.takes_fast:
+                # Its workers are to begin none of those that lie in fast sockets.
                 for number in self._stopped:
-                    group.queue.revoked.add(
-                        number
-                    )  # its workers are to begin none of those that lie in fast sockets
+                    group.queue.revoked.add(number)
                 for worker in group.pool.workers:
                     if worker.in_service and not worker.has_clients:
                         worker.has_clients = True
@@ -173,8 +168,7 @@ class FastPath:
         self._admit(peer)
         self._number += 1
         client = _Client(self._number, owner, peer)
-        workers = [worker for group in self._groups() for worker in group.pool.workers if worker.has_clients]
-        if not any([worker.add_client(client.id, peer) for worker in workers]):
+        if not any([worker.add_client(client.id, peer) for worker in self._workers() if worker.has_clients]):
             peer.close()
             return
         self._clients[client.id] = client
@@ -259,8 +253,7 @@ class FastPath:
 
     def returned(self, number: int) -> None:
         # One that was let go as it was noted, and then seen to be revoked, is given back, too.
-        call = self._stopped.pop(number, None) or self._call(number)
-        self._free(number)
+        call = self.answered(number)
         if call is not None:
             reason = self.deadlines.reason(call) or TAKEN_BACK
             if call.state is not REVOKED:
@@ -278,9 +271,7 @@ class FastPath:
         client, place, frames = message
         self.frames(client, replies)
         for index, (sequence, method) in enumerate(fast_calls(frames)):
-            number = client << 32 | sequence
-            call = self._stopped.pop(number, None) or self._call(number)
-            self._free(number)
+            call = self.answered(client << 32 | sequence)
             if call is None:
                 continue
             call.method = method
@@ -308,20 +299,21 @@ class FastPath:
 
     def find(self, number: int) -> WorkerProcess | None:
         call = self._stopped[number]
-        for group in self._groups():
-            for worker in group.pool.workers:
-                for place, (begun, method) in enumerate(reversed(_begun(worker))):
-                    if begun == number:
-                        call.method = method
-                        if place == 0 and self._reasons[number] != TAKEN_BACK:
-                            self._running[number] = worker
-                            return worker
-                        if not place:
-                            self._let_go(call)
-                            return None
-                        self.frames(number >> 32, worker.notes.gathered.read())
-                        self._is_over(call)
-                        return None
+        for worker in self._workers():
+            begun = _begun(worker)
+            methods = dict(begun)
+            if number not in methods:
+                continue
+            call.method = methods[number]
+            if number != begun[-1][0]:
+                self.frames(number >> 32, worker.notes.gathered.read())
+                self._is_over(call)
+            elif self._reasons[number] == TAKEN_BACK:
+                self._let_go(call)
+            else:
+                self._running[number] = worker
+                return worker
+            return None
         return None
 
     def revoke(self, call: Call) -> bool:
@@ -359,8 +351,7 @@ class FastPath:
             self._passing = [number for number, call in self._stopped.items() if call.state is REVOKED]
             self._looking = bool(self._passing)
             self._looks += 1
-            workers = [worker for group in self._groups() for worker in group.pool.workers]
-            self._lookers = [worker for worker in workers if worker.has_clients and self._passing]
+            self._lookers = [worker for worker in self._workers() if worker.has_clients and self._passing]
             for worker in self._lookers:
                 worker.look(self._looks)
         if self._looking:
@@ -373,6 +364,9 @@ class FastPath:
 
     def _groups(self) -> Iterator[WorkerGroup]:
         return (group for group in self._generations.groups() if group.takes_fast)
+
+    def _workers(self) -> Iterator[WorkerProcess]:
+        return (worker for group in self._groups() for worker in group.pool.workers)
 
     def _call(self, number: int) -> Call | None:
         client = self._clients.get(number >> 32)
@@ -418,20 +412,19 @@ class FastPath:
             call = self._stopped[number]
             if call.state is REVOKED:
                 self._let_go(call)
-        for group in self._groups():
-            for worker in group.pool.workers:
-                found = worker.notes.message()
-                if found is not None and found[0] == client.id:
-                    for index, (sequence, _) in enumerate(fast_calls(found[2])):
-                        if index > found[1]:
-                            self.stop(client.owner, sequence, CANCELLED)
-                        elif index == found[1]:
-                            timeout = self._runtime.config.shutdown_timeout
-                            self._loop.call_later(timeout, self._stop_left, client, sequence)
+        for worker in self._workers():
+            found = worker.notes.message()
+            if found is not None and found[0] == client.id:
+                for index, (sequence, _) in enumerate(fast_calls(found[2])):
+                    if index > found[1]:
+                        self.stop(client.owner, sequence, CANCELLED)
+                    elif index == found[1]:
+                        timeout = self._runtime.config.shutdown_timeout
+                        self._loop.call_later(timeout, self._stop_left, client, sequence)
 
     def _stop_left(self, client: _Client, sequence: int) -> None:
         number = client.id << 32 | sequence
-        if any(number == _begun(w)[-1][0] for g in self._groups() for w in g.pool.workers if _begun(w)):
+        if any(begun and begun[-1][0] == number for begun in map(_begun, self._workers())):
             self._clients[client.id] = client
             self.stop(client.owner, sequence, CANCELLED)
             del self._clients[client.id]
