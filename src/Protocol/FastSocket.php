@@ -11,6 +11,9 @@ namespace Reasno\GoTask\Protocol;
  */
 interface FastSocket
 {
+    /** Bytes of a message that comes, at most. */
+    public const LARGEST = 65_536;
+
     /**
      * Sends a message without waiting.
      *

@@ -34,9 +34,6 @@ use const SOL_SOCKET;
  */
 final class BlockingFastSocket implements FastSocket
 {
-    /** Bytes of a message, at most. */
-    private const LARGEST = 65_536;
-
     /** @var null|resource */
     private mixed $stream = null;
 

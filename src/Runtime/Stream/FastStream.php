@@ -39,9 +39,6 @@ final class FastStream implements FastSocket
     /** What the broker's path for it ends with. */
     private const SUFFIX = '.fast';
 
-    /** Bytes of a message, at most. */
-    private const LARGEST = 65_536;
-
     /** Those of ext-sockets that a fast path needs in one of the runtimes. Some hosts disable a few of them. */
     private const FUNCTIONS = [
         'socket_create', 'socket_connect', 'socket_set_block', 'socket_set_nonblock', 'socket_set_option', 'socket_export_stream',
