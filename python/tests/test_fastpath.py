@@ -281,7 +281,7 @@ def test_a_client_that_does_not_read_its_fast_socket_is_answered_by_the_broker(p
 
 
 def test_replies_that_share_a_message_fit_into_what_clients_receive(peer: FastPeer) -> None:
-    """A client gives its socket room for 64 KiB: the kernel cuts off what is beyond, and with it replies of calls that have run."""
+    """A client receives up to 64 KiB: the kernel cuts off what is beyond, and with it replies of calls that have run."""
     for _ in range(8):
         peer.call_fast("App.Zeros", 33_000)  # it is known to be quick then
     sequences = peer.send_many(*[("App.Zeros", 33_000)] * 4)
