@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask;
 
+use Closure;
 use Psr\Log\LoggerInterface;
 use Psr\Log\NullLogger;
 use Reasno\GoTask\Calling\Parallel;
@@ -120,7 +121,7 @@ final class Client implements GoTask
     {
     }
 
-    public function call(string $method, mixed $payload = null, ?float $timeout = null): mixed
+    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): mixed
     {
         $call = $this->prepare($method, $payload, $timeout);
         if ($this->sender->fast?->callFast($call, $this->now) !== true) {
@@ -133,7 +134,7 @@ final class Client implements GoTask
         return $this->sender->finish($call);
     }
 
-    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null): Future
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future
     {
         $call = $this->prepare($method, $payload, $timeout);
         $this->sender->submit($call);

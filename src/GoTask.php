@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask;
 
+use Closure;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\ParallelFailed;
 use ValueError;
@@ -30,9 +31,11 @@ interface GoTask
      * Runs a method and waits for its result.
      *
      * @param null|float $timeout seconds
+     * @param null|Closure(Progress): mixed $onProgress is told how far the method says that it is, while the result is waited for; what it throws cancels the call
+     * @param null|iterable<mixed>|resource $input what the method reads as `gotask.current_call().input`, element by element; a stream in pieces of 64 KiB
      * @throws GoTaskException
      */
-    public function call(string $method, mixed $payload = null, ?float $timeout = null): mixed;
+    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): mixed;
 
     /**
      * Starts a call, and does not wait for its answer. What the peer does not take at once is sent while somebody waits for an answer.
@@ -41,9 +44,11 @@ interface GoTask
      * The timeout counts from now, not from when the future is awaited.
      *
      * @param null|float $timeout seconds
+     * @param null|Closure(Progress): mixed $onProgress as for call(), while the future is awaited
+     * @param null|iterable<mixed>|resource $input as for call(); read while the future is awaited
      * @throws GoTaskException when the call can't be sent
      */
-    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null): Future;
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future;
 
     /**
      * Runs many calls at the same time and waits for all of them.

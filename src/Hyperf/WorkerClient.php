@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Hyperf;
 
+use Closure;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Future;
@@ -35,14 +36,14 @@ class WorkerClient implements GoTask
     ) {
     }
 
-    public function call(string $method, mixed $payload = null, ?float $timeout = null): mixed
+    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): mixed
     {
-        return ($this->client ?? $this->client())->call($method, $payload, $timeout);
+        return ($this->client ?? $this->client())->call($method, $payload, $timeout, $onProgress, $input);
     }
 
-    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null): Future
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future
     {
-        return ($this->client ?? $this->client())->callAsync($method, $payload, $timeout);
+        return ($this->client ?? $this->client())->callAsync($method, $payload, $timeout, $onProgress, $input);
     }
 
     public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array

@@ -98,12 +98,12 @@ final class FakeGoTask implements GoTask
         return $this;
     }
 
-    public function call(string $method, mixed $payload = null, ?float $timeout = null): mixed
+    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): mixed
     {
         return $this->answer($method, $this->record($method, $payload, $timeout, false));
     }
 
-    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null): Future
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future
     {
         $arguments = $this->record($method, $payload, $timeout, false);
         try {
