@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import ClassVar
 
+from ..errors import InvalidRequest
+from ..wire import json
 from ..wire.frames import Buffer
 
 
@@ -24,6 +28,8 @@ class Job:
         "cancelled",
         "interruptible",
     )
+
+    headers: ClassVar[bytes] = b""  # JSON; only a call that has some has a place of its own for them
 
     def __init__(
         self,
@@ -76,10 +82,11 @@ class CurrentCall:
     A thread that the method starts may look at it, too, and end its work when `cancelled` is true.
     """
 
-    __slots__ = ("id", "method", "deadline", "_job", "_is_sync")
+    __slots__ = ("id", "method", "deadline", "_job", "_is_sync", "_headers")
 
     def __init__(self, job: Job, is_sync: bool) -> None:
         self._job = job
+        self._headers: bytes | Mapping[str, str] = job.headers
         self._is_sync = is_sync
         self.id = job.number
         self.method = job.method.decode("utf-8", "replace")
@@ -91,6 +98,16 @@ class CurrentCall:
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
 
     @property
+    def headers(self) -> Mapping[str, str]:
+        """What the caller sent beside the arguments, by name; read-only, and empty where it sent nothing.
+
+        InvalidRequest: it is no map of strings, which no caller of ours sends.
+        """
+        if isinstance(self._headers, bytes):
+            self._headers = MappingProxyType(_parse_headers(self._headers))
+        return self._headers
+
+    @property
     def cancelled(self) -> bool:
         """Whether nobody waits for the result: the caller cancelled the call, or its time is over."""
         # A job's object serves one call after the other.
@@ -99,6 +116,18 @@ class CurrentCall:
         if self.deadline is not None and self.deadline <= time.monotonic():
             return True
         return self._is_sync and is_unwanted(self.id)
+
+
+def _parse_headers(text: bytes) -> dict[str, str]:
+    if not text:
+        return {}
+    try:
+        headers = json.decode(text.decode())
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest(f"the call's headers are no JSON: {error}") from None
+    if type(headers) is not dict or not all(type(value) is str for value in headers.values()):
+        raise InvalidRequest("the call's headers are not a map of strings")
+    return headers
 
 
 def current_call() -> CurrentCall:

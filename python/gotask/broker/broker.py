@@ -204,15 +204,16 @@ class Broker:
 
     def _pong(self, call: Call) -> None:
         """Gives the body back as it is. A large one is not copied: the reply's header takes the place of the call's."""
-        raw, start = call.frame.raw, call.frame.start
+        raw, body_at = call.frame.raw, call.body_at
         codec = call.frame.flags & wire.CODECS
-        head = wire.encode_header(codec, (call.sequence, len(call.method)), len(raw) - start)
+        size = len(call.method) + len(raw) - body_at
+        head = wire.encode_header(codec, (call.sequence, len(call.method)), size) + call.method
         segment, call.segment = call.segment, None
         call.end()
         if segment is None:
-            call.owner.answer(call, head + bytes(raw[start:]))
+            call.owner.answer(call, head + bytes(raw[body_at:]))
             return
-        view = memoryview(raw)[start - len(head) :]
+        view = memoryview(raw)[body_at - len(head) :]
         view[: len(head)] = head
         if not call.owner.answer(call, view, segment):
             segment.close()
@@ -221,7 +222,7 @@ class Broker:
         """The body of the reply."""
         name = call.method.decode("utf-8", "replace")
         if name == "GoTask.Hello":
-            body = memoryview(call.frame.raw)[call.frame.start + len(call.method) :]
+            body = memoryview(call.frame.raw)[call.body_at :]
             if len(body) > MAX_HELLO:
                 raise PayloadTooLarge(
                     f"a body of {len(body)} bytes for GoTask.Hello: at most {MAX_HELLO} are allowed"

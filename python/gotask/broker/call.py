@@ -173,6 +173,12 @@ class Call:
         self.outcome = WAITING
 
     @property
+    def body_at(self) -> int:
+        """Where its body begins in the frame: behind the method's name, and the headers where it has some."""
+        options = self.frame.options
+        return self.frame.start + len(self.method) + (options[4] if len(options) > 4 else 0)
+
+    @property
     def not_run(self) -> str:
         """In words, that its method has not begun since it was sent last."""
         return "it has not run again, after its worker died with it" if self.attempts else "it has not run"

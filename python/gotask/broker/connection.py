@@ -19,6 +19,7 @@ from ..wire.frames import (
     CONTROL,
     JSON,
     LARGE,
+    MAX_HEADERS,
     MAX_METHOD,
     MAX_SEQUENCE,
     MSGPACK,
@@ -367,8 +368,8 @@ class Connection(asyncio.BufferedProtocol):
             return
         options = frame.options
         count = len(options)
-        if count != 2 and count != 4:
-            self._malformed(frame, segment, f"a call has 2 or 4 options, not {count}")
+        if count != 2 and count != 4 and count != 6:
+            self._malformed(frame, segment, f"a call has 2, 4 or 6 options, not {count}")
             return
         sequence, length = options[0], options[1]
         if not 0 < sequence <= MAX_SEQUENCE:
@@ -388,6 +389,13 @@ class Connection(asyncio.BufferedProtocol):
                 frame, segment, f"a method name has 1 to {MAX_METHOD} bytes, and lies within the payload"
             )
             return
+        if count == 6 and (options[4] > MAX_HEADERS or options[4] > len(frame.raw) - frame.start - length):
+            self._malformed(
+                frame,
+                segment,
+                f"a call's headers have at most {MAX_HEADERS} bytes, and lie within the payload",
+            )
+            return
         codec = frame.flags & CODECS
         if codec != MSGPACK and codec != JSON and codec != RAW:
             self._malformed(frame, segment, "the codec is to be exactly one of MessagePack, JSON, RAW")
@@ -397,7 +405,7 @@ class Connection(asyncio.BufferedProtocol):
         if not isinstance(method, bytes):
             method = bytes(method)
         deadline, flags = 0.0, 0
-        if count == 4:
+        if count >= 4:
             flags = options[3]
             if options[2] and not flags & NOTIFY:
                 # Nobody waits for the result of a notification: its caller's time is that for its being accepted.

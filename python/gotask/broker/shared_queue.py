@@ -194,7 +194,7 @@ class SharedQueue:
         flags = STRUCTURED if call.owner.structured else 0
         if call.owner.timed:
             flags |= TIMED
-        if len(options) == 4 and options[3] & 1:
+        if len(options) >= 4 and options[3] & 1:
             flags |= EXACT
         if call.segment is None:
             entry = ENTRY.pack(number, call.deadline, call.size, flags)

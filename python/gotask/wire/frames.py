@@ -46,6 +46,7 @@ HEADER_SIZE: Final = 12
 MAX_OPTIONS: Final = 10
 MAX_PAYLOAD: Final = 64 * 1024 * 1024
 MAX_METHOD: Final = 255
+MAX_HEADERS: Final = 8192  # bytes
 MAX_SEQUENCE: Final = 0x7FFFFFFF
 
 # Bytes. A payload of this size or more is received straight into a buffer of its own.

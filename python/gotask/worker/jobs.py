@@ -12,6 +12,9 @@ from ..ipc.segment import Segment
 from ..wire.frames import CODECS
 
 _HEAD: Final = Struct("<BBIIBBII")  # a call's header and its first two options
+_SIZE: Final = Struct("<I")
+_HEADERS_SIZE_AT: Final = 28  # the fifth option
+_WORDS_WITH_HEADERS: Final = 9  # of a header with six options
 
 
 class TakenJob(Job):
@@ -20,6 +23,14 @@ class TakenJob(Job):
     __slots__ = ("segment",)
 
     segment: Segment | None  # None where it is small
+
+
+class HeadedJob(TakenJob):
+    """One that has headers."""
+
+    __slots__ = ("headers",)
+
+    headers: bytes  # type: ignore[misc]  # of the class of all others it is an attribute
 
 
 class NoPayload(Exception):
@@ -37,7 +48,14 @@ def parse_job(message: bytes, fd: int) -> TakenJob:
     method_at = start + 4 * (head & 0x0F)
     body_at = method_at + length
     method = bytes(raw[method_at:body_at])
-    job = TakenJob(number, deadline, flags, codec & CODECS, sequence, method, raw[body_at : start + size])
+    if head & 0x0F < _WORDS_WITH_HEADERS:
+        job = TakenJob(number, deadline, flags, codec & CODECS, sequence, method, raw[body_at : start + size])
+    else:
+        headers_at, body_at = body_at, body_at + int(_SIZE.unpack_from(raw, start + _HEADERS_SIZE_AT)[0])
+        job = HeadedJob(
+            number, deadline, flags, codec & CODECS, sequence, method, raw[body_at : start + size]
+        )
+        job.headers = bytes(raw[headers_at:body_at])
     job.segment = segment
     return job
 

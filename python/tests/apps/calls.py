@@ -27,6 +27,13 @@ class App:
     def echo(self, value: Any) -> Any:
         return value
 
+    def headers(self, value: Any = None) -> list[Any]:
+        """Those of the call, and whether what was sent came behind them whole."""
+        return [dict(gotask.current_call().headers), value]
+
+    async def async_headers(self, value: Any = None) -> list[Any]:
+        return [dict(gotask.current_call().headers), value]
+
     def descriptors(self) -> list[str]:
         return [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if is_open(name)]
 

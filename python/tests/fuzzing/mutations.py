@@ -50,7 +50,7 @@ def frame(random: random.Random) -> bytes:
         return random.choice(GOLDEN)
     flags = random.choice((wire.MSGPACK, wire.JSON, wire.RAW, wire.CONTROL, wire.ERROR | wire.JSON))
     size = random.choice((0, 1, 10, 100, 100, 1000, 70_000 if random.random() < 0.1 else 5))
-    options = [random.choice(EDGES) for _ in range(random.choice((0, 1, 2, 2, 3, 4, 10)))]
+    options = [random.choice(EDGES) for _ in range(random.choice((0, 1, 2, 2, 3, 4, 6, 10)))]
     return wire.encode(flags, options, random.randbytes(size), random.choice((0, 0, 0, 1, 2, 4, 8)))
 
 
@@ -93,7 +93,11 @@ def session(random: random.Random) -> list[bytes]:
         value = random.choice((1, "x", b"y" * 100, [1, [2, {"a": None}]], bytes(random.choice((5, 70_000)))))
         codec = random.choice((wire.MSGPACK, wire.MSGPACK, wire.JSON, wire.RAW))
         body = msgpack.packb(value) if codec == wire.MSGPACK else b'["x"]'
-        options = random.choice(((), (random.choice(EDGES), random.randint(0, 3))))
+        options: tuple[int, ...] = random.choice(((), (random.choice(EDGES), random.randint(0, 3))))
+        if options and random.random() < 0.4:
+            headers = random.choice((b"", b'{"a": "b"}', b"[", b"h" * 8193))
+            options += random.choice((len(headers), len(headers), *EDGES)), random.choice(EDGES)
+            body = headers + body
         frames.append(call(sequence, method, body, codec, *options))
         if random.random() < 0.3:
             stream = random.choice((wire.STOP, wire.PING, wire.PONG, wire.STREAM, wire.STOP | wire.PING))
@@ -104,6 +108,7 @@ def session(random: random.Random) -> list[bytes]:
 
 _METHODS = (
     b"App.echo",
+    b"App.headers",
     b"App.hi",
     b"App.wait",
     b"App.async_echo",
