@@ -9,6 +9,8 @@ use Reasno\GoTask\Exception\GoTaskException;
 /**
  * A Python service: `$app->sayHello('Jo', last: 'Li')` runs `App.sayHello`, which Python finds as `say_hello`, with exactly these
  * arguments, by position and by name. GoTask::service() makes it.
+ *
+ * @mixin mixed it has every method, see PHPStan\ServiceMethods
  */
 final class Service
 {

@@ -51,7 +51,7 @@ final class ArchitectureTest extends TestCase
     private const UNDER_ALL = ['values', 'Exception', 'Platform'];
 
     /** Where users find what is theirs; all else is `@internal`. */
-    private const PUBLIC = '~^(\w+|Exception\\\\\w+|Testing\\\\\w+|Process\\\WorkerProcess|Console\\\Application'
+    private const PUBLIC = '~^(\w+|Exception\\\\\w+|PHPStan\\\\\w+|Testing\\\\\w+|Process\\\WorkerProcess|Console\\\Application'
         . '|Hyperf\\\(ConfigProvider|GoTaskFactory|Health|PrivateWorkers|(Annotation|Command|Event|Exception)\\\\\w+|Process\\\SupervisorProcess))$~';
 
     private const MAX_LINES = 400;

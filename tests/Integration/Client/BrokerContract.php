@@ -84,8 +84,8 @@ abstract class BrokerContract extends RuntimeTestCase
     {
         $this->within(static function (Client $client): void {
             self::assertSame('Jo Li', $client->call('App.say', new Args('Jo', last: 'Li')));
-            self::assertSame('Jo Li', $client->service('App')->__call('say', ['last' => 'Li', 'first' => 'Jo']));
-            self::assertSame('nobody', $client->service('App')->__call('greet', []));
+            self::assertSame('Jo Li', $client->service('App')->say(last: 'Li', first: 'Jo'));
+            self::assertSame('nobody', $client->service('App')->greet());
             self::assertSame("\0\xff", $client->call('App.echo', new Raw("\0\xff")));
             $client->notify('App.hi', 'x');
         });

@@ -571,7 +571,7 @@ abstract class ClientContract extends RuntimeTestCase
     public function testTheFirstCallMayBeOneWithFlags(): void
     {
         $this->within(function (Client $client): void {
-            self::assertSame([['Jo'], ['last' => 'Li']], $client->service('Service')->__call('echo', ['Jo', 'last' => 'Li']));
+            self::assertSame([['Jo'], ['last' => 'Li']], $client->service('Service')->echo('Jo', last: 'Li'));
         });
     }
 
@@ -581,7 +581,7 @@ abstract class ClientContract extends RuntimeTestCase
         $this->peer = new Peer('plain');
         $this->within(function (Client $client): void {
             self::assertSame('x', $client->call('Echo', 'x'));
-            self::assertNull($client->service('Service')->__call('echo', []));
+            self::assertNull($client->service('Service')->echo());
             self::assertSame([], $client->call('Options', null, 5.0));
             $client->notify('Echo', 'x');
 

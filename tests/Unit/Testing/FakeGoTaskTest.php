@@ -57,7 +57,7 @@ final class FakeGoTaskTest extends TestCase
     public function testArgumentsArriveByPositionAndName(): void
     {
         $task = new FakeGoTask(['App.SayHello' => static fn (string $first, string $last = ''): string => "{$first} {$last}"]);
-        self::assertSame('Jo Li', $task->service('App')->__call('SayHello', ['Jo', 'last' => 'Li']));
+        self::assertSame('Jo Li', $task->service('App')->SayHello('Jo', last: 'Li'));
         self::assertSame('Jo ', $task->call('App.SayHello', new Args('Jo')));
         $task->assertCalled('App.SayHello', new Args('Jo', last: 'Li'));
     }
