@@ -310,3 +310,12 @@ def test_status_and_methods_describe_the_broker(peer: Peer) -> None:
     assert methods["App.wait"]["async"] and not methods["App.hi"]["async"]
     assert "name: str" in methods["App.hi"]["signature"]
     assert peer.call("GoTask.Ping", ["x"]) == ["x"]
+
+
+def test_a_worker_describes_what_methods_take_and_give(peer: Peer) -> None:
+    described = peer.call("GoTask.Describe")
+    methods = {method["name"]: method for method in described["methods"]}
+    assert set(methods) == {method["name"] for method in peer.call("GoTask.Methods")}
+    assert methods["App.hi"]["parameters"] == [
+        {"kind": "positional", "name": "name", "required": True, "type": {"type": "str"}}
+    ]

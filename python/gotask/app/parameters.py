@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequen
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
+from .annotations import ANY, Type, annotations_of, read
+
 # The numbers of inspect.Parameter's kinds.
 POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
 
@@ -42,6 +44,10 @@ class Parameter(NamedTuple):
         return self.default is MISSING and self.kind not in (VAR_POSITIONAL, VAR_KEYWORD)
 
     @property
+    def type(self) -> Type:
+        return ANY if self.annotation is MISSING else read(self.annotation, self.names)
+
+    @property
     def shape(self) -> str:
         """`bytes`, `dict` or `list` if it is annotated as that, or that or None; else empty.
 
@@ -66,15 +72,22 @@ class Parameter(NamedTuple):
 class Parameters:
     """`all` but the implicit first one of a method, whose name is `implicit` (empty where there is none)."""
 
-    __slots__ = ("all", "implicit", "returns")
+    __slots__ = ("all", "implicit", "returns", "_names")
 
-    def __init__(self, all: list[Parameter], returns: object, bound: bool) -> None:
+    def __init__(
+        self, all: list[Parameter], returns: object, bound: bool, names: Mapping[str, Any] = {}
+    ) -> None:
         self.returns = returns
+        self._names = names
         self.implicit = ""
         self.all = all
         if bound and all and all[0].kind < VAR_POSITIONAL:
             self.all = all[1:]
             self.implicit = all[0].name if all[0].kind == POSITIONAL_OR_KEYWORD else ""
+
+    @property
+    def return_type(self) -> Type:
+        return ANY if self.returns is MISSING else read(self.returns, self._names)
 
     def __str__(self) -> str:
         shown: list[str] = []
@@ -141,7 +154,7 @@ def _flags(function: Any) -> int:
 
 def _from_code(function: Any, bound: bool) -> Parameters:
     code = function.__code__
-    annotations = _annotations(function)
+    annotations = annotations_of(function)
     names_there = function.__globals__
     defaults = function.__defaults__ or ()
     keyword_defaults = function.__kwdefaults__ or {}
@@ -162,19 +175,7 @@ def _from_code(function: Any, bound: bool) -> Parameters:
         add(name, KEYWORD_ONLY, keyword_defaults.get(name, MISSING))
     if code.co_flags & _CO_VARKEYWORDS:
         add(names[end + bool(code.co_flags & _CO_VARARGS)], VAR_KEYWORD)
-    return Parameters(found, annotations.get("return", MISSING), bound)
-
-
-def _annotations(function: Any) -> dict[str, Any]:
-    try:
-        annotations: dict[str, Any] = function.__annotations__
-    except Exception:
-        # Python 3.14 evaluates annotations only now; a name in them may be imported for type checkers alone.
-        from importlib import import_module
-
-        library = import_module("annotationlib")
-        annotations = library.get_annotations(function, format=library.Format.STRING)
-    return annotations
+    return Parameters(found, annotations.get("return", MISSING), bound, names_there)
 
 
 def _from_inspect(function: Callable[..., Any], bound: bool) -> Parameters:
@@ -201,7 +202,7 @@ def _from_inspect(function: Callable[..., Any], bound: bool) -> Parameters:
         for name, parameter in signature.parameters.items()
     ]
     returns = signature.return_annotation
-    return Parameters(found, MISSING if returns is empty else returns, bound)
+    return Parameters(found, MISSING if returns is empty else returns, bound, names_there)
 
 
 # Names of types that can't be looked up, since they are imported for type checkers alone.

@@ -7,9 +7,9 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import MethodNotFound
-from ..wire.names import SHARED_GROUP, Catalogue, check_name, fold
+from ..wire.names import DESCRIBE, SHARED_GROUP, Catalogue, check_name, fold
 from .arguments import Arguments, Invoke
-from .parameters import is_async, is_generator, parameters_of
+from .parameters import Parameters, is_async, is_generator, parameters_of
 
 T = TypeVar("T")
 Step = Callable[[], Awaitable[Any] | None]
@@ -79,11 +79,15 @@ class Method:
     @property
     def signature(self) -> str:
         """`App.resize(data: bytes, width: int = 100) -> bytes`"""
-        return f"{self.name}{parameters_of(self._function, self._bound)}"
+        return f"{self.name}{self.parameters}"
+
+    @property
+    def parameters(self) -> Parameters:
+        return parameters_of(self._function, self._bound)
 
     def bind(self, call: Callable[..., Any]) -> None:
         """Makes it callable. call: the function, or the method of the service's instance."""
-        arguments = Arguments(parameters_of(self._function, self._bound), lambda: self.signature)
+        arguments = Arguments(self.parameters, lambda: self.signature)
         self.invoke = arguments.invoker(call)
         self.invoke_exact = arguments.exact_invoker(call)
 
@@ -98,6 +102,11 @@ class Method:
             "idempotent": self.settings.idempotent,
             "group": self.group,
         }
+
+    def describe_fully(self) -> tuple[dict[str, Any], Any, Parameters]:
+        """For `describe.describe()`."""
+        start = {"name": self.name, "async": self.is_async, "stream": self.is_generator}
+        return start, self._function, self.parameters
 
     def _not_open(self, payload: Any) -> Any:
         raise RuntimeError(f"{self.name} is called before its service was opened")
@@ -145,6 +154,7 @@ class Registry:
         self._methods: dict[str, Method] = {}
         self._groups: dict[str, GroupSettings] = {}
         self._catalogue = Catalogue([])
+        self._describing: Method | None = None
 
     def register(
         self,
@@ -177,8 +187,15 @@ class Registry:
             self._groups[group.name] = group
         return target
 
+    def answer_describe(self, function: Callable[[], Any]) -> None:
+        """From here on `find()` finds the function under the name `GoTask.Describe`, which is no method of the app's."""
+        self._describing = Method(DESCRIBE, function, False, _PLAIN, SHARED_GROUP)
+        self._describing.bind(function)
+
     def find(self, name: str) -> Method:
         """The method of that name, in any spelling. Raises `MethodNotFound`."""
+        if name == DESCRIBE and self._describing is not None:
+            return self._describing
         description = self._catalogue.resolve(name)
         if description is None:
             raise self.not_found(name)
@@ -190,6 +207,10 @@ class Registry:
     def describe(self) -> list[dict[str, Any]]:
         """A description of each method, for a `Catalogue`; plain JSON."""
         return [method.describe() for method in self._methods.values()]
+
+    def describe_fully(self) -> list[tuple[dict[str, Any], Any, Parameters]]:
+        """For `describe.describe()`."""
+        return [method.describe_fully() for method in self._methods.values()]
 
     def describe_groups(self) -> list[dict[str, Any]]:
         """The settings of each service with workers of its own; plain JSON."""

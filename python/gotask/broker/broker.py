@@ -15,7 +15,7 @@ from ..options import option
 from ..version import VERSION
 from ..wire import frames as wire
 from ..wire.codec import decode, encode
-from ..wire.names import Catalogue
+from ..wire.names import DESCRIBE, Catalogue
 from . import arrivals
 from .arrivals import Arrivals
 from .call import Call, Caller, Route
@@ -27,7 +27,14 @@ from .log import Log
 from .pending_peers import PendingPeers
 from .runtime import Runtime
 
-SYSTEM_METHODS: Final = ("GoTask.FastPath", "GoTask.Hello", "GoTask.Methods", "GoTask.Ping", "GoTask.Status")
+SYSTEM_METHODS: Final = (
+    DESCRIBE,
+    "GoTask.FastPath",
+    "GoTask.Hello",
+    "GoTask.Methods",
+    "GoTask.Ping",
+    "GoTask.Status",
+)
 
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
 MAX_ROUTES: Final = 4096
@@ -284,7 +291,7 @@ class Broker:
             name = method.decode()
         except UnicodeDecodeError:
             raise MethodNotFound(f"the method name {method!r} is not UTF-8") from None
-        description = self._catalogue.resolve(name)
+        description = self._describing if name == DESCRIBE else self._catalogue.resolve(name)
         if description is None:
             raise self._catalogue.not_found(name)
         generation = self.generations.current
@@ -294,6 +301,12 @@ class Broker:
         if len(self.routes) < MAX_ROUTES:
             self.routes[method] = route
         return route
+
+    @property
+    def _describing(self) -> dict[str, Any] | None:
+        """Any worker can answer `GoTask.Describe`: it goes where the first method goes. None: there is no method at all."""
+        methods = self._catalogue.descriptions
+        return {**methods[0], "timeout": 0.0, "idempotent": True} if methods else None
 
     def _serve(self, generation: Generation) -> None:
         """From now on calls go to this generation."""

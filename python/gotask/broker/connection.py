@@ -36,6 +36,7 @@ from ..wire.frames import (
     Oversized,
     encode,
 )
+from ..wire.names import DESCRIBE
 from . import arrivals
 from .access import Credentials, credentials_of
 from .answers import accepted_frame, error_frame, too_large, unread
@@ -70,6 +71,9 @@ MAX_PING: Final = 256
 
 # What the loop receives into, for one connection at a time.
 INBOX: Final = memoryview(bytearray(256 * 1024))
+
+# The system method that a worker answers.
+_DESCRIBE: Final = DESCRIBE.encode()
 
 # What a client wants with STOP for a call of its fast socket, by the second option.
 _REASONS: Final = (CANCELLED, DEADLINE, TAKEN_BACK)
@@ -413,7 +417,7 @@ class Connection(asyncio.BufferedProtocol):
         call = Call(self, sequence, method, frame, segment, deadline, self._now)
         self._calls[sequence] = call
         route = self._broker.routes.get(method)
-        if route is None and method.startswith(b"GoTask."):
+        if route is None and method.startswith(b"GoTask.") and method != _DESCRIBE:
             self._broker.system_call(call)
             self.flush()  # else the answers to many that came together would be held together
             return

@@ -16,6 +16,9 @@ MAX_NAME = 255
 # What the broker answers itself.
 RESERVED = "GoTask"
 
+# What a worker answers of them: what each method takes and gives.
+DESCRIBE = "GoTask.Describe"
+
 # The group of all services that have no worker processes of their own.
 SHARED_GROUP = ""
 

@@ -73,6 +73,7 @@ def main() -> int:
             load(app)
             offer = {"methods": default_registry.describe(), "groups": default_registry.describe_groups()}
             channel.record(LOADED, offer)
+            default_registry.answer_describe(_describing(app, bool(concurrency)))
             runner = Runner(default_registry, max_payload)
             if concurrency:
                 aio = import_own("gotask.worker.aio", app)
@@ -96,6 +97,18 @@ def main() -> int:
         channel.record(READY, None)
         worker.serve()
         return _close(app)
+
+
+def _describing(app: str, is_async: bool) -> Callable[[], Any]:
+    """What answers `GoTask.Describe`. Most workers are never asked, so they do not import what is needed for it."""
+
+    def describe() -> Any:
+        return import_own("gotask.app.describe", app).describe(default_registry.describe_fully())
+
+    async def describe_async() -> Any:
+        return describe()
+
+    return describe_async if is_async else describe
 
 
 def _close(app: str) -> int:
