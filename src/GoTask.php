@@ -55,9 +55,10 @@ interface GoTask
      *
      *     [$hi, $bye] = $task->parallel([['App.Hi', 'Jo'], ['App.Bye', 'Jo']]);
      *
-     * The calls begin in their order. Those of an array are gathered into few writes; one that a generator gives is sent before the
-     * generator is asked for the next. Over several addresses or connections they arrive in any order, and they end in any order, also
-     * when some fail. Where no connection can be opened, all that would have been sent meanwhile fail at once.
+     * The calls begin in their order. Those of an array are gathered into few writes. One that a generator gives is sent before the
+     * generator is asked for the next; but where several are answered at a time, those that take their places leave together, as long as
+     * the generator has given each within 1 ms. Over several addresses or connections calls arrive in any order, and they end in any
+     * order, also when some fail. Where no connection can be opened, all that would have been sent meanwhile fail at once.
      *
      * @template TKey of array-key
      * @param iterable<TKey, array{0: string, 1?: mixed}> $calls pairs of method and payload; read as places become free

@@ -37,7 +37,7 @@ use function spl_object_id;
  */
 final class Parallel
 {
-    /** ns that the source of the calls takes for one before it is looked what has been answered meanwhile. */
+    /** ns that the source of the calls takes for one before it is looked what has been answered meanwhile; its calls are not held any more. */
     private const BUSY = 1_000_000;
 
     /** Seconds; every call has its deadline. */
@@ -47,6 +47,9 @@ final class Parallel
     private readonly ?Runtime $runtime;
 
     private ?Latch $latch = null;
+
+    /** With how many further calls of a source those that are held leave: as many as places became free at a time. */
+    private int $free = 0;
 
     /** @var array<TKey, Call> those under way */
     private array $window = [];
@@ -74,15 +77,21 @@ final class Parallel
     public function run(): void
     {
         $isLazy = ! is_array($this->calls);
+        // In an event loop the source may wait without stopping the process, and submit() has the loop send several calls together.
+        $isHeld = ! $isLazy || $this->sender->runtimes->here()->runtime()->latch() === null;
 
         try {
             $asked = hrtime(true);
             foreach ($this->calls as $key => $call) {
                 if ($isLazy && $this->window !== [] && hrtime(true) - $asked > self::BUSY) {
                     $this->receive();
+                    $isHeld = false;
                 }
-                while (count($this->window) >= $this->concurrency) {
-                    $this->advance();
+                if (count($this->window) >= $this->concurrency) {
+                    do {
+                        $this->advance();
+                    } while (count($this->window) >= $this->concurrency);
+                    $this->free = $this->concurrency - count($this->window);
                 }
                 // A generator may yield any.
                 if (! is_int($key) && ! is_string($key)) { // @phpstan-ignore function.alreadyNarrowedType, booleanAnd.alwaysFalse
@@ -92,7 +101,7 @@ final class Parallel
                     throw self::twice($key);
                 }
                 $this->outcomes[$key] = null;
-                $this->start($key, $call, $isLazy);
+                $this->start($key, $call, $isHeld && (! $isLazy || --$this->free > 0));
                 $asked = hrtime(true);
             }
             while ($this->window !== []) {
@@ -145,20 +154,21 @@ final class Parallel
 
     /**
      * @param TKey $key
+     * @param bool $isHeld whether it is to leave with those that follow
      */
-    private function start(int|string $key, mixed $pair, bool $isLazy): void
+    private function start(int|string $key, mixed $pair, bool $isHeld): void
     {
         [$method, $payload] = self::pair($key, $pair);
 
         try {
             $call = ($this->prepare)($method, $payload);
             $call->isOneOfMany = true;
-            if ($isLazy) {
-                // It runs while the source works on the next one.
-                $this->sender->submit($call);
-            } else {
+            if ($isHeld) {
                 $now = hrtime(true);
                 $this->sender->connect($call, $now)->hold($call, $now);
+            } else {
+                // It runs while the source works on the next one.
+                $this->sender->submit($call);
             }
             $this->window[$key] = $call;
             if ($this->runtime !== null) {
@@ -225,6 +235,8 @@ final class Parallel
         $connection?->flush();
         if (! $done && $waiting !== []) {
             $connection?->awaitAny($waiting);
+            // What else has come: the more places are free at a time, the more calls share a message.
+            $connection?->receiveNow();
         }
         $this->take();
     }

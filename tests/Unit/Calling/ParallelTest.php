@@ -21,6 +21,7 @@ use function array_keys;
 use function array_map;
 use function count;
 use function hrtime;
+use function range;
 
 /**
  * @internal
@@ -79,6 +80,35 @@ final class ParallelTest extends SenderTestCase
         };
         $this->parallel($source())->run();
         self::assertSame([1, 2, 3, 4], $sent);
+    }
+
+    public function testCallsOfASourceTakeThePlacesTogetherThatBecomeFreeTogether(): void
+    {
+        $transport = $this->broker();
+        $source = static function (): Generator {
+            for ($i = 0; $i < 100; $i++) {
+                yield ['App.hi', $i];
+            }
+        };
+        $parallel = $this->parallel($source(), 10);
+        $parallel->run();
+        self::assertSame(range(0, 99), $parallel->results(withErrors: true));
+        self::assertLessThan(30, $transport->writes, 'the first ten one by one, then ten at a time');
+    }
+
+    public function testACallIsSentAtOnceWhenItsSourceHasEverTakenLong(): void
+    {
+        $transport = $this->broker();
+        $sent = [];
+        $source = static function () use ($transport, &$sent): Generator {
+            for ($i = 0; $i < 30; $i++) {
+                yield ['App.hi', $i];
+                $sent[] = count(self::called($transport)) - $i - 1;
+                for ($until = hrtime(true) + ($i === 9 ? 2_000_000 : 0); hrtime(true) < $until;);
+            }
+        };
+        $this->parallel($source(), 10)->run();
+        self::assertSame(array_fill(0, 30, 0), $sent);
     }
 
     public function testCallsThatAreAllThereLeaveTogether(): void
