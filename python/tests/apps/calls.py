@@ -27,13 +27,6 @@ class App:
     def echo(self, value: Any) -> Any:
         return value
 
-    def headers(self, value: Any = None) -> list[Any]:
-        """Those of the call, and whether what was sent came behind them whole."""
-        return [dict(gotask.current_call().headers), value]
-
-    async def async_headers(self, value: Any = None) -> list[Any]:
-        return [dict(gotask.current_call().headers), value]
-
     def descriptors(self) -> list[str]:
         return [os.readlink(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd") if is_open(name)]
 
@@ -118,6 +111,13 @@ class App:
 
     async def async_echo(self, value: Any) -> Any:
         return value
+
+    def headers(self, value: Any = None) -> list[Any]:
+        """Those of the call, and whether what was sent came behind them whole."""
+        return [dict(gotask.current_call().headers), value]
+
+    async def async_headers(self, value: Any = None) -> list[Any]:
+        return [dict(gotask.current_call().headers), value]
 
 
 if __name__ == "__main__":
