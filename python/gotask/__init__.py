@@ -40,6 +40,7 @@ from .errors import (
     WorkerCrashed,
 )
 from .version import VERSION as __version__
+from .wire.results import encoder, finite
 
 if TYPE_CHECKING:
     from .client.aio import AsyncClient
@@ -74,6 +75,8 @@ __all__ = [
     "WorkerCrashed",
     "__version__",
     "current_call",
+    "encoder",
+    "finite",
     "method",
     "register",
     "run",

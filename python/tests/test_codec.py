@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import array
 import asyncio
 import collections
 import contextlib
-import dataclasses
 import datetime
-import decimal
 import enum
+import fractions
 import io
 import os
 import pathlib
@@ -15,8 +13,6 @@ import re
 import subprocess
 import sys
 import threading
-import types
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -159,12 +155,11 @@ def deep(depth: int) -> Any:
     [
         (
             MSGPACK,
-            {"a": [1, 2, 3, {4}]},
-            'result["a"][3] is a set, which MessagePack can\'t hold: send list',
+            {"a": [1, 2, 3, map(str, [])]},
+            'result["a"][3] is a map, which MessagePack can\'t hold: send list',
         ),
-        (JSON, {"a": [1, 2, 3, {4}]}, 'result["a"][3] is a set, which JSON can\'t hold: send list'),
-        (MSGPACK, datetime.datetime(2026, 1, 2), "result is a datetime.datetime, .*no time zone"),
-        (JSON, [datetime.datetime(2026, 1, 2)], r"result\[0\] is a datetime.datetime, .*no time zone"),
+        (JSON, {"a": [1, 2, 3, map(str, [])]}, 'result["a"][3] is a map, which JSON can\'t hold: send list'),
+        (MSGPACK, {"a": (1, {2, 1j})}, r'result\["a"\]\[1\]\[\d\] is a complex'),
         (MSGPACK, [2**64], r"result\[0\] is an int of more than 64 bits"),
         (MSGPACK, -(2**63) - 1, "result is an int of more than 64 bits"),
         (JSON, {"a": float("nan")}, 'result\\["a"\\] is nan'),
@@ -180,7 +175,7 @@ def deep(depth: int) -> Any:
         (MSGPACK, {"a": Unknown()}, 'result\\["a"\\] is an? .*Unknown.*send a dict'),
         (JSON, {(1, 2): 3}, "has a key that is a tuple"),
         (MSGPACK, {"x": len}, "builtin_function_or_method"),
-        (MSGPACK, {"a": {frozenset(): 1}}, 'result\\["a"\\] has a key that is a frozenset'),
+        (MSGPACK, {"a": {1j: 1}}, 'result\\["a"\\] has a key that is a complex'),
         (RAW, 3, "make it bytes"),
         (0x20, 3, "no codec"),
     ],
@@ -207,8 +202,8 @@ def test_json_that_is_too_deep() -> None:
 
 
 def test_the_error_names_the_root_it_is_given() -> None:
-    with pytest.raises(EncodeFailed, match=r"payload\[1\] is a set"):
-        encode(MSGPACK, [0, {1}], "payload", EncodeFailed)
+    with pytest.raises(EncodeFailed, match=r"payload\[1\] is an object"):
+        encode(MSGPACK, [0, object()], "payload", EncodeFailed)
 
 
 class Fields:
@@ -233,19 +228,9 @@ class Row:
         return key
 
 
-class Model:
-    def model_dump(self) -> Any:
-        return {}
-
-
 class Dynamic:
     def __getattr__(self, name: str) -> Any:
         return lambda: name
-
-
-@dataclasses.dataclass
-class Data:
-    a: int = 1
 
 
 async def later() -> None:
@@ -259,35 +244,18 @@ def stream() -> Any:
 @pytest.mark.parametrize(
     ("make", "advice"),
     [
-        (lambda: {}.keys(), "list()"),
-        (lambda: {1: 2}.values(), "list()"),
-        (lambda: {}.items(), "list()"),
-        (lambda: range(3), "list()"),
-        (collections.deque, "list()"),
         (lambda: map(str, []), "list()"),
         (lambda: zip([]), "list()"),
         (lambda: reversed([1]), "list()"),
-        (lambda: frozenset([1]), "list()"),
-        (collections.UserList, "list()"),
         (Rows, "list()"),
         (stream, "streams are not supported: send list()"),
-        (lambda: types.MappingProxyType({}), "dict()"),
-        (collections.UserDict, "dict()"),
-        (collections.ChainMap, "dict()"),
-        (lambda: os.environ, "dict()"),
         (Row, "dict()"),
-        (lambda: collections.UserString("x"), "str()"),
-        (lambda: pathlib.Path("x"), "str()"),
-        (uuid.uuid4, "str()"),
-        (lambda: decimal.Decimal(1), "float() or str()"),
+        (lambda: fractions.Fraction(1), "float() or str()"),
         (lambda: 1j, ".real and .imag"),
-        (lambda: array.array("i"), ".tolist()"),
         (io.BytesIO, "what its .read() gives"),
-        (Model, ".model_dump()"),
-        (Data, "dataclasses.asdict()"),
-        (Fields, "a dict of its fields"),
-        (Slotted, "a dict of its fields"),
-        (Dynamic, "a dict of its fields"),
+        (Fields, "a dict of its fields, or register what is sent in its place: gotask.encoder(Fields, …)"),
+        (Slotted, "gotask.encoder(Slotted, …)"),
+        (Dynamic, "gotask.encoder(Dynamic, …)"),
         (later, "or await it"),
         (object, None),
         (lambda: Fields, None),
@@ -305,42 +273,16 @@ def test_the_advice_fits_the_kind(make: Callable[[], Any], advice: str | None) -
     assert message.endswith("can't hold") if advice is None else f"{advice} of it" in message + " of it"
 
 
-def test_numpy_is_told_what_to_do() -> None:
-    numpy = pytest.importorskip("numpy")
-    with pytest.raises(InvalidResult, match=r'result\["n"\] is a numpy.ndarray.*tolist'):
-        encode(MSGPACK, {"n": numpy.zeros(3)})
-    with pytest.raises(InvalidResult, match=r"result is a numpy.int64.*tolist"):
-        encode(JSON, numpy.int64(3))
-
-
-@pytest.mark.parametrize(
-    ("source", "advice"),
-    [
-        ("Timestamp('2026-01-02')", r"it has no time zone"),
-        ("Timedelta(1)", r"send .total_seconds\(\)$"),
-        ("Series([1])", r"send .to_dict\(\) or .tolist\(\)$"),
-        ("Index([1])", r"send .tolist\(\)$"),
-        ("DataFrame()", r"send .to_dict\(\)$"),
-        ("NaT", r"send None$"),
-        ("NA", r"send None$"),
-    ],
-)
-def test_pandas_is_told_only_what_it_has(source: str, advice: str) -> None:
-    pandas = pytest.importorskip("pandas")
-    with pytest.raises(InvalidResult, match=advice):
-        encode(MSGPACK, eval(f"pandas.{source}", {"pandas": pandas}))
-
-
 def test_a_key_that_is_shown_is_bounded() -> None:
-    with pytest.raises(InvalidResult, match="is a set") as caught:
-        encode(MSGPACK, {b"x" * 100_000: {1}})
+    with pytest.raises(InvalidResult, match="is an object") as caught:
+        encode(MSGPACK, {b"x" * 100_000: object()})
     assert len(caught.value.message) < 200
 
 
 def test_modules_of_the_application_do_not_get_into_the_explanation(tmp_path: pathlib.Path) -> None:
-    for name in ("uuid", "decimal", "fractions"):
+    for name in ("uuid", "decimal", "fractions", "dataclasses"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit\n")
-    code = "from gotask.wire.codec import encode\ntry:\n    encode(16, {1})\nexcept Exception as e:\n    print(e)"
+    code = "from gotask.wire.codec import encode\ntry:\n    encode(16, [map(str, [])])\nexcept Exception as e:\n    print(e)"
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{pathlib.Path(__file__).parents[1]}"}
     shown = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert "send list() of it" in shown.stdout, shown.stderr

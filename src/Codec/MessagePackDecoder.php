@@ -4,10 +4,10 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Codec;
 
-use DateTimeImmutable;
 use DateTimeZone;
 use Reasno\GoTask\Exception\DecodeFailed;
 use Reasno\GoTask\Platform\Memory;
+use Reasno\GoTask\Time;
 
 use function count;
 use function get_debug_type;
@@ -193,6 +193,7 @@ final class MessagePackDecoder
             is_bool($key) => (int) $key,
             // An integer key would lose the fraction.
             is_float($key) => (string) $key,
+            $key instanceof Time => $key->jsonSerialize(),
             default => throw new DecodeFailed(
                 'is a map with a key of type ' . get_debug_type($key) . ", which a PHP array can't have.",
             ),
@@ -249,7 +250,7 @@ final class MessagePackDecoder
         $this->unchecked = 0;
     }
 
-    private function extension(int $length): DateTimeImmutable
+    private function extension(int $length): Time
     {
         $type = $this->uint8();
         $data = $this->take($length);
@@ -271,7 +272,7 @@ final class MessagePackDecoder
             throw new DecodeFailed("is a timestamp with {$nanoseconds} nanoseconds, more than a second has.");
         }
 
-        return (new DateTimeImmutable('@' . $seconds))
+        return (new Time('@' . $seconds))
             ->setTimezone(new DateTimeZone('UTC'))
             ->modify('+' . intdiv($nanoseconds, 1000) . ' usec');
     }

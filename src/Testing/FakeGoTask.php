@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Testing;
 
 use AssertionError;
 use Closure;
+use DateTimeInterface;
 use JsonSerializable;
 use PHPUnit\Framework\Assert;
 use PHPUnit\Framework\AssertionFailedError;
@@ -341,7 +342,7 @@ final class FakeGoTask implements GoTask
 
     private static function ordered(mixed $value): mixed
     {
-        if ($value instanceof JsonSerializable) {
+        if ($value instanceof JsonSerializable && ! $value instanceof DateTimeInterface) {
             return self::ordered(Values::standIn($value));
         }
         if (! is_array($value) && ! $value instanceof stdClass) {

@@ -14,7 +14,8 @@ from zlib import crc32
 from ..errors import DeadlineExceeded, GoTaskError, InvalidResult, PayloadTooLarge, RemoteError, error_text
 from ..options import option
 from ..wire import frames as wire
-from ..wire.codec import decode, encode, encode_parts
+from ..wire.arrays import LargeArray
+from ..wire.codec import decode, encode_parts, pack
 from ..wire.frames import EXACT, STRUCTURED, TIMED, Buffer
 from .context import Interrupted, Job, running_sync
 from .failures import error_body, traceback_text, where
@@ -111,9 +112,9 @@ class Runner:
         kind = type(result)
         if kind is not bytes and kind is not str and not self._was_large:
             try:
-                body = encode(job.codec, result)
+                body = pack(job.codec, result)
             except BaseException:
-                return self.result(job, result)  # it says what can't be encoded
+                return self.result(job, result)  # it says what can't be encoded, and takes large arrays
             if len(body) < self._small:
                 return body
         return self.result(job, result)
@@ -165,7 +166,10 @@ class Runner:
             if kind is bytes or kind is str or self._was_large:
                 body = encode_parts(job.codec, result)
             else:
-                body = [encode(job.codec, result)]
+                body = [pack(job.codec, result)]
+        except LargeArray:
+            self._was_large = True
+            return self.result(job, result)
         except GoTaskError as error:
             name = job.method.decode("utf-8", "replace")
             return self.failed(job, InvalidResult(f"{name} returned what can't be sent: {error}").body())

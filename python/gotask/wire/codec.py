@@ -1,18 +1,22 @@
 """Values to bytes and back: MessagePack, JSON and RAW, as docs/protocol.md has it under 'Values'.
 
-No class is ever instantiated from data. What is plain goes through msgpack's and json's C code untouched.
-Only after that has failed is the value looked at (`wire.explain`), to name what can't be encoded and where it is.
+No class of the application is ever instantiated from data. What is plain goes through msgpack's and json's C code untouched,
+and `wire.results` converts what these don't know. Only after that has failed is the value looked at (`wire.explain`), to name
+what can't be encoded and where it is.
 """
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import os
+from typing import Any
 
-from msgpack import OutOfData, Packer, Unpacker, unpackb
+from msgpack import ExtType, OutOfData, Packer, Unpacker, unpackb
 
 from ..errors import GoTaskError, InvalidRequest, InvalidResult
-from . import json
+from . import arrays, json
+from .arrays import ARRAY, LargeArray
 from .json import MAX_ELEMENTS, SMALL, TOO_MANY
+from .results import convert
 from .strings import NOTE, unpack_mixed
 
 Body = bytes | bytearray | memoryview
@@ -75,6 +79,14 @@ def decode(flag: int, body: Body, error: type[GoTaskError] = InvalidRequest) -> 
 
 def encode(flag: int, value: Any, root: str = "result", error: type[GoTaskError] = InvalidResult) -> bytes:
     """The bytes of `value`. Raises `error`, which says what can't be encoded and where: `result["a"][3]`."""
+    try:
+        return pack(flag, value, root, error)
+    except LargeArray:
+        return b"".join(_around_arrays(value, root, error))
+
+
+def pack(flag: int, value: Any, root: str = "result", error: type[GoTaskError] = InvalidResult) -> bytes:
+    """Like encode(), but raises LargeArray where the value holds one: then encode_parts() copies less."""
     if flag == MSGPACK:
         try:
             packer = _packers.pop()
@@ -82,6 +94,8 @@ def encode(flag: int, value: Any, root: str = "result", error: type[GoTaskError]
             packer = Packer(datetime=True, default=_default)
         try:
             packed: bytes = packer.pack(value)
+        except LargeArray:
+            raise
         except Exception as failure:
             raise _unencodable(value, root, "MessagePack", failure, error) from None
         if len(packed) < KEEP_BUFFER:
@@ -103,14 +117,14 @@ def encode(flag: int, value: Any, root: str = "result", error: type[GoTaskError]
     raise error(f"no codec has the flag {flag:#04x}")
 
 
-def encode_parts(flag: int, value: Any) -> list[bytes]:
-    """Like encode(), in pieces: a large string, alone or in a flat container, is not copied."""
+def encode_parts(flag: int, value: Any) -> list[bytes | memoryview]:
+    """Like encode(), in pieces: a large array, and a large string that is alone or in a flat container, is not copied."""
     kind = type(value)
     if (kind is bytes or kind is str) and 0xFFFF < len(value) < 2**30 and (flag == MSGPACK or flag == RAW):
         try:
             data: bytes = value if kind is bytes else value.encode()
         except UnicodeEncodeError:
-            return [encode(flag, value)]
+            return [pack(flag, value)]
         if flag == RAW:
             return [data]
         return [(b"\xc6" if kind is bytes else b"\xdb") + len(data).to_bytes(4, "big"), data]
@@ -118,13 +132,46 @@ def encode_parts(flag: int, value: Any) -> list[bytes]:
         parts = _flat_parts(value)
         if parts is not None:
             return parts
-    return [encode(flag, value)]
+    try:
+        return [pack(flag, value)]
+    except LargeArray:
+        return _around_arrays(value)
+
+
+def _around_arrays(
+    value: Any, root: str = "result", error: type[GoTaskError] = InvalidResult
+) -> list[bytes | memoryview]:
+    """In MessagePack, its large arrays in pieces of their own."""
+    found: list[tuple[bytes, memoryview]] = []
+    # Stands for each of them, and can't be met in what else there is.
+    mark = os.urandom(16)
+
+    def default(value: Any) -> Any:
+        value = convert(value)
+        if not arrays.is_array(value):
+            return value
+        array = arrays.in_parts(value)
+        if len(array[1]) < arrays.LARGE:
+            return ExtType(ARRAY, b"".join(array))
+        found.append(array)
+        return ExtType(ARRAY, mark)
+
+    try:
+        rest: bytes = Packer(datetime=True, default=default).pack(value)
+    except Exception as failure:
+        raise _unencodable(value, root, "MessagePack", failure, error) from None
+    between = rest.split(bytes((0xD8, ARRAY)) + mark)
+    parts: list[bytes | memoryview] = []
+    for before, (head, elements) in zip(between, found):
+        size = len(head) + len(elements)
+        parts += before + b"\xc9" + size.to_bytes(4, "big") + bytes((ARRAY,)) + head, elements
+    return [*parts, between[-1]] if between[-1] else parts
 
 
 _SCALARS = frozenset((bytes, str, int, float, bool, type(None)))
 
 
-def _flat_parts(value: Any) -> list[bytes] | None:
+def _flat_parts(value: Any) -> list[bytes | memoryview] | None:
     """A container of fewer than FEW elements in pieces. None: it is not flat, or can't be encoded."""
     count = len(value)
     is_dict = type(value) is dict
@@ -134,7 +181,7 @@ def _flat_parts(value: Any) -> list[bytes] | None:
         small.append((0x80 if is_dict else 0x90) + count)
     else:
         small += (b"\xde" if is_dict else b"\xdc") + count.to_bytes(2, "big")
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     try:
         for item in items:
             if type(item) not in _SCALARS:
@@ -207,7 +254,7 @@ def _tiny_unpacker() -> Unpacker:
         max_ext_len=_TINY,
         strict_map_key=False,
         timestamp=3,
-        ext_hook=_refuse_extension,
+        ext_hook=_extension,
     )
 
 
@@ -215,7 +262,7 @@ def _unpack(body: Body, **options: Any) -> Any:
     """Counts the elements of a large body first. A small one can't have too many."""
     if len(body) <= SMALL or _has_few(body):
         # Lengths are bounded by the body's own: msgpack's default for unpackb.
-        return unpackb(body, strict_map_key=False, timestamp=3, ext_hook=_refuse_extension, **options)
+        return unpackb(body, strict_map_key=False, timestamp=3, ext_hook=_extension, **options)
     check = Unpacker(None, max_buffer_size=len(body))
     check.feed(body)
     try:
@@ -236,7 +283,7 @@ def _unpack(body: Body, **options: Any) -> Any:
         body,
         strict_map_key=False,
         timestamp=3,
-        ext_hook=_refuse_extension,
+        ext_hook=_extension,
         max_array_len=MAX_ELEMENTS,
         max_map_len=MAX_ELEMENTS // 2,
         list_hook=count,
@@ -245,17 +292,22 @@ def _unpack(body: Body, **options: Any) -> Any:
     )
 
 
-def _refuse_extension(code: int, data: bytes) -> NoReturn:
-    raise ValueError(f"extension type {code} is not understood (only timestamps, type -1, are)")
+def _extension(code: int, data: bytes) -> Any:
+    if code == ARRAY:
+        return arrays.decode(data)
+    raise ValueError(
+        f"extension type {code} is not understood (only timestamps, type -1, and arrays, type {ARRAY}, are)"
+    )
 
 
 def _default(value: Any) -> Any:
-    """Called for what msgpack can't pack itself. A subclass of datetime, such as that of pandas, goes as a datetime."""
-    from datetime import datetime
-
-    if isinstance(value, datetime) and type(value) is not datetime and value.tzinfo is not None:
-        return datetime.combine(value.date(), value.timetz())
-    raise TypeError("no such type in MessagePack")
+    """Called for what msgpack can't pack itself."""
+    value = convert(value)
+    if not arrays.is_array(value):
+        return value
+    if value.nbytes >= arrays.LARGE:
+        raise LargeArray
+    return ExtType(ARRAY, b"".join(arrays.in_parts(value)))
 
 
 # What msgpack raises without a message.

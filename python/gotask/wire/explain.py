@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-# None of uuid, decimal and so on: the application may have modules of those names.
+# None of fractions and so on: the application may have modules of those names.
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -13,35 +13,23 @@ from collections.abc import (
     Generator,
     Iterable,
     Iterator,
-    Set,
 )
 from typing import Any
 
 from ..errors import class_name
+from .arrays import in_parts, is_array
 from .json import MAX_DEPTH
+from .results import convert
 
 _LIST = "send list() of it"
 _TEXT = "send str() of it"
 
 # By the name of the class, or of the first base that is listed.
 _BY_NAME = {
-    "enum.Enum": "send its .value",
-    "pandas._libs.tslibs.nattype.NaTType": "send None",
-    "pandas._libs.missing.NAType": "send None",
-    "datetime.datetime": "it has no time zone: give it one, as in datetime.now(timezone.utc)",
-    "datetime.date": "send .isoformat(), or a datetime with a time zone",
-    "datetime.time": "send .isoformat()",
-    "datetime.timedelta": "send .total_seconds()",
-    "decimal.Decimal": "send float() or str() of it",
     "fractions.Fraction": "send float() or str() of it",
     "complex": "send its .real and .imag",
-    "uuid.UUID": _TEXT,
-    "numpy.datetime64": _TEXT,
-    "pandas._libs.tslibs.period.Period": _TEXT,
     "bson.objectid.ObjectId": _TEXT,
     "bson.decimal128.Decimal128": _TEXT,
-    "ipaddress._IPAddressBase": _TEXT,
-    "collections.UserString": _TEXT,
     "BaseException": "raise it instead, or send str() of it",
     "_io._IOBase": "send what its .read() gives",
     "io.IOBase": "send what its .read() gives",
@@ -52,10 +40,9 @@ _BY_KIND: tuple[tuple[type, str], ...] = (
     (Generator, "streams are not supported: send list() of it"),
     (AsyncGenerator, "streams are not supported: gather it in a list"),
     (AsyncIterator, "gather it in a list"),
-    (Set, _LIST),
 )
 # Methods of other packages' classes. Those that the object has are advised.
-_METHODS = ("model_dump", "to_dict", "to_dicts", "tolist")
+_METHODS = ("to_dict", "to_dicts", "tolist")
 
 
 def kind(value: object) -> str:
@@ -72,7 +59,7 @@ def explain(value: Any, root: str, codec: str) -> str | None:
 
     Not recursive, so that a value nested in itself ends with a message and not with the stack.
     """
-    reason = _reason(value, codec)
+    value, reason = _sent(value, codec)
     if reason is not None:
         return f"{root} {reason}"
     # The containers around the current place and the iterators over them; `keys` leads from the root to that place.
@@ -87,7 +74,7 @@ def explain(value: Any, root: str, codec: str) -> str | None:
                 reason = _key_reason(key, codec)
                 if reason is not None:
                     return f"{_path(root, keys)} has a key that {reason}"
-            reason = _reason(child, codec)
+            child, reason = _sent(child, codec)
             if reason is not None:
                 return f"{_path(root, [*keys, key])} {reason}"
             if _is_container(child):
@@ -114,7 +101,27 @@ def _children(container: Any) -> Iterator[tuple[Any, Any]]:
     return iter(container.items() if issubclass(type(container), dict) else enumerate(container))
 
 
+def _sent(value: Any, codec: str) -> tuple[Any, str | None]:
+    """What is sent in its place, and why that can't be encoded."""
+    try:
+        sent = convert(value)
+        if is_array(sent):
+            if codec == "JSON":
+                return sent.tolist(), None
+            in_parts(sent)
+            return sent, None
+    except Exception as failure:  # an encoder's
+        return value, f"is {kind(value)}, which can't be sent: {str(failure) or type(failure).__name__}"
+    return sent, _reason(sent, codec)
+
+
 def _key_reason(key: Any, codec: str) -> str | None:
+    if codec == "MessagePack":
+        key, reason = _sent(key, codec)
+        if reason is not None:
+            return reason
+        if "datetime.datetime" in map(class_name, type(key).__mro__):
+            return None
     if not issubclass(type(key), (str, int, float, bytes, type(None))):
         return f"is {kind(key)}, which {codec} can't hold as a key: make it a str"
     return _reason(key, codec)
@@ -139,7 +146,7 @@ def _reason(item: Any, codec: str) -> str | None:
     if issubclass(cls, float):
         if codec == "MessagePack" or math.isfinite(item):
             return None
-        return f"is {item}, which JSON can't hold: send None, or use MessagePack"
+        return f"is {item}, which JSON can't hold: send None, or gotask.finite() of all of it"
     if issubclass(cls, str):
         return None if _is_text(item) else "is a str with lone surrogates, which UTF-8 can't hold: send bytes"
     if issubclass(cls, (bytes, bytearray, memoryview)):
@@ -158,19 +165,13 @@ def _advice(cls: type) -> str:
     for base in cls.__mro__:
         advice = _BY_NAME.get(class_name(base))
         if advice is not None:
-            return advice
+            return advice + (_or_encoder(cls) if advice is _TEXT else "")
     methods = [f".{name}()" for name in _METHODS if _has(cls, name)]
     if methods:
-        return f"send {' or '.join(methods)}"
+        return f"send {' or '.join(methods)}{_or_encoder(cls)}"
     for abstract, advice in _BY_KIND:
         if issubclass(cls, abstract):
             return advice
-    if _has(cls, "__dataclass_fields__"):
-        return "send dataclasses.asdict() of it"
-    if _has(cls, "__attrs_attrs__"):
-        return "send attrs.asdict() of it"
-    if _has(cls, "__fspath__"):
-        return _TEXT
     if _has(cls, "keys") and _has(cls, "__getitem__"):
         return "send dict() of it"
     if issubclass(cls, type) or _has(cls, "__call__"):
@@ -178,7 +179,11 @@ def _advice(cls: type) -> str:
     if issubclass(cls, Iterable):
         return _LIST
     has_fields = _has(cls, "__dict__") or any(vars(base).get("__slots__") for base in cls.__mro__)
-    return "send a dict of its fields" if has_fields else ""
+    return f"send a dict of its fields{_or_encoder(cls)}" if has_fields else ""
+
+
+def _or_encoder(cls: type) -> str:
+    return f", or register what is sent in its place: gotask.encoder({cls.__name__}, …)"
 
 
 def _has(cls: type, name: str) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from typing import Any, NoReturn
+
+from .arrays import is_array
+from .results import convert
 
 # How deep containers may be nested.
 MAX_DEPTH = 512
@@ -58,12 +62,16 @@ def _encoder() -> Any:
     ).encode
 
 
-def _default(value: Any) -> str:
-    from datetime import datetime
-
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.isoformat()
-    raise TypeError("no such type in JSON")
+def _default(value: Any) -> Any:
+    """Called for what Python's encoder does not know. A time is text, an array a list."""
+    sent = convert(value)
+    if isinstance(sent, datetime):
+        return sent.isoformat()
+    if is_array(sent):
+        return sent.tolist()
+    if sent is value:
+        raise TypeError("no such type in JSON")
+    return sent
 
 
 def _refuse_constant(name: str) -> NoReturn:

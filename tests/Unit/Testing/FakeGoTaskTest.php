@@ -24,6 +24,7 @@ use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Testing\FakeGoTask;
+use Reasno\GoTask\Time;
 use ReflectionMethod;
 use stdClass;
 use ValueError;
@@ -70,7 +71,7 @@ final class FakeGoTaskTest extends TestCase
             'Raw' => static fn (string $bytes): Raw => new Raw(strrev($bytes)),
         ]);
         self::assertSame('string', $task->call('Type', new Bytes("\xff")));
-        self::assertSame(DateTimeImmutable::class, $task->call('Type', new DateTime('2026-01-01T00:00:00Z')));
+        self::assertSame(Time::class, $task->call('Type', new DateTime('2026-01-01T00:00:00Z')));
         self::assertSame('array', $task->call('Type', (object) ['a' => 1]));
         self::assertSame('ba', $task->call('Raw', new Raw('ab')));
         foreach ([['Type', fopen('php://memory', 'r')], ['Closure', null]] as [$method, $payload]) {
