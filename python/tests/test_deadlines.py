@@ -6,15 +6,22 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from gotask.broker import deadlines
+from gotask.broker.call import SENT, Call
+from gotask.broker.deadlines import BUSY_LIMIT, DEADLINE as TIME_OVER, Deadlines
 from gotask.wire import frames as wire
 
 from .chaos.system import eventually
 from .peer import APPS, BrokerProcess, Peer
+from .simulation.loop import Clock, Loop
 
 DEADLINE = 300  # ms
 
@@ -283,3 +290,85 @@ def test_a_notification_has_the_time_that_it_needs(broker: BrokerProcess, tmp_pa
         assert time.monotonic() < until
     assert sorted(log.read_text().split()) == ["begun", "begun", "waited"]
     assert not any(record.get("level") == "error" for record in broker.records)
+
+
+GRACE = 0.1
+
+
+class Starved:
+    """A worker that has a processor at some times alone, in seconds from the beginning. In code of C it looks at no signal."""
+
+    is_async, state = True, "ready"
+
+    def __init__(self, clock: Clock, times: list[tuple[float, float]], in_c: bool) -> None:
+        self._clock = clock
+        self._began = clock.now
+        self._times = times
+        self._in_c = in_c
+        self._interrupted = self._writes = inf
+        self.killed_after = inf
+        self.answers_at = self._began + times[-1][1] if len(times) > 1 else inf
+
+    def _ran_since(self, moment: float) -> bool:
+        now, began = self._clock.now, self._began
+        return any(max(start + began, moment) < min(end + began, now) for start, end in self._times)
+
+    @property
+    def has_looked(self) -> bool:
+        return not self._in_c and self._ran_since(self._interrupted)
+
+    def stop(self, number: int) -> None:
+        pass
+
+    def interrupt(self, number: int) -> None:
+        self._interrupted = self._clock.now
+
+    def has_heeded(self, number: int) -> bool:
+        return False
+
+    def held_by_other(self, number: int) -> int:
+        return 0
+
+    def write_stacks(self) -> None:
+        self._writes = self._clock.now
+
+    def stacks_written(self) -> int:
+        return 100 if self._ran_since(self._writes) else 0
+
+    def kill_if_running(self, number: int, reason: str, words: str) -> None:
+        self.killed_after = self._clock.now - self._began
+
+
+@pytest.mark.parametrize(
+    ("times", "in_c", "least", "most"),
+    [
+        # It answers at 0.25 s.
+        pytest.param([(0.13, 0.131), (0.2, 0.25)], False, inf, inf, id="has no processor within the grace"),
+        pytest.param([(0.0, 9.0)], False, GRACE, 2 * GRACE, id="goes on"),
+        pytest.param([(0.0, 9.0)], True, GRACE, 2 * GRACE, id="is in C"),
+        pytest.param([], False, BUSY_LIMIT, 2 * BUSY_LIMIT, id="never has a processor"),
+    ],
+)
+def test_a_worker_is_killed_after_a_grace_in_which_it_had_a_processor(
+    monkeypatch: pytest.MonkeyPatch, times: list[tuple[float, float]], in_c: bool, least: float, most: float
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(deadlines, "time", clock)
+    loop = Loop(clock, Random(1), [1.0] * 4)
+    worker = Starved(clock, times, in_c)
+    frame = wire.parse(wire.encode(wire.RAW, (1, 1), b"m"))
+    owner: Any = SimpleNamespace(structured=True)
+    call = Call(owner, 1, b"m", frame, None, clock.now, clock.now)
+    calls = {call.number: call}
+    group: Any = SimpleNamespace(call_of=calls.get, find=lambda number: worker)
+    runtime: Any = SimpleNamespace(
+        loop=loop, flush=lambda: None, config=SimpleNamespace(interrupt_grace=GRACE)
+    )
+    call.move(SENT)
+    Deadlines(group, runtime).stop(call, TIME_OVER)
+    if worker.answers_at < inf:
+        loop.call_at(worker.answers_at, calls.clear)
+    while calls and clock.now < 1003.0:
+        clock.now = max(clock.now, loop.next_timer())
+        loop.step()
+    assert least <= worker.killed_after <= most

@@ -23,8 +23,8 @@ MIN_PAUSE = 0.02
 # look of ours, so many seconds later: within nanoseconds it has left its core's store buffer.
 SURE = 0.01
 
-# Seconds that a worker gets to write its stacks at most: on a busy machine it may wait long for a processor.
-STACKS_LIMIT = 1.0
+# Seconds beyond its grace that a worker gets at most while it waits for a processor: on a busy machine that may take long.
+BUSY_LIMIT = 1.0
 
 DEADLINE, CANCELLED = "deadline", "cancelled"
 
@@ -57,7 +57,7 @@ class HasCalls(Protocol):
 class _Stop:
     """One call that was sent and is to end."""
 
-    __slots__ = ("call", "reason", "worker", "sure_at", "again_at", "kill_at")
+    __slots__ = ("call", "reason", "worker", "sure_at", "again_at", "kill_at", "limit")
 
     def __init__(self, call: Call, reason: str) -> None:
         self.call = call
@@ -66,6 +66,9 @@ class _Stop:
         self.sure_at = inf  # when it is known that no worker will begin it, unless one has
         self.again_at = inf
         self.kill_at = inf
+        self.limit = (
+            0.0  # until when it is waited for a worker that has no processor; 0: its first grace is not over
+        )
 
 
 class Deadlines:
@@ -144,8 +147,7 @@ class Deadlines:
             found = self._group.find(stop.call.number)
             if found is not None:
                 stop.worker = found
-                stop.again_at = now + self._grace / 2
-                stop.kill_at = now + self._grace
+                self._begin_grace(stop, now)
                 found.stop(stop.call.number)
             elif stop.call.state is STOPPING:  # else it was seen to be over
                 self._revoke(stop, now)
@@ -175,25 +177,40 @@ class Deadlines:
             if call.state is STOPPING:
                 self._group.give_up(call, stop.reason)
 
+    def _begin_grace(self, stop: _Stop, now: float) -> None:
+        stop.again_at = now + self._grace / 2
+        stop.kill_at = now + self._grace
+
     def _end(self, stop: _Stop, worker: WorkerProcess, now: float) -> None:
+        """The grace is over."""
         other = self._group.call_of(worker.held_by_other(stop.call.number))
+        has_looked = worker.has_looked
         if other is not None and other.state is SENT:
             # It is another call that holds up the loop, within its time: all others of that loop are not to die for it.
-            stop.again_at = stop.kill_at = now + self._grace
+            self._begin_grace(stop, now)
             worker.interrupt(stop.call.number)
             return
-        stop.kill_at = inf
+        if not has_looked:
+            worker.interrupt(stop.call.number)  # the broker may have been too late itself to do so before
+        stop.again_at = stop.kill_at = inf
+        stop.limit = stop.limit or now + BUSY_LIMIT
         worker.write_stacks()
-        self._loop.call_later(STACKS_TIME, self._kill, stop, worker, 0, now + STACKS_LIMIT)
+        self._loop.call_later(STACKS_TIME, self._kill, stop, worker, 0, has_looked)
 
-    def _kill(self, stop: _Stop, worker: WorkerProcess, seen: int, until: float) -> None:
-        """Kills it when it has written its stacks, or when `until` is over. `seen`: bytes of them at the last look."""
+    def _kill(self, stop: _Stop, worker: WorkerProcess, seen: int, had_looked: bool) -> None:
+        """Kills it when it has written its stacks. `seen`: bytes of them at the last look; `had_looked`: within its grace."""
         if worker.state == "dead" or self._group.call_of(stop.call.number) is None:
             return
-        written = worker.stacks_written()
-        if (written == 0 or written != seen) and time.monotonic() < until:
-            self._loop.call_later(STACKS_TIME, self._kill, stop, worker, written, until)
-            return
+        written, now = worker.stacks_written(), time.monotonic()
+        if now < stop.limit:
+            if written == 0 or written != seen:
+                self._loop.call_later(STACKS_TIME, self._kill, stop, worker, written, had_looked)
+                return
+            if worker.has_looked and not had_looked:
+                # It had no processor within its grace. What holds up the loop, if anything does, is known only now.
+                self._begin_grace(stop, now)
+                worker.interrupt(stop.call.number)
+                return
         what = "was cancelled" if stop.reason == CANCELLED else "had run out of time"
         words = f"{stop.call.name} {what} and did not end when it was asked to"
         worker.kill_if_running(stop.call.number, stop.reason, words)

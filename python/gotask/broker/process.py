@@ -227,6 +227,11 @@ class WorkerProcess:
         """The calls that it has begun; they may have been answered meanwhile."""
         return self.notes.begun()
 
+    @property
+    def has_looked(self) -> bool:
+        """Whether it has seen the last interrupt: its Python code has had a processor since."""
+        return self.notes.holder != UNKNOWN
+
     def held_by_other(self, number: int) -> int:
         """The async call that holds up the loop, where the worker says that it is another one than `number`; else 0."""
         holder = self.notes.holder

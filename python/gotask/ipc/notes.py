@@ -23,7 +23,7 @@ SIZE_SHIFT: Final = 15
 # What the broker asks for: to interrupt this sync call; to take no more calls.
 _INTERRUPT: Final = 2
 LEAVING: Final = 3
-# The async call that held the loop when the worker looked last.
+# The async call that held the loop when the worker looked last; of a sync worker, that it has looked.
 _HOLDER: Final = 4
 # Calls of fast sockets that it has run; with how many calls in all it is to say that it has run its number.
 CALLS: Final = 5

@@ -23,6 +23,7 @@ def listen(notes: WorkerNotes) -> None:
     """From now on INTERRUPT interrupts the sync call that the broker names."""
 
     def look(number: int, frame: FrameType | None) -> None:
+        notes.hold(NONE)
         job = running_sync.job
         if job is not None and running_sync.is_open and notes.is_unwanted(job.number):
             running_sync.is_open = False

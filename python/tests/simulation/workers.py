@@ -37,7 +37,7 @@ from gotask.ipc.messages import (
     TAINTED,
     fast_calls,
 )
-from gotask.ipc.notes import MESSAGE, SIZE_SHIFT, Revocations, WorkerNotes
+from gotask.ipc.notes import MESSAGE, NONE, SIZE_SHIFT, Revocations, WorkerNotes
 from gotask.ipc.signals import INTERRUPT
 from gotask.wire import frames as wire
 from gotask.worker.channel import microseconds
@@ -527,6 +527,7 @@ class Worker:
         while True:
             if self._interrupted:
                 self._interrupted = False
+                self._notes.hold(NONE)
                 if self._notes.is_unwanted(call.number) and call.behaviour != STUBBORN:
                     raise Interrupted
             if self._world.clock.now >= until:
@@ -559,7 +560,9 @@ class Worker:
                 yield lambda: bool(self.requests) or can_take() or bool(due()) or not running and kernel.ended
                 if wakes and not (self.requests or can_take() or due()):
                     continue
-            self._interrupted = False
+            if self._interrupted:
+                self._interrupted = False
+                self._notes.hold(NONE)
             choices = [
                 name for name, can in (("ask", self.requests), ("take", can_take()), ("end", due())) if can
             ]
