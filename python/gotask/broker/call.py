@@ -25,7 +25,7 @@ nobody can look at them any more, whatever its caller knows.
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from ..errors import GoTaskError
 from ..ipc.segment import Segment
@@ -148,6 +148,8 @@ class Call:
         "outcome",
     )
 
+    key: ClassVar[int] = 0  # only a KeyedCall has one
+
     def __init__(
         self,
         owner: Caller,
@@ -232,3 +234,11 @@ class Call:
         """Ends it with an error."""
         self.end()
         self.owner.tell(self, error)
+
+
+class KeyedCall(Call):
+    """One that goes to the same worker as others with its key."""
+
+    __slots__ = ("key",)
+
+    key: int  # type: ignore[misc]  # of the class of all others it is an attribute

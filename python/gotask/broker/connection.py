@@ -41,7 +41,7 @@ from . import arrivals
 from .access import Credentials, credentials_of
 from .answers import accepted_frame, error_frame, too_large, unread
 from .broker import Broker
-from .call import ACCEPTED, LEFT, TOLD, WAITING, Call
+from .call import ACCEPTED, LEFT, TOLD, WAITING, Call, KeyedCall
 from .deadlines import CANCELLED, DEADLINE, TAKEN_BACK
 from .sending import SendBuffer
 
@@ -414,7 +414,11 @@ class Connection(asyncio.BufferedProtocol):
             if options[2] and not flags & NOTIFY:
                 # Nobody waits for the result of a notification: its caller's time is that for its being accepted.
                 deadline = self._now + options[2] / 1000.0
-        call = Call(self, sequence, method, frame, segment, deadline, self._now)
+        if count == 6 and options[5]:
+            call: Call = KeyedCall(self, sequence, method, frame, segment, deadline, self._now)
+            call.key = options[5]  # type: ignore[misc]
+        else:
+            call = Call(self, sequence, method, frame, segment, deadline, self._now)
         self._calls[sequence] = call
         route = self._broker.routes.get(method)
         if route is None and method.startswith(b"GoTask.") and method != _DESCRIBE:

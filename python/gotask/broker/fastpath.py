@@ -20,7 +20,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from ..errors import DeadlineExceeded, InvalidRequest, Overloaded
-from ..ipc.messages import MESSAGE_SIZE, fast_calls
+from ..ipc.messages import FIRST_CLIENT, MESSAGE_SIZE, fast_calls
 from ..wire.frames import JSON, Frame
 from .access import credentials_of
 from .call import REVOKED, SENT, Call, Caller
@@ -70,7 +70,7 @@ class FastPath:
         self._generations = generations
         self._loop = runtime.loop
         self._listener = listener
-        self._number = 0
+        self._number = FIRST_CLIENT
         self._tokens: dict[bytes, Caller] = {}
         self._pending: dict[socket.socket, TimerHandle] = {}
         self._clients: dict[int, _Client] = {}
@@ -166,8 +166,8 @@ class FastPath:
             self._turn_away(peer)
             return
         self._admit(peer)
-        self._number += 1
         client = _Client(self._number, owner, peer)
+        self._number += 1
         if not any([worker.add_client(client.id, peer) for worker in self._workers() if worker.has_clients]):
             peer.close()
             return

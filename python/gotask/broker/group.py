@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..config import Config
 from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
-from ..ipc.messages import FAILED, LOADED, MALFORMED, READY, SPENT, TAINTED
+from ..ipc.messages import FAILED, FAST, LOADED, MALFORMED, READY, SPENT, TAINTED
 from ..ipc.segment import Segment
 from ..wire.frames import ERROR
 from ..wire.names import SHARED_GROUP
@@ -21,6 +21,7 @@ from .call import LEFT, QUEUED, SENT, Call, Caller
 from .deadlines import CANCELLED, DEADLINE, Deadlines
 from .environment import Place
 from .kernel_queue import KernelQueue
+from .keyed import KeyedQueues
 from .latency import Latency
 from .pool import WorkerPool
 from .process import WorkerProcess
@@ -81,10 +82,10 @@ class WorkerGroup:
         self.calls = 0
         self.latency = Latency()
         self.deadlines: Deadlines = Deadlines(self, runtime)
-        self.queue: SharedQueue = SharedQueue(
-            KernelQueue(self._loop), CallQueue(*queue_limits), time.monotonic, self.expired
-        )
+        self._queue_limits = queue_limits
+        self.queue: SharedQueue = self._make_queue(None)
         self.pool: WorkerPool = WorkerPool(self, runtime, size)
+        self._keyed = KeyedQueues(self.queue, self.pool, self._make_own_queue)
         self._recovery = CrashRecovery(
             runtime, self.queue, self.begun, self.holders, self.read_answers, self.deadlines.reason
         )
@@ -96,7 +97,7 @@ class WorkerGroup:
         pool = self.pool
         if pool.failure is not None and not pool.in_service:
             raise Unavailable(f"no worker can be started: {pool.failure}")
-        queue = self.queue
+        queue = self.queue if not call.key else self._keyed.queue_for(call.key)
         if not queue.submit(call):
             self.refused += 1
             return False
@@ -114,25 +115,32 @@ class WorkerGroup:
         """Ends a call that nobody waits for any more, or whose time is over, whether it waits, has been sent or runs."""
         late = 0 < call.deadline <= time.monotonic()
         if call.state is QUEUED:
-            self.queue.waiting.remove(call)
+            queue = self.queue if not call.key else self._keyed.queue_with(call)
+            queue.waiting.remove(call)
             self.expired(call) if late else call.end()
         elif call.state is SENT:
             self.deadlines.stop(call, DEADLINE if late else CANCELLED)
 
     def hold(self, owner: Caller) -> None:
         """Starts no more calls of a caller that does not read its answers."""
-        self.queue.waiting.hold(owner)
+        for queue in self._keyed.all:
+            queue.waiting.hold(owner)
 
     def release(self, owner: Caller) -> None:
-        self.queue.waiting.release(owner)
-        self._runtime.touched.add(self.queue)
+        for queue in self._keyed.all:
+            queue.waiting.release(owner)
+        self._runtime.touched.update(self._keyed.all)
 
     def discard(self, owner: Caller) -> None:
         """No more calls of a caller that is gone are begun. Those that run may end, but not take for ever."""
-        for call in self.queue.waiting.discard(owner):
-            call.end()
-        sent = self.queue.sent.values()
-        left = [call for call in sent if call.owner is owner and call.outcome is LEFT and call.state is SENT]
+        for queue in self._keyed.all:
+            for call in queue.waiting.discard(owner):
+                call.end()
+        left = [
+            call
+            for call in self._sent()
+            if call.owner is owner and call.outcome is LEFT and call.state is SENT
+        ]
         if not left:
             return
         limit = time.monotonic() + self.config.shutdown_timeout
@@ -146,11 +154,12 @@ class WorkerGroup:
 
     @property
     def queued(self) -> int:
-        return len(self.queue.waiting)
+        return sum(len(queue.waiting) for queue in self._keyed.all)
 
     @property
     def running(self) -> int:
-        return self.queue.running + sum(worker.notes.has_message for worker in self.pool.workers)
+        queued = sum(queue.running for queue in self._keyed.all)
+        return queued + sum(worker.notes.has_message for worker in self.pool.workers)
 
     def status(self) -> dict[str, Any]:
         """Its entry in GoTask.Status; times in seconds."""
@@ -177,25 +186,28 @@ class WorkerGroup:
 
     def requeue(self, call: Call) -> None:
         """Queues a call that had been taken before, whatever the limits say."""
-        self.queue.waiting.push(call)
-        self._runtime.touched.add(self.queue)
+        queue = self.queue if not call.key else self._keyed.queue_for(call.key)
+        queue.waiting.push(call)
+        self._runtime.touched.add(queue)
         self.pool.is_short()
         self._watch(call)
 
     def call_of(self, number: int) -> Call | None:
         fast = self._runtime.fast
-        return fast.call_of(number) if number >> 32 and fast is not None else self.queue.sent.get(number)
+        if number >> FAST and fast is not None:
+            return fast.call_of(number)
+        return self._keyed.queue_of(number).sent.get(number)
 
     def revoke(self, call: Call) -> bool:
         """Has no worker begin a call that was sent. False: not yet."""
         return self.queue.revoke(call)
 
     def late(self, now: float) -> float:
-        waiting, sent = self.queue.waiting, self.queue.sent
-        for call in waiting.expired(now):
-            self.expired(call)
-        earliest = waiting.earliest()
-        for call in tuple(sent.values()):
+        for queue in self._keyed.all:
+            for call in queue.waiting.expired(now):
+                self.expired(call)
+        earliest = min(queue.waiting.earliest() for queue in self._keyed.all)
+        for call in self._sent():
             if not call.deadline or call.state is not SENT:
                 continue
             if call.deadline <= now:
@@ -204,13 +216,21 @@ class WorkerGroup:
                 earliest = min(earliest, call.deadline)
         return earliest
 
+    def _sent(self) -> list[Call]:
+        return [call for queue in self._keyed.all for call in queue.sent.values()]
+
     def begun(self) -> set[int]:
         """The calls that workers have begun, and perhaps answered."""
         return {number for worker in self.pool.workers for number in worker.begun()}
 
     def holders(self, number: int) -> list[WorkerProcess]:
-        """The workers that may have received the call of that number, or get it yet: those that have begun no later one."""
-        return [worker for worker in self.pool.workers if max(worker.begun(), default=0) <= number]
+        """The workers that may have received the shared queue's call of that number, or get it yet: those that have begun no
+        later one."""
+        return [
+            worker
+            for worker in self.pool.workers
+            if max((begun for begun in worker.begun() if not begun & 1), default=0) <= number
+        ]
 
     def find(self, number: int) -> WorkerProcess | None:
         for worker in self.pool.workers:
@@ -234,6 +254,8 @@ class WorkerGroup:
         """Takes no more calls: its workers end once they have answered what they have. Returns what none of them had yet."""
         self._draining = True
         waiting = self.queue.waiting.clear()
+        for worker in self.pool.workers:
+            waiting += self._keyed.take_back(worker)
         self.end()
         self.later(self.patience(), self.kill, even_ending=True)
         return waiting
@@ -301,7 +323,13 @@ class WorkerGroup:
 
     def _answered(self, number: int) -> Call | None:
         fast = self._runtime.fast
-        return fast.answered(number) if number >> 32 and fast is not None else self.queue.answered(number)
+        if number >> FAST and fast is not None:
+            return fast.answered(number)
+        if not number & 1:
+            return self.queue.answered(number)
+        queue = self._keyed.queue_of(number)
+        self._runtime.touched.add(queue)
+        return queue.answered(number)
 
     def frames(self, number: int, frames: bytes) -> None:
         """What a client's fast socket did not take."""
@@ -311,7 +339,7 @@ class WorkerGroup:
     def refuse(self, number: int, why: str) -> None:
         """A worker can't run a call, and has not begun it."""
         self._runtime.touched.add(self.queue)
-        call = self.queue.answered(number)
+        call = self._answered(number)
         if call is None:
             return
         message = f"{why}; {call.not_run}"
@@ -320,15 +348,18 @@ class WorkerGroup:
 
     def take_back(self, number: int) -> None:
         """A call that a worker had received and does not begin goes to another one, or is over."""
-        if number >> 32 and self._runtime.fast is not None:
+        if number >> FAST and self._runtime.fast is not None:
             self._runtime.fast.returned(number)
             return
-        call = self.queue.sent.get(number)
+        queue = self._keyed.queue_of(number)
+        call = queue.sent.get(number)
         if call is not None:
-            self.queue.returned([call])
-        self._runtime.touched.add(self.queue)
+            queue.returned([call])
+        self._runtime.touched.add(queue)
         if self._draining:
             self._hand_over()
+        elif queue.has_ended:
+            self._queue_anew(queue.waiting.clear())
 
     def record(self, worker: WorkerProcess, kind: int, content: bytes) -> None:
         news = json.loads(content)
@@ -359,7 +390,9 @@ class WorkerGroup:
 
     def _answered_with_error(self, call: Call, frame: bytes) -> None:
         fast = self._runtime.fast
-        reason = fast.reason(call) if fast is not None and call.number >> 32 else self.deadlines.reason(call)
+        reason = (
+            fast.reason(call) if fast is not None and call.number >> FAST else self.deadlines.reason(call)
+        )
         if call.is_notification:
             self._runtime.log_reply(call, frame, f"the notification {call.name} failed", "error")
         elif reason == DEADLINE:
@@ -379,6 +412,7 @@ class WorkerGroup:
             self.latency.add(between, ran)
         self.pool.remove(worker)
         self._recovery.settle(worker, report)
+        self._queue_anew(self._keyed.remove(worker))
         for other in self.pool.workers:
             other.look()  # the kernel may have woken the dead one for a message that lies there
         if not self.pool.workers:
@@ -392,7 +426,8 @@ class WorkerGroup:
 
     def resize(self) -> None:
         """Tells the queue how many calls the workers run at a time that take from it."""
-        self.queue.resize(self.pool.in_service * (self.config.concurrency if self.is_async else 1))
+        self._queue_anew(self._keyed.balance())
+        self.queue.resize(self.pool.in_service * self._concurrency)
 
     def refuse_waiting(self, error: GoTaskError) -> None:
         for call in self.queue.waiting.clear():
@@ -406,7 +441,7 @@ class WorkerGroup:
 
     def give_up(self, call: Call, reason: str) -> None:
         """A call has been revoked before a worker began it. Its message and its memory stay until one has reported that."""
-        self.queue.give_up(call)
+        self._keyed.queue_of(call.number).give_up(call)
         if reason == DEADLINE:
             self._say_expired(call)
 
@@ -417,8 +452,29 @@ class WorkerGroup:
 
     def _hand_over(self) -> None:
         """What dead workers had not begun goes to those that came after this group."""
-        for call in self.queue.waiting.clear():
-            self._runtime.resubmit(call)
+        for queue in self._keyed.all:
+            for call in queue.waiting.clear():
+                self._runtime.resubmit(call)
+
+    def _queue_anew(self, calls: list[Call]) -> None:
+        """Calls with a key, whose worker will not begin them, go to another one."""
+        for call in calls:
+            self._runtime.resubmit(call) if self._draining else self.requeue(call)
+
+    @property
+    def _concurrency(self) -> int:
+        """How many calls a worker runs at a time."""
+        return self.config.concurrency if self.is_async else 1
+
+    def _make_queue(self, shared: SharedQueue | None) -> SharedQueue:
+        waiting = CallQueue(*self._queue_limits)
+        return SharedQueue(KernelQueue(self._loop), waiting, time.monotonic, self.expired, shared)
+
+    def _make_own_queue(self) -> SharedQueue:
+        """One worker's own."""
+        queue = self._make_queue(self.queue)
+        queue.resize(self._concurrency)
+        return queue
 
     def _watch(self, call: Call) -> None:
         if 0 < call.deadline < self.deadlines.earliest:
@@ -429,7 +485,7 @@ class WorkerGroup:
     def patience(self) -> float:
         """Seconds that workers get to leave: as long as their calls may take, and the shutdown timeout at least."""
         now = time.monotonic()
-        deadlines = [call.deadline - now for call in self.queue.sent.values()]
+        deadlines = [call.deadline - now for call in self._sent()]
         return max([self.config.shutdown_timeout, *deadlines])
 
     def later(

@@ -10,7 +10,7 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Final
 
-from ..ipc.messages import MESSAGE_SIZE, MESSAGES
+from ..ipc.messages import ENTRY, MESSAGE_SIZE, MESSAGES
 
 # Seconds until the next attempt where the kernel has no room for a descriptor under way: those of all processes of this user
 # that nobody has received yet may be no more than RLIMIT_NOFILE (unix(7), ETOOMANYREFS).
@@ -54,13 +54,15 @@ class KernelQueue:
         """Whether workers have taken all that was sent."""
         return fcntl.ioctl(self._sender, termios.TIOCOUTQ, b"\0\0\0\0") == b"\0\0\0\0"
 
-    def clear(self) -> None:
-        """Drops all that no worker has taken."""
+    def clear(self) -> list[int]:
+        """Drops all that no worker has taken; returns the numbers of these calls."""
+        numbers = []
         try:
-            while self.receiver.recv(MESSAGE_SIZE, socket.MSG_DONTWAIT):
-                pass
+            while message := self.receiver.recv(MESSAGE_SIZE, socket.MSG_DONTWAIT):
+                numbers.append(int(ENTRY.unpack_from(message)[0]))
         except OSError:
             pass
+        return numbers
 
     def end(self) -> None:
         """No more messages: each worker sees the end once it has emptied the queue."""

@@ -21,6 +21,7 @@ from ..ipc.messages import (
     LEAVE,
     LOOK,
     MESSAGES,
+    QUEUE,
     RECORD,
     REFUSED,
     REPLY,
@@ -107,6 +108,8 @@ class WorkerProcess:
         self.calls = 0
         self.max_calls = sys.maxsize  # after so many it is replaced
         self.has_clients = False  # it has their fast sockets
+        self.place = -1  # among those that take calls with keys; −1: none yet
+        self.own: SharedQueue | None = None  # its queue of such calls, once there was one
         self.unwanted = ""  # why it is to be replaced, once the one that takes its place is ready
         self._group = group
         self._kill_reason = ""  # as the report names it, and in words
@@ -201,10 +204,13 @@ class WorkerProcess:
 
     def add_client(self, client: int, fast: socket.socket) -> bool:
         """Hands over a client's fast socket. False: it can't be."""
-        try:
-            socket.send_fds(self._log_socket, [REQUEST.pack(CLIENT, client)], [fast.fileno()])
-        except OSError:
+        return self._hand_over(CLIENT, client, fast)
+
+    def add_queue(self, queue: SharedQueue) -> bool:
+        """Hands over a queue of its own. False: it can't be."""
+        if not self._hand_over(QUEUE, 0, queue.kernel.receiver):
             return False
+        self.own = queue
         return True
 
     def stop(self, number: int) -> None:
@@ -287,6 +293,13 @@ class WorkerProcess:
         """Takes what it has sent by now."""
         while self._channel_has_data() and self._read():
             pass
+
+    def _hand_over(self, kind: int, number: int, what: socket.socket) -> bool:
+        try:
+            socket.send_fds(self._log_socket, [REQUEST.pack(kind, number)], [what.fileno()])
+        except OSError:
+            return False
+        return True
 
     def _request(self, kind: int, number: int = 0) -> None:
         try:

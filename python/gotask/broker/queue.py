@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from math import inf
 
 from .call import QUEUED, RECEIVED, Call, Caller
@@ -20,14 +21,18 @@ class CallQueue:
         self.calls = 0  # that may be taken
         self.held_calls = 0  # of callers that are not to get more answers for now
         self.bytes = 0
+        self.together: Iterable[CallQueue] = (self,)  # which the limits hold for
 
     def __len__(self) -> int:
         return self.calls + self.held_calls
 
     def full_for(self, size: int) -> bool:
         """Whether a call of `size` bytes is to be refused. An empty queue takes one of any size."""
-        calls = self.calls + self.held_calls
-        return calls >= self._max_calls or (calls > 0 and self.bytes + size > self._max_bytes)
+        calls, used = 0, size
+        for queue in self.together:
+            calls += queue.calls + queue.held_calls
+            used += queue.bytes
+        return calls >= self._max_calls or (calls > 0 and used > self._max_bytes)
 
     def push(self, call: Call) -> None:
         call.move(QUEUED)
@@ -90,6 +95,13 @@ class CallQueue:
             del self._waiting[owner]
             if not is_held:
                 self._turns.remove(owner)
+
+    def __contains__(self, call: Call) -> bool:
+        return call in self._waiting.get(call.owner, ())
+
+    def keyed(self) -> list[Call]:
+        """Those that have a key."""
+        return [call for calls in self._waiting.values() for call in calls if call.key]
 
     def hold(self, owner: Caller) -> None:
         """Starts no more calls of `owner` until `release`: it does not read its answers."""

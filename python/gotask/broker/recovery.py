@@ -62,7 +62,9 @@ class CrashRecovery:
 
     def settle(self, worker: WorkerProcess, report: CrashReport) -> None:
         """Settles what the worker had noted; all that it had sent has been read."""
-        for call in map(self._queue.answered, worker.begun()):
+        for number in worker.begun():
+            queue = worker.own if number & 1 and worker.own is not None else self._queue
+            call = queue.answered(number)
             if call is not None:
                 self._crash(call, report, self._reason(call))
         message = worker.notes.message()

@@ -15,7 +15,8 @@ any more is revoked, and whichever worker takes it sees that and reports it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from typing import Final
 
 from ..ipc.messages import ENTRY, SHARED
@@ -37,6 +38,8 @@ class SharedQueue:
     """The calls that wait for the workers of a group, and those that these have.
 
     clock: seconds, as deadlines count them. on_expired answers a call whose time was over before a worker was free.
+    shared: the queue of all workers, where this one is a single worker's own (see `keyed`). The numbers of calls in such queues
+    are odd.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class SharedQueue:
         waiting: CallQueue,
         clock: Callable[[], float],
         on_expired: Callable[[Call], None],
+        shared: SharedQueue | None = None,
     ) -> None:
         self._clock = clock
         self._on_expired = on_expired
@@ -55,10 +59,12 @@ class SharedQueue:
         self._since = 0.0
         self._blocked = False  # the kernel takes nothing for now
         self._ended = False
-        self._number = 0
+        self.odd_numbers: Iterator[int] = count(1, 2) if shared is None else shared.odd_numbers
+        self._numbers: Iterator[int] = count(2, 2) if shared is None else shared.odd_numbers
+        self._is_shared = shared is None
         self.waiting = waiting
         self.sent: dict[int, Call] = {}  # in the kernel or with a worker, in the order of their numbers
-        self.revoked = Revocations()
+        self.revoked: Revocations = Revocations() if shared is None else shared.revoked
         self._revoked = 0  # how many of those that are sent no worker will begin
         self.kernel = kernel
         kernel.on_room = self._has_room
@@ -149,13 +155,19 @@ class SharedQueue:
         self.kernel.clear()
         self.returned(list(self.sent.values()))
 
+    def take_back(self) -> list[Call]:
+        """Of a worker's own queue: no more calls. Returns those that the worker has not received."""
+        self.returned([self.sent[number] for number in self.kernel.clear()])
+        self.end()
+        return self.waiting.clear()
+
     def lost(self, begun: Iterable[int]) -> list[Call]:
         """The calls that are neither in the kernel nor, by the workers' notes, begun by any of them.
 
         Those that left the kernel are the ones before the newest one begun; and all of them when the kernel has none left.
         Only a worker that was killed between receiving and noting can leave such a call, and for an instant any worker.
         """
-        noted = set(begun)
+        noted = {number for number in begun if not number & 1}
         outstanding = [number for number in self.sent if number not in noted]
         if not self.kernel.is_empty:
             newest = max(noted, default=0)
@@ -173,7 +185,12 @@ class SharedQueue:
         self.end()
         if not self.is_closed:
             self.kernel.close()
-            self.revoked.close()
+            if self._is_shared:
+                self.revoked.close()
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended
 
     @property
     def is_closed(self) -> bool:
@@ -188,8 +205,7 @@ class SharedQueue:
             self._room = self._capacity + self._ahead
 
     def _send(self, call: Call) -> None:
-        self._number += 1
-        call.number = number = self._number
+        call.number = number = next(self._numbers)
         options = call.frame.options
         flags = STRUCTURED if call.owner.structured else 0
         if call.owner.timed:

@@ -49,6 +49,7 @@ REPLY_IN_PLACE: Final = 2  # the same in the segment that the call came in
 LOADED: Final = 3  # JSON: what the app offers, which has been imported
 READY: Final = 4  # the services are open, and the worker takes calls
 FAILED: Final = 5  # JSON: why it can't start; it ends
+NO_QUEUE: Final = "it has no descriptor left for a queue of its own (ulimit -n)"
 TAINTED: Final = 6  # JSON: why it should be replaced when it has answered what it has
 RETURNED: Final = 7  # a call was revoked, and has not begun
 REFUSED: Final = 8  # text: why a call can't be run here, which has not begun
@@ -63,11 +64,17 @@ LEAVE: Final = 2  # end, once all that was taken is answered
 CLIENT: Final = 3  # take calls from the fast socket of this client; its descriptor comes with the request
 # Look at all sockets, and note the number: the kernel may have woken a worker for a message that died before it took it.
 LOOK: Final = 4
+ENDED: Final = 0  # no request: the socket has ended
+QUEUE: Final = (
+    9  # take calls from this queue, too, which no other worker has; its descriptor comes with the request
+)
 
 # A message of a fast socket: when it was sent (nanoseconds of CLOCK_MONOTONIC), and then frames of calls with four options.
 SENT: Final = Struct("<Q")
 FAST_HEAD: Final = Struct("<QIIIII")  # such a frame's first 12 bytes and its options
 FAST_BIT: Final = 0x40000000  # in the sequences of fast calls
+FIRST_CLIENT: Final = 1 << 30  # clients of fast sockets are numbered from here
+FAST: Final = 62  # number >> FAST: whether that is the number of a fast call, client << 32 | sequence
 GIVEN_BACK: Final = 3  # the second option of STOP: the call has not run and will not
 
 

@@ -14,23 +14,24 @@ from .gathered import Gathered
 from .messages import MESSAGE_SIZE
 from .segment import Segment
 
-# The call of the shared queue that was begun last. An answer that has reached the broker makes this void.
+# The call of the shared queue that was begun last, and behind it that of the worker's own queue, whose numbers are odd. An
+# answer that has reached the broker makes this void.
 _BEGUN: Final = 0
 # The message of a fast socket that the worker has (0: none): whose it is, in the upper 32 bits; how many bytes of it lie in the
 # inbox, in the next 17; which of its calls is begun, counted from 0. To have noted a message is to have begun its first call.
-MESSAGE: Final = 1
+MESSAGE: Final = 2
 SIZE_SHIFT: Final = 15
 # What the broker asks for: to interrupt this sync call; to take no more calls.
-_INTERRUPT: Final = 2
-LEAVING: Final = 3
+_INTERRUPT: Final = 3
+LEAVING: Final = 4
 # The async call that held the loop when the worker looked last; of a sync worker, that it has looked.
-_HOLDER: Final = 4
+_HOLDER: Final = 5
 # Calls of fast sockets that it has run; with how many calls in all it is to say that it has run its number.
-CALLS: Final = 5
-LIMIT: Final = 6
+CALLS: Final = 6
+LIMIT: Final = 7
 # Of the last messages of fast sockets, in turn: how long the first call waited, in the upper 32 bits, and ran, in microseconds.
 SAMPLES: Final = 1024
-FIRST_SAMPLE: Final = 7
+FIRST_SAMPLE: Final = 8
 # One word for each async call that may run, with its number. Behind these as many words for the async calls that the broker
 # asks to interrupt.
 _ASYNC: Final = FIRST_SAMPLE + SAMPLES
@@ -73,7 +74,7 @@ class WorkerNotes:
 
     def begin(self, number: int) -> None:
         """Notes that the sync call is begun: from here on it never runs again."""
-        self.words[_BEGUN] = number
+        self.words[_BEGUN + (number & 1)] = number
 
     def take(self, number: int) -> int:
         """Notes an async call; returns the slot to give back. IndexError: more are running than `concurrency`."""
@@ -164,9 +165,10 @@ class WorkerNotes:
         )
 
     def begun(self) -> list[int]:
-        """The calls of the shared queue that it has begun and perhaps not answered; of sync ones the last."""
+        """The calls of queues that it has begun and perhaps not answered; of sync ones the last of each queue."""
         words = self.words
-        return [number for number in (words[_BEGUN], *words[_ASYNC : _ASYNC + self._concurrency]) if number]
+        noted = (*words[_BEGUN:MESSAGE], *words[_ASYNC : _ASYNC + self._concurrency])
+        return [number for number in noted if number]
 
     def close(self) -> None:
         self.words.release()

@@ -17,7 +17,7 @@ from ..app.registry import default_registry
 from ..app.runner import Runner
 from ..app.runner_async import run_async
 from ..ipc.loop import run_in_loop
-from ..ipc.messages import CANCEL, ENTRY, LEAVE, READY, REQUEST, TAINTED, receive
+from ..ipc.messages import CANCEL, ENDED, ENTRY, LEAVE, NO_QUEUE, QUEUE, READY, TAINTED, receive
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire.frames import Buffer
 from . import interrupts
@@ -83,6 +83,9 @@ class AsyncWorker:
         self._notes = notes
         self._revoked = revoked
         self._runner = runner
+        self._queues = [
+            queue
+        ]  # the shared one, and once there are calls whose keys are this worker's, its own
         self._queue = queue
         self._concurrency = concurrency
         self._patience = grace / 2
@@ -114,20 +117,26 @@ class AsyncWorker:
         wanted = is_open and len(self._running) < self._concurrency
         if wanted != self._listening:
             self._listening = wanted
-            if wanted:
-                self._loop.add_reader(self._queue, self._take_all)
-            else:
-                self._loop.remove_reader(self._queue)
+            for queue in self._queues:
+                if wanted:
+                    self._loop.add_reader(queue, self._take_all)
+                else:
+                    self._loop.remove_reader(queue)
         if not is_open and not self._running:
             self._ended.set()
 
     def _close(self) -> None:
         """Takes no more calls."""
-        if self._listening:
-            self._listening = False
-            self._loop.remove_reader(self._queue)
-        self._queue.close()
+        while self._queues:
+            self._close_queue(self._queues[-1])
+        self._listening = False
         self._listen()
+
+    def _close_queue(self, queue: socket.socket) -> None:
+        if self._listening:
+            self._loop.remove_reader(queue)
+        self._queues.remove(queue)
+        queue.close()
 
     # -- what the broker asks -----------------------------------------------------------------------------------------
 
@@ -135,17 +144,30 @@ class AsyncWorker:
         self._stay_out()
         while True:
             try:
-                request = self._channel.receive()
+                kind, number, fd = self._channel.asked()
             except (BlockingIOError, InterruptedError):
                 return
-            if not request:
-                self._loop.remove_reader(self._channel.fileno())
-                return
-            kind, number = REQUEST.unpack(request)
             if kind == CANCEL:
                 self._cancel(number)
+            elif kind == QUEUE:
+                self._add_own(fd)
+            elif kind == ENDED:
+                self._loop.remove_reader(self._channel.fileno())
+                return
             elif kind == LEAVE:
                 self._close()
+
+    def _add_own(self, fd: int) -> None:
+        if fd < 0:
+            self._channel.record(TAINTED, {"reason": NO_QUEUE})
+            return
+        queue = socket.socket(fileno=fd)
+        if self._queue.fileno() < 0:
+            queue.close()
+            return
+        self._queues.append(queue)
+        if self._listening:
+            self._loop.add_reader(queue, self._take_all)
 
     def _cancel(self, number: int) -> None:
         running = self._running.get(number)
@@ -176,19 +198,25 @@ class AsyncWorker:
 
     def _take_all(self) -> None:
         self._stay_out()
-        while self._queue.fileno() >= 0 and len(self._running) < self._concurrency:
+        queues = self._queues.copy()
+        while queues and len(self._running) < self._concurrency:
+            queue = queues.pop(0)
             try:
                 # All workers share this end of the queue, so it is not to be made non-blocking as such.
-                message, fd = receive(self._queue, socket.MSG_DONTWAIT)
+                message, fd = receive(queue, socket.MSG_DONTWAIT)
             except (BlockingIOError, InterruptedError):
-                break  # another worker was quicker, too
-            if not message:
+                continue  # another worker was quicker, too
+            if message:
+                try:
+                    self._take(message, fd)
+                except BaseException:
+                    _die()
+                queues.append(queue)  # the queues have their turns
+            elif queue is self._queue:
                 self._close()
                 return
-            try:
-                self._take(message, fd)
-            except BaseException:
-                _die()
+            else:
+                self._close_queue(queue)
         self._listen()
 
     def _take(self, message: bytes, fd: int) -> None:

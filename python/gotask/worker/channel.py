@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from ..ipc.messages import (
+    ENDED,
     FRAMES,
-    LEAVE,
     MAX_MICROSECONDS,
     RECORD,
     REFUSED,
@@ -67,14 +67,10 @@ class Channel:
         """Of the socket for what the broker asks: that of the log records, since a watched one becomes non-blocking."""
         return self._log.fileno()
 
-    def receive(self) -> bytes:
-        """The next request of the broker's; empty at the end. BlockingIOError: there is none."""
-        return self._log.recv(64, socket.MSG_DONTWAIT)
-
     def asked(self) -> tuple[int, int, int]:
         """The next request with its number, and the descriptor that came with it or -1. BlockingIOError: there is none."""
         request, fd = receive(self._log, socket.MSG_DONTWAIT)
-        kind, number = REQUEST.unpack(request) if request else (LEAVE, 0)
+        kind, number = REQUEST.unpack(request) if request else (ENDED, 0)
         return kind, number, fd
 
     def frames(self, number: int, frames: Buffer) -> None:

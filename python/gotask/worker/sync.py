@@ -22,6 +22,7 @@ from ..app.runner import Runner
 from ..errors import GoTaskError
 from ..ipc.messages import (
     CLIENT,
+    ENDED,
     ENTRY,
     FAST_HEAD,
     GIVEN_BACK,
@@ -29,8 +30,11 @@ from ..ipc.messages import (
     LOOK,
     MALFORMED,
     MAX_MICROSECONDS,
+    NO_QUEUE,
+    QUEUE,
     SENT,
     SPENT,
+    TAINTED,
     fast_calls,
     receive,
 )
@@ -123,6 +127,9 @@ class Worker:
         self._words, self._inbox = notes.words, notes.inbox
         self._sent = notes.inbox[: SENT.size].cast("Q")
         self._queue = queue
+        self._own: socket.socket | None = (
+            None  # the queue of calls whose keys are this worker's, once there are any
+        )
         self._can_be_fast = can_be_fast
         self._clock = time.monotonic
         self._calls = 0
@@ -141,6 +148,7 @@ class Worker:
         queue, control = self._queue.fileno(), self._channel.fileno()
         poll = self._poll
         while not self._leaves:
+            has_own = False
             for fd, event in poll():
                 client = clients.get(fd)
                 if client is not None:
@@ -149,17 +157,22 @@ class Worker:
                     else:
                         self._take_fast(client)
                 elif fd == queue:
-                    self._take()
+                    self._take(self._queue)
                 elif fd == control:
                     self._asked()
                     break  # what else is there is seen by the next look
+                else:
+                    has_own = True
+            # After the others: for these the kernel may have woken this worker alone.
+            if has_own and self._own is not None and not self._leaves:
+                self._take(self._own)
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
     def _wait_for(self, control: int) -> Callable[[], list[tuple[int, int]]]:
         if _epoll is None:
-            sockets = [control, self._queue.fileno()]
-            return lambda: [(fd, _READABLE) for fd in _select(sockets, [], [])[0]]
+            self._sockets = [control, self._queue.fileno()]
+            return lambda: [(fd, _READABLE) for fd in _select(self._sockets, [], [])[0]]
         self._epoll = _epoll()
         self._epoll.register(control, _READABLE)
         self._epoll.register(self._queue.fileno(), _READABLE | _EXCLUSIVE)
@@ -176,12 +189,14 @@ class Worker:
             if kind == CLIENT and fd >= 0:
                 self._clients[fd] = _Client(number, type(self._queue)(fileno=fd))
                 self._epoll.register(fd, _READABLE | _EXCLUSIVE)
+            elif kind == QUEUE:
+                self._add_own(fd)
             elif kind == LOOK:
-                self._take()
+                self._take(self._queue)
                 for client in tuple(self._clients.values()):
                     self._take_fast(client)
                 self._notes.looked = max(number, self._notes.looked)
-            elif kind == LEAVE:
+            elif kind == LEAVE or kind == ENDED:
                 self._leaves = True
                 return
 
@@ -191,21 +206,38 @@ class Worker:
         self._epoll.unregister(fd)  # a child that a method forked may have it, too
         client.socket.close()
 
-    # -- the shared queue -------------------------------------------------------------------------------------------
+    def _add_own(self, fd: int) -> None:
+        if fd < 0:
+            self._channel.record(TAINTED, {"reason": NO_QUEUE})
+            return
+        self._own = type(self._queue)(fileno=fd)
+        if _epoll is None:
+            self._sockets.append(fd)
+        else:
+            self._epoll.register(fd, _READABLE)
 
-    def _take(self) -> None:
-        """Runs the next call of the shared queue, if it is still there."""
+    # -- queues -----------------------------------------------------------------------------------------------------
+
+    def _take(self, queue: socket.socket) -> None:
+        """Runs the next call of the shared queue, or of this worker's own, if it is still there."""
         try:
-            message, fd = receive(self._queue, _NOT_WAITING)
+            message, fd = receive(queue, _NOT_WAITING)
         except BlockingIOError:
             return
         if message:
             self.run(message, fd)
-        else:
+        elif queue is self._queue:
             self._leaves = True  # the broker has closed it, and all that was in it has been run
+        else:
+            if _epoll is None:
+                self._sockets.remove(queue.fileno())
+            else:
+                self._epoll.unregister(queue.fileno())  # a child that a method forked may have it, too
+            queue.close()
+            self._own = None
 
     def run(self, message: bytes, fd: int) -> None:
-        """Runs one call of the shared queue; `fd`: the descriptor that came with it, or -1."""
+        """Runs one call of a queue; `fd`: the descriptor that came with it, or -1."""
         self._count(1)
         number = int(ENTRY.unpack_from(message)[0])
         self._notes.begin(number)

@@ -114,14 +114,20 @@ class Client:
     # -- what it sends ------------------------------------------------------------------------------------------------
 
     def _send(
-        self, method: bytes, body: bytes, timeout: int = 0, option: int = 0, flags: int = wire.RAW
+        self,
+        method: bytes,
+        body: bytes,
+        timeout: int = 0,
+        option: int = 0,
+        flags: int = wire.RAW,
+        key: int = 0,
     ) -> int:
         self._sequence += 1
-        options = (
-            (self._sequence, len(method), timeout, option)
-            if timeout or option
-            else (self._sequence, len(method))
-        )
+        options: tuple[int, ...] = (self._sequence, len(method))
+        if key:
+            options += timeout, option, 0, key
+        elif timeout or option:
+            options += timeout, option
         self.transport.send(wire.encode(flags, options, method + body))
         return self._sequence
 
@@ -147,14 +153,16 @@ class Client:
         entry.method, entry.body = method["name"].encode(), body
         option = wire.NOTIFY if entry.notify else 0
         entry.deadline = self._world.clock.now + timeout / 1000 if timeout else 0.0
-        if self._can_be_fast(entry):
+        key = chance.randint(1, plan.keys) if plan.keyed and chance.random() < plan.keyed else 0
+        if not key and self._can_be_fast(entry):
             self._held.append(entry)
             if len(self._held) == 16 or chance.random() < plan.batch:
                 self._send_held()
             return f"calls {method['name']} on the fast path ({entry}, behaviour {entry.behaviour})"
-        sequence = self._send(entry.method, body, timeout, option)
+        sequence = self._send(entry.method, body, timeout, option, key=key)
         self.outstanding[sequence] = entry
-        return f"calls {method['name']} ({entry}, sequence {sequence}, {len(body)} bytes, behaviour {entry.behaviour})"
+        more = f"{len(body)} bytes, behaviour {entry.behaviour}, key {key}"
+        return f"calls {method['name']} ({entry}, sequence {sequence}, {more})"
 
     def _cancel(self) -> str:
         sequence, entry = self._chance.choice(list(self.outstanding.items()))

@@ -149,6 +149,28 @@ FAULTS = (
         "pass",
     ),
     Fault(
+        "keys",
+        "calls with a key that a dead worker had not begun are forgotten",
+        _BROKER + "keyed:KeyedQueues.remove",
+        "queue.recall()",
+        "pass",
+    ),
+    Fault(
+        "keys",
+        "calls with a key that a leaving worker has received go to another worker, too",
+        _BROKER + "shared_queue:SharedQueue.take_back",
+        "for number in self.kernel.clear()]",
+        "for number in (self.kernel.clear(), *self.sent)[1:]]",
+    ),
+    Fault(
+        "keys",
+        "calls of the shared queue count as lost once a worker has begun a later one of its own",
+        _BROKER + "shared_queue:SharedQueue.lost",
+        "if not number & 1",
+        "if True",
+        25,
+    ),
+    Fault(
         "fast",
         "replies that a worker had gathered are lost with it",
         _BROKER + "fastpath:FastPath.settle",

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from gotask.ipc.messages import ENTRY
+
 
 class SharedMessages:
     """Stands in for `broker.kernel_queue.KernelQueue`: what was sent until a worker takes it."""
@@ -53,8 +55,10 @@ class SharedMessages:
         self._world.meanwhile()
         return not self.messages
 
-    def clear(self) -> None:
+    def clear(self) -> list[int]:
+        numbers = [int(ENTRY.unpack_from(message)[0]) for message, _ in self.messages]
         self.messages.clear()
+        return numbers
 
     def end(self) -> None:
         self._stop_waiting()

@@ -24,6 +24,8 @@ from gotask.ipc.messages import (
     LEAVE,
     LOADED,
     LOOK,
+    NO_QUEUE,
+    QUEUE,
     READY,
     RECORD,
     REFUSED,
@@ -96,6 +98,8 @@ class Process(WorkerProcess):
         self.max_calls = sys.maxsize
         self.unwanted = ""
         self.has_clients = False
+        self.place = -1
+        self.own = None
         self._group = group
         self._kill_reason = self._kill_words = ""
         self._stacks: Any = SimpleNamespace(size=0, read=lambda: "", clear=lambda: None, close=lambda: None)
@@ -120,10 +124,10 @@ class Process(WorkerProcess):
     def send(self, request: bytes) -> None:  # on the log's socket
         self.worker.requests.append((request, None))
 
-    def add_client(self, client: int, fast: Any) -> bool:
+    def _hand_over(self, kind: int, number: int, what: Any) -> bool:
         if self.world.no_descriptors:
             return False
-        self.worker.requests.append((REQUEST.pack(CLIENT, client), fast))
+        self.worker.requests.append((REQUEST.pack(kind, number), what))
         return True
 
     def write_stacks(self) -> None:
@@ -237,6 +241,7 @@ class Worker:
         self._queue = queue
         self._is_default = process._group.name == "" and not concurrency
         self._kernel = queue.kernel
+        self._own: Any = None  # the worker's own queue
         self._channel = process._channel
         self._notes = WorkerNotes(concurrency, process.notes.segment.fd)
         self._revoked = Revocations(queue.revoked.segment.fd)
@@ -332,34 +337,45 @@ class Worker:
                     return
                 if kind == CLIENT:
                     self.fast[number] = fast
+                elif kind == QUEUE:
+                    self._add_own(fast)
                 elif kind == LOOK:
                     if self._kernel.messages:
-                        yield from self._take_from_queue()
+                        yield from self._take_from_queue(self._kernel)
                     for client in tuple(self.fast):
                         yield from self._take_fast(client)
                     self._notes.looked = max(number, self._notes.looked)
                 continue
             found = [client for client, fast in self.fast.items() if fast.readable]
             has_queue = bool(self._kernel.messages) or self._kernel.ended
-            client = self._chance.choice([*found, *([0] if has_queue else [])])
-            if client and self.fast[client].has_hung_up:
+            has_own = self._own is not None and bool(self._own.messages)
+            client = self._chance.choice([*found, *([0] if has_queue else []), *([-1] if has_own else [])])
+            if client < 0:
+                yield from self._take_from_queue(self._own)
+            elif client and self.fast[client].has_hung_up:
                 del self.fast[client]
             elif client:
                 yield from self._take_fast(client)
             elif self._kernel.messages:
-                yield from self._take_from_queue()
+                yield from self._take_from_queue(self._kernel)
             else:
                 return
 
     def _has_work(self) -> bool:
         kernel = self._kernel
-        if self.requests or kernel.messages or kernel.ended:
+        if self.requests or kernel.messages or kernel.ended or self._own is not None and self._own.messages:
             return True
         return any(fast.readable for fast in self.fast.values())
 
-    def _take_from_queue(self) -> Life:
-        message, fd = self._kernel.messages.popleft()
+    def _take_from_queue(self, kernel: Any) -> Life:
+        message, fd = kernel.messages.popleft()
         yield from self._run(message, self._received(fd))
+
+    def _add_own(self, kernel: Any) -> None:
+        if self._world.no_descriptors and self._chance.random() < 0.5:
+            self._record(TAINTED, {"reason": NO_QUEUE})
+        else:
+            self._own = kernel
 
     # -- the fast path ------------------------------------------------------------------------------------------------
 
@@ -545,8 +561,11 @@ class Worker:
         running: dict[int, Call] = {}
         leaving = False
 
+        def filled() -> list[Any]:
+            return [queue for queue in (kernel, self._own) if queue is not None and queue.messages]
+
         def can_take() -> bool:
-            return not leaving and len(running) < self._concurrency and bool(kernel.messages)
+            return not leaving and len(running) < self._concurrency and bool(filled())
 
         def due() -> list[Call]:
             return [call for call in running.values() if call.until <= clock.now]
@@ -570,16 +589,19 @@ class Worker:
                 continue
             choice = self._chance.choice(choices)
             if choice == "ask":
-                kind, number = REQUEST.unpack(self.requests.popleft()[0])
+                request, what = self.requests.popleft()
+                kind, number = REQUEST.unpack(request)
                 asked = running.get(number)
                 if kind == LEAVE:
                     leaving = True
+                elif kind == QUEUE:
+                    self._add_own(what)
                 elif kind == CANCEL and asked is not None and not asked.cancelled_at:
                     asked.cancelled_at = clock.now
                     pause = self._world.config.interrupt_grace / 2 if asked.behaviour == STUBBORN else 0.001
                     asked.until = min(asked.until, clock.now + pause)
             elif choice == "take":
-                message, fd = kernel.messages.popleft()
+                message, fd = self._chance.choice(filled()).messages.popleft()
                 yield from self._take_async(running, message, self._received(fd))
             else:
                 call = self._chance.choice(due())

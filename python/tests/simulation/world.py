@@ -60,7 +60,7 @@ SETTLED = 5.0
 
 
 # Each world is about one thing more than others, so that what must come together for it does so often.
-THEMES = ("anything", "deaths", "lateness", "memory", "starts", "reloads", "standstill", "fast")
+THEMES = ("anything", "deaths", "lateness", "memory", "starts", "reloads", "standstill", "fast", "keys")
 
 
 class Plan:
@@ -158,11 +158,18 @@ class Plan:
             )
             self.large, self.places = 0.5, 2
             self.calls, self.outstanding = 60, 16
+        elif theme == "keys":
+            self.fault = 0.02
+            self.faults.update({KILL: 1.0, RELOAD: 0.3, STOP: chance.choice((0.0, 0.5)), USED_UP: 0.1})
+            self.config.update({"workers": 3, "queue_calls": 1000, "queue_bytes": 1_000_000})
+            self.calls, self.outstanding = 60, 16
         elif theme == "reloads":
             self.fault = 0.02
             self.faults.update({RELOAD: 1.0, KILL: 0.3})
         if self.fast:
             self.places = chance.choice((64, 4096))
+        self.keyed = sometimes(0.8, 0.5) if theme == "anything" else 0.7 * (theme == "keys")
+        self.keys = chance.choice((1, 3, 20)) if self.keyed else 0
 
 
 class CountedConnection(Connection):
@@ -412,8 +419,7 @@ class World:
         """After each step of the broker's: each call is in one place, and counts are right."""
         later: set[int] | None = None
         groups = list(self.broker.generations.groups())
-        for group in groups:
-            queue = group.queue
+        for queue in (queue for group in groups for queue in group._keyed.all):
             if queue.running != sum(call.state is not REVOKED for call in queue.sent.values()):
                 raise Violation(f"{queue.running} calls are counted as running")
             for call in queue.sent.values():
@@ -423,13 +429,12 @@ class World:
                 if call.state is not QUEUED or not call.is_wanted:
                     raise Violation(f"call {call.sequence} waits, is {call.state} and {call.outcome}")
             if self.clock.now - self._behind_at > OVERDUE:
-                self._check_deadlines(group)
+                self._check_deadlines(queue)
         for connection in self.broker._connections:
             for call in connection._calls.values():
                 places = 0
                 places += self.broker.fast._stopped.get(call.number) is call
-                for group in groups:
-                    queue = group.queue
+                for queue in (queue for group in groups for queue in group._keyed.all):
                     places += queue.sent.get(call.number) is call
                     places += call in queue.waiting._waiting.get(connection, ())
                 if places == 0:
@@ -439,16 +444,16 @@ class World:
                 if places != 1:
                     raise Violation(f"call {call.sequence} of a connection is in {places} places")
 
-    def _check_deadlines(self, group: Any) -> None:
+    def _check_deadlines(self, queue: Any) -> None:
         """All timers have run in time lately: what is late was told so, or is being ended."""
         limit = self.clock.now - OVERDUE
-        for calls in group.queue.waiting._waiting.values():
+        for calls in queue.waiting._waiting.values():
             for call in calls:
                 # One that comes back late, as its worker has died, is seen by a timer of its own.
                 key = hash(call.owner), call.sequence
                 if 0 < call.deadline < limit and self._late.setdefault(key, self.clock.now) < limit:
                     raise Violation(f"call {call.sequence} is late, and waits still")
-        for call in group.queue.sent.values():
+        for call in queue.sent.values():
             if 0 < call.deadline < limit and call.state is SENT:
                 raise Violation(f"call {call.sequence} is late, and nobody ends it")
 
@@ -510,8 +515,7 @@ class World:
             raise Violation("workers are missing")
         if generations._leaving:
             raise Violation(f"generations do not end: {generations._leaving}")
-        for group in generations.groups():
-            queue = group.queue
+        for group, queue in [(g, queue) for g in generations.groups() for queue in g._keyed.all]:
             for what, left in (
                 ("sent", queue.sent),
                 ("to be stopped", group.deadlines._stops),
