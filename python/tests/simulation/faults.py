@@ -54,8 +54,8 @@ FAULTS = (
         "memory",
         "the memory of a large call that a dead caller has in the kernel is given to the next call",
         _BROKER + "group:WorkerGroup.give_up",
-        "    self.queue.give_up(call)\n",
-        "    self.queue.give_up(call)\n    call.segment and call.segment.close()\n",
+        "queue_of(call.number).give_up(call)\n",
+        "queue_of(call.number).give_up(call)\n    call.segment and call.segment.close()\n",
     ),
     Fault(
         "memory",
@@ -310,7 +310,7 @@ FAULTS = (
         "lateness",
         "late calls in the queue are not seen",
         _BROKER + "group:WorkerGroup.late",
-        "waiting.expired(now)",
+        "queue.waiting.expired(now)",
         "()",
     ),
 )
