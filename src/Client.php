@@ -5,12 +5,16 @@ declare(strict_types=1);
 namespace Reasno\GoTask;
 
 use Closure;
+use Generator;
 use Psr\Log\LoggerInterface;
 use Psr\Log\NullLogger;
+use Reasno\GoTask\Calling\Elements;
+use Reasno\GoTask\Calling\Input;
 use Reasno\GoTask\Calling\Parallel;
 use Reasno\GoTask\Calling\PendingFuture;
 use Reasno\GoTask\Calling\Runtimes;
 use Reasno\GoTask\Calling\Sender;
+use Reasno\GoTask\Calling\Services;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Codec\MessagePackEncoder;
 use Reasno\GoTask\Codec\Values;
@@ -24,6 +28,7 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Key;
+use Reasno\GoTask\Protocol\Messages;
 use Reasno\GoTask\Protocol\Outcome;
 use SensitiveParameter;
 use ValueError;
@@ -79,6 +84,8 @@ final class Client implements GoTask
      * @param null|string $key the worker's shared key, 16 bytes or more, where it has one; Unix sockets need none
      * @param Tls $tls for a `tls://` address
      * @param Hints $hints how errors name what is to be done
+     * @param array<string, object> $services what methods may call back, as `gotask.current_call().php.call("Config.get", …)`: objects by name; a closure
+     *                                        gives one when it is first called
      * @throws ValueError when one of these is out of its bounds
      */
     public function __construct(
@@ -94,6 +101,7 @@ final class Client implements GoTask
         ?string $key = null,
         Tls $tls = new Tls(),
         Hints $hints = new Hints(),
+        array $services = [],
     ) {
         self::seconds($timeout, 'The timeout');
         self::seconds($connectTimeout, 'The connect timeout');
@@ -114,7 +122,7 @@ final class Client implements GoTask
             $tls,
             $hints,
         );
-        $this->sender = new Sender(new Runtimes(self::parse($address), $settings), $settings, $this->codec);
+        $this->sender = new Sender(new Runtimes(self::parse($address), $settings), $settings, $this->codec, new Services($services));
     }
 
     private function __clone()
@@ -124,6 +132,9 @@ final class Client implements GoTask
     public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): mixed
     {
         $call = $this->prepare($method, $payload, $timeout);
+        if ($onProgress !== null || $input !== null) {
+            self::attach($call, $onProgress, $input);
+        }
         if ($this->sender->fast?->callFast($call, $this->now) !== true) {
             $this->sender->submit($call);
         } elseif ($call->outcome === Outcome::Replied && $call->replyFlags === Flag::MSGPACK && $call->replyHead === '' && $call->reply !== '') {
@@ -137,25 +148,25 @@ final class Client implements GoTask
     public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future
     {
         $call = $this->prepare($method, $payload, $timeout);
+        if ($onProgress !== null || $input !== null) {
+            self::attach($call, $onProgress, $input);
+        }
         $this->sender->submit($call);
 
         return new PendingFuture($this->sender, $call, $this->logger);
     }
 
+    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Generator
+    {
+        $call = $this->prepare($method, $payload, $timeout, CallFlag::STREAM);
+        self::attach($call, $onProgress, $input);
+
+        return (new Elements($this->sender, $this->codec, $call))->read();
+    }
+
     public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array
     {
-        if ($concurrency !== null && $concurrency < 1) {
-            throw new ValueError("The concurrency must be at least 1, it is {$concurrency}.");
-        }
-        if ($timeout !== null) {
-            self::seconds($timeout, 'The timeout');
-        }
-        $parallel = new Parallel(
-            $calls,
-            $this->sender,
-            fn (string $method, mixed $payload): Call => $this->prepare($method, $payload, $timeout),
-            $concurrency ?? self::CONCURRENCY,
-        );
+        $parallel = $this->parallelCalls($calls, $concurrency, $timeout);
         $parallel->run();
         $errors = $parallel->errors();
         if ($throw && $errors !== []) {
@@ -163,6 +174,20 @@ final class Client implements GoTask
         }
 
         return $parallel->results(withErrors: true);
+    }
+
+    public function completed(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): Generator
+    {
+        $keys = [];
+        $parallel = $this->parallelCalls(is_array($calls) ? $calls : self::numbered($calls, $keys), $concurrency, $timeout);
+
+        return (static function () use ($parallel, &$keys, $throw): Generator {
+            foreach ($parallel->completed() as $number => $outcome) {
+                $key = $keys[$number] ?? $number;
+                unset($keys[$number]);
+                yield $key => $throw && $outcome instanceof GoTaskException ? throw $outcome : $outcome;
+            }
+        })();
     }
 
     public function notify(string $method, mixed $payload = null): void
@@ -225,6 +250,53 @@ final class Client implements GoTask
         }
 
         return new Call($method, $codec, $body, $callFlags, $deadline, $timeout, $tail);
+    }
+
+    /**
+     * @template TKey of array-key
+     * @param iterable<TKey, mixed> $calls
+     * @return Parallel<TKey>
+     */
+    private function parallelCalls(iterable $calls, ?int $concurrency, ?float $timeout): Parallel
+    {
+        if ($concurrency !== null && $concurrency < 1) {
+            throw new ValueError("The concurrency must be at least 1, it is {$concurrency}.");
+        }
+        if ($timeout !== null) {
+            self::seconds($timeout, 'The timeout');
+        }
+
+        return new Parallel(
+            $calls,
+            $this->sender,
+            fn (string $method, mixed $payload): Call => $this->prepare($method, $payload, $timeout),
+            $concurrency ?? self::CONCURRENCY,
+        );
+    }
+
+    /**
+     * The same calls under numbers: what a generator yields may have any keys, and several times the same.
+     *
+     * @param iterable<mixed, mixed> $calls
+     * @param array<int, mixed> $keys by those numbers
+     * @return Generator<int, mixed>
+     */
+    private static function numbered(iterable $calls, array &$keys): Generator
+    {
+        $number = 0;
+        foreach ($calls as $key => $call) {
+            $keys[$number] = $key;
+            yield $number++ => $call;
+        }
+    }
+
+    /**
+     * @param null|Closure(Progress): mixed $onProgress
+     */
+    private static function attach(Call $call, ?Closure $onProgress, mixed $input): void
+    {
+        $call->messages = new Messages($onProgress, $input === null ? null : Input::of($input));
+        $call->callFlags |= ($onProgress === null ? 0 : CallFlag::PROGRESS) | ($input === null ? 0 : CallFlag::INPUT);
     }
 
     /**

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask;
 
 use Closure;
+use Generator;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\ParallelFailed;
 use ValueError;
@@ -51,6 +52,22 @@ interface GoTask
     public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future;
 
     /**
+     * Runs a method that yields, and gives what it yields element by element as it is produced. The call is sent at once; a slow reader
+     * slows the method down. To leave the loop, or to let go of the generator, cancels the call.
+     *
+     *     foreach ($task->stream('Report.Rows', 2024) as $row) { … }
+     *
+     * An exception in Python is thrown after the elements before it. What the method returns is the generator's return value.
+     *
+     * @param null|float $timeout seconds to wait for each next element
+     * @param null|Closure(Progress): mixed $onProgress as for call(), while the next element is waited for
+     * @param null|iterable<mixed>|resource $input as for call()
+     * @return Generator<int, mixed, mixed, mixed>
+     * @throws GoTaskException when the call can't be sent
+     */
+    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Generator;
+
+    /**
      * Runs many calls at the same time and waits for all of them.
      *
      *     [$hi, $bye] = $task->parallel([['App.Hi', 'Jo'], ['App.Bye', 'Jo']]);
@@ -70,6 +87,24 @@ interface GoTask
      * @throws ValueError when a call is no such pair, or two of them have one key (`yield from` numbers each source anew); those under way are cancelled
      */
     public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array;
+
+    /**
+     * Runs many calls at the same time, and gives the result of each when it is there, under the key of its call. They begin when the
+     * generator is first asked. To leave the loop cancels those that are under way.
+     *
+     *     foreach ($task->completed(['a' => ['Images.Scale', 'a.png'], 'b' => ['Images.Scale', 'b.png']]) as $name => $image) { … }
+     *
+     * Nothing is kept of the calls that have ended, so a generator may give any number of them.
+     *
+     * @param iterable<mixed, array{0: string, 1?: mixed}> $calls as for parallel(); read as places become free
+     * @param null|int $concurrency as for parallel()
+     * @param null|float $timeout seconds, for each call from when it is sent
+     * @param bool $throw whether the first exception of a call is thrown, and the others are cancelled; false: it stands in the place of the result
+     * @return Generator<mixed, mixed>
+     * @throws GoTaskException
+     * @throws ValueError when a call is no such pair
+     */
+    public function completed(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): Generator;
 
     /**
      * Hands a call over and returns once the worker has accepted it, without waiting for it to run.

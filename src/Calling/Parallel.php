@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Calling;
 
 use Closure;
+use Generator;
 use LogicException;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\GoTaskException;
@@ -18,6 +19,7 @@ use ValueError;
 
 use function array_diff_key;
 use function array_filter;
+use function array_intersect_key;
 use function array_key_exists;
 use function count;
 use function get_debug_type;
@@ -76,6 +78,28 @@ final class Parallel
      */
     public function run(): void
     {
+        foreach ($this->steps() as $_);
+    }
+
+    /**
+     * Runs them all, and gives the result or exception of each when it is there. Nothing of it is kept.
+     *
+     * @return Generator<TKey, mixed>
+     */
+    public function completed(): Generator
+    {
+        foreach ($this->steps() as $_) {
+            $done = array_diff_key($this->outcomes, $this->window);
+            $this->outcomes = array_intersect_key($this->outcomes, $this->window);
+            yield from $done;
+        }
+    }
+
+    /**
+     * @return Generator<int, null> each time that some may have ended
+     */
+    private function steps(): Generator
+    {
         $isLazy = ! is_array($this->calls);
         // In an event loop the source may wait without stopping the process, and submit() has the loop send several calls together.
         $isHeld = ! $isLazy || $this->sender->runtimes->here()->runtime()->latch() === null;
@@ -85,11 +109,14 @@ final class Parallel
             foreach ($this->calls as $key => $call) {
                 if ($isLazy && $this->window !== [] && hrtime(true) - $asked > self::BUSY) {
                     $this->receive();
+                    $this->take();
+                    yield;
                     $isHeld = false;
                 }
                 if (count($this->window) >= $this->concurrency) {
                     do {
                         $this->advance();
+                        yield;
                     } while (count($this->window) >= $this->concurrency);
                     $this->free = $this->concurrency - count($this->window);
                 }
@@ -106,7 +133,9 @@ final class Parallel
             }
             while ($this->window !== []) {
                 $this->advance();
+                yield;
             }
+            yield; // those that could not be sent
         } finally {
             foreach ($this->window as $call) {
                 $this->sender->cancel($call);
@@ -187,6 +216,7 @@ final class Parallel
     private function receive(): void
     {
         foreach ($this->connections() as $connection) {
+            $connection->flush();
             $connection->receiveNow();
         }
     }
@@ -286,7 +316,7 @@ final class Parallel
                 continue;
             }
             try {
-                if (! $call->hasResult() && $this->sender->resend($call)) {
+                if (! $call->hasResult() && $this->sender->goesOn($call)) {
                     if ($this->runtime !== null) {
                         $this->watch($key, $call, $this->runtime);
                     }

@@ -8,8 +8,8 @@ use LogicException;
 use Psr\Log\LoggerInterface;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Future;
+use Reasno\GoTask\Progress;
 use Reasno\GoTask\Protocol\Call;
-use Reasno\GoTask\Protocol\Outcome;
 
 /**
  * @internal
@@ -43,7 +43,12 @@ final class PendingFuture implements Future
             $this->call->connection?->receiveNow();
         }
         // A result that nobody wants is not decoded.
-        if ($this->isWaiting() || $this->call->hasResult()) {
+        if ($this->isWaiting()) {
+            $this->sender->messenger->drop($this->call);
+
+            return;
+        }
+        if ($this->call->hasResult()) {
             return;
         }
 
@@ -82,9 +87,18 @@ final class PendingFuture implements Future
         return ! $this->isWaiting();
     }
 
+    public function progress(): ?Progress
+    {
+        if ($this->isWaiting() && ! $this->awaited && ! $this->isForked()) {
+            $this->call->connection?->receiveNow();
+        }
+
+        return $this->sender->messenger->progress($this->call);
+    }
+
     private function isWaiting(): bool
     {
-        return $this->call->outcome === Outcome::Waiting;
+        return $this->call->isUnderWay();
     }
 
     /**
@@ -102,7 +116,7 @@ final class PendingFuture implements Future
         }
         $this->awaited = true;
 
-        if ($this->call->outcome === Outcome::Waiting && $this->isForked()) {
+        if ($this->isWaiting() && $this->isForked()) {
             $this->call->connection?->abandon();
         }
 

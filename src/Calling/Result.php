@@ -12,6 +12,7 @@ use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\DecodeFailed;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\PayloadTooLarge;
+use Reasno\GoTask\Goridge\CallFlag;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Hints;
 use Reasno\GoTask\Protocol\Call;
@@ -45,7 +46,9 @@ final class Result
                 $call->method,
             ),
             Outcome::Expired => throw new DeadlineExceeded(
-                "{$call->method} was not answered within {$call->timeout} s. Raise the timeout if it may take longer.",
+                ($call->callFlags & CallFlag::STREAM) === 0
+                    ? "{$call->method} was not answered within {$call->timeout} s. Raise the timeout if it may take longer."
+                    : "The next element of {$call->method} did not come within {$call->timeout} s. Raise the timeout if it may take longer.",
                 $call->method,
             ),
             Outcome::Cancelled => throw new Cancelled("{$call->method} was cancelled.", $call->method),
@@ -54,7 +57,7 @@ final class Result
                 . ($call->sent || $call->idempotentResends > 0 ? 'It had been sent, so it may have run.' : 'It had not been sent.'),
                 $call->sent || $call->idempotentResends > 0,
             ),
-            Outcome::Waiting => throw new LogicException("{$call->method} is still under way."),
+            Outcome::Waiting, Outcome::Message => throw new LogicException("{$call->method} is still under way."),
         };
     }
 

@@ -34,13 +34,20 @@ final class Sender
 {
     public readonly Result $result;
 
+    public readonly Messenger $messenger;
+
     /** The connection of the last call, if it has a fast path and there is one address: the next call need not look for one. */
     public ?Connection $fast = null;
 
     private readonly Retry $retry;
 
-    public function __construct(public readonly Runtimes $runtimes, private readonly Settings $settings, private readonly MessagePackCodec $codec)
-    {
+    public function __construct(
+        public readonly Runtimes $runtimes,
+        private readonly Settings $settings,
+        private readonly MessagePackCodec $codec,
+        Services $services = new Services([]),
+    ) {
+        $this->messenger = new Messenger($codec, $services);
         $this->result = new Result($codec, $settings->hints);
         $this->retry = new Retry($runtimes, $this->result);
     }
@@ -104,14 +111,43 @@ final class Sender
     {
         $call->connection?->await($call);
         // As hasResult() does, without the cost of calling it.
-        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0) {
+        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0 && $call->messages === null) {
             return $this->result->decode($call);
         }
-        while ($this->resend($call)) {
+        while ($this->goesOn($call)) {
             $call->connection?->await($call);
         }
 
-        return $this->result->of($call);
+        return $this->outcome($call);
+    }
+
+    /**
+     * Serves the messages of a call that was waited for.
+     *
+     * @return bool whether it is to be waited for again: it has no outcome yet, or was sent once more
+     * @throws GoTaskException when it has not run and can't be sent
+     * @throws Throwable what a callback threw
+     */
+    public function goesOn(Call $call): bool
+    {
+        if ($call->messages !== null) {
+            while ($this->messenger->next($call) !== null); // nobody has asked for items
+        }
+
+        return $call->isUnderWay() || ! $call->hasResult() && $this->resend($call);
+    }
+
+    /**
+     * @param Call $call has an outcome
+     * @return mixed its result
+     * @throws GoTaskException
+     * @throws Throwable what its input threw, where it failed of that
+     */
+    public function outcome(Call $call): mixed
+    {
+        $failure = $call->messages?->failure;
+
+        return $failure === null || $call->hasResult() ? $this->result->of($call) : throw $failure;
     }
 
     /**
@@ -153,7 +189,13 @@ final class Sender
                 $this->result->of($call);
             }
         }
-        if ($connection->session->peer === Peer::Broker || ($call->callFlags & CallFlag::ARGS) === 0 || ! $connection->isOpen()) {
+        if ($connection->session->peer === Peer::Broker || ! $connection->isOpen()) {
+            return;
+        }
+        if (($call->callFlags & (CallFlag::STREAM | CallFlag::INPUT)) !== 0) {
+            throw new InvalidRequest("The peer at {$connection->address} is a plain Goridge server, which knows no streams: call() {$call->method}, without an input.", $call->method);
+        }
+        if (($call->callFlags & CallFlag::ARGS) === 0) {
             return;
         }
         if ($call->body !== Values::encodeArguments(new Args(), $this->codec)) {

@@ -16,4 +16,13 @@ final class CallFlag
 
     /** Answered with null once the broker has accepted the call; what the method returns is dropped. */
     public const NOTIFY = 0x02;
+
+    /** What the method yields comes as items, see MessageKind; the reply is what it returns in the end. */
+    public const STREAM = 0x04;
+
+    /** The caller wants to be told of progress. */
+    public const PROGRESS = 0x08;
+
+    /** The call has an input, which the method may read. */
+    public const INPUT = 0x10;
 }

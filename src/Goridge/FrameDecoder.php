@@ -81,7 +81,7 @@ final class FrameDecoder
     private array $headers = [];
 
     /**
-     * Those of them that have two or three options and no control flag, as replies do: whoever looks one up can do without a Frame.
+     * Those of them that have two or three options, no control flag and no byte 10, as replies do: whoever looks one up can do without a Frame.
      *
      * @internal
      * @var array<string, array{int, int, string, int}> flags, bytes of payload, how to unpack the options, bytes of header and options
@@ -231,7 +231,7 @@ final class FrameDecoder
                 $this->headers = $this->replies = [];
             }
             $this->headers[$start] = $header;
-            if (isset(self::REPLIES[$options]) && ($fields['flags'] & Flag::CONTROL) === 0 && $fields['length'] <= $this->maxPayload) {
+            if (isset(self::REPLIES[$options]) && ($fields['flags'] & Flag::CONTROL) === 0 && $fields['stream'] === 0 && $fields['length'] <= $this->maxPayload) {
                 $this->replies[$start] = [$fields['flags'], $fields['length'], self::REPLIES[$options], $header[1]];
             }
         }
@@ -310,7 +310,7 @@ final class FrameDecoder
         $head = '';
         $first = $this->pieces[0] ?? '';
         $name = $options[1] ?? 0;
-        if ($this->cuts && $name <= strlen($first)) {
+        if ($this->cuts && $stream === 0 && $name <= strlen($first)) {
             $cut = $name;
             if (($flags & Flag::MSGPACK) !== 0 && ($flags & Flag::ERROR) === 0) {
                 $head = self::stringHead(substr($first, $name, self::STRING_HEAD), $length - $name);

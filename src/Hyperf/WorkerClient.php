@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Hyperf;
 
 use Closure;
+use Generator;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Future;
@@ -46,9 +47,19 @@ class WorkerClient implements GoTask
         return ($this->client ?? $this->client())->callAsync($method, $payload, $timeout, $onProgress, $input);
     }
 
+    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Generator
+    {
+        return ($this->client ?? $this->client())->stream($method, $payload, $timeout, $onProgress, $input);
+    }
+
     public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array
     {
         return ($this->client ?? $this->client())->parallel($calls, $concurrency, $timeout, $throw);
+    }
+
+    public function completed(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): Generator
+    {
+        return ($this->client ?? $this->client())->completed($calls, $concurrency, $timeout, $throw);
     }
 
     public function notify(string $method, mixed $payload = null): void

@@ -73,6 +73,9 @@ final class Call
     /** When it left on the fast path, hrtime() in ns; −1: it has been taken back since; 0: it did not leave there. */
     public int $fastSince = 0;
 
+    /** What goes to and fro while it is under way; null for most calls. */
+    public ?Messages $messages = null;
+
     // Not promoted, and so not readonly: to write a property that has no value yet takes PHP three times as long.
     public string $method = '';
 
@@ -112,6 +115,14 @@ final class Call
         $this->deadline = $deadline;
         $this->timeout = $timeout;
         $this->tail = $tail;
+    }
+
+    /**
+     * Whether it has no outcome yet.
+     */
+    public function isUnderWay(): bool
+    {
+        return $this->outcome === Outcome::Waiting || $this->outcome === Outcome::Message;
     }
 
     /**

@@ -7,6 +7,8 @@ namespace Reasno\GoTask\Protocol;
 use Closure;
 use LogicException;
 use Reasno\GoTask\Address;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Goridge\MessageKind;
 use Throwable;
 
 use function count;
@@ -160,12 +162,12 @@ abstract class Connection extends FastConnection
     abstract public function flush(): void;
 
     /**
-     * Waits until the call has an outcome, which is no later than its deadline.
+     * Waits until the call has an outcome, which is no later than its deadline, or a message within it has come.
      */
     abstract public function await(Call $call): void;
 
     /**
-     * Waits until one of these calls has an outcome; none has one yet. They belong to this connection, or to others that one caller
+     * Waits until one of these calls has an outcome or a message; none has one yet. They belong to this connection, or to others that one caller
      * can wait for together with it, see canJoin().
      *
      * @param non-empty-array<Call> $calls
@@ -186,7 +188,7 @@ abstract class Connection extends FastConnection
     final public function cancel(Call $call): void
     {
         if ($this->entered) {
-            if ($call->outcome === Outcome::Waiting) {
+            if ($call->isUnderWay()) {
                 $call->outcome = Outcome::Cancelled;
             }
             $this->postponed[] = fn () => $this->cancel($call);
@@ -200,6 +202,26 @@ abstract class Connection extends FastConnection
         }
         if ($this->open && $this->session->sendBuffer->length > 0 && $this->pid === getmypid()) {
             $this->flush();
+        }
+    }
+
+    /**
+     * Sends a message within a call, unless that has ended. What the peer does not take at once is written while calls wait.
+     *
+     * @param int $kind see MessageKind
+     * @param int $flags see Flag
+     */
+    final public function tell(Call $call, int $kind, int $number, string $body = '', int $flags = Flag::MSGPACK): void
+    {
+        if ($this->pid !== getmypid()) {
+            $this->abandon();
+        } elseif ($this->entered) {
+            $this->postponed[] = fn () => $this->tell($call, $kind, $number, $body, $flags);
+        } else {
+            $this->change(fn () => $this->session->tell($call, $kind, $number, $body, $flags));
+            if ($this->open && $this->session->sendBuffer->length > 0) {
+                $this->flush();
+            }
         }
     }
 

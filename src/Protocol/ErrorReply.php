@@ -19,17 +19,24 @@ use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Exception\Unavailable;
 use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Platform\Memory;
+use Throwable;
 
 use function is_array;
 use function is_string;
 use function json_decode;
+use function json_encode;
 use function rtrim;
 use function strlen;
 use function substr;
 use function substr_count;
 
+use const JSON_INVALID_UTF8_SUBSTITUTE;
+use const JSON_THROW_ON_ERROR;
+use const JSON_UNESCAPED_SLASHES;
+use const JSON_UNESCAPED_UNICODE;
+
 /**
- * The exception for a reply with the ERROR flag.
+ * The exception for a reply with the ERROR flag; and the other way round, the body that says what went wrong here.
  *
  * @internal
  */
@@ -67,6 +74,26 @@ final class ErrorReply
             // remote_error, and what a later version may add
             default => self::remoteError($method, $message, $error, $data),
         };
+    }
+
+    /**
+     * What Python is told of an exception of ours.
+     */
+    public static function of(Throwable $thrown): string
+    {
+        return self::body('remote_error', $thrown->getMessage(), [
+            'type' => $thrown::class,
+            'where' => "{$thrown->getFile()}:{$thrown->getLine()}",
+            'data' => ['code' => $thrown->getCode()],
+        ]);
+    }
+
+    /**
+     * @param array<string, mixed> $more
+     */
+    public static function body(string $code, string $message, array $more = []): string
+    {
+        return json_encode(['code' => $code, 'message' => $message] + $more, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_THROW_ON_ERROR);
     }
 
     /**

@@ -216,7 +216,8 @@ abstract class FastCalls extends Calls
      */
     final protected function learn(Call $call, int $micros): void
     {
-        if ($micros < self::QUICK) {
+        // A call's messages come on the ordinary connection, which a fast call does not read.
+        if ($micros < self::QUICK && $call->messages === null) {
             $this->quick[$call->method] = max($micros, self::LEAST);
         } else {
             unset($this->quick[$call->method]);

@@ -13,6 +13,9 @@ enum Outcome
 {
     case Waiting;
 
+    /** The call goes on, and a message within it has come: whoever waits for it is to serve that, and then to wait on. */
+    case Message;
+
     /** A reply came: a result, or the peer's error. */
     case Replied;
 

@@ -6,9 +6,11 @@ namespace Reasno\GoTask\Protocol;
 
 use Closure;
 use Reasno\GoTask\Exception\ProtocolError;
+use Reasno\GoTask\Goridge\CallFlag;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\FrameDecoder;
+use Reasno\GoTask\Goridge\MessageKind;
 use Reasno\GoTask\Goridge\OversizedFrame;
 use Reasno\GoTask\Goridge\Stream;
 
@@ -118,7 +120,9 @@ final class Session extends FastCalls
     {
         $this->take($call);
         if ($this->peer === Peer::Broker) {
-            $frame = Frame::call($call->sequence, $call->method, $call->codec, $call->body, intdiv($call->deadline - $now, 1_000_000), $call->callFlags);
+            // Nobody knows how long a stream takes.
+            $remaining = ($call->callFlags & CallFlag::STREAM) === 0 ? intdiv($call->deadline - $now, 1_000_000) : null;
+            $frame = Frame::call($call->sequence, $call->method, $call->codec, $call->body, $remaining, $call->callFlags);
         } else {
             $call->isUntimed = true;
             $frame = Frame::call($call->sequence, $call->method, $call->codec, $call->body);
@@ -138,7 +142,8 @@ final class Session extends FastCalls
         $this->take($call);
         $length = strlen($call->body) + strlen($call->tail);
         if ($this->peer === Peer::Broker) {
-            $head = Frame::callHead($call->sequence, $call->method, $call->codec, $length, intdiv($call->deadline - $now, 1_000_000), $call->callFlags);
+            $remaining = ($call->callFlags & CallFlag::STREAM) === 0 ? intdiv($call->deadline - $now, 1_000_000) : null;
+            $head = Frame::callHead($call->sequence, $call->method, $call->codec, $length, $remaining, $call->callFlags);
         } else {
             $call->isUntimed = true;
             $head = Frame::callHead($call->sequence, $call->method, $call->codec, $length);
@@ -226,6 +231,10 @@ final class Session extends FastCalls
                 // The answer to a cancelled call, which was under way when the peer was told.
                 continue;
             }
+            if ($frame->stream !== 0 && $this->peer === Peer::Broker) {
+                $this->receiveMessage($call, $frame);
+                continue;
+            }
             if ($frame instanceof OversizedFrame) {
                 $this->settle($call, Outcome::Oversized, $frame->flags, (string) $frame->length);
             } else {
@@ -246,6 +255,35 @@ final class Session extends FastCalls
             if ($call === $this->hello) {
                 $this->greeted($call);
             }
+        }
+    }
+
+    /**
+     * Sends a message within a call, unless that has ended.
+     *
+     * @param int $kind see MessageKind
+     * @param int $flags see Flag
+     */
+    public function tell(Call $call, int $kind, int $number, string $body = '', int $flags = Flag::MSGPACK): void
+    {
+        if ($call->messages !== null && ($this->calls[$call->sequence] ?? null) === $call) {
+            $call->messages->any = true;
+            $this->append(Frame::encode($flags, [$call->sequence, $kind, $number], $body, Stream::STREAM));
+        }
+    }
+
+    /**
+     * The caller of a stream waits for its next element: the call's time is that of this wait.
+     *
+     * @param int $deadline hrtime() in ns
+     */
+    public function expect(Call $call, int $deadline): void
+    {
+        $call->deadline = $deadline;
+        // The broker is told when it is over.
+        $call->isUntimed = true;
+        if ($deadline < $this->earliest) {
+            $this->earliest = $deadline;
         }
     }
 
@@ -406,6 +444,24 @@ final class Session extends FastCalls
             $this->goingAway = true;
         } elseif (($frame->stream & Stream::STOP) !== 0 && ($frame->options[1] ?? 0) === self::GIVEN_BACK) {
             $this->giveBack($frame->options[0]);
+        }
+    }
+
+    private function receiveMessage(Call $call, Frame|OversizedFrame $frame): void
+    {
+        if ($frame instanceof OversizedFrame) {
+            $this->cancel($call, Outcome::Oversized);
+            $call->reply = (string) $frame->length;
+        } elseif (count($frame->options) === 3) {
+            $call->messages ??= new Messages();
+            $call->messages->put($frame);
+            if ($call->messages->isDropped && $frame->options[1] === MessageKind::CALL) {
+                $this->tell($call, MessageKind::ANSWER, $frame->options[2], Messages::dropped(), Flag::JSON | Flag::ERROR);
+            }
+            $call->outcome = Outcome::Message;
+        }
+        if ($call->coroutine !== 0 || $call->suspension !== null) {
+            $this->woken[] = $call;
         }
     }
 

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Testing;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Future;
+use Reasno\GoTask\Progress;
 
 /**
  * A call to a FakeGoTask: it has run, and its outcome comes when it is awaited, as without a coroutine that reads.
@@ -21,6 +22,7 @@ final class FakeFuture implements Future
         private readonly string $method,
         private readonly mixed $result,
         private ?GoTaskException $failure,
+        private readonly ?Progress $progress = null,
     ) {
     }
 
@@ -37,6 +39,11 @@ final class FakeFuture implements Future
             $this->complete = true;
             $this->failure = new Cancelled("{$this->method} was cancelled.", $this->method);
         }
+    }
+
+    public function progress(): ?Progress
+    {
+        return $this->progress;
     }
 
     public function isComplete(): bool

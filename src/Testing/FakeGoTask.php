@@ -7,11 +7,13 @@ namespace Reasno\GoTask\Testing;
 use AssertionError;
 use Closure;
 use DateTimeInterface;
+use Generator;
 use JsonSerializable;
 use PHPUnit\Framework\Assert;
-use PHPUnit\Framework\AssertionFailedError;
 use Reasno\GoTask\Args;
+use Reasno\GoTask\Calling\Input;
 use Reasno\GoTask\Calling\Parallel;
+use Reasno\GoTask\Calling\Services;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Codec\Values;
 use Reasno\GoTask\Exception\Cancelled;
@@ -28,12 +30,11 @@ use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Future;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Progress;
 use Reasno\GoTask\Protocol\Methods;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Service;
-use ReflectionFunction;
 use stdClass;
-use Throwable;
 use ValueError;
 
 use function array_key_exists;
@@ -55,7 +56,8 @@ use function strlen;
  * on the way (an object into an array, say) changes here. Anything that a closure throws arrives as a RemoteError, unless it is
  * one of this package's exceptions, or an assertion of PHPUnit's that failed.
  *
- * A handler runs when its call is made, also for callAsync() and notify(), awaited or not.
+ * A handler runs when its call is made, also for callAsync() and notify(), awaited or not. One that yields, or returns something
+ * iterable, is what stream() takes. One whose last parameter is a FakeCall can tell of progress, read the input, and call back.
  */
 final class FakeGoTask implements GoTask
 {
@@ -66,20 +68,24 @@ final class FakeGoTask implements GoTask
     /** @var list<RecordedCall> */
     private array $calls = [];
 
-    /** @var array<string, array{string, mixed}> by folded name: the name as it was given, and what the method does */
+    /** @var array<string, Handler> by folded name */
     private array $handlers = [];
 
     private readonly MessagePackCodec $codec;
 
+    private readonly Services $services;
+
     /**
      * @param array<string, mixed> $handlers by the method's name
+     * @param array<string, object> $services what handlers may call back, as for Client; see FakeCall
      * @throws ValueError when the worker could not tell two of the names apart
      */
-    public function __construct(array $handlers = [])
+    public function __construct(array $handlers = [], array $services = [])
     {
+        $this->services = new Services($services);
         $this->codec = new MessagePackCodec();
         foreach ($handlers as $method => $handler) {
-            $other = $this->handlers[Methods::fold($method)][0] ?? null;
+            $other = $this->handlers[Methods::fold($method)]->name ?? null;
             if ($other !== null) {
                 throw new ValueError("{$method} and {$other} are the same method: give one handler.");
             }
@@ -94,31 +100,58 @@ final class FakeGoTask implements GoTask
      */
     public function on(string $method, mixed $handler): self
     {
-        $this->handlers[Methods::fold($method)] = [$method, $handler];
+        $this->handlers[Methods::fold($method)] = new Handler($method, $handler);
 
         return $this;
     }
 
     public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): mixed
     {
-        return $this->answer($method, $this->record($method, $payload, $timeout, false));
+        $call = $this->begin($onProgress, $input);
+
+        return $this->answer($method, $this->record($method, $payload, $timeout, false), $call);
     }
 
     public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future
     {
+        $call = $this->begin($onProgress, $input);
         $arguments = $this->record($method, $payload, $timeout, false);
         try {
-            return new FakeFuture($method, $this->answer($method, $arguments), null);
+            return new FakeFuture($method, $this->answer($method, $arguments, $call), null, $call->progress);
         } catch (GoTaskException $failure) {
-            return new FakeFuture($method, null, $failure);
+            return new FakeFuture($method, null, $failure, $call->progress);
         }
+    }
+
+    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Generator
+    {
+        $call = $this->begin($onProgress, $input);
+
+        return Handler::elements($method, $this->run($method, $this->record($method, $payload, $timeout, false), $call), $this->pass(...));
+    }
+
+    public function completed(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): Generator
+    {
+        self::checkConcurrency($concurrency);
+        self::checkTimeout($timeout);
+
+        return (function () use ($calls, $timeout, $throw): Generator {
+            $number = 0;
+            foreach ($calls as $key => $call) {
+                [$method, $payload] = Parallel::pair($number++, $call);
+                try {
+                    $outcome = $this->call($method, $payload, $timeout);
+                } catch (GoTaskException $error) {
+                    $outcome = $throw ? throw $error : $error;
+                }
+                yield $key => $outcome;
+            }
+        })();
     }
 
     public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array
     {
-        if ($concurrency !== null && $concurrency < 1) {
-            throw new ValueError("The concurrency must be at least 1, it is {$concurrency}.");
-        }
+        self::checkConcurrency($concurrency);
         self::checkTimeout($timeout);
         $results = $errors = $all = [];
         foreach ($calls as $key => $call) {
@@ -146,7 +179,7 @@ final class FakeGoTask implements GoTask
         $arguments = $this->record($method, $payload, null, true);
 
         try {
-            $this->answer($method, $arguments);
+            $this->answer($method, $arguments, $this->begin(null, null));
         } catch (DeadlineExceeded|EncodeFailed|InvalidArguments|InvalidResult|RemoteError|WorkerCrashed) {
             // It was accepted. The worker logs what became of it.
         }
@@ -239,71 +272,46 @@ final class FakeGoTask implements GoTask
             return [...$passed[0], ...$passed[1]];
         }
 
-        $handler = $this->handlers[Methods::fold($method)][1] ?? null;
-        // As in Python: where more than one is required, a list is spread over them, or a map by their names.
-        if (is_array($passed) && $handler instanceof Closure && (new ReflectionFunction($handler))->getNumberOfRequiredParameters() > 1) {
-            return $passed;
-        }
+        $handler = $this->handlers[Methods::fold($method)] ?? null;
 
-        // The worker passes null where one argument is required, and else leaves it to the default.
-        return $payload === null && ! ($handler instanceof Closure && (new ReflectionFunction($handler))->getNumberOfRequiredParameters() === 1) ? [] : [$passed];
+        return $handler === null ? [] : $handler->arguments($passed, $payload === null);
     }
 
     /**
-     * What the worker would find wrong with the arguments. Only a handler need not take all of those that have no name.
-     *
-     * @param array<array-key, mixed> $arguments
-     * @return null|string null: nothing
+     * @param null|Closure(Progress): mixed $onProgress
      */
-    private static function misfit(Closure $handler, array $arguments): ?string
+    private function begin(?Closure $onProgress, mixed $input): FakeCall
     {
-        $unknown = array_filter($arguments, is_string(...), ARRAY_FILTER_USE_KEY);
-        foreach ((new ReflectionFunction($handler))->getParameters() as $place => $parameter) {
-            $name = $parameter->getName();
-            if ($parameter->isVariadic()) {
-                return null;
-            }
-            if (array_key_exists($place, $arguments) && array_key_exists($name, $arguments)) {
-                return "got two values for {$name}";
-            }
-            if (! array_key_exists($place, $arguments) && ! array_key_exists($name, $arguments) && ! $parameter->isOptional()) {
-                return "got nothing for {$name}";
-            }
-            unset($unknown[$name]);
-        }
-
-        return $unknown === [] ? null : 'has no parameter ' . array_key_first($unknown);
+        return new FakeCall($this->pass(...), $this->services, $onProgress, $input === null ? null : Input::of($input));
     }
 
     /**
      * @param array<array-key, mixed> $arguments
      */
-    private function answer(string $method, array $arguments): mixed
+    private function answer(string $method, array $arguments, FakeCall $call): mixed
+    {
+        $result = $this->run($method, $arguments, $call);
+        if ($result instanceof Generator) {
+            throw new InvalidResult("The result of {$method} is a generator: call it by stream().", $method);
+        }
+
+        return $this->pass($result);
+    }
+
+    /**
+     * @param array<array-key, mixed> $arguments
+     */
+    private function run(string $method, array $arguments, FakeCall $call): mixed
     {
         $handler = $this->handlers[Methods::fold($method)] ?? null;
         // As in Python, what begins with an underscore is nobody's to call.
         if ($handler === null || str_starts_with($method, '_') || str_contains($method, '._')) {
-            $known = implode(', ', array_column($this->handlers, 0)) ?: 'none';
+            $known = implode(', ', array_column($this->handlers, 'name')) ?: 'none';
 
             throw new MethodNotFound("{$method} is not known to this FakeGoTask, only: {$known}.", $method);
         }
-        $handler = $handler[1];
-        $misfit = $handler instanceof Closure ? self::misfit($handler, $arguments) : null;
-        if ($misfit !== null) {
-            throw new InvalidArguments("{$method} {$misfit}.", $method);
-        }
-        try {
-            if ($handler instanceof Throwable) {
-                throw $handler;
-            }
-            $result = $handler instanceof Closure ? $handler(...$arguments) : $handler;
-        } catch (AssertionFailedError|GoTaskException $exception) {
-            throw $exception;
-        } catch (Throwable $thrown) {
-            throw new RemoteError("{$method} raised " . $thrown::class . ': ' . $thrown->getMessage(), $method, $thrown::class);
-        }
 
-        return $this->pass($result);
+        return $handler->run($method, $arguments, $call);
     }
 
     private function pass(mixed $value): mixed
@@ -355,6 +363,13 @@ final class FakeGoTask implements GoTask
         ksort($values, SORT_STRING);
 
         return (object) $values;
+    }
+
+    private static function checkConcurrency(?int $concurrency): void
+    {
+        if ($concurrency !== null && $concurrency < 1) {
+            throw new ValueError("The concurrency must be at least 1, it is {$concurrency}.");
+        }
     }
 
     private static function checkTimeout(?float $timeout): void

@@ -11,11 +11,14 @@ use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Runtime\Stream\Descriptor;
 use Swoole\Coroutine;
 use Swoole\Coroutine\Socket;
+use Swoole\Timer;
 use Throwable;
 
 use function count;
 use function getmypid;
 use function hrtime;
+use function intdiv;
+use function max;
 
 use const SOCKET_ECANCELED;
 use const SOCKET_ETIMEDOUT;
@@ -174,7 +177,11 @@ final class SwooleConnection extends SwooleFast
                 } else {
                     $this->parked[$cid] = true;
                 }
+                $timer = $isFast || ! $call->isUntimed && $call->messages === null ? 0 : $this->wakeInTime($cid);
                 $resumed = Coroutine::yield();
+                if ($timer !== 0) {
+                    Timer::clear($timer);
+                }
                 unset($this->parked[$cid], $this->waiting[$cid]);
                 if (! $resumed) {
                     // Coroutine::cancel()
@@ -197,6 +204,25 @@ final class SwooleConnection extends SwooleFast
                 $this->readForAll();
             }
         }
+    }
+
+    /**
+     * Wakes a parked coroutine when the time of a call is over that the broker does not know: the reader waits for as long as those calls
+     * allow that were there when it began.
+     *
+     * @return int id of the timer
+     */
+    private function wakeInTime(int $cid): int
+    {
+        return (int) Timer::after(max(1, intdiv($this->session->earliest - hrtime(true), 1_000_000) + 1), function () use ($cid): void {
+            $this->session->expire(hrtime(true));
+            $this->flush();
+            $this->wake();
+            if (isset($this->parked[$cid])) {
+                unset($this->parked[$cid]);
+                Coroutine::resume($cid);
+            }
+        });
     }
 
     /**
