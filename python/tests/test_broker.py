@@ -314,6 +314,7 @@ def test_status_and_methods_describe_the_broker(peer: Peer) -> None:
 
 def test_a_worker_describes_what_methods_take_and_give(peer: Peer) -> None:
     described = peer.call("GoTask.Describe")
+    assert described["signatures"] == peer.hello["signatures"] != ""
     methods = {method["name"]: method for method in described["methods"]}
     assert set(methods) == {method["name"] for method in peer.call("GoTask.Methods")}
     assert methods["App.hi"]["parameters"] == [

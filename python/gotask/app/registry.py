@@ -10,6 +10,7 @@ from ..errors import MethodNotFound
 from ..wire.names import DESCRIBE, SHARED_GROUP, Catalogue, check_name, fold
 from .arguments import Arguments, Invoke
 from .parameters import Parameters, is_async, is_generator, parameters_of
+from .signatures import signatures
 
 T = TypeVar("T")
 Step = Callable[[], Awaitable[Any] | None]
@@ -211,6 +212,12 @@ class Registry:
     def describe_fully(self) -> list[tuple[dict[str, Any], Any, Parameters]]:
         """For `describe.describe()`."""
         return [method.describe_fully() for method in self._methods.values()]
+
+    def signatures(self) -> str:
+        """A hash of what `describe_fully()` tells, but for docstrings."""
+        return signatures(
+            (method.name, method.is_generator, method.parameters) for method in self._methods.values()
+        )
 
     def describe_groups(self) -> list[dict[str, Any]]:
         """The settings of each service with workers of its own; plain JSON."""

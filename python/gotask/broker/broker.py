@@ -95,8 +95,7 @@ class Broker:
         self._connections: set[Peer] = set()
         self._catalogue = Catalogue([])
         self._answers: dict[tuple[str, int], bytes] = {}  # what all are told alike, by method and codec
-        # Names of the methods that a caller may call again when it has lost their answer; None: too many to be told.
-        self.idempotent: list[str] | None = None
+        self.app: dict[str, Any] = {}  # what callers are told of it when they connect
         self._draining = False
         self._started_at = time.time()
         self.generations = Generations(self.runtime, self._serve, on_start_failed)
@@ -265,9 +264,7 @@ class Broker:
         }
         if self.fast is not None:
             hello["fast"] = True
-        if self.idempotent is not None:
-            hello["idempotent"] = self.idempotent
-        return hello
+        return {**hello, **self.app}
 
     def _status(self) -> dict[str, Any]:
         return {
@@ -314,7 +311,9 @@ class Broker:
         self._answers.clear()
         self.routes.clear()
         names = [method["name"] for method in self._catalogue.descriptions if method["idempotent"]]
-        self.idempotent = names if sum([len(name) + 8 for name in names]) <= MAX_IDEMPOTENT else None
+        self.app = {"signatures": generation.signatures}
+        if sum([len(name) + 8 for name in names]) <= MAX_IDEMPOTENT:
+            self.app["idempotent"] = names
         if self.ready:
             return
         self.ready = True

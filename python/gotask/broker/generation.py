@@ -29,6 +29,7 @@ class Generation:
     ) -> None:
         self.number = number
         self.methods: list[dict[str, Any]] | None = None
+        self.signatures = ""  # a hash of what the methods take and give
         self.groups: dict[tuple[str, bool], WorkerGroup] = {}  # by service, and whether async
         self._runtime = runtime
         self._warm = warm
@@ -55,7 +56,7 @@ class Generation:
     def loaded(self, offer: dict[str, Any]) -> None:
         if self.methods is not None:
             return
-        self.methods = offer["methods"]
+        self.methods, self.signatures = offer["methods"], offer["signatures"]
         own = {group["name"]: group for group in offer["groups"]}
         wanted = {(method["group"], method["async"]) for method in self.methods}
         for name, is_async in sorted(wanted - self.groups.keys()):

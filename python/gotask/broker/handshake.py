@@ -142,10 +142,7 @@ class Handshake(asyncio.BufferedProtocol):
                 )
             if not is_last:
                 raise NotAuthorized("calls came before it was shown who makes them")
-            reply: dict[str, Any] = {"proof": self._key.proof(BROKER, *nonces)}
-            if self._broker.idempotent is not None:
-                reply["idempotent"] = self._broker.idempotent
-            self._reply(frame, reply)
+            self._reply(frame, {"proof": self._key.proof(BROKER, *nonces), **self._broker.app})
             self._pass()
         else:
             raise self._wants_key()

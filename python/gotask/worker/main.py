@@ -71,7 +71,11 @@ def main() -> int:
         forward_logging(channel)
         try:
             load(app)
-            offer = {"methods": default_registry.describe(), "groups": default_registry.describe_groups()}
+            offer = {
+                "methods": default_registry.describe(),
+                "groups": default_registry.describe_groups(),
+                "signatures": default_registry.signatures(),
+            }
             channel.record(LOADED, offer)
             default_registry.answer_describe(_describing(app, bool(concurrency)))
             runner = Runner(default_registry, max_payload)
@@ -103,7 +107,8 @@ def _describing(app: str, is_async: bool) -> Callable[[], Any]:
     """What answers `GoTask.Describe`. Most workers are never asked, so they do not import what is needed for it."""
 
     def describe() -> Any:
-        return import_own("gotask.app.describe", app).describe(default_registry.describe_fully())
+        described = import_own("gotask.app.describe", app).describe(default_registry.describe_fully())
+        return {"signatures": default_registry.signatures(), **described}
 
     async def describe_async() -> Any:
         return describe()

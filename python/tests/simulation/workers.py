@@ -320,7 +320,7 @@ class Worker:
             if world.plan.groups >= 2
             else []
         )
-        self._record(LOADED, {"methods": methods(world.plan), "groups": groups})
+        self._record(LOADED, {"methods": methods(world.plan), "groups": groups, "signatures": ""})
         yield world.clock.now + self._chance.random() * 0.02
         self._record(READY, None)
         yield None
