@@ -15,6 +15,7 @@ use Reasno\GoTask\Calling\PendingFuture;
 use Reasno\GoTask\Calling\Runtimes;
 use Reasno\GoTask\Calling\Sender;
 use Reasno\GoTask\Calling\Services;
+use Reasno\GoTask\Codec\ArrayExtension;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Codec\MessagePackEncoder;
 use Reasno\GoTask\Codec\Values;
@@ -240,6 +241,9 @@ final class Client implements GoTask
         } elseif ($payload instanceof Raw) {
             $body = $payload->bytes;
             $codec = Flag::RAW;
+        } elseif ($payload instanceof NdArray && $payload->size() >= self::UNCOPIED) {
+            $body = ArrayExtension::head($payload);
+            $tail = $payload->bytes();
         } else {
             if ((is_string($payload) || $payload instanceof Bytes) && strlen((string) $payload) >= self::UNCOPIED) {
                 $tail = (string) $payload;

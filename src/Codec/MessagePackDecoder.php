@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Codec;
 
 use DateTimeZone;
 use Reasno\GoTask\Exception\DecodeFailed;
+use Reasno\GoTask\NdArray;
 use Reasno\GoTask\Platform\Memory;
 use Reasno\GoTask\Time;
 
@@ -250,14 +251,22 @@ final class MessagePackDecoder
         $this->unchecked = 0;
     }
 
-    private function extension(int $length): Time
+    private function extension(int $length): NdArray|Time
     {
         $type = $this->uint8();
+        if ($type === ArrayExtension::TYPE && $length <= $this->length - $this->offset) {
+            if ($this->isTight) {
+                $this->allocate($length + Values::STRING_SIZE);
+            }
+            $this->offset += $length;
+
+            return ArrayExtension::decode($this->body, $this->offset - $length, $this->offset);
+        }
         $data = $this->take($length);
         if ($type !== self::TIMESTAMP) {
             $type = ($type ^ 0x80) - 0x80;
 
-            throw new DecodeFailed("is of the MessagePack extension type {$type}; only timestamps, type -1, are known.");
+            throw new DecodeFailed("is of the MessagePack extension type {$type}; only timestamps, type -1, and arrays, type 1, are known.");
         }
         $fields = match ($length) {
             4 => unpack('Nseconds', $data),

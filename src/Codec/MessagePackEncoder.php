@@ -8,6 +8,7 @@ use DateTimeInterface;
 use JsonSerializable;
 use Reasno\GoTask\Bytes;
 use Reasno\GoTask\Exception\EncodeFailed;
+use Reasno\GoTask\NdArray;
 use stdClass;
 
 use function array_is_list;
@@ -154,6 +155,7 @@ final class MessagePackEncoder
         return match (true) {
             $object instanceof Bytes => self::bytes($object->bytes),
             $object instanceof DateTimeInterface => self::timestamp($object),
+            $object instanceof NdArray => ArrayExtension::head($object) . $object->bytes(),
             $object instanceof TextKeys => $depth < Values::MAX_DEPTH ? $this->map($object->values, $depth, true) : throw Values::tooDeep(),
             $object instanceof JsonSerializable => $this->standIn(Values::standIn($object), $depth),
             $object instanceof stdClass => $this->array(Values::properties($object), $depth, true),

@@ -9,6 +9,7 @@ use InvalidArgumentException;
 use JsonException;
 use Reasno\GoTask\Codec\TextKeys;
 use Reasno\GoTask\Exception\EncodeFailed;
+use Reasno\GoTask\NdArray;
 use stdClass;
 
 use function function_exists;
@@ -142,6 +143,7 @@ final class Json
             is_string($value) && ! self::isText($value) => ['base64' => base64_encode($value)],
             is_float($value) && ! is_finite($value) => ['float' => (string) $value],
             $value instanceof DateTimeInterface => $value->format('Y-m-d\TH:i:s.uP'),
+            $value instanceof NdArray => self::exact($value->toArray()),
             default => $value,
         };
     }
@@ -156,6 +158,7 @@ final class Json
             $value instanceof stdClass => (object) self::readable((array) $value),
             is_string($value) && ! self::isText($value) => sprintf('(%d bytes)', strlen($value)),
             is_float($value) && ! is_finite($value) => (string) $value,
+            $value instanceof NdArray => self::readable($value->toArray()),
             $value instanceof DateTimeInterface => $value->format('Y-m-d\TH:i:s.uP'),
             default => $value,
         };

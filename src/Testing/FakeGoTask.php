@@ -30,6 +30,7 @@ use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Future;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\GoTask;
+use Reasno\GoTask\NdArray;
 use Reasno\GoTask\Progress;
 use Reasno\GoTask\Protocol\Methods;
 use Reasno\GoTask\Raw;
@@ -350,7 +351,7 @@ final class FakeGoTask implements GoTask
 
     private static function ordered(mixed $value): mixed
     {
-        if ($value instanceof JsonSerializable && ! $value instanceof DateTimeInterface) {
+        if ($value instanceof JsonSerializable && ! $value instanceof DateTimeInterface && ! $value instanceof NdArray) {
             return self::ordered(Values::standIn($value));
         }
         if (! is_array($value) && ! $value instanceof stdClass) {

@@ -8,12 +8,18 @@ use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\Attributes\RequiresPhpExtension;
 use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Client;
+use Reasno\GoTask\NdArray;
 use Reasno\GoTask\Process\WorkerProcess;
 use Reasno\GoTask\Time;
 
+use function array_fill;
+use function array_keys;
 use function array_map;
 use function dirname;
+use function is_float;
 use function json_encode;
+use function pack;
+use function str_repeat;
 
 /**
  * What Python's types become in PHP, by a real worker.
@@ -76,9 +82,7 @@ final class ResultsTest extends TestCase
     #[DataProvider('ofLibraries')]
     public function testSoDoesWhatNumpyAndPandasGive(string $name, string $json): void
     {
-        if (self::$client->call('Values.HasNumpy') !== true) {
-            self::markTestSkipped('The interpreter has no numpy and pandas.');
-        }
+        $this->needsNumpy();
         $this->testItArrivesSensibly($name, $json);
     }
 
@@ -94,9 +98,44 @@ final class ResultsTest extends TestCase
         yield ['DataFrame', '[{"name":"a","price":1.5},{"name":null,"price":null}]'];
     }
 
+    public function testArraysOfAnySizeGoThereAndBack(): void
+    {
+        $this->needsNumpy();
+        foreach ([3, 1_000, 100_000] as $rows) {
+            $array = NdArray::fromBytes(str_repeat(pack('e2', 1.5, -2), $rows), 'float64', [$rows, 2]);
+            $echoed = self::$client->call('Values.Echo', $array);
+            self::assertInstanceOf(NdArray::class, $echoed);
+            self::assertSame([$array->dtype, $array->shape, $array->bytes()], [$echoed->dtype, $echoed->shape, $echoed->bytes()]);
+            self::assertInstanceOf(NdArray::class, $again = self::$client->call('Values.Echo', $echoed));
+            self::assertSame($array->bytes(), $again->bytes());
+            $scaled = self::$client->call('Values.Scaled', [$echoed->slice(1), 2]);
+            self::assertInstanceOf(NdArray::class, $scaled);
+            self::assertSame(str_repeat(pack('e2', 3, -4), $rows - 1), $scaled->bytes());
+        }
+    }
+
+    public function testColumnsOfATable(): void
+    {
+        $this->needsNumpy();
+        $columns = self::$client->call('Values.Columns', 20_000);
+        self::assertIsArray($columns);
+        self::assertSame(['id', 'price', 'name'], array_keys($columns));
+        self::assertInstanceOf(NdArray::class, $columns['id']);
+        self::assertInstanceOf(NdArray::class, $columns['price']);
+        self::assertSame([19_999, 1.5], [$columns['id'][19_999], $columns['price'][0]]);
+        self::assertSame(array_fill(0, 20_000, 'x'), $columns['name']);
+    }
+
     public function testATimeIsATimeAndNanIsNan(): void
     {
         self::assertInstanceOf(Time::class, self::$client->call('Values.Get', 'datetime'));
         self::assertSame([true, true], array_map(static fn (mixed $float): bool => is_float($float) && ! is_finite($float), (array) self::$client->call('Values.Get', 'nan')));
+    }
+
+    private function needsNumpy(): void
+    {
+        if (self::$client->call('Values.HasNumpy') !== true) {
+            self::markTestSkipped('The interpreter has no numpy and pandas.');
+        }
     }
 }
