@@ -90,10 +90,34 @@ class RemoteError(GoTaskError):
         return _body(self.code, self.message, self.type, self.traceback, self.data, self.where)
 
 
+class PhpError(RemoteError):
+    """A service of PHP's, called back by a method, has failed.
+
+    `type` is the PHP exception's class, `where` its file and line, `data` may have its own `code`. `code` is the protocol's:
+    `remote_error` where the service threw, `method_not_found` where nothing of that name is registered.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        data: dict[str, Any] | None = None,
+        type: str = "",
+        traceback: str = "",
+        where: str = "",
+        code: str = "remote_error",
+    ) -> None:
+        super().__init__(message, data, type, traceback, where)
+        self.code = code
+
+
 class InvalidResult(GoTaskError):
     """The method returned what can't be encoded. It has run."""
 
     code = "invalid_result"
+
+
+class UnsendableElement(InvalidResult):
+    """An `InvalidResult` of GoTask itself, about an element of a stream; never raised by a method."""
 
 
 class WorkerCrashed(GoTaskError):

@@ -219,12 +219,6 @@ def test_a_sequence_out_of_range_is_an_error(broker: BrokerProcess, sequence: in
     assert peer.result(sequence)["code"] == "invalid_request"
 
 
-def test_a_stream_is_refused(broker: BrokerProcess) -> None:
-    peer = connect(broker)
-    peer.socket.sendall(wire.encode(wire.JSON, (7, 6), b"App.hi", wire.STREAM))
-    assert peer.result(7)["code"] == "invalid_request"
-
-
 def test_a_large_payload_that_is_cut_off_leaves_no_memory(broker: BrokerProcess) -> None:
     peer = connect(broker)
     pid = peer.call("GoTask.Status")["pid"]

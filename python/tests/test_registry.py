@@ -385,7 +385,7 @@ def test_kinds() -> None:
 
     registry = opened(Kinds)
     assert registry.find("Kinds.rows").is_generator and registry.find("Kinds.arows").is_generator
-    assert not registry.find("Kinds.arows").is_async
+    assert registry.find("Kinds.arows").is_async and not registry.find("Kinds.rows").is_async
     assert registry.find("Kinds.made").is_async
     assert registry.find("Kinds.made").signature == "Kinds.made(x: int) -> int"
 

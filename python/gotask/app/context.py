@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol
 
 from ..errors import InvalidRequest
 from ..wire import json
-from ..wire.frames import Buffer
+from ..wire.frames import EXCHANGES_SHIFT, HAS_INPUT, WANTS_PROGRESS, Buffer
+
+
+class Exchange(Protocol):
+    """The messages of one call; see `worker.exchange`. What waits is a coroutine in an async call."""
+
+    input: Input
+
+    def stream(self, result: object) -> Any:
+        """Sends the elements of what a method has returned; returns what a generator returns."""
+
+    def next_items(self) -> Any:
+        """The next elements of the caller's input; None at its end."""
+
+    def call(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        """What a service of the caller's returns. PhpError: what it throws."""
+
+    def progress(self, fraction: float | None, text: str, data: Any) -> None:
+        """Tells the caller how far the call is."""
+
+    def close(self) -> None:
+        """The method has ended."""
 
 
 class Job:
@@ -27,8 +48,11 @@ class Job:
         "reply_size",
         "cancelled",
         "interruptible",
+        "by_broker",
+        "exchange",
     )
 
+    by_broker: bool  # of a fast call: its reply does not go to the fast socket, as more is said of it than that
     headers: ClassVar[bytes] = b""  # JSON; only a call that has some has a place of its own for them
 
     def __init__(
@@ -51,6 +75,7 @@ class Job:
         self.reply_size = 0  # bytes of the reply's frame, once there is one
         self.cancelled = False  # the async call has been told to end
         self.interruptible = False  # code of the async method runs now, none of GoTask's
+        self.exchange: Exchange | None = None  # its messages, once there are any
 
 
 # Many async calls run at a time. Each has a context of its own, which the tasks and threads (asyncio.to_thread) that it starts
@@ -65,6 +90,16 @@ class _Sync:
 
 running_sync = _Sync()
 
+# How a worker exchanges messages with the caller of a call.
+make_exchange: Callable[[Job], Exchange]
+
+
+def exchange_of(job: Job) -> Exchange:
+    if job.exchange is None:
+        job.exchange = make_exchange(job)
+    return job.exchange
+
+
 # Whether the broker wants the sync call of that number to end.
 is_unwanted: Callable[[int], bool] = lambda number: False  # noqa: E731
 
@@ -74,6 +109,58 @@ class Interrupted(BaseException):
 
     Let it through: clean up in `finally`, within the broker's --interrupt-grace. A worker whose method goes on is killed.
     """
+
+
+class Php:
+    """The services of the PHP program that waits for the call."""
+
+    __slots__ = ("_job",)
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def call(self, name: str, /, *args: Any, **named: Any) -> Any:
+        """Calls a registered service, `Config.get`: returns what it returns; to be awaited in an async method.
+
+        A sync method's worker runs nothing else while it waits. PhpError: the service threw, or there is none of that name.
+        ConnectionLost: the caller is gone, does not wait (a notification), or is no GoTask client. EncodeFailed: the arguments
+        can't be sent. RuntimeError: another thread than the method's own calls.
+        """
+        return exchange_of(self._job).call(name, args, named)
+
+
+class Input:
+    """The elements that the caller sends along: an iterator, and an async one. PhpError: the caller's iterable threw."""
+
+    __slots__ = ("_next_items", "_items")
+
+    def __init__(self, next_items: Callable[[], Any]) -> None:
+        self._next_items = next_items
+        self._items: Iterator[Any] = iter(())
+
+    def __iter__(self) -> Input:
+        return self
+
+    def __next__(self) -> Any:
+        while True:
+            for item in self._items:
+                return item
+            items = self._next_items()
+            if items is None:
+                raise StopIteration
+            self._items = iter(items)
+
+    def __aiter__(self) -> Input:
+        return self
+
+    async def __anext__(self) -> Any:
+        while True:
+            for item in self._items:
+                return item
+            items = await self._next_items()
+            if items is None:
+                raise StopAsyncIteration
+            self._items = iter(items)
 
 
 class CurrentCall:
@@ -92,6 +179,28 @@ class CurrentCall:
         self.method = job.method.decode("utf-8", "replace")
         #: of time.monotonic(), in seconds; None where the caller set none
         self.deadline = job.deadline or None
+
+    @property
+    def php(self) -> Php:
+        """The caller's services: `current_call().php.call("Config.get", "app.name")`."""
+        return Php(self._job)
+
+    @property
+    def input(self) -> Input:
+        """The elements that the caller sends along, read as they are needed. RuntimeError: it sends none."""
+        job = self._job
+        if not job.flags & HAS_INPUT << EXCHANGES_SHIFT:
+            raise RuntimeError(f"the caller of {self.method} sends no input: call(…, input: $iterable) does")
+        return exchange_of(job).input
+
+    def progress(self, fraction: float | None = None, text: str = "", data: Any = None) -> None:
+        """Tells the caller how far the call is, from any thread; nothing is sent where it does not listen.
+
+        fraction: from 0.0 to 1.0, or None. Of more than 50 a second the newest ones are sent. EncodeFailed: `data` can't be.
+        """
+        job = self._job
+        if job.flags & WANTS_PROGRESS << EXCHANGES_SHIFT and job.exchange is not None:
+            job.exchange.progress(fraction, text, data)
 
     def remaining(self) -> float | None:
         """Seconds until the caller gives up, not below 0; None where it never does."""

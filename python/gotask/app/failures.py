@@ -8,7 +8,7 @@ import sys
 from traceback import TracebackException
 from typing import Any
 
-from ..errors import ArgumentMismatch, MAX_NAME, RemoteError, class_name, shorten
+from ..errors import ArgumentMismatch, MAX_NAME, RemoteError, UnsendableElement, class_name, shorten
 
 # The innermost frames of a traceback that are kept: each takes half a kilobyte while it is formatted.
 MAX_FRAMES = 2000
@@ -24,7 +24,7 @@ def error_body(error: BaseException) -> bytes:
     """
     try:
         # By the real class: an exception's `__class__` may say anything.
-        if issubclass(type(error), ArgumentMismatch):
+        if issubclass(type(error), (ArgumentMismatch, UnsendableElement)):
             return error.body()  # type: ignore[attr-defined, no-any-return]
         name = class_name(type(error))
         message = _message(error) or name

@@ -120,10 +120,10 @@ def parameters_of(function: Callable[..., Any], bound: bool) -> Parameters:
 
 
 def is_async(function: Any) -> bool:
-    """Whether a call gives a coroutine, as far as the callable says so."""
+    """Whether a call gives a coroutine or an async generator, as far as the callable says so."""
     function = _innermost(function)
     marked = hasattr(function, "_is_coroutine_mark") or hasattr(function, "_is_coroutine")
-    return marked or bool(_flags(function) & _CO_COROUTINE)
+    return marked or bool(_flags(function) & (_CO_COROUTINE | _CO_ASYNC_GENERATOR))
 
 
 def is_generator(function: Any) -> bool:

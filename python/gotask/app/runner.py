@@ -17,9 +17,13 @@ from ..wire import frames as wire
 from ..wire.arrays import LargeArray
 from ..wire.codec import decode, encode_parts, pack
 from ..wire.frames import EXACT, STRUCTURED, TIMED, Buffer
-from .context import Interrupted, Job, running_sync
+from .arguments import Invoke
+from .context import Exchange, Interrupted, Job, exchange_of, running_sync
 from .failures import error_body, traceback_text, where
 from .registry import Method, Registry
+
+EXCHANGES: Final = wire.EXCHANGES << wire.EXCHANGES_SHIFT
+WANTS_ITEMS: Final = wire.WANTS_ITEMS << wire.EXCHANGES_SHIFT
 
 _START: Final = Struct("<BBI")
 _PAIR: Final = Struct("<II")
@@ -45,6 +49,14 @@ def keep_alarm() -> None:
     _alarm = _getsignal(signal.SIGALRM)
 
 
+class _Streaming:
+    """A method whose elements are sent as it gives them; what it returns then is its result."""
+
+    def __init__(self, method: Method, exchange: Exchange) -> None:
+        self.invoke: Invoke = lambda payload: exchange.stream(method.invoke(payload))
+        self.invoke_exact: Invoke = lambda payload: exchange.stream(method.invoke_exact(payload))
+
+
 class Runner:
     """Finds methods, runs them, and makes the replies: each a list of the frame's parts.
 
@@ -53,7 +65,7 @@ class Runner:
 
     def __init__(self, registry: Registry, max_payload: int) -> None:
         self._registry = registry
-        self._max_payload = max_payload
+        self.max_payload = max_payload
         self._small = min(wire.LARGE - 4096, max_payload - wire.MAX_METHOD)
         self._was_large = False  # the last result, so the next one may be large, too
         self._methods: dict[bytes, Method] = {}
@@ -75,13 +87,24 @@ class Runner:
             method = self._methods.get(job.method) or self.method(job.method)
         except GoTaskError as error:
             return self.failed(job, error.body())
+        if job.flags & EXCHANGES:
+            return self._run_exchange(job, method)
         return self.parts(job, self.run_method(job, method))
+
+    def _run_exchange(self, job: Job, method: Method) -> list[Buffer]:
+        """The same for a call whose caller wants more than its outcome."""
+        exchange = exchange_of(job)
+        try:
+            runs: Method | _Streaming = _Streaming(method, exchange) if job.flags & WANTS_ITEMS else method
+            return self.parts(job, self.run_method(job, runs))
+        finally:
+            exchange.close()
 
     def parts(self, job: Job, reply: bytes | list[Buffer]) -> list[Buffer]:
         """The whole reply, where run_method() has given its body alone."""
         return [*self._head(job.codec, job, len(reply)), reply] if isinstance(reply, bytes) else reply
 
-    def run_method(self, job: Job, method: Method) -> bytes | list[Buffer]:
+    def run_method(self, job: Job, method: Method | _Streaming) -> bytes | list[Buffer]:
         """The same for a method that is known. Of a small reply that is no error only the body is given, as bytes."""
         try:
             payload = decode(job.codec, job.body)
@@ -177,10 +200,10 @@ class Runner:
             return self.raised(job, error, False)
         size = len(body[0]) if len(body) == 1 else sum(map(len, body))
         self._was_large = size >= wire.LARGE
-        if size + len(job.method) > self._max_payload:
+        if size + len(job.method) > self.max_payload:
             name = job.method.decode("utf-8", "replace")
             too_large = PayloadTooLarge(
-                f"the result of {name} has {size} bytes, above the limit of {self._max_payload}:"
+                f"the result of {name} has {size} bytes, above the limit of {self.max_payload}:"
                 f" return less, or raise the limit ({option('--max-payload')})"
             )
             return self.failed(job, too_large.body())

@@ -8,8 +8,8 @@ from asyncio import CancelledError
 from ..errors import GoTaskError
 from ..wire.codec import decode
 from ..wire.frames import EXACT, Buffer
-from .context import Interrupted, Job, running_async
-from .runner import Runner
+from .context import Interrupted, Job, exchange_of, running_async
+from .runner import EXCHANGES, WANTS_ITEMS, Runner
 
 # What a task group raises, from Python 3.11 on.
 _Group: type[BaseException] | tuple[()] = getattr(builtins, "BaseExceptionGroup", ())
@@ -25,12 +25,19 @@ async def run_async(runner: Runner, job: Job) -> list[Buffer]:
     finally:
         job.body = b""
     running_async.set(job)
+    exchange = exchange_of(job) if job.flags & EXCHANGES else None
     job.interruptible = True
     try:
         try:
-            result = await (method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload))
+            result = method.invoke_exact(payload) if job.flags & EXACT else method.invoke(payload)
+            if hasattr(result, "__await__"):
+                result = await result
+            if exchange is not None and job.flags & WANTS_ITEMS:
+                result = await exchange.stream(result)
         finally:
             job.interruptible = False
+            if exchange is not None:
+                exchange.close()
     except BaseException as error:
         stopped = _is_interrupt(error) or job.cancelled and issubclass(type(error), CancelledError)
         return runner.raised(job, error, stopped)

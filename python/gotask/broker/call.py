@@ -29,8 +29,9 @@ from typing import Any, ClassVar, Final, Protocol
 
 from ..errors import GoTaskError
 from ..ipc.segment import Segment
-from ..wire.frames import Buffer, Frame
+from ..wire.frames import WANTS_ITEMS, Buffer, Frame
 from .access import Credentials
+from .exchange import Exchange
 
 
 RECEIVED: Final = "received"
@@ -89,8 +90,14 @@ class Caller(Protocol):
     def is_closed(self) -> bool:
         """Whether the connection has ended."""
 
+    def message(self, call: Call, frame: Buffer, segment: Segment | None = None) -> None:
+        """Sends a message within the call, which waits for its outcome; an error instead where too much is unread."""
+
     def expect(self, call: Call) -> None:
         """A call that came by the fast path may be answered here."""
+
+    def expected(self, sequence: int) -> Call | None:
+        """The call of that sequence that waits for its outcome here."""
 
     def forget(self, call: Call) -> None:
         """Nothing more is said of a call that came by the fast path."""
@@ -146,6 +153,7 @@ class Call:
         "attempts",
         "state",
         "outcome",
+        "exchange",
     )
 
     key: ClassVar[int] = 0  # only a KeyedCall has one
@@ -173,6 +181,7 @@ class Call:
         self.attempts = 0  # how often it was begun and lost with its worker
         self.state = RECEIVED
         self.outcome = WAITING
+        self.exchange: Exchange | None = None  # once its worker has sent a message
 
     @property
     def body_at(self) -> int:
@@ -189,6 +198,11 @@ class Call:
     def name(self) -> str:
         """Its method, as the caller wrote it."""
         return self.method.decode("utf-8", "replace")
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether its caller reads elements, without whom nothing of it is worth going on."""
+        return len(self.frame.options) >= 4 and bool(self.frame.options[3] & WANTS_ITEMS)
 
     # -- where it is --------------------------------------------------------------------------------------------------
 

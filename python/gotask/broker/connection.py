@@ -17,6 +17,8 @@ from ..ipc.segment import Segment
 from ..wire.frames import (
     CODECS,
     CONTROL,
+    ERROR,
+    EXCHANGES,
     JSON,
     LARGE,
     MAX_HEADERS,
@@ -133,6 +135,8 @@ class Connection(asyncio.BufferedProtocol):
             self._segments.popleft().close()
         for call in self._calls.values():
             call.conclude(LEFT)
+            if call.exchange is not None:
+                call.exchange.gone()
         self._calls.clear()
         self._broker.disconnected(self)
 
@@ -238,8 +242,12 @@ class Connection(asyncio.BufferedProtocol):
         reading = (
             self._broker.ready
             and self._send_buffer.size <= MAX_UNREAD_BYTES
-            and self._waiting_calls <= MAX_WAITING_CALLS
-            and self._waiting_bytes <= MAX_WAITING_BYTES
+            and (
+                self._waiting_calls <= MAX_WAITING_CALLS
+                and self._waiting_bytes <= MAX_WAITING_BYTES
+                # What waits may wait for a worker that waits for this peer's answer.
+                or any(call.exchange is not None for call in self._calls.values())
+            )
         )
         if self._pending:
             if reading and not self._going_on:
@@ -296,6 +304,19 @@ class Connection(asyncio.BufferedProtocol):
         call.conclude(TOLD)
         del self._calls[call.sequence]
         self._send(error_frame(call.sequence, call.method, call.frame.flags, error, self.structured))
+
+    def message(self, call: Call, frame: Buffer, segment: Segment | None = None) -> None:
+        """Sends a message within a call; an error instead, which ends the call, where the peer reads too little."""
+        if segment is not None and self._reads_too_little():
+            self.tell(call, unread(len(frame), self._send_buffer.size))
+            segment.close()
+            return
+        self._send(frame, segment)
+        if not self._reading:
+            self.regulate()
+
+    def expected(self, sequence: int) -> Call | None:
+        return self._calls.get(sequence)
 
     def expect(self, call: Call) -> None:
         """A call that came by the fast path is answered here."""
@@ -368,7 +389,7 @@ class Connection(asyncio.BufferedProtocol):
             self._control(frame, segment)
             return
         if frame.stream:
-            self._malformed(frame, segment, "streams are not supported: send a call without the STREAM bit")
+            self._message(frame, segment)
             return
         options = frame.options
         count = len(options)
@@ -411,6 +432,10 @@ class Connection(asyncio.BufferedProtocol):
         deadline, flags = 0.0, 0
         if count >= 4:
             flags = options[3]
+            if flags & EXCHANGES and (flags & NOTIFY or not self.structured):
+                why = "items, progress and input need a caller that has said Hello and waits, which NOTIFY does not"
+                self._malformed(frame, segment, why)
+                return
             if options[2] and not flags & NOTIFY:
                 # Nobody waits for the result of a notification: its caller's time is that for its being accepted.
                 deadline = self._now + options[2] / 1000.0
@@ -432,6 +457,27 @@ class Connection(asyncio.BufferedProtocol):
         else:
             if flags & NOTIFY:
                 self.accepted(call)
+
+    def _message(self, frame: Frame, segment: Segment | None) -> None:
+        """A message within a call. Of a call that has its outcome, as it may have crossed that, it is nothing."""
+        if not self.structured:
+            self._malformed(frame, segment, "messages within a call need a peer that has said Hello")
+            return
+        if len(frame.options) != 3 or frame.flags & ~ERROR not in (MSGPACK, JSON):
+            wrong = "three options and one codec are what it has"
+        else:
+            call = self._calls.get(frame.options[0])
+            if call is None:
+                wrong = ""
+            elif call.exchange is None:
+                wrong = "its call has asked for nothing"
+            else:
+                wrong = call.exchange.tell(frame, segment)
+                segment = None if not wrong else segment
+        if segment is not None:
+            segment.close()
+        if wrong:
+            raise ProtocolError(f"a message within a call that is none: {wrong}")
 
     def hello(self, body: Any) -> None:
         """From here on the peer is one of ours."""
@@ -477,7 +523,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _oversized(self, frame: Oversized) -> None:
         error = too_large(frame.length, self._broker.config.max_payload)
-        if not frame.options or frame.flags & CONTROL:
+        if not frame.options or frame.flags & CONTROL or frame.stream:
             raise ProtocolError(error.message)
         self._send(error_frame(frame.options[0], b"", JSON, error, self.structured))
 

@@ -246,6 +246,9 @@ class FastPath:
         else:
             self.deadlines.change(call, reason)
 
+    def speaking(self, number: int) -> Call | None:
+        return self._stopped.get(number) or self._call(number)
+
     def answered(self, number: int) -> Call | None:
         call = self._stopped.pop(number, None) or self._call(number)
         self._free(number)
@@ -373,6 +376,9 @@ class FastPath:
         if client is None:
             return None
         sequence = number & 0xFFFFFFFF
+        expected = client.owner.expected(sequence)
+        if expected is not None:
+            return expected
         call = Call(client.owner, sequence, b"", _NO_FRAME, None, 0.0, time.monotonic())
         call.number = number
         call.move(SENT)

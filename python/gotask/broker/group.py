@@ -13,13 +13,15 @@ from typing import Any, Protocol
 
 from ..config import Config
 from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
-from ..ipc.messages import FAILED, FAST, LOADED, MALFORMED, READY, SPENT, TAINTED
+from ..ipc.messages import FAILED, FAST, GONE, LOADED, MALFORMED, READY, SPENT, TAINTED
 from ..ipc.segment import Segment
-from ..wire.frames import ERROR
+from ..wire.exchange import MESSAGE_HEAD, message_options
+from ..wire.frames import ERROR, Buffer
 from ..wire.names import SHARED_GROUP
-from .call import LEFT, QUEUED, SENT, Call, Caller
+from .call import LEFT, QUEUED, SENT, WAITING, Call, Caller
 from .deadlines import CANCELLED, DEADLINE, Deadlines
 from .environment import Place
+from .exchange import Exchange
 from .kernel_queue import KernelQueue
 from .keyed import KeyedQueues
 from .latency import Latency
@@ -146,7 +148,7 @@ class WorkerGroup:
         limit = time.monotonic() + self.config.shutdown_timeout
         begun = self.begun()
         for call in left:
-            if call.number not in begun:
+            if call.number not in begun or call.is_stream:
                 self.deadlines.stop(call, CANCELLED)
             elif not call.deadline:
                 call.deadline = limit
@@ -320,6 +322,34 @@ class WorkerGroup:
                     return
         if segment is not None:
             segment.close()
+
+    def message(
+        self, worker: WorkerProcess, number: int, frame: Buffer | None, segment: Segment | None
+    ) -> None:
+        """A worker sends a message to the caller of a call that runs; a large one lies in a segment, or None: it was lost."""
+        fast = self._runtime.fast if number >> FAST else None
+        call = fast.speaking(number) if fast is not None else self._keyed.queue_of(number).sent.get(number)
+        if segment is not None:
+            self._runtime.segments.adopt(segment)
+        if call is None or call.outcome is not WAITING:
+            worker.ask(GONE, number)
+            if segment is not None:
+                segment.close()
+            return
+        if call.exchange is None:
+            call.exchange = Exchange(worker, number)
+        if frame is None:
+            error = RemoteError("a part of it is lost: the broker has no descriptor left (ulimit -n)")
+            call.owner.tell(call, error)
+        else:
+            _, kind, place = message_options(frame)
+            call.exchange.said(kind, place, len(frame) - MESSAGE_HEAD)
+            call.owner.message(call, frame, segment)
+        if call.outcome is not WAITING:  # it could not be told
+            if fast is not None:
+                fast.stop(call.owner, call.sequence, CANCELLED)
+            else:
+                self.cancel(call)
 
     def _answered(self, number: int) -> Call | None:
         fast = self._runtime.fast

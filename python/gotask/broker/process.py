@@ -11,12 +11,15 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from typing import Any, Final, Protocol
 
 from ..config import Config
 from ..ipc.messages import (
     CANCEL,
     CLIENT,
+    EXCHANGE,
+    EXCHANGE_SHARED,
     FRAMES,
     LEAVE,
     LOOK,
@@ -33,6 +36,7 @@ from ..ipc.messages import (
 from ..ipc.notes import NONE, UNKNOWN, WorkerNotes
 from ..ipc.segment import Segment
 from ..ipc.signals import INTERRUPT, TO_ALL, WRITE_STACKS
+from ..wire.frames import Buffer
 from . import children
 from .call import Call
 from .crash import CrashReport, OomCounter, Stacks, describe
@@ -91,6 +95,11 @@ class WorkerEvents(Protocol):
     def call_of(self, number: int) -> Call | None:
         """The call of that number if it was sent and has not been answered, by either path."""
 
+    def message(
+        self, worker: WorkerProcess, number: int, frame: Buffer | None, segment: Segment | None
+    ) -> None:
+        """It sends a message to the caller of a call that it runs; a large one lies in a segment, or None: it was lost."""
+
     def frames(self, number: int, frames: bytes) -> None:
         """A client's fast socket did not take these frames; `number` is that of a call of the client's."""
 
@@ -119,6 +128,7 @@ class WorkerProcess:
         self._channel.setblocking(False)
         self._descriptors, their_descriptors = socket.socketpair()
         self._descriptors.setblocking(False)
+        self._requests: deque[tuple[bytes, Segment | None]] = deque()  # that its socket did not take yet
         self._log_socket, their_log = socket.socketpair(socket.AF_UNIX, MESSAGES)
         self._log_socket.setblocking(False)
         self._partial = b""
@@ -196,11 +206,11 @@ class WorkerProcess:
         """Asks it to take no more calls and to end when those that it has are answered. To be repeated until it does."""
         self.state = "leaving"
         self.notes.leave()
-        self._request(LEAVE)
+        self.ask(LEAVE)
 
     def look(self, number: int = 0) -> None:
         """Asks it to look for calls at all its sockets, and to note that number then."""
-        self._request(LOOK, number)
+        self.ask(LOOK, number)
 
     def add_client(self, client: int, fast: socket.socket) -> bool:
         """Hands over a client's fast socket. False: it can't be."""
@@ -215,10 +225,9 @@ class WorkerProcess:
 
     def stop(self, number: int) -> None:
         """Asks it to end a call: an async one is cancelled, a sync one interrupted."""
-        if self.is_async:
-            self._request(CANCEL, number)
-        else:
+        if not self.is_async:
             self.interrupt(number)
+        self.ask(CANCEL, number)  # a sync one may wait for its caller, where no signal disturbs it
 
     def interrupt(self, number: int) -> None:
         """Interrupts the call if its method is what runs now."""
@@ -301,11 +310,33 @@ class WorkerProcess:
             return False
         return True
 
-    def _request(self, kind: int, number: int = 0) -> None:
-        try:
-            self._log_socket.send(REQUEST.pack(kind, number))
-        except OSError:
-            pass  # it is ending, or has been asked a hundred thousand times
+    def ask(self, kind: int, number: int = 0, content: bytes = b"", segment: Segment | None = None) -> None:
+        """Sends a request, now or as soon as its socket takes one more; frees the segment."""
+        self._requests.append((REQUEST.pack(kind, number) + content, segment))
+        if len(self._requests) == 1 and not self._send_requests():
+            self._loop.add_writer(self._log_socket, self._send_on)
+
+    def _send_on(self) -> None:
+        if self._send_requests():
+            self._loop.remove_writer(self._log_socket)
+
+    def _send_requests(self) -> bool:
+        """Whether all are sent."""
+        while self._requests:
+            message, segment = self._requests[0]
+            try:
+                if segment is None:
+                    self._log_socket.send(message)
+                else:
+                    socket.send_fds(self._log_socket, [message], [segment.fd])
+            except (BlockingIOError, InterruptedError):
+                return False
+            except OSError:
+                pass  # it is ending
+            self._requests.popleft()
+            if segment is not None:
+                segment.destroy()  # not to be used again: the worker reads it
+        return True
 
     def _signal(self, number: int) -> None:
         if self.process.returncode is None:
@@ -359,6 +390,11 @@ class WorkerProcess:
                 group.large_reply(self, number, segment, now, took)
                 offset = start
                 continue
+            if kind == EXCHANGE_SHARED:
+                segment = self._segment(size)
+                group.message(self, number, None if segment is None else segment.view, segment)
+                offset = start
+                continue
             if kind == REPLY_IN_PLACE:
                 group.large_reply(self, number, size, now, took)
                 offset = start
@@ -368,6 +404,8 @@ class WorkerProcess:
             offset = start + size
             if kind == REPLY:
                 group.reply(self, number, data[start:offset], now, took)
+            elif kind == EXCHANGE:
+                group.message(self, number, data[start:offset], None)
             elif kind == FRAMES:
                 group.frames(number, data[start:offset])
             elif kind == RETURNED:
@@ -386,6 +424,7 @@ class WorkerProcess:
         children.kill_group(self.pid, not is_alone, self._lifeline)
         self.process.returncode, self._peak_memory = children.wait(self.pid)
         self._loop.remove_reader(self._channel)
+        self._loop.remove_writer(self._log_socket)
         self._output.finish()
         self.read_all()
         self._group.died(self)
@@ -416,6 +455,10 @@ class WorkerProcess:
 
     def _close(self) -> None:
         os.close(self._stderr)
+        for _, segment in self._requests:
+            if segment is not None:
+                segment.destroy()
+        self._requests.clear()
         self._channel.close()
         self._descriptors.close()
         self._log_socket.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ..wire.frames import EXCHANGES
 from .call import Call
 
 # A call is made again once. More than that hides what is wrong from those who could mend it.
@@ -31,6 +32,9 @@ class RetryBudget:
         route = call.route
         if route is None or not route.idempotent or call.attempts >= ATTEMPTS or not call.is_wanted:
             return False
+        options = call.frame.options
+        if call.exchange is not None or len(options) >= 4 and options[3] & EXCHANGES:
+            return False  # its caller has seen something of it
         if call.segment is not None:
             return False  # the dead worker may have begun to write its answer over the payload
         if 0 < call.deadline <= time.monotonic() or self._tokens < 1:

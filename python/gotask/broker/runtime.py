@@ -23,6 +23,12 @@ class FastCalls(Protocol):
     def call_of(self, number: int) -> Call | None:
         """The call of that number, if it was stopped and has not been answered."""
 
+    def speaking(self, number: int) -> Call | None:
+        """The call whose worker sends a message to its caller. None: its client is gone."""
+
+    def stop(self, owner: Caller, sequence: int, reason: str) -> None:
+        """A client's call is to end, or is taken back."""
+
     def answered(self, number: int) -> Call | None:
         """The call that a worker answers by the broker. None: its client is gone."""
 

@@ -56,18 +56,24 @@ REFUSED: Final = 8  # text: why a call can't be run here, which has not begun
 FRAMES: Final = 9  # frames for the client whose call has this number, since its fast socket did not take them
 SPENT: Final = 11  # it has run as many calls as it was to
 MALFORMED: Final = 10  # JSON: whose fast socket is to be closed, and why
+EXCHANGE: Final = 12  # a message to the caller within its call: a whole frame
+EXCHANGE_SHARED: Final = (
+    13  # the same in a shared segment of that size, whose descriptor comes with the record
+)
 
 # What the broker asks of a worker, on the socket of the log records.
 REQUEST: Final = Struct("<BxxxxxxxQ")
+ENDED: Final = 0  # never sent: the broker has closed the socket
 CANCEL: Final = 1  # the call of that number
 LEAVE: Final = 2  # end, once all that was taken is answered
 CLIENT: Final = 3  # take calls from the fast socket of this client; its descriptor comes with the request
 # Look at all sockets, and note the number: the kernel may have woken a worker for a message that died before it took it.
 LOOK: Final = 4
-ENDED: Final = 0  # no request: the socket has ended
-QUEUE: Final = (
-    9  # take calls from this queue, too, which no other worker has; its descriptor comes with the request
-)
+# A message from the caller within its call: a whole frame, behind the request or in the segment that comes with it.
+TELL: Final = 5
+GONE: Final = 6  # the caller of the call of that number is gone: it answers nothing any more
+# Take calls from this queue, too, which no other worker has; its descriptor comes with the request.
+QUEUE: Final = 9
 
 # A message of a fast socket: when it was sent (nanoseconds of CLOCK_MONOTONIC), and then frames of calls with four options.
 SENT: Final = Struct("<Q")

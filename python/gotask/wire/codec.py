@@ -8,6 +8,7 @@ what can't be encoded and where it is.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from msgpack import ExtType, OutOfData, Packer, Unpacker, unpackb
@@ -115,6 +116,12 @@ def pack(flag: int, value: Any, root: str = "result", error: type[GoTaskError] =
             return value.encode("utf-8", "surrogateescape")
         raise error(f"{root} is {_kind(value)}, which RAW can't hold: make it bytes")
     raise error(f"no codec has the flag {flag:#04x}")
+
+
+def packer() -> Callable[[Any], bytes]:
+    """Packs values one after the other, as encode() does. What it raises explains nothing, and then it is not used again."""
+    pack: Callable[[Any], bytes] = Packer(datetime=True, default=_default).pack
+    return pack
 
 
 def encode_parts(flag: int, value: Any) -> list[bytes | memoryview]:

@@ -37,9 +37,9 @@ _BY_NAME = {
 _BY_KIND: tuple[tuple[type, str], ...] = (
     (Coroutine, "declare the method with `async def`, or await it"),
     (Awaitable, "await it"),
-    (Generator, "streams are not supported: send list() of it"),
-    (AsyncGenerator, "streams are not supported: gather it in a list"),
-    (AsyncIterator, "gather it in a list"),
+    (Generator, "call it by stream(), or send list() of it"),
+    (AsyncGenerator, "call it by stream(), or gather it in a list"),
+    (AsyncIterator, "call it by stream(), or gather it in a list"),
 )
 # Methods of other packages' classes. Those that the object has are advised.
 _METHODS = ("to_dict", "to_dicts", "tolist")

@@ -12,16 +12,18 @@ from asyncio import Task, TimerHandle
 from typing import NoReturn
 from weakref import WeakSet
 
+from ..app import context
 from ..app.context import Job, running_async
 from ..app.registry import default_registry
 from ..app.runner import Runner
 from ..app.runner_async import run_async
 from ..ipc.loop import run_in_loop
-from ..ipc.messages import CANCEL, ENDED, ENTRY, LEAVE, NO_QUEUE, QUEUE, READY, TAINTED, receive
+from ..ipc.messages import CANCEL, ENDED, ENTRY, GONE, LEAVE, NO_QUEUE, QUEUE, READY, TAINTED, TELL, receive
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire.frames import Buffer
 from . import interrupts
 from .channel import Channel, NoRoom
+from .exchange_async import AsyncExchange
 from .jobs import NoPayload, TakenJob, parse_job
 from .main import report_close, report_failure
 
@@ -99,6 +101,9 @@ class AsyncWorker:
         """Until the queue has ended and what was taken from it has been answered."""
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
+        context.make_exchange = lambda job: AsyncExchange(
+            self._channel, job, self._runner.max_payload, self._loop
+        )
         interrupts.listen_in_loop(self._notes, asyncio.current_task, WeakSet())
         self._loop.add_reader(self._channel.fileno(), self._asked)
         os.register_at_fork(after_in_child=self._forked)
@@ -144,7 +149,7 @@ class AsyncWorker:
         self._stay_out()
         while True:
             try:
-                kind, number, fd = self._channel.asked()
+                kind, number, fd, content = self._channel.asked()
             except (BlockingIOError, InterruptedError):
                 return
             if kind == CANCEL:
@@ -156,6 +161,17 @@ class AsyncWorker:
                 return
             elif kind == LEAVE:
                 self._close()
+            elif kind == TELL or kind == GONE:
+                self._tell(number, content, fd)
+
+    def _tell(self, number: int, content: bytes, fd: int) -> None:
+        """A message of the caller's within a call, or that it is gone."""
+        running = self._running.get(number)
+        exchange = running.job.exchange if running is not None else None
+        if isinstance(exchange, AsyncExchange):
+            exchange.receive(content, fd) if content else exchange.gone()
+        elif fd >= 0:
+            os.close(fd)  # it has crossed the end of its call
 
     def _add_own(self, fd: int) -> None:
         if fd < 0:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 from ..ipc.messages import (
     ENDED,
+    EXCHANGE,
+    EXCHANGE_SHARED,
     FRAMES,
     MAX_MICROSECONDS,
     RECORD,
@@ -48,6 +50,7 @@ class Channel:
         self._descriptors = socket.socket(fileno=descriptors_fd)
         self._log = socket.socket(fileno=log_fd)
         self._sendall = self._socket.sendall
+        self.kept: list[tuple[int, int, int, bytes]] = []  # requests that came while a call was waited for
         self.is_forked = False  # this is a child that a method forked and that came out of the method
         os.register_at_fork(after_in_child=self._forked)
 
@@ -67,11 +70,24 @@ class Channel:
         """Of the socket for what the broker asks: that of the log records, since a watched one becomes non-blocking."""
         return self._log.fileno()
 
-    def asked(self) -> tuple[int, int, int]:
-        """The next request with its number, and the descriptor that came with it or -1. BlockingIOError: there is none."""
+    def asked(self) -> tuple[int, int, int, bytes]:
+        """The next request with its number, the descriptor that came with it or -1, and its content. Its kind is ENDED when
+        the broker has closed the socket. BlockingIOError: there is none."""
         request, fd = receive(self._log, socket.MSG_DONTWAIT)
-        kind, number = REQUEST.unpack(request) if request else (ENDED, 0)
-        return kind, number, fd
+        if not request:
+            return ENDED, 0, -1, b""
+        kind, number = REQUEST.unpack_from(request)
+        return kind, number, fd, request[REQUEST.size :]
+
+    def message(self, number: int, frame: tuple[bytes, ...]) -> None:
+        """Sends a message within a call, given in parts. NoRoom: there is no memory or descriptor for a large one."""
+        size = sum(map(len, frame))
+        if size < LARGE:
+            self._sendall(b"".join((RECORD.pack(number, size, EXCHANGE, 0), *frame)))
+        elif self.is_forked:
+            self.leave()
+        else:
+            self._send_shared(number, size, frame, EXCHANGE_SHARED, 0)
 
     def frames(self, number: int, frames: Buffer) -> None:
         """Replies and what else a client was to get on its fast socket, whose number is that of a call of it."""
@@ -116,7 +132,7 @@ class Channel:
                 raise NoRoom(str(error)) from None
             self._sendall(RECORD.pack(job.number, size, REPLY_IN_PLACE, took))
         else:
-            self._reply_shared(job.number, size, frame, took)
+            self._send_shared(job.number, size, frame, REPLY_SHARED, took)
         if job.segment is not None:
             job.segment.close()
 
@@ -142,7 +158,7 @@ class Channel:
 
         end(0)
 
-    def _reply_shared(self, number: int, size: int, frame: list[Buffer], took: int) -> None:
+    def _send_shared(self, number: int, size: int, frame: Iterable[Buffer], kind: int, took: int) -> None:
         try:
             segment = Segment(size)
         except OSError as error:
@@ -153,7 +169,7 @@ class Channel:
             except OSError as error:
                 raise NoRoom(str(error)) from None
             socket.send_fds(self._descriptors, [b"\0"], [segment.fd])
-            self._sendall(RECORD.pack(number, size, REPLY_SHARED, took))
+            self._sendall(RECORD.pack(number, size, kind, took))
         finally:
             segment.close()
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..app.context import Interrupted, running_async, running_sync
 from ..ipc.notes import NONE, WorkerNotes
 from ..ipc.signals import INTERRUPT, WRITE_STACKS
+from .exchange_sync import interrupt
 
 if TYPE_CHECKING:
     from asyncio import Task  # an app without async methods loads no asyncio
@@ -26,9 +27,7 @@ def listen(notes: WorkerNotes) -> None:
         notes.hold(NONE)
         job = running_sync.job
         if job is not None and running_sync.is_open and notes.is_unwanted(job.number):
-            running_sync.is_open = False
-            job.cancelled = True
-            raise Interrupted("the caller waits no longer")
+            interrupt(job)
 
     signal.signal(INTERRUPT, look)
 

@@ -98,6 +98,7 @@ def main() -> int:
 
         channel.can_be_fast = lambda name: can_be_fast(runner.method(name))
         worker = Worker(channel, notes, revoked, runner, queue, can_be_fast)
+        context.make_exchange = worker.exchange
         channel.record(READY, None)
         worker.serve()
         return _close(app)

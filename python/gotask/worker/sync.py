@@ -17,6 +17,7 @@ from struct import Struct, error
 from typing import Any, Final
 from zlib import crc32
 
+from ..app.context import Job
 from ..app.registry import Method
 from ..app.runner import Runner
 from ..errors import GoTaskError
@@ -43,6 +44,7 @@ from ..ipc.notes import Revocations, WorkerNotes
 from ..wire import frames as wire
 from ..wire.frames import EXACT, LARGE, SLOW, STRUCTURED, TIMED, Buffer
 from .channel import Channel, NoRoom, microseconds
+from .exchange_sync import SyncExchange, shut
 from .jobs import NoPayload, TakenJob, parse_job
 
 # Seconds that a reply waits for others at most, while the calls of a message run; and that a method may have taken when it was
@@ -97,6 +99,7 @@ def _make_job() -> TakenJob:
     """Of the calls of fast sockets, one after the other."""
     job = TakenJob(0, 0.0, 0, 0, 0, b"", b"")
     job.segment = None
+    job.by_broker = False
     return job
 
 
@@ -147,6 +150,7 @@ class Worker:
         clients = self._clients
         queue, control = self._queue.fileno(), self._channel.fileno()
         poll = self._poll
+        kept = self._channel.kept
         while not self._leaves:
             has_own = False
             for fd, event in poll():
@@ -166,6 +170,8 @@ class Worker:
             # After the others: for these the kernel may have woken this worker alone.
             if has_own and self._own is not None and not self._leaves:
                 self._take(self._own)
+            if kept:
+                self._asked()
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
@@ -183,7 +189,8 @@ class Worker:
         """What the broker asks."""
         while True:
             try:
-                kind, number, fd = self._channel.asked()
+                kept = self._channel.kept
+                kind, number, fd, _ = kept.pop(0) if kept else self._channel.asked()
             except BlockingIOError:
                 return
             if kind == CLIENT and fd >= 0:
@@ -199,6 +206,16 @@ class Worker:
             elif kind == LEAVE or kind == ENDED:
                 self._leaves = True
                 return
+            elif fd >= 0:
+                os.close(fd)  # a message that has crossed the end of its call
+
+    def exchange(self, job: Job) -> SyncExchange:
+        """What the call that runs and its caller send each other from now on."""
+        with shut():
+            for client in self._clients.values():
+                if client.id == job.number >> 32:
+                    self._flush(client)  # no reply of an earlier call waits for this one
+            return SyncExchange(self._channel, job, self._runner.max_payload)
 
     def _forget(self, client: _Client) -> None:
         fd = client.socket.fileno()
@@ -331,7 +348,7 @@ class Worker:
                 known.took = took = now - began
                 micros = int(took * 1e6)
                 ran = ran or micros
-                if type(reply) is bytes and not job.cancelled:
+                if type(reply) is bytes and not job.by_broker:
                     size = name + len(reply)
                     head = self._replies.get(codec << 32 | size) or self._reply_head(codec, size)
                     frame = (
@@ -339,7 +356,7 @@ class Worker:
                     )
                 else:
                     parts = self._runner.parts(job, reply)
-                    if job.reply_size >= LARGE or job.cancelled:
+                    if job.reply_size >= LARGE or job.by_broker:
                         self._answer(job, parts, took)
                         job = self._job = _make_job()  # a thread of the method's may look at this one
                         continue

@@ -109,6 +109,7 @@ class Process(WorkerProcess):
         self._peak_memory = 0
         self._lifeline = self._stderr = -1
         self._log_socket: Any = self
+        self._requests = deque()
         self.process: Any = SimpleNamespace(pid=world.serial(), returncode=None)
         self.worker = Worker(world, self, queue, concurrency)
         world.workers[self.pid] = self.worker

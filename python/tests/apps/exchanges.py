@@ -1,0 +1,223 @@
+"""Streams, progress, input and calls back, for both kinds of workers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import gotask
+from gotask import current_call
+
+
+def note(path: str, word: str) -> None:
+    with open(path, "a") as file:
+        file.write(word + "\n")
+
+
+@gotask.service
+class App:
+    def pid(self) -> int:
+        return os.getpid()
+
+    def echo(self, value: Any) -> Any:
+        return value
+
+    async def async_pid(self) -> int:
+        return os.getpid()
+
+    # -- streams
+
+    def rows(self, count: int, size: int = 0) -> Iterator[Any]:
+        for index in range(count):
+            yield {"id": index, "text": "x" * size} if size else index
+        return "all"
+
+    async def async_rows(self, count: int, size: int = 0) -> AsyncIterator[Any]:
+        for index in range(count):
+            yield {"id": index, "text": "x" * size} if size else index
+
+    def some(self, what: str) -> Any:
+        return {"list": [1, 2], "tuple": (1, 2), "range": range(3), "none": None, "dict": {}, "text": "x"}[
+            what
+        ]
+
+    async def async_some(self, what: str) -> Any:
+        return self.some(what)
+
+    def mutable(self) -> Iterator[Any]:
+        row: dict[str, int] = {}
+        for index in range(100):
+            row["id"] = index
+            yield row
+
+    def slow_rows(self, gaps: list[float]) -> Iterator[float]:
+        for gap in gaps:
+            yield time.monotonic()
+            time.sleep(gap)
+
+    async def async_slow_rows(self, gaps: list[float]) -> AsyncIterator[float]:
+        for gap in gaps:
+            yield time.monotonic()
+            await asyncio.sleep(gap)
+
+    def bad_rows(self, good: int, how: str) -> Iterator[Any]:
+        yield from range(good)
+        if how == "raise":
+            raise ValueError("no more")
+        if how == "kill":
+            time.sleep(0.05)
+            os.kill(os.getpid(), 9)
+        yield object()
+
+    async def async_bad_rows(self, good: int, how: str) -> AsyncIterator[Any]:
+        for index in range(good):
+            yield index
+        if how == "raise":
+            raise ValueError("no more")
+        if how == "kill":
+            await asyncio.sleep(0.05)
+            os.kill(os.getpid(), 9)
+        yield object()
+
+    def cleaning(self, path: str, rows: int, pause: float) -> Iterator[Any]:
+        """Notes when it is over; works long after `rows`."""
+        try:
+            for index in range(rows):
+                yield "x" * 1000
+            note(path, "working")
+            while True:
+                time.sleep(pause)
+        finally:
+            note(path, "closed")
+
+    async def async_cleaning(self, path: str, rows: int, pause: float) -> AsyncIterator[Any]:
+        try:
+            for index in range(rows):
+                yield "x" * 1000
+            note(path, "working")
+            while True:
+                await asyncio.sleep(pause)
+        finally:
+            note(path, "closed")
+
+    # -- progress
+
+    def convert(self, steps: int, from_thread: bool = False) -> str:
+        call = current_call()
+
+        def run() -> None:
+            for step in range(steps):
+                call.progress(step / steps, f"step {step}", {"step": step})
+
+        if from_thread:
+            thread = threading.Thread(target=run)
+            thread.start()
+            thread.join()
+        else:
+            run()
+        return "done"
+
+    async def async_convert(self, steps: int, from_thread: bool = False) -> str:
+        call = current_call()
+
+        def run() -> None:
+            for step in range(steps):
+                call.progress(step / steps, f"step {step}", {"step": step})
+
+        if from_thread:
+            await asyncio.to_thread(run)
+        else:
+            run()
+        return "done"
+
+    def progress_then(self, count: int, seconds: float) -> str:
+        for step in range(count):
+            current_call().progress(None, str(step))
+        time.sleep(seconds)
+        return "done"
+
+    # -- input
+
+    def total(self, start: int, slowly: float = 0.0) -> int:
+        for number in current_call().input:
+            start += number if isinstance(number, int) else len(number)
+            if slowly:
+                time.sleep(slowly)
+        return start
+
+    async def async_total(self, start: int, slowly: float = 0.0) -> int:
+        async for number in current_call().input:
+            start += number if isinstance(number, int) else len(number)
+            if slowly:
+                await asyncio.sleep(slowly)
+        return start
+
+    def no_input(self) -> None:
+        current_call().input
+
+    def doubled(self) -> Iterator[Any]:
+        for number in current_call().input:
+            yield 2 * number
+
+    async def async_doubled(self) -> AsyncIterator[Any]:
+        async for number in current_call().input:
+            yield 2 * number
+
+    # -- calls back
+
+    def ask(self, name: str, count: int = 1) -> list[Any]:
+        return [current_call().php.call(name, index, key="k") for index in range(count)]
+
+    async def async_ask(self, name: str, count: int = 1) -> list[Any]:
+        php = current_call().php
+        return list(await asyncio.gather(*(php.call(name, index, key="k") for index in range(count))))
+
+    def ask_and_note(self, path: str) -> None:
+        try:
+            current_call().php.call("Config.get")
+        except BaseException as error:
+            note(path, type(error).__name__)
+            raise
+        finally:
+            note(path, "closed")
+
+    async def async_ask_and_note(self, path: str) -> None:
+        try:
+            await current_call().php.call("Config.get")
+        except BaseException as error:
+            note(path, type(error).__name__)
+            raise
+        finally:
+            note(path, "closed")
+
+    def ask_from_thread(self) -> str:
+        call, said = current_call(), []
+
+        def run() -> None:
+            try:
+                call.php.call("Config.get")
+            except RuntimeError as error:
+                said.append(str(error))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        return said[0]
+
+    def asks_and_streams(self, count: int) -> Iterator[Any]:
+        for index in range(count):
+            yield current_call().php.call("Config.get", index)
+
+    def wait_for_file(self, path: str) -> str:
+        while not Path(path).exists():
+            time.sleep(0.005)
+        return "there"
+
+
+if __name__ == "__main__":
+    gotask.run()
