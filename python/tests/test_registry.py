@@ -212,10 +212,24 @@ def test_calls() -> None:
     assert registry.find("App.inherited").invoke(None) == "inherited"
 
 
-def test_one_argument_costs_nothing() -> None:
-    app = App()
-    registry = opened(app)
-    assert registry.find("App.hi").invoke == app.hi
+def test_one_argument_costs_nothing_where_nothing_is_to_be_converted() -> None:
+    class Plain:
+        def hi(self, name):  # type: ignore[no-untyped-def]
+            return name
+
+        def any(self, value: Any) -> Any:
+            return value
+
+        @method(convert=False)
+        def raw(self, number: int) -> int:
+            return number
+
+    plain = Plain()
+    registry = opened(plain)
+    assert registry.find("Plain.hi").invoke == plain.hi
+    assert registry.find("Plain.raw").invoke == plain.raw
+    assert registry.find("Plain.any").invoke(1) == 1  # the first call looks at its annotations
+    assert registry.find("Plain.any").invoke == plain.any
 
 
 def test_describe() -> None:

@@ -240,6 +240,9 @@ class _Names(dict[str, Any]):
         super().__init__()
         self._names = names
 
+    def __contains__(self, name: object) -> bool:
+        return True
+
     def __missing__(self, name: str) -> Any:
         if name in self._names:
             return self._names[name]
@@ -251,8 +254,9 @@ def _evaluate(annotation: Any, names: Mapping[str, Any]) -> Any:
     text = getattr(annotation, "__forward_arg__", annotation)
     if not isinstance(text, str):
         return annotation
-    # It is the application's own source. In brackets it may have several lines.
-    return eval(f"({text}\n)", {}, _Names(names))
+    holder = lambda: None  # noqa: E731
+    holder.__annotations__ = {"it": text.strip()}
+    return typing.get_type_hints(holder, {}, _Names(names), include_extras=True)["it"]
 
 
 def each_class(type: Type) -> Iterator[Type]:

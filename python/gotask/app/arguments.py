@@ -3,7 +3,7 @@
 A payload is the first argument, whole. Only where that can't be enough, because more is required, a list is
 spread over the positions and a map over the names. `Args` say positions and names exactly. Whatever does
 not fit is refused here, before the method is called, so that a TypeError out of the call is always the
-method's own.
+method's own. Then each argument is converted to what its annotation says (`convert`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..errors import ArgumentMismatch
-from .parameters import KEYWORD_ONLY, POSITIONAL_ONLY, VAR_KEYWORD, VAR_POSITIONAL, Parameters
+from .convert import Fit, fit_of
+from .scalars import Misfit
+from .parameters import (
+    KEYWORD_ONLY,
+    POSITIONAL_ONLY,
+    POSITIONAL_OR_KEYWORD,
+    VAR_KEYWORD,
+    VAR_POSITIONAL,
+    Parameters,
+)
 
 Function = Callable[..., Any]
 Invoke = Callable[[Any], Any]
-Fit = Callable[[Any], Any]
+Refuse = Callable[[str, Exception], ArgumentMismatch]
 
 
 class Arguments:
@@ -32,12 +41,13 @@ class Arguments:
         "_required_named",
         "_any_named",
         "_implicit",
-        "_fits",
         "_fits_at",
-        "_fits_more",
+        "_fits",
+        "_fit_more",
+        "_fit_named",
     )
 
-    def __init__(self, parameters: Parameters, signature: Callable[[], str]) -> None:
+    def __init__(self, parameters: Parameters, signature: Callable[[], str], convert: bool) -> None:
         self._signature = signature
         positional = [p for p in parameters.all if p.kind < VAR_POSITIONAL]
         keyword = [p for p in parameters.all if p.kind == KEYWORD_ONLY]
@@ -50,28 +60,31 @@ class Arguments:
         self._required_named = tuple(p.name for p in keyword if p.required)
         self._any_named = VAR_KEYWORD in kinds
         self._implicit = parameters.implicit
-        fits = {p.name: _FITS[p.shape] for p in parameters.all if p.shape}
-        self._fits = {p.name: fits[p.name] for p in keyword if p.name in fits}
-        self._fits |= {
-            p.name: fits[p.name] for p in positional if p.name in fits and p.kind != POSITIONAL_ONLY
-        }
-        self._fits_at = {at: fits[p.name] for at, p in enumerate(positional) if p.name in fits}
-        self._fits_more = {
-            p.kind: fits[p.name] for p in parameters.all if p.kind in _VARIABLE and p.name in fits
-        }
+        # The parameters that convert what they are given.
+        fits = [(p, fit) for p in parameters.all if convert and (fit := fit_of(p)) is not None]
+        at = {name: index for index, name in enumerate(self._positional)}
+        self._fits_at = [(at[p.name], p.name, fit) for p, fit in fits if p.kind < VAR_POSITIONAL]
+        self._fits = {p.name: fit for p, fit in fits if p.kind in (POSITIONAL_OR_KEYWORD, KEYWORD_ONLY)}
+        self._fit_more = next(((p.name, fit) for p, fit in fits if p.kind == VAR_POSITIONAL), None)
+        self._fit_named = next((fit for p, fit in fits if p.kind == VAR_KEYWORD), None)
 
     def invoker(self, call: Function) -> Invoke:
         """`invoke(payload)`, for a plain payload. For one required argument it is `call` itself: no cost."""
         required = self._low + len(self._required_named)
         if self._high and required == self._low <= 1:
-            fit = self._fits_at.get(0) if self._positional else self._fits_more.get(VAR_POSITIONAL)
             invoke: Invoke = call
-            if fit is not None:
-                invoke = _fitting(call, fit)
+            if self._positional:
+                for _, name, fit in self._fits_at[:1]:
+                    if name == self._positional[0]:
+                        invoke = _fitting(call, fit, name, self._misfit)
+            elif self._fit_more is not None:
+                invoke = _fitting(call, self._fit_more[1], f"{self._fit_more[0]}[0]", self._misfit)
             return invoke if required else _optional(call, invoke)
         if not self._high and self._named and required <= 1:
             name = (self._required_named or self._named)[0]
-            invoke = _by_name(call, name, self._fits.get(name, _as_it_is))
+            invoke = _by_name(call, name)
+            if name in self._fits:
+                invoke = _fitting(invoke, self._fits[name], name, self._misfit)
             return invoke if required else _optional(call, invoke)
         if required or self._any_named:
             return self._spreading(call, required)
@@ -116,31 +129,52 @@ class Arguments:
         missing += [name for name in self._required_named if name not in named]
         return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing" if missing else None
 
-    def _call(self, call: Function, positional: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    def _call(self, call: Function, positional: list[Any], named: dict[str, Any]) -> Any:
         reason = self.mismatch(positional, named)
         if reason is not None:
             raise self._error(reason)
-        if self._fits_at or self._fits or self._fits_more:
-            positional = [self._fit_at(at)(value) for at, value in enumerate(positional)]
-            named = {name: self._fit_named(name)(value) for name, value in named.items()}
+        if positional:
+            self._convert_positions(positional)
+        if named:
+            self._convert_names(named)
         return call(*positional, **named)
 
-    def _fit_at(self, index: int) -> Fit:
-        if index >= len(self._positional):
-            return self._fits_more.get(VAR_POSITIONAL, _as_it_is)
-        return self._fits_at.get(index, _as_it_is)
+    def _convert_positions(self, values: list[Any]) -> None:
+        """In place: the list has been made for this call, as the map below."""
+        count = len(values)
+        for at, name, fit in self._fits_at:
+            if at < count and type(values[at]) not in fit.exact:
+                values[at] = self._convert(name, fit, values[at])
+        if self._fit_more is not None:
+            name, fit = self._fit_more
+            first = len(self._positional)
+            for at in range(first, count):
+                if type(values[at]) not in fit.exact:
+                    values[at] = self._convert(f"{name}[{at - first}]", fit, values[at])
 
-    def _fit_named(self, name: str) -> Fit:
-        if name in self._named or (name in self._positional and name not in self._only_positional):
-            return self._fits.get(name, _as_it_is)
-        return self._fits_more.get(VAR_KEYWORD, _as_it_is)
+    def _convert_names(self, values: dict[str, Any]) -> None:
+        if not self._fits and self._fit_named is None:
+            return
+        for name, value in values.items():
+            is_more = (
+                name in self._only_positional or name not in self._positional and name not in self._named
+            )
+            fit = self._fit_named if is_more else self._fits.get(name)
+            if fit is not None and type(value) not in fit.exact:
+                values[name] = self._convert(name, fit, value)
+
+    def _convert(self, name: str, fit: Fit, value: Any) -> Any:
+        try:
+            return fit.convert(value)
+        except _MISFITS as reason:
+            raise self._misfit(name, reason) from None
 
     def _spreading(self, call: Function, required: int) -> Invoke:
         def invoke(payload: Any) -> Any:
             if type(payload) is list:
                 return self._call(call, payload, {})
             if type(payload) is dict:
-                return self._call(call, (), payload)
+                return self._call(call, [], payload)
             if payload is None and not required:
                 return call()
             given = "null" if payload is None else f"one {type(payload).__name__}"
@@ -156,6 +190,14 @@ class Arguments:
 
         return invoke
 
+    def _misfit(self, name: str, error: Exception) -> ArgumentMismatch:
+        signature = self._signature()
+        path, reason = name, "it is nested too deep"
+        if isinstance(error, Misfit):
+            path, reason = name + error.path, error.reason
+        message = f"{signature.partition('(')[0]}(): argument {path}: {reason}"
+        return ArgumentMismatch(message, {"signature": signature, "argument": path})
+
     def _error(self, reason: str) -> ArgumentMismatch:
         signature = self._signature()
         if self._implicit not in ("", "self", "cls"):
@@ -163,32 +205,19 @@ class Arguments:
         return ArgumentMismatch(f"{signature} can't be called like this: {reason}", {"signature": signature})
 
 
-_VARIABLE = (VAR_POSITIONAL, VAR_KEYWORD)
+_MISFITS = (Misfit, RecursionError)
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
+def _fitting(call: Invoke, fit: Fit, name: str, refuse: Refuse) -> Invoke:
+    exact, convert = fit.exact, fit.convert
 
-
-def _as_bytes(value: Any) -> Any:
-    return value.encode("utf-8", "surrogatepass") if type(value) is str else value
-
-
-def _as_dict(value: Any) -> Any:
-    return {} if type(value) is list and not value else value
-
-
-def _as_list(value: Any) -> Any:
-    return [] if type(value) is dict and not value else value
-
-
-# Fits a value to the annotation of its parameter. A string of PHP is text or bytes, and its empty array a list or a map.
-_FITS = {"bytes": _as_bytes, "dict": _as_dict, "list": _as_list}
-
-
-def _fitting(call: Function, fit: Fit) -> Invoke:
     def invoke(payload: Any) -> Any:
-        return call(fit(payload))
+        if type(payload) not in exact:
+            try:
+                payload = convert(payload)
+            except _MISFITS as reason:
+                raise refuse(name, reason) from None
+        return call(payload)
 
     return invoke
 
@@ -200,8 +229,8 @@ def _optional(call: Function, invoke: Invoke) -> Invoke:
     return invoke_optional
 
 
-def _by_name(call: Function, name: str, fit: Fit) -> Invoke:
+def _by_name(call: Function, name: str) -> Invoke:
     def invoke(payload: Any) -> Any:
-        return call(**{name: fit(payload)})
+        return call(**{name: payload})
 
     return invoke

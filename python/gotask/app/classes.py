@@ -52,20 +52,14 @@ def _named_tuple(cls: Any) -> Iterator[Field]:
 
 def _model(cls: Any) -> Iterator[Field]:
     """Of pydantic 2, or else of pydantic 1."""
-    if hasattr(cls, "model_fields"):
-        for name, field in cls.model_fields.items():
-            alias = field.validation_alias or field.alias
-            required = field.is_required()
-            default = MISSING if required or field.default_factory is not None else field.default
-            annotated = read(field.annotation)
-            yield Field(
-                alias if isinstance(alias, str) else name, annotated, required, default, field.default_factory
-            )
-        return
-    for field in cls.__fields__.values():
-        required = bool(field.required)
+    known = hints(cls)
+    fields = cls.model_fields if hasattr(cls, "model_fields") else cls.__fields__
+    for name, field in fields.items():
+        alias = getattr(field, "validation_alias", None) or field.alias
+        required = field.is_required() if hasattr(field, "is_required") else bool(field.required)
         default = MISSING if required or field.default_factory is not None else field.default
-        yield Field(field.alias, read(field.annotation), required, default, field.default_factory)
+        type = read(*known[name]) if name in known else read(field.annotation)
+        yield Field(alias if isinstance(alias, str) else name, type, required, default, field.default_factory)
 
 
 _FIELDS: dict[str, Callable[[Any], Iterator[Field]]] = {

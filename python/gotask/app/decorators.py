@@ -51,6 +51,7 @@ def method(  # noqa: F811
     *,
     timeout: float | None = None,
     idempotent: bool = False,
+    convert: bool = True,
 ) -> Callable[[T], T]:
     ...
 
@@ -61,17 +62,19 @@ def method(  # noqa: F811
     *,
     timeout: float | None = None,
     idempotent: bool = False,
+    convert: bool = True,
 ) -> Any:
     """Settings of one method.
 
     timeout: seconds, above 0 and at most 86400, that a call may take from when the broker has it, whatever its caller allows.
     idempotent: running it twice does no more than running it once, so a call that was lost with its worker, or with the
     connection, is made again.
+    convert: arguments are checked, and become what their annotations say. False: they stay as they are sent.
     ValueError: the timeout is out of its bounds.
     """
     if timeout is not None and not 0 < timeout <= 86_400:
         raise ValueError(f"a method's timeout is above 0 and at most 86400 seconds, not {timeout!r}")
-    made = Settings(timeout or 0.0, idempotent)
+    made = Settings(timeout or 0.0, idempotent, convert)
 
     def mark(function: T) -> T:
         setattr(function, SETTINGS, made)

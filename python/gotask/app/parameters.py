@@ -6,7 +6,7 @@ imported only for what is none: C functions, partial objects, callable instances
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType
 from typing import Any, NamedTuple
 
@@ -46,18 +46,6 @@ class Parameter(NamedTuple):
     @property
     def type(self) -> Type:
         return ANY if self.annotation is MISSING else read(self.annotation, self.names)
-
-    @property
-    def shape(self) -> str:
-        """`bytes`, `dict` or `list` if it is annotated as that, or that or None; else empty.
-
-        Any mapping, also a TypedDict, is a `dict`, any sequence a `list`. Scalars may be alternatives to these two.
-        """
-        shapes = {_shape(each) for each in _alternatives(self.annotation, self.names)} - {"None"}
-        if shapes == {"bytes"}:
-            return "bytes"
-        shapes -= {"scalar", "bytes"}
-        return shapes.pop() if shapes in ({"dict"}, {"list"}) else ""
 
     def __str__(self) -> str:
         text = {VAR_POSITIONAL: "*", VAR_KEYWORD: "**"}.get(self.kind, "") + self.name
@@ -203,100 +191,6 @@ def _from_inspect(function: Callable[..., Any], bound: bool) -> Parameters:
     ]
     returns = signature.return_annotation
     return Parameters(found, MISSING if returns is empty else returns, bound, names_there)
-
-
-# Names of types that can't be looked up, since they are imported for type checkers alone.
-_MAPPINGS = {
-    "dict",
-    "Dict",
-    "Mapping",
-    "MutableMapping",
-    "OrderedDict",
-    "defaultdict",
-    "DefaultDict",
-    "Counter",
-}
-_SEQUENCES = {"list", "List", "Sequence", "MutableSequence"}
-_BUILTINS = {cls.__name__: cls for cls in (bytes, dict, list, str, int, float, bool)}
-
-# How deep nested annotations are looked into.
-_MAX_DEPTH = 16
-
-
-def _alternatives(annotation: Any, names: Mapping[str, Any], depth: int = 0) -> Iterator[Any]:
-    """The types that a value may have, without their type arguments. A type whose name is unknown is that name."""
-    if depth > _MAX_DEPTH:
-        yield MISSING
-    elif isinstance(annotation, str):
-        yield from _read("".join(annotation.split()).strip("'\""), names, depth + 1)
-    elif type(annotation).__name__ in ("UnionType", "_UnionGenericAlias", "Union"):
-        for inner in annotation.__args__:
-            yield from _alternatives(inner, names, depth + 1)
-    elif hasattr(annotation, "__metadata__"):  # Annotated
-        yield from _alternatives(annotation.__origin__, names, depth + 1)
-    elif type(annotation).__name__ == "TypeAliasType":
-        yield from _alternatives(annotation.__value__, names, depth + 1)
-    elif hasattr(annotation, "__supertype__"):  # NewType
-        yield from _alternatives(annotation.__supertype__, names, depth + 1)
-    elif hasattr(annotation, "__forward_arg__"):
-        yield from _alternatives(annotation.__forward_arg__, names, depth + 1)
-    else:
-        yield getattr(annotation, "__origin__", annotation)
-
-
-def _read(text: str, names: Mapping[str, Any], depth: int) -> Iterator[Any]:
-    """The same for an annotation in text without blanks."""
-    parts = _split(text, "|")
-    head, bracket, rest = text.partition("[")
-    last = head.rpartition(".")[2]
-    if bracket and len(parts) == 1 and last in ("Optional", "Union", "Annotated"):
-        parts = _split(rest[:-1], ",")
-        if last == "Optional":
-            parts.append("None")
-        elif last == "Annotated":
-            del parts[1:]
-    elif len(parts) == 1:
-        if head == "None":
-            yield None
-            return
-        found: Any = names
-        for name in head.split("."):
-            found = found.get(name) if found is names else getattr(found, name, None)
-        if found is None:
-            yield _BUILTINS.get(head, last)
-        else:
-            yield from _alternatives(found, names, depth)
-        return
-    for part in parts:
-        yield from _alternatives(part, names, depth)
-
-
-def _split(text: str, mark: str) -> list[str]:
-    """Splits at the marks outside of brackets."""
-    parts, level = [""], 0
-    for letter in text:
-        level += (letter in "[(") - (letter in "])")
-        if letter == mark and not level:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    return parts
-
-
-def _shape(alternative: Any) -> str:
-    if alternative is None or alternative is _NONE:
-        return "None"
-    if isinstance(alternative, str):
-        return "dict" if alternative in _MAPPINGS else "list" if alternative in _SEQUENCES else "other"
-    if not isinstance(alternative, type):
-        return "other"
-    if alternative is bytes:
-        return "bytes"
-    if issubclass(alternative, (str, int, float)):
-        return "scalar"
-    if issubclass(alternative, Mapping):
-        return "dict"
-    return "list" if alternative in (list, Sequence, MutableSequence) else "other"
 
 
 def _annotation(annotation: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from ..errors import MethodNotFound
 from ..wire.names import DESCRIBE, SHARED_GROUP, Catalogue, check_name, fold
 from .arguments import Arguments, Invoke
-from .parameters import Parameters, is_async, is_generator, parameters_of
+from .parameters import MISSING, Parameters, is_async, is_generator, parameters_of
 from .signatures import signatures
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ class Settings(NamedTuple):
 
     timeout: float = 0.0  # seconds; 0.0: none
     idempotent: bool = False
+    convert: bool = True
 
 
 _PLAIN = Settings()
@@ -88,9 +89,26 @@ class Method:
 
     def bind(self, call: Callable[..., Any]) -> None:
         """Makes it callable. call: the function, or the method of the service's instance."""
-        arguments = Arguments(self.parameters, lambda: self.signature)
-        self.invoke = arguments.invoker(call)
-        self.invoke_exact = arguments.exact_invoker(call)
+        parameters = self.parameters
+
+        def take(convert: bool) -> None:
+            arguments = Arguments(parameters, lambda: self.signature, convert)
+            self.invoke = arguments.invoker(call)
+            self.invoke_exact = arguments.exact_invoker(call)
+
+        def take_first(payload: Any) -> Any:
+            take(True)
+            return self.invoke(payload)
+
+        def take_first_exact(payload: Any) -> Any:
+            take(True)
+            return self.invoke_exact(payload)
+
+        if self.settings.convert and any(each.annotation is not MISSING for each in parameters.all):
+            # Annotations are read when the first call comes: what they name may be defined below, and most calls never come.
+            self.invoke, self.invoke_exact = take_first, take_first_exact
+        else:
+            take(False)
 
     def describe(self) -> dict[str, Any]:
         """Its entry in `GoTask.Methods`, and what else the broker needs to know; plain JSON."""
