@@ -36,6 +36,7 @@ function driver(string $name, array $arguments): Driver
     return match ($name) {
         'gotask' => new GoTaskDriver($arguments[0], $arguments[1], (int) $arguments[2]),
         'socket' => new SocketDriver($arguments[0]),
+        'array' => new ArrayDriver($arguments[0], $arguments[1], (int) $arguments[2]),
         'http' => new HttpDriver($arguments[0]),
         'redis' => new RedisDriver($arguments[0]),
         'process' => new ProcessDriver($arguments),

@@ -13,7 +13,7 @@ from . import machine
 from .context import ROOT, Context
 from .processes import Failed, stop_all
 from .report import Report
-from .rows import bulk, curves, pinned, plain, startup, web, work
+from .rows import bulk, curves, pinned, plain, startup, tables, web, work
 
 PARTS: dict[str, Callable[[Context, Report], None]] = {
     "hyperf": web.hyperf,
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[Context, Report], None]] = {
     "quick": work.quick,
     "waiting": work.waiting,
     "bulk": bulk.measure,
+    "tables": tables.measure,
     "start": startup.measure,
     "throughput": curves.throughput,
     "latency": curves.latency,
