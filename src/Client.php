@@ -30,10 +30,13 @@ use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Key;
 use Reasno\GoTask\Protocol\Messages;
+use Reasno\GoTask\Protocol\Metadata;
 use Reasno\GoTask\Protocol\Outcome;
 use SensitiveParameter;
+use Throwable;
 use ValueError;
 
+use function array_filter;
 use function array_values;
 use function hrtime;
 use function implode;
@@ -85,6 +88,7 @@ final class Client implements GoTask
      * @param null|string $key the worker's shared key, 16 bytes or more, where it has one; Unix sockets need none
      * @param Tls $tls for a `tls://` address
      * @param Hints $hints how errors name what is to be done
+     * @param list<Observer> $observers are told of each call, in this order; see docs/tracing.md
      * @param array<string, object> $services what methods may call back, as `gotask.current_call().php.call("Config.get", …)`: objects by name; a closure
      *                                        gives one when it is first called
      * @throws ValueError when one of these is out of its bounds
@@ -103,6 +107,7 @@ final class Client implements GoTask
         Tls $tls = new Tls(),
         Hints $hints = new Hints(),
         array $services = [],
+        private readonly array $observers = [],
     ) {
         self::seconds($timeout, 'The timeout');
         self::seconds($connectTimeout, 'The connect timeout');
@@ -130,15 +135,15 @@ final class Client implements GoTask
     {
     }
 
-    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): mixed
+    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): mixed
     {
-        $call = $this->prepare($method, $payload, $timeout);
+        $call = $this->prepare($method, $payload, $timeout, 0, $key, $headers);
         if ($onProgress !== null || $input !== null) {
             self::attach($call, $onProgress, $input);
         }
         if ($this->sender->fast?->callFast($call, $this->now) !== true) {
             $this->sender->submit($call);
-        } elseif ($call->outcome === Outcome::Replied && $call->replyFlags === Flag::MSGPACK && $call->replyHead === '' && $call->reply !== '') {
+        } elseif ($call->outcome === Outcome::Replied && $call->replyFlags === Flag::MSGPACK && $call->replyHead === '' && $call->reply !== '' && $call->metadata === null) {
             // finish(), in fewer steps.
             return $this->codec->decode($call->reply);
         }
@@ -146,9 +151,9 @@ final class Client implements GoTask
         return $this->sender->finish($call);
     }
 
-    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Future
     {
-        $call = $this->prepare($method, $payload, $timeout);
+        $call = $this->prepare($method, $payload, $timeout, 0, $key, $headers);
         if ($onProgress !== null || $input !== null) {
             self::attach($call, $onProgress, $input);
         }
@@ -157,9 +162,9 @@ final class Client implements GoTask
         return new PendingFuture($this->sender, $call, $this->logger);
     }
 
-    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Generator
+    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Generator
     {
-        $call = $this->prepare($method, $payload, $timeout, CallFlag::STREAM);
+        $call = $this->prepare($method, $payload, $timeout, CallFlag::STREAM, $key, $headers);
         self::attach($call, $onProgress, $input);
 
         return (new Elements($this->sender, $this->codec, $call))->read();
@@ -191,9 +196,9 @@ final class Client implements GoTask
         })();
     }
 
-    public function notify(string $method, mixed $payload = null): void
+    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void
     {
-        $call = $this->prepare($method, $payload, null, CallFlag::NOTIFY);
+        $call = $this->prepare($method, $payload, null, CallFlag::NOTIFY, $key, $headers);
         $this->sender->submit($call);
         $this->sender->finish($call);
     }
@@ -212,9 +217,10 @@ final class Client implements GoTask
     }
 
     /**
+     * @param array<array-key, string> $headers
      * @throws GoTaskException
      */
-    private function prepare(string $method, mixed $payload, ?float $timeout, int $callFlags = 0): Call
+    private function prepare(string $method, mixed $payload, ?float $timeout, int $callFlags = 0, null|int|string $key = null, array $headers = []): Call
     {
         if ($timeout === null) {
             $timeout = $this->timeout;
@@ -253,7 +259,43 @@ final class Client implements GoTask
                 : MessagePackEncoder::largeHead(strlen($tail), $payload instanceof Bytes);
         }
 
-        return new Call($method, $codec, $body, $callFlags, $deadline, $timeout, $tail);
+        $call = new Call($method, $codec, $body, $callFlags, $deadline, $timeout, $tail);
+        if ($key !== null || $headers !== [] || $this->observers !== []) {
+            $this->describe($call, $key, $headers);
+        }
+
+        return $call;
+    }
+
+    /**
+     * @param array<array-key, string> $headers
+     * @throws InvalidRequest
+     */
+    private function describe(Call $call, null|int|string $key, array $headers): void
+    {
+        $json = Metadata::encode($call->method, $headers);
+        $ends = [];
+        foreach ($this->observers as $observer) {
+            $ends[] = $observer->begin($call->method, $headers);
+        }
+        if ($ends !== []) {
+            $json = Metadata::encode($call->method, $headers);
+            $ends = array_filter($ends);
+        }
+        if ($json !== '' || $key !== null) {
+            $call->callFlags |= CallFlag::METADATA;
+        } elseif ($ends === []) {
+            return;
+        }
+        $call->metadata = new Metadata($json, Metadata::key($key), $ends === [] ? null : function (?Throwable $error) use ($ends): void {
+            foreach ($ends as $end) {
+                try {
+                    $end($error);
+                } catch (Throwable $failure) {
+                    $this->logger->error('An observer failed: {message}', ['message' => $failure->getMessage(), 'exception' => $failure]);
+                }
+            }
+        });
     }
 
     /**

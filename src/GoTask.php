@@ -34,9 +34,11 @@ interface GoTask
      * @param null|float $timeout seconds
      * @param null|Closure(Progress): mixed $onProgress is told how far the method says that it is, while the result is waited for; what it throws cancels the call
      * @param null|iterable<mixed>|resource $input what the method reads as `gotask.current_call().input`, element by element; a stream in pieces of 64 KiB
+     * @param null|int|string $key calls with the same key go to the same worker while it is there, for what it keeps in its memory
+     * @param array<array-key, string> $headers what the method reads as `gotask.current_call().headers`; UTF-8, at most 8192 bytes as JSON
      * @throws GoTaskException
      */
-    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): mixed;
+    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): mixed;
 
     /**
      * Starts a call, and does not wait for its answer. What the peer does not take at once is sent while somebody waits for an answer.
@@ -47,9 +49,11 @@ interface GoTask
      * @param null|float $timeout seconds
      * @param null|Closure(Progress): mixed $onProgress as for call(), while the future is awaited
      * @param null|iterable<mixed>|resource $input as for call(); read while the future is awaited
+     * @param null|int|string $key as for call()
+     * @param array<array-key, string> $headers as for call()
      * @throws GoTaskException when the call can't be sent
      */
-    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future;
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Future;
 
     /**
      * Runs a method that yields, and gives what it yields element by element as it is produced. The call is sent at once; a slow reader
@@ -62,10 +66,12 @@ interface GoTask
      * @param null|float $timeout seconds to wait for each next element
      * @param null|Closure(Progress): mixed $onProgress as for call(), while the next element is waited for
      * @param null|iterable<mixed>|resource $input as for call()
+     * @param null|int|string $key as for call()
+     * @param array<array-key, string> $headers as for call()
      * @return Generator<int, mixed, mixed, mixed>
      * @throws GoTaskException when the call can't be sent
      */
-    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Generator;
+    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Generator;
 
     /**
      * Runs many calls at the same time and waits for all of them.
@@ -111,9 +117,11 @@ interface GoTask
      *
      * What the method returns is dropped; if it fails, the worker logs that.
      *
+     * @param null|int|string $key as for call()
+     * @param array<array-key, string> $headers as for call()
      * @throws GoTaskException when it was not accepted
      */
-    public function notify(string $method, mixed $payload = null): void;
+    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void;
 
     /**
      * The methods of one Python service as methods of an object.

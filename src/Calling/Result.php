@@ -38,6 +38,23 @@ final class Result
      */
     public function of(Call $call): mixed
     {
+        try {
+            $value = $this->value($call);
+            $call->metadata?->ended(null);
+
+            return $value;
+        } catch (GoTaskException $failure) {
+            $call->metadata?->ended($failure);
+
+            throw $failure;
+        }
+    }
+
+    /**
+     * @throws GoTaskException
+     */
+    private function value(Call $call): mixed
+    {
         return match ($call->outcome) {
             Outcome::Replied => $call->hasResult() ? $this->decode($call) : throw ErrorReply::toException($call->method, $call->reply),
             Outcome::Oversized => throw new PayloadTooLarge(

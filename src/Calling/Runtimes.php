@@ -97,7 +97,7 @@ final class Runtimes
         }
 
         try {
-            $connection = $this->here()->acquire($call->deadline, $now, $call->method);
+            $connection = $this->here()->acquire($call->deadline, $now, $call->method, $call->metadata->key ?? 0);
         } catch (ConnectFailed|DeadlineExceeded|NotAuthorized|WorkerStartFailed $failed) {
             $reason = $failed->getPrevious();
             $this->outage = $failed instanceof DeadlineExceeded && $reason instanceof ConnectFailed ? $reason : $failed;

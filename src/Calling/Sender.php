@@ -61,7 +61,6 @@ final class Sender
     {
         $now = hrtime(true);
         $connection = $this->connect($call, $now);
-
         $this->fast = $connection->mayBeFast() && $this->runtimes->addresses() === 1 ? $connection : null;
 
         try {
@@ -84,6 +83,20 @@ final class Sender
      * @throws GoTaskException
      */
     public function connect(Call $call, int $now): Connection
+    {
+        try {
+            return $this->route($call, $now);
+        } catch (Throwable $failure) {
+            $call->metadata?->ended($failure);
+
+            throw $failure;
+        }
+    }
+
+    /**
+     * @throws GoTaskException
+     */
+    private function route(Call $call, int $now): Connection
     {
         $connection = $this->runtimes->acquire($call, $now);
         if ($call->callFlags !== 0 && $connection->session->peer !== Peer::Broker) {
@@ -111,7 +124,7 @@ final class Sender
     {
         $call->connection?->await($call);
         // As hasResult() does, without the cost of calling it.
-        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0 && $call->messages === null) {
+        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0 && $call->messages === null && $call->metadata === null) {
             return $this->result->decode($call);
         }
         while ($this->goesOn($call)) {
@@ -147,7 +160,12 @@ final class Sender
     {
         $failure = $call->messages?->failure;
 
-        return $failure === null || $call->hasResult() ? $this->result->of($call) : throw $failure;
+        if ($failure === null || $call->hasResult()) {
+            return $this->result->of($call);
+        }
+        $call->metadata?->ended($failure);
+
+        throw $failure;
     }
 
     /**

@@ -25,4 +25,7 @@ final class CallFlag
 
     /** The call has an input, which the method may read. */
     public const INPUT = 0x10;
+
+    /** Not on the wire: the call has headers or a key, see Protocol\Metadata. */
+    public const METADATA = 0x100;
 }

@@ -37,19 +37,19 @@ class WorkerClient implements GoTask
     ) {
     }
 
-    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): mixed
+    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): mixed
     {
-        return ($this->client ?? $this->client())->call($method, $payload, $timeout, $onProgress, $input);
+        return ($this->client ?? $this->client())->call($method, $payload, $timeout, $onProgress, $input, $key, $headers);
     }
 
-    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Future
     {
-        return ($this->client ?? $this->client())->callAsync($method, $payload, $timeout, $onProgress, $input);
+        return ($this->client ?? $this->client())->callAsync($method, $payload, $timeout, $onProgress, $input, $key, $headers);
     }
 
-    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Generator
+    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Generator
     {
-        return ($this->client ?? $this->client())->stream($method, $payload, $timeout, $onProgress, $input);
+        return ($this->client ?? $this->client())->stream($method, $payload, $timeout, $onProgress, $input, $key, $headers);
     }
 
     public function parallel(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): array
@@ -62,9 +62,9 @@ class WorkerClient implements GoTask
         return ($this->client ?? $this->client())->completed($calls, $concurrency, $timeout, $throw);
     }
 
-    public function notify(string $method, mixed $payload = null): void
+    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void
     {
-        ($this->client ?? $this->client())->notify($method, $payload);
+        ($this->client ?? $this->client())->notify($method, $payload, $key, $headers);
     }
 
     public function service(string $name): Service

@@ -16,6 +16,7 @@ use Reasno\GoTask\Runtime\Runtime;
 use function array_map;
 use function count;
 use function getmypid;
+use function hash;
 use function hrtime;
 use function implode;
 use function intdiv;
@@ -65,14 +66,14 @@ final class Cluster implements Connections
         $this->pid = (int) getmypid();
     }
 
-    public function acquire(int $deadline, int $now, string $method): Connection
+    public function acquire(int $deadline, int $now, string $method, int $key = 0): Connection
     {
         if ($this->balancer->hasAside()) {
             $this->probe($now);
         }
         $limit = $now + (int) ($this->settings->connectTimeout * 1e9);
         $loads = array_map(static fn (Pool $pool): int => $pool->load(), $this->pools);
-        while (($place = $this->balancer->choose($loads) ?? $this->balancer->soonest($loads)) !== null) {
+        while (($place = $this->choose($loads, $key) ?? $this->balancer->soonest($loads)) !== null) {
             unset($loads[$place]);
             $hasOther = false;
             foreach ($loads as $other => $load) {
@@ -84,7 +85,7 @@ final class Cluster implements Connections
             $opened = $pool->opened;
 
             try {
-                $connection = $pool->acquire($deadline, $now, $method, $now + max(self::LEAST, $patience), ! $hasOther);
+                $connection = $pool->acquire($deadline, $now, $method, $key, $now + max(self::LEAST, $patience), ! $hasOther);
                 $isNew = $pool->opened > $opened;
                 if (! $isNew && $connection->isIdle() && ! $connection->probe()) {
                     // Better found now than after a call has been sent.
@@ -109,6 +110,28 @@ final class Cluster implements Connections
         }
 
         throw $this->unreachable();
+    }
+
+    /**
+     * With a key by rendezvous hashing: an address that is set aside, or comes back, moves its own keys alone.
+     *
+     * @param array<int, int> $loads by place
+     */
+    private function choose(array $loads, int $key): ?int
+    {
+        if ($key === 0) {
+            return $this->balancer->choose($loads);
+        }
+        $best = null;
+        $greatest = '';
+        foreach ($loads as $place => $load) {
+            $weight = hash('xxh64', "{$key} {$this->addresses[$place]}");
+            if (! $this->balancer->isAside($place) && $weight > $greatest) {
+                [$best, $greatest] = [$place, $weight];
+            }
+        }
+
+        return $best;
     }
 
     public function failed(Connection $connection, string $why): void

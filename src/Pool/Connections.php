@@ -22,11 +22,12 @@ interface Connections
      *
      * @param int $deadline of the call that is to be sent, hrtime() in ns
      * @param int $now hrtime() in ns
+     * @param int $key of the call; 0: none. Where there are several addresses, one key goes to one of them while that answers
      * @throws ConnectFailed
      * @throws WorkerStartFailed when its supervisor says so
      * @throws DeadlineExceeded when the call's time is over before there is a connection
      */
-    public function acquire(int $deadline, int $now, string $method): Connection;
+    public function acquire(int $deadline, int $now, string $method, int $key = 0): Connection;
 
     /**
      * Is told that a connection was lost, or that its peer takes no more calls.

@@ -60,7 +60,7 @@ final class Pool implements Connections
      * @param null|int $limit when opening a connection must have succeeded, hrtime() in ns; null: after the connect timeout
      * @param bool $waits whether a worker that is being started is waited for
      */
-    public function acquire(int $deadline, int $now, string $method, ?int $limit = null, bool $waits = true): Connection
+    public function acquire(int $deadline, int $now, string $method, int $key = 0, ?int $limit = null, bool $waits = true): Connection
     {
         if ($this->pid !== getmypid()) {
             $this->abandon();

@@ -67,6 +67,9 @@ final class Call
 
     public ?Connection $connection = null;
 
+    /** Its headers and its key, and who is told of its end; null: it has none of them. */
+    public ?Metadata $metadata = null;
+
     /** µs that its method is expected to take, while it is on the fast path; else 0. */
     public int $micros = 0;
 

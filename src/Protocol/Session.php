@@ -122,7 +122,10 @@ final class Session extends FastCalls
         if ($this->peer === Peer::Broker) {
             // Nobody knows how long a stream takes.
             $remaining = ($call->callFlags & CallFlag::STREAM) === 0 ? intdiv($call->deadline - $now, 1_000_000) : null;
-            $frame = Frame::call($call->sequence, $call->method, $call->codec, $call->body, $remaining, $call->callFlags);
+            $more = $call->metadata;
+            $frame = $more === null
+                ? Frame::call($call->sequence, $call->method, $call->codec, $call->body, $remaining, $call->callFlags)
+                : Frame::call($call->sequence, $call->method, $call->codec, $call->body, $remaining, $call->callFlags, $more->headers, $more->key);
         } else {
             $call->isUntimed = true;
             $frame = Frame::call($call->sequence, $call->method, $call->codec, $call->body);
@@ -143,7 +146,7 @@ final class Session extends FastCalls
         $length = strlen($call->body) + strlen($call->tail);
         if ($this->peer === Peer::Broker) {
             $remaining = ($call->callFlags & CallFlag::STREAM) === 0 ? intdiv($call->deadline - $now, 1_000_000) : null;
-            $head = Frame::callHead($call->sequence, $call->method, $call->codec, $length, $remaining, $call->callFlags);
+            $head = Frame::callHead($call->sequence, $call->method, $call->codec, $length, $remaining, $call->callFlags, $call->metadata->headers ?? '', $call->metadata->key ?? 0);
         } else {
             $call->isUntimed = true;
             $head = Frame::callHead($call->sequence, $call->method, $call->codec, $length);

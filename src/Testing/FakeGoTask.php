@@ -106,14 +106,14 @@ final class FakeGoTask implements GoTask
         return $this;
     }
 
-    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): mixed
+    public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): mixed
     {
         $call = $this->begin($onProgress, $input);
 
         return $this->answer($method, $this->record($method, $payload, $timeout, false), $call);
     }
 
-    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Future
+    public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Future
     {
         $call = $this->begin($onProgress, $input);
         $arguments = $this->record($method, $payload, $timeout, false);
@@ -124,7 +124,7 @@ final class FakeGoTask implements GoTask
         }
     }
 
-    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null): Generator
+    public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Generator
     {
         $call = $this->begin($onProgress, $input);
 
@@ -175,7 +175,7 @@ final class FakeGoTask implements GoTask
         return $all;
     }
 
-    public function notify(string $method, mixed $payload = null): void
+    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void
     {
         $arguments = $this->record($method, $payload, null, true);
 

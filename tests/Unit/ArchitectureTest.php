@@ -45,13 +45,14 @@ final class ArchitectureTest extends TestCase
         'Console' => ['Client', 'Process', 'Status', 'Codec'],
         'Hyperf' => ['Console', 'Client', 'Process', 'Status'],
         'Testing' => ['Calling', 'Protocol', 'Codec', 'Goridge'],
+        'Observing' => [],
     ];
 
     /** Values are what lies at the top of src/, but for Client. */
     private const UNDER_ALL = ['values', 'Exception', 'Platform'];
 
     /** Where users find what is theirs; all else is `@internal`. */
-    private const PUBLIC = '~^(\w+|Exception\\\\\w+|PHPStan\\\\\w+|Testing\\\\\w+|Process\\\WorkerProcess|Console\\\Application'
+    private const PUBLIC = '~^(\w+|Exception\\\\\w+|PHPStan\\\\\w+|(Observing|Testing)\\\\\w+|Process\\\WorkerProcess|Console\\\Application'
         . '|Hyperf\\\(ConfigProvider|GoTaskFactory|Health|PrivateWorkers|(Annotation|Command|Event|Exception)\\\\\w+|Process\\\SupervisorProcess))$~';
 
     private const MAX_LINES = 400;

@@ -15,10 +15,15 @@ use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Connection;
 
 use function array_count_values;
+use function array_filter;
+use function array_keys;
+use function array_replace;
 use function array_unique;
 use function count;
 use function hrtime;
 use function sort;
+
+use const ARRAY_FILTER_USE_KEY;
 
 /**
  * @internal
@@ -175,6 +180,29 @@ final class ClusterTest extends TestCase
         [, , $first, $second] = $this->runtime->timeouts;
         self::assertEqualsWithDelta(4.0, $first, 0.5);
         self::assertEqualsWithDelta(8.0, $second, 0.5);
+    }
+
+    public function testAKeyGoesToOneAddressWhileThatIsThere(): void
+    {
+        $before = $this->ofKeys();
+        self::assertEqualsWithDelta(100, array_count_values($before)[self::A], 40);
+        self::assertSame($before, $this->ofKeys());
+        $this->cluster->failed($this->acquireFrom(self::A), 'it is gone');
+        self::assertSame([self::B], array_keys(array_count_values($this->ofKeys())));
+        self::assertSame($before, array_replace($before, array_filter($this->ofKeys(), static fn (int $key): bool => $before[$key] === self::B, ARRAY_FILTER_USE_KEY)));
+    }
+
+    /**
+     * @return array<int, string> the addresses of 200 keys
+     */
+    private function ofKeys(): array
+    {
+        $addresses = [];
+        for ($key = 1; $key <= 200; $key++) {
+            $addresses[$key] = (string) $this->cluster->acquire($this->now + 30 * self::SECOND, $this->now, 'A', $key)->address;
+        }
+
+        return $addresses;
     }
 
     /**

@@ -175,7 +175,7 @@ final class PoolTest extends TestCase
 
         try {
             $now = (int) hrtime(true);
-            $pool->acquire($now + 30 * self::SECOND, $now, 'A', $now + 100_000_000);
+            $pool->acquire($now + 30 * self::SECOND, $now, 'A', 0, $now + 100_000_000);
             self::fail('It connected.');
         } catch (ConnectFailed $failed) {
             self::assertStringContainsString((string) $address, $failed->getMessage());
