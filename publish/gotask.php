@@ -61,6 +61,10 @@ return [
         // For development: load the app again when a Python file below its folder changes.
         'watch' => env('GOTASK_WATCH', false),
 
+        // What methods may call back, as gotask.current_call().php.call("Config.get", …): classes, or other entries of the container,
+        // by the names that Python knows them by, such as 'Config' => App\Service\ConfigService::class.
+        'services' => [],
+
         // Environment variables of the Python processes, in addition to PHP's own.
         'environment' => [],
 

@@ -73,6 +73,6 @@ class GoTaskFactory
         $loggers = $this->container->get(WorkerLoggerFactory::class);
         assert($workers instanceof Workers && $private instanceof PrivateWorkers && $loggers instanceof WorkerLoggerFactory);
 
-        return new WorkerClient($name, $workers, $private, $loggers);
+        return new WorkerClient($name, $workers, $private, $loggers, $this->container);
     }
 }

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Hyperf;
 
 use Closure;
 use Generator;
+use Psr\Container\ContainerInterface;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Future;
@@ -34,6 +35,7 @@ class WorkerClient implements GoTask
         protected readonly Workers $workers,
         protected readonly PrivateWorkers $private,
         protected readonly WorkerLoggerFactory $loggers,
+        protected readonly ContainerInterface $container,
     ) {
     }
 
@@ -101,6 +103,8 @@ class WorkerClient implements GoTask
                 key: $config->key,
                 tls: $config->tls,
                 hints: OptionNames::forClient($config),
+                // When they are first called: one may well have this client injected.
+                services: array_map(fn (string $entry): Closure => fn (): mixed => $this->container->get($entry), $config->services),
             );
         } catch (ValueError $error) {
             throw new InvalidConfiguration("gotask.{$config->name}: {$error->getMessage()}", 0, $error);

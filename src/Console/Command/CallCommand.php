@@ -7,8 +7,10 @@ namespace Reasno\GoTask\Console\Command;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
+use Reasno\GoTask\Console\ProgressLine;
 use Reasno\GoTask\GoTask;
 use Symfony\Component\Console\Input\InputArgument;
+use Symfony\Component\Console\Output\ConsoleOutputInterface;
 use Symfony\Component\Console\Output\OutputInterface;
 use Symfony\Component\Console\Output\StreamOutput;
 
@@ -35,6 +37,8 @@ class CallCommand extends ClientCommand
 
                 A payload that begins with a minus sign comes after --: <info>%command.full_name% -- App.Abs -1</info>
 
+                What the method tells of its progress is shown on a terminal.
+
                 A result that is plain bytes is written as it is where standard output is no terminal.
 
                 HELP . ExitCode::HELP);
@@ -46,7 +50,14 @@ class CallCommand extends ClientCommand
         $source = $text === '-' ? 'what standard input holds' : 'the argument payload';
         $text = $text === '-' ? (string) stream_get_contents(STDIN) : $text;
         $payload = $text === null || trim($text) === '' ? null : Json::parse($text, $source);
-        $result = $task->call($options->text('method') ?? '', $payload, $timeout);
+        $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : null;
+        $line = $errors?->isDecorated() === true ? new ProgressLine($errors) : null;
+
+        try {
+            $result = $task->call($options->text('method') ?? '', $payload, $timeout, $line === null ? null : $line->show(...));
+        } finally {
+            $line?->end();
+        }
 
         if ($options->flag('json')) {
             $output->writeln(Json::line($result), OutputInterface::OUTPUT_RAW);

@@ -31,6 +31,7 @@ final class WorkerConfig
      * @param string $logName of the logger, as the records show it
      * @param string $logChannel of config/autoload/logger.php
      * @param null|string $key the shared one, where it is given here
+     * @param array<string, string> $services what methods may call back: entries of the container by the names of services
      */
     private function __construct(
         public readonly string $name,
@@ -57,6 +58,7 @@ final class WorkerConfig
         #[SensitiveParameter]
         public readonly ?string $key,
         public readonly Tls $tls,
+        public readonly array $services,
     ) {
     }
 
@@ -129,6 +131,7 @@ final class WorkerConfig
             watch: $watch,
             key: $key,
             tls: $tls,
+            services: $section->texts('services'),
         );
         $section->end();
 

@@ -76,12 +76,12 @@ class Rows:
     def list(self, count: int) -> list[int]:
         return list(range(count))
 
-    def produced(self, count: int, path: str) -> Iterator[int]:
-        """The file says how many have been asked for."""
-        for number in range(count):
-            with open(path, "w") as file:
-                file.write(str(number + 1))
-            yield number
+    def produced(self, count: int, path: str) -> Iterator[bytes]:
+        """The file has so many bytes as elements have been asked for."""
+        for _ in range(count):
+            with open(path, "ab") as file:
+                file.write(b".")
+            yield bytes(1024)
 
 
 @gotask.service
@@ -95,6 +95,14 @@ class Work:
         for number in range(count):
             call().progress(number / count, f"step {number}", {"number": number})
         return count
+
+    def wait(self, seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    async def wait_async(self, seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        return seconds
 
     def hang(self, path: str) -> None:
         call().progress(None, "begun")
@@ -134,7 +142,7 @@ class Inputs:
             for element in call().input:
                 elements.append(element)
         except PhpError as error:
-            return [elements, error.type, str(error)]
+            return [elements, error.type, error.message]
         return elements
 
     def plain(self) -> int:
@@ -174,7 +182,7 @@ class Back:
         try:
             return ["returned", call().php.call(name)]
         except PhpError as error:
-            return [error.type, str(error), error.code, os.path.basename(error.where)]
+            return [error.type, error.message, (error.data or {}).get("code"), os.path.basename(error.where)]
 
     def rows(self, count: int) -> Iterator[Any]:
         for number in range(count):
