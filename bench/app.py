@@ -20,6 +20,12 @@ def work(iterations):
 
 
 @gotask.register
+def rows(count):
+    for number in range(count):
+        yield {"id": number, "name": "Jo"}
+
+
+@gotask.register
 def mixed(number):
     """Quick calls of 20 µs, one in 10 000 of 200 ms."""
     if number % 10_000 == 9_999:

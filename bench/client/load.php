@@ -39,6 +39,7 @@ function driver(string $name, array $arguments): Driver
         'array' => new ArrayDriver($arguments[0], $arguments[1], (int) $arguments[2]),
         'http' => new HttpDriver($arguments[0]),
         'redis' => new RedisDriver($arguments[0]),
+        'stream' => new StreamDriver($arguments[0], (int) $arguments[1]),
         'process' => new ProcessDriver($arguments),
         'work' => new WorkDriver($arguments[0], $arguments[1], (int) $arguments[2], (int) $arguments[3]),
         default => throw new ValueError("no driver {$name}"),

@@ -13,7 +13,7 @@ from . import machine
 from .context import ROOT, Context
 from .processes import Failed, stop_all
 from .report import Report
-from .rows import bulk, curves, pinned, plain, startup, tables, web, work
+from .rows import bulk, curves, pinned, plain, startup, streams, tables, web, work
 
 PARTS: dict[str, Callable[[Context, Report], None]] = {
     "hyperf": web.hyperf,
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[Context, Report], None]] = {
     "waiting": work.waiting,
     "bulk": bulk.measure,
     "tables": tables.measure,
+    "streams": streams.measure,
     "start": startup.measure,
     "throughput": curves.throughput,
     "latency": curves.latency,
