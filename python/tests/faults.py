@@ -25,7 +25,7 @@ class Skipped(Exception):
     """Why a group can't be run here."""
 
 
-def run(group: Group, folder: Path, only: str = "") -> Iterator[Row]:
+def run(group: Group, folder: Path, only: str = "", pause: float = 0.0) -> Iterator[Row]:
     """A row for each fault of the group, and one for what is left behind in the end, if anything is."""
     faults = [fault for fault in group.faults if only in fault.name]
     if not faults:
@@ -37,7 +37,7 @@ def run(group: Group, folder: Path, only: str = "") -> Iterator[Row]:
         if reason:
             raise Skipped(reason)
     try:
-        scene = Scene(folder, group.proxied, arguments=group.arguments)
+        scene = Scene(folder, group.proxied, arguments=group.arguments, pause=pause)
         try:
             for fault in faults:
                 yield scene.perform(fault.name, fault.inject, fault.errors)

@@ -10,13 +10,16 @@ from .chaos.faults import GROUPS, Group
 from .chaos.pairs import KINDS, Kind, play
 from .faults import Skipped, run
 
+#: Seconds that each client leaves between two rounds of calls: other tests need the machine, too.
+PAUSE = 0.03
+
 
 @pytest.mark.parametrize(
     "group", [group for group in GROUPS if not group.is_long], ids=lambda group: str(group.name)
 )
 def test_no_call_is_lost_and_nothing_is_left(group: Group, tmp_path: Path) -> None:
     try:
-        rows = list(run(group, tmp_path))
+        rows = list(run(group, tmp_path, pause=PAUSE))
     except Skipped as reason:
         pytest.skip(str(reason))
     assert {row.fault: row.problems for row in rows if row.problems} == {}

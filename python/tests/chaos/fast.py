@@ -76,9 +76,11 @@ class _Talk:
         peer.call_raw("GoTask.Hello", b'{"protocol": 1}', wire.JSON)
         self._open()
         while self._calls or not caller.ended.is_set():
-            caller.rest()
-            while len(self._calls) < caller.window and not caller.ended.is_set():
-                self._send(min(caller._random.randint(1, 6), caller.window - len(self._calls)))
+            # It rests between calls alone: those that it has sent are overdue soon.
+            if not caller.pause or not self._calls:
+                caller.rest()
+                while len(self._calls) < caller.window and not caller.ended.is_set():
+                    self._send(min(caller._random.randint(1, 6), caller.window - len(self._calls)))
             self._wait()
             self._look_after(time.monotonic())
 

@@ -13,9 +13,13 @@ class Load:
     """One client of each kind at each of the addresses; PHP where it is there, at the first one."""
 
     def __init__(
-        self, addresses: dict[str, tuple[str, float]], sleep: float = 0.005, with_php: bool = True
+        self,
+        addresses: dict[str, tuple[str, float]],
+        sleep: float = 0.005,
+        with_php: bool = True,
+        pause: float = 0.0,
     ) -> None:
-        """addresses: by a name, each with the timeout of its calls in seconds."""
+        """addresses: by a name, each with the timeout of its calls in seconds. pause: of each client between two rounds."""
         self.books = {name: Book() for name in addresses}
         self._callers: list[Caller] = []
         for name, (address, timeout) in addresses.items():
@@ -23,7 +27,7 @@ class Load:
             if with_php and php() is not None:
                 kinds.append(Php)
             for kind in kinds:
-                caller = kind(f"{name}-{kind.__name__}", address, self.books[name], timeout, sleep)
+                caller = kind(f"{name}-{kind.__name__}", address, self.books[name], timeout, sleep, pause)
                 self._callers.append(caller)
 
     @property

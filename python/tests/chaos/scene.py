@@ -48,8 +48,14 @@ class Scene:
     load: Load  # while a fault is performed
 
     def __init__(
-        self, folder: Path, proxied: bool = False, with_php: bool = True, arguments: tuple[str, ...] = ()
+        self,
+        folder: Path,
+        proxied: bool = False,
+        with_php: bool = True,
+        arguments: tuple[str, ...] = (),
+        pause: float = 0.0,
     ) -> None:
+        """pause: seconds that each client leaves between two rounds of calls."""
         self.run = folder / "run"
         self.temporary = folder / "tmp"
         self.chaos = folder / "chaos"
@@ -58,6 +64,7 @@ class Scene:
         self.address = f"unix://{self.run}/b.sock"
         self._with_php = with_php
         self._arguments = arguments
+        self._pause = pause
         self.start()
         self.proxy = Proxy(str(folder / "proxy.sock"), f"{self.run}/b.sock") if proxied else None
         assert self.serves(), "not all workers serve"
@@ -88,7 +95,7 @@ class Scene:
         addresses = {"direct": (self.address, PATIENT)}
         if self.proxy is not None:
             addresses["proxied"] = (f"unix://{self.proxy.path}", HASTY)
-        self.load = load = Load(addresses, with_php=self._with_php)
+        self.load = load = Load(addresses, with_php=self._with_php, pause=self._pause)
         try:
             assert eventually(lambda: load.is_under_way, 60), "not all callers are answered"
             time.sleep(LEAD)

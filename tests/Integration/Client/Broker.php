@@ -41,10 +41,15 @@ final class Broker
     /** @var null|resource */
     private mixed $process = null;
 
+    private bool $isSpoilt = false;
+
+    /**
+     * It is being started, see ready().
+     */
     public function __construct(bool $tcp = false)
     {
         $this->address = $tcp ? self::freePort() : 'unix://' . sys_get_temp_dir() . '/gotask-broker-' . bin2hex(random_bytes(6)) . '.sock';
-        $this->start();
+        $this->spawn();
     }
 
     public function __destruct()
@@ -54,21 +59,32 @@ final class Broker
 
     public function start(): void
     {
-        $python = getenv('GOTASK_PYTHON') ?: (is_executable('/usr/bin/python3') ? '/usr/bin/python3' : 'python3');
-        $root = dirname(__DIR__, 3);
-        $pipes = [];
-        $process = proc_open(
-            [$python, '-m', 'gotask', dirname(__DIR__) . '/Fixtures/app.py', '--address', $this->address, '--workers', '1', '--log-level', 'error'],
-            [['null'], ['null'], ['null']],
-            $pipes,
-            null,
-            ['PYTHONPATH' => "{$root}/python"] + getenv(),
-        );
-        if (! is_resource($process)) {
-            throw new RuntimeException('Python can\'t be run.');
+        $this->spawn();
+        $this->ready();
+    }
+
+    /**
+     * Ends one that was ended or got a signal, and begins to start it anew.
+     */
+    public function renew(): void
+    {
+        if ($this->isSpoilt) {
+            $this->end(SIGKILL);
+            $this->spawn();
         }
-        $this->process = $process;
-        $this->waitUntilReady();
+    }
+
+    public function ready(): void
+    {
+        $limit = hrtime(true) + 30e9;
+        while (($stream = @stream_socket_client($this->address)) === false) {
+            if (hrtime(true) > $limit) {
+                throw new RuntimeException("No broker at {$this->address}.");
+            }
+            usleep(1000);
+        }
+        fclose($stream);
+        (new Client($this->address))->call('GoTask.Ping');
     }
 
     public function pid(): int
@@ -78,6 +94,7 @@ final class Broker
 
     public function signal(int $signal): void
     {
+        $this->isSpoilt = true;
         posix_kill($this->pid(), $signal);
     }
 
@@ -108,17 +125,23 @@ final class Broker
         }
     }
 
-    private function waitUntilReady(): void
+    private function spawn(): void
     {
-        $limit = hrtime(true) + 30e9;
-        while (($stream = @stream_socket_client($this->address)) === false) {
-            if (hrtime(true) > $limit) {
-                throw new RuntimeException("No broker at {$this->address}.");
-            }
-            usleep(1000);
+        $python = getenv('GOTASK_PYTHON') ?: (is_executable('/usr/bin/python3') ? '/usr/bin/python3' : 'python3');
+        $root = dirname(__DIR__, 3);
+        $pipes = [];
+        $process = proc_open(
+            [$python, '-m', 'gotask', dirname(__DIR__) . '/Fixtures/app.py', '--address', $this->address, '--workers', '1', '--log-level', 'error'],
+            [['null'], ['null'], ['null']],
+            $pipes,
+            null,
+            ['PYTHONPATH' => "{$root}/python"] + getenv(),
+        );
+        if (! is_resource($process)) {
+            throw new RuntimeException('Python can\'t be run.');
         }
-        fclose($stream);
-        (new Client($this->address))->call('GoTask.Ping');
+        $this->process = $process;
+        $this->isSpoilt = false;
     }
 
     private static function freePort(): string

@@ -39,16 +39,27 @@ use const SIGTERM;
  */
 abstract class ClusterContract extends RuntimeTestCase
 {
+    /** @var array<string, array{Broker, Broker}> by the kind of their addresses */
+    private static array $brokers = [];
+
     private Broker $a;
 
     private Broker $b;
 
     private string $notes;
 
+    public static function tearDownAfterClass(): void
+    {
+        self::$brokers = [];
+    }
+
+    /**
+     * What a test has done something to is started anew, at once, so that the next one hardly waits for it.
+     */
     protected function tearDown(): void
     {
-        $this->a->end(SIGKILL);
-        $this->b->end(SIGKILL);
+        $this->a->renew();
+        $this->b->renew();
         unlink($this->notes);
     }
 
@@ -389,7 +400,9 @@ abstract class ClusterContract extends RuntimeTestCase
      */
     private function within(bool $tcp, Closure $body): void
     {
-        [$this->a, $this->b] = [new Broker($tcp), new Broker($tcp)];
+        [$this->a, $this->b] = self::$brokers[$tcp ? 'tcp' : 'unix'] ??= [new Broker($tcp), new Broker($tcp)];
+        $this->a->ready();
+        $this->b->ready();
         $this->notes = (string) tempnam(sys_get_temp_dir(), 'gotask');
         $this->runIn(fn () => $body(new Client([$this->a->address, $this->b->address])));
     }
