@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -118,3 +120,12 @@ class Exchanger(Peer):
 
     def cancel(self, sequence: int) -> None:
         self.socket.sendall(wire.encode(wire.CONTROL, (sequence,), b"", wire.STOP))
+
+
+def lines(path: Path, count: int) -> list[str]:
+    """What a method has noted, once there are so many lines."""
+    until = time.monotonic() + 10
+    while not path.exists() or path.read_text().count("\n") < count:
+        assert time.monotonic() < until, "nothing was noted"
+        time.sleep(0.002)
+    return path.read_text().split()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from gotask.wire import frames as wire
 from gotask.wire.exchange import ANSWER, CREDIT, END, ITEMS, MAX_ITEMS, PROGRESS, WINDOW
 
-from .exchanges import Exchanger
+from .exchanges import Exchanger, lines
 from .peer import APPS, BrokerProcess, Peer
 
 both = pytest.mark.parametrize("kind", ["", "async_"], ids=["sync", "async"])
@@ -34,15 +33,6 @@ def peer(broker: BrokerProcess) -> Iterator[Exchanger]:
     # Whatever a test did, the broker goes on.
     assert Exchanger(broker.address).call("App.echo", "still there") == "still there"
     made.close()
-
-
-def lines(path: Path, count: int) -> list[str]:
-    """What a method has noted, once there are so many lines."""
-    until = time.monotonic() + 10
-    while not path.exists() or path.read_text().count("\n") < count:
-        assert time.monotonic() < until, "nothing was noted"
-        time.sleep(0.002)
-    return path.read_text().split()
 
 
 @both

@@ -29,6 +29,10 @@ _poll: Final = select.poll
 _sleep: Final = time.sleep
 _clock: Final = time.monotonic
 
+ANOTHER_THREAD: Final = (
+    "only the thread that runs a sync method can wait for its caller, and only while the call runs"
+)
+
 
 @contextmanager
 def shut() -> Iterator[None]:
@@ -52,13 +56,13 @@ def interrupt(job: Job) -> None:
 
 
 class SyncExchange(Exchange):
-    """Of the call that runs, made in the main thread."""
+    """Of the call that runs, in that thread."""
 
-    def __init__(self, channel: Channel, job: Job, max_payload: int) -> None:
+    def __init__(self, channel: Channel, job: Job, max_payload: int, thread: int) -> None:
         super().__init__(channel, job, max_payload)
         job.by_broker = True
         self._lock = allocate_lock()
-        self._main = get_ident()
+        self._main = thread
         self._cancelled = False
         self._poll = _poll()
         self._poll.register(channel.fileno(), select.POLLIN)
@@ -112,9 +116,7 @@ class SyncExchange(Exchange):
         if self._channel.is_forked:
             self._channel.leave()
         if not self._is_main():
-            raise RuntimeError(
-                "only the thread that runs the method can wait for the caller, and only while the call runs"
-            )
+            raise RuntimeError(ANOTHER_THREAD)
         if self._job.cancelled:
             raise ConnectionLost("the call is over: its caller waits no longer")
 

@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import time
+from _thread import get_ident
 from collections.abc import Callable, Iterable
 from struct import Struct, error
 from typing import Any, Final
@@ -44,7 +45,7 @@ from ..ipc.notes import Revocations, WorkerNotes
 from ..wire import frames as wire
 from ..wire.frames import EXACT, LARGE, SLOW, STRUCTURED, TIMED, Buffer
 from .channel import Channel, NoRoom, microseconds
-from .exchange_sync import SyncExchange, shut
+from .exchange_sync import ANOTHER_THREAD, SyncExchange, shut
 from .jobs import NoPayload, TakenJob, parse_job
 
 # Seconds that a reply waits for others at most, while the calls of a message run; and that a method may have taken when it was
@@ -137,6 +138,7 @@ class Worker:
         self._clock = time.monotonic
         self._calls = 0
         self._leaves = False
+        self._thread = get_ident()
         self._clients: dict[int, _Client] = {}  # by descriptor
         self._known: dict[bytes, _Known] = {}
         self._heads: dict[int, tuple[int, int, int]] = {}
@@ -211,11 +213,13 @@ class Worker:
 
     def exchange(self, job: Job) -> SyncExchange:
         """What the call that runs and its caller send each other from now on."""
+        if get_ident() != self._thread:
+            raise RuntimeError(ANOTHER_THREAD)
         with shut():
             for client in self._clients.values():
                 if client.id == job.number >> 32:
                     self._flush(client)  # no reply of an earlier call waits for this one
-            return SyncExchange(self._channel, job, self._runner.max_payload)
+            return SyncExchange(self._channel, job, self._runner.max_payload, self._thread)
 
     def _forget(self, client: _Client) -> None:
         fd = client.socket.fileno()
