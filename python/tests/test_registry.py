@@ -354,7 +354,7 @@ def test_an_alias_is_no_second_method() -> None:
 
 def test_decorators(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = Registry()
-    monkeypatch.setattr("gotask.app.decorators.default_registry", registry)
+    monkeypatch.setattr("gotask.app.registry.default_registry", registry)
     monkeypatch.setattr(registry_module, "default_registry", registry)
 
     @service

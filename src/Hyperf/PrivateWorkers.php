@@ -14,8 +14,10 @@ use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 use Reasno\GoTask\Process\WorkerProcess;
 
 /**
- * Workers that a console command or a test has for itself: started by its first call, ended with it. Where nothing asks for
+ * Workers that a console command or a run of tests has for itself: started by its first call, ended with it. Where nothing asks for
  * that, it uses the ones that the server has.
+ *
+ * Tests make a container for each test, and with it an object of this class: all of them share the workers.
  */
 class PrivateWorkers
 {
@@ -27,8 +29,8 @@ class PrivateWorkers
     /** @var array<string, true> asked for in this process, beyond the configuration */
     protected array $wanted = [];
 
-    /** @var array<string, WorkerProcess> */
-    protected array $workers = [];
+    /** @var array<string, array{WorkerConfig, WorkerProcess}> */
+    protected static array $workers = [];
 
     /** @var array<string, Client> */
     protected array $clients = [];
@@ -72,8 +74,13 @@ class PrivateWorkers
         }
         $this->starting[$config->name] = true;
         try {
-            $worker = $this->start($config);
-            $this->workers[$config->name] = $worker;
+            [$started, $worker] = self::$workers[$config->name] ?? [null, null];
+            // Settings are compared as values.
+            if ($worker === null || $started != $config || ! $worker->isRunning()) {
+                $worker?->stop();
+                $worker = $this->start($config);
+                self::$workers[$config->name] = [$config, $worker];
+            }
 
             return $this->clients[$config->name] = $make($worker->address());
         } finally {
@@ -84,12 +91,12 @@ class PrivateWorkers
     /** Ends them all. The next call starts another one. */
     public function stop(): void
     {
-        [$workers, $clients] = [$this->workers, $this->clients];
-        $this->workers = $this->clients = [];
+        [$workers, $clients] = [self::$workers, $this->clients];
+        self::$workers = $this->clients = [];
         foreach ($clients as $client) {
             $client->close();
         }
-        foreach ($workers as $worker) {
+        foreach ($workers as [, $worker]) {
             $worker->stop();
         }
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from .registry import SETTINGS, Settings, default_registry
+from .registry import SETTINGS, Settings, register
 
 T = TypeVar("T")
 
@@ -37,8 +37,10 @@ def service(  # noqa: F811
 ) -> Any:
     """Class decorator: `@gotask.service` or `@gotask.service(name="Pictures", workers=2)`; see `gotask.register`."""
     if target is None:
-        return lambda cls: default_registry.register(cls, name, workers, queue_calls, queue_bytes)
-    return default_registry.register(target, name, workers, queue_calls, queue_bytes)
+        return lambda cls: register(
+            cls, name, workers=workers, queue_calls=queue_calls, queue_bytes=queue_bytes
+        )
+    return register(target, name, workers=workers, queue_calls=queue_calls, queue_bytes=queue_bytes)
 
 
 @overload
