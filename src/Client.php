@@ -27,6 +27,7 @@ use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Pool\Settings;
+use Reasno\GoTask\Pool\Signatures;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Key;
 use Reasno\GoTask\Protocol\Messages;
@@ -71,6 +72,8 @@ final class Client implements GoTask
     private readonly Sender $sender;
 
     private readonly MessagePackCodec $codec;
+
+    private readonly Signatures $signatures;
 
     /** When the last call was made, hrtime() in ns. */
     private int $now = 0;
@@ -128,6 +131,7 @@ final class Client implements GoTask
             $tls,
             $hints,
         );
+        $this->signatures = $settings->signatures;
         $this->sender = new Sender(new Runtimes(self::parse($address), $settings), $settings, $this->codec, new Services($services));
     }
 
@@ -206,6 +210,11 @@ final class Client implements GoTask
     public function service(string $name): Service
     {
         return new Service($this, $name);
+    }
+
+    public function expectSignatures(string $signatures): void
+    {
+        $this->signatures->expect($signatures);
     }
 
     /**

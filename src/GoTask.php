@@ -129,4 +129,11 @@ interface GoTask
      * @param string $name such as `App`
      */
     public function service(string $name): Service;
+
+    /**
+     * Generated classes say what they were made from: a warning is logged, once, where the worker has other methods.
+     *
+     * @param string $signatures as Hello tells them
+     */
+    public function expectSignatures(string $signatures): void;
 }

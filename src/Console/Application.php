@@ -8,6 +8,7 @@ use Closure;
 use Composer\InstalledVersions;
 use Reasno\GoTask\Console\Command\CallCommand;
 use Reasno\GoTask\Console\Command\DoctorCommand;
+use Reasno\GoTask\Console\Command\GenerateCommand;
 use Reasno\GoTask\Console\Command\InstallCommand;
 use Reasno\GoTask\Console\Command\MethodsCommand;
 use Reasno\GoTask\Console\Command\PingCommand;
@@ -37,6 +38,7 @@ final class Application extends SymfonyApplication
             new PingCommand($connect),
             new ReloadCommand($connect),
             new DoctorCommand(),
+            new GenerateCommand($connect),
             new InstallCommand(),
         ]);
     }

@@ -10,6 +10,7 @@ use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Aspect\WorkerAspect;
 use Reasno\GoTask\Hyperf\Command\CallCommand;
 use Reasno\GoTask\Hyperf\Command\DoctorCommand;
+use Reasno\GoTask\Hyperf\Command\GenerateCommand;
 use Reasno\GoTask\Hyperf\Command\InstallCommand;
 use Reasno\GoTask\Hyperf\Command\MethodsCommand;
 use Reasno\GoTask\Hyperf\Command\ReloadCommand;
@@ -64,6 +65,7 @@ class ConfigProvider
             'commands' => [
                 CallCommand::class,
                 DoctorCommand::class,
+                GenerateCommand::class,
                 InstallCommand::class,
                 MethodsCommand::class,
                 ReloadCommand::class,

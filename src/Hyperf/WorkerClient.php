@@ -27,6 +27,9 @@ class WorkerClient implements GoTask
 {
     private ?Client $client = null;
 
+    /** @var array<string> what generated classes were made from */
+    private array $signatures = [];
+
     /**
      * @param string $name a key of config/autoload/gotask.php
      */
@@ -74,6 +77,12 @@ class WorkerClient implements GoTask
         return new Service($this, $name);
     }
 
+    public function expectSignatures(string $signatures): void
+    {
+        $this->signatures[$signatures] = $signatures;
+        $this->client?->expectSignatures($signatures);
+    }
+
     /**
      * A client of the worker at one of its addresses alone.
      *
@@ -91,7 +100,7 @@ class WorkerClient implements GoTask
     protected function make(WorkerConfig $config, array $addresses): Client
     {
         try {
-            return new Client(
+            $client = new Client(
                 $addresses,
                 timeout: $config->timeout,
                 connectTimeout: $config->connectTimeout,
@@ -106,6 +115,9 @@ class WorkerClient implements GoTask
                 // When they are first called: one may well have this client injected.
                 services: array_map(fn (string $entry): Closure => fn (): mixed => $this->container->get($entry), $config->services),
             );
+            array_map($client->expectSignatures(...), $this->signatures);
+
+            return $client;
         } catch (ValueError $error) {
             throw new InvalidConfiguration("gotask.{$config->name}: {$error->getMessage()}", 0, $error);
         }

@@ -144,15 +144,19 @@ final class Opener
 
     /**
      * On a Unix socket Hello leaves together with the first call, and is answered before it. Over a network the peer is asked
-     * first: who has not said that it is one of ours, and shown that it has our key if we have one, gets no call.
+     * first: who has not said that it is one of ours, and shown that it has our key if we have one, gets no call. So it is where
+     * generated classes want to know what methods the worker has.
      */
     private function greet(Connection $connection, int $limit): void
     {
-        $address = $this->address;
-        $handshake = new Handshake($address->isUnix() ? null : $this->settings->key);
-        $hello = $this->question(Session::HELLO, $handshake->hello($connection->mayBeFast()), $address->isUnix() ? PHP_INT_MAX : $limit);
+        $signatures = $this->settings->signatures;
+        $asksFirst = ! $this->address->isUnix() || $signatures->areExpected();
+        $handshake = new Handshake($this->address->isUnix() ? null : $this->settings->key);
+        $hello = $this->question(Session::HELLO, $handshake->hello($connection->mayBeFast()), $asksFirst ? $limit : PHP_INT_MAX);
         $connection->session->greet($hello);
-        if ($address->isUnix()) {
+        if (! $asksFirst) {
+            $signatures->opened($connection->session);
+
             return;
         }
 
@@ -172,6 +176,7 @@ final class Opener
 
             throw $failed;
         }
+        $signatures->opened($connection->session);
     }
 
     private function question(string $method, string $body, int $deadline): Call

@@ -16,6 +16,8 @@ use Reasno\GoTask\Tls;
  */
 final class Settings
 {
+    public readonly Signatures $signatures;
+
     public function __construct(
         public readonly float $connectTimeout,
         public readonly int $minConnections,
@@ -27,5 +29,6 @@ final class Settings
         public readonly Tls $tls = new Tls(),
         public readonly Hints $hints = new Hints(),
     ) {
+        $this->signatures = new Signatures($logger, $hints->generate);
     }
 }

@@ -191,6 +191,10 @@ final class FakeGoTask implements GoTask
         return new Service($this, $name);
     }
 
+    public function expectSignatures(string $signatures): void
+    {
+    }
+
     /**
      * @param null|string $method only those of this method
      * @return list<RecordedCall> in their order

@@ -63,6 +63,7 @@ final class OptionNames
                 : "It is deployed apart ({$own}.managed is false): start it where it belongs, with `vendor/bin/gotask serve` for instance.",
             wait: "{$own}.pool.connect_timeout",
             maxPayload: "{$own}.limits.max_payload" . ($config->managed ? '' : ' here, GOTASK_MAX_PAYLOAD of the worker'),
+            generate: 'php bin/hyperf.php gotask:generate' . ($config->name === Workers::DEFAULT ? '' : " --worker={$config->name}"),
         );
     }
 }

@@ -25,6 +25,24 @@ final class ExamplesTest extends TestCase
         self::assertSame(['["hello" => "Reasno"]'], $this->run_('minimal/minimal.php'));
     }
 
+    public function testTyped(): void
+    {
+        self::assertSame([
+            'total 18.90',
+            'OPEN HIGH, B2, ring twice, instead of Ulm',
+            'found in Ulm',
+            'Ulm 2 since this century',
+            'Bonn 1 since this century',
+            'SENT 2 Side Street, Bonn',
+            'due 2026-01-31T13:00:00+00:00',
+            'age 90 s',
+            'way 48.4/9.98 50.73/7.1',
+            'box 5 × 2 × 3',
+            '{"text":"lamp","limit":3,"filters":{"colour":"red","stock":true}} orders/archive.zip',
+            'A0 A1 A2 OPEN SENT 1.25',
+        ], $this->run_('typed/typed.php'));
+    }
+
     public function testQuickstart(): void
     {
         $output = implode("\n", $this->run_('quickstart/quickstart.php'));
