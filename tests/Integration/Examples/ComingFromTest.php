@@ -75,7 +75,7 @@ final class ComingFromTest extends TestCase
             '`task_enable_coroutine`' => 'testManyThatWaitRunAtATimeInOneProcess',
             '`task_max_request`' => 'testAReplacementIsReadyBeforeAProcessIsLetGo',
             '`task_ipc_mode`, `message_queue_key`, `task_tmpdir`' => 'testALargePayload',
-            '`$dst_worker_id`' => ServerTest::class . '::testManyWorkersByTheirNames',
+            '`$dst_worker_id`' => 'testAKeyChoosesTheProcess',
             "`\$server->stats()['tasking_num']`" => 'testWhatGoesOnCanBeAsked',
             '`reload` (SIGUSR2: task workers only)' => PlainReloadTest::class . '::testTheCodeAsItIsNowRunsOnceReloadReturns',
             '`hyperf/task`, `#[Task]`' => 'testAServiceIsAnObject',
@@ -91,7 +91,7 @@ final class ComingFromTest extends TestCase
             'pipes (`PipeGoTask`)' => 'testALargePayload',
             'one call at a time on a connection, from a pool of 30' => 'testManyCallsAtATimeOnOneConnection',
             '`Hyperf\GoTask\Exception\GoTaskException`' => 'testEachFailureHasAClass',
-            'Go calls PHP (`go2php`)' => 'testTheReturnValueIsTheResult',
+            'Go calls PHP (`go2php`)' => 'testAMethodCallsPhpBack',
             '`MongoClient`' => 'testTasksAreRoutedByName',
             '`gotask.Register(new(App))`' => 'testTasksAreRoutedByName',
             '`func (a *App) Hi(name string, r *interface{}) error`' => 'testEachFailureHasAClass',
@@ -237,6 +237,29 @@ final class ComingFromTest extends TestCase
         self::assertIsArray($status);
         self::assertArrayHasKey('running', $status);
         self::assertArrayHasKey('queued', self::group('sync'));
+    }
+
+    public function testAKeyChoosesTheProcess(): void
+    {
+        $processes = [];
+        for ($key = 0; $key < 16; $key++) {
+            $processes[$key] = self::task()->call('Process.Pid', key: $key);
+        }
+        for ($key = 0; $key < 16; $key++) {
+            self::assertSame($processes[$key], self::task()->call('Process.Pid', key: $key));
+        }
+        self::assertCount(2, array_unique($processes, SORT_REGULAR));
+    }
+
+    public function testAMethodCallsPhpBack(): void
+    {
+        $task = new Client(self::address(), services: ['Config' => new class {
+            public function get(string $name): string
+            {
+                return "the {$name}";
+            }
+        }]);
+        self::assertSame('the app.name', $task->call('App.Setting', 'app.name'));
     }
 
     public function testAServiceIsAnObject(): void

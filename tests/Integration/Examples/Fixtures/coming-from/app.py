@@ -19,6 +19,9 @@ class App:
     def fail(self) -> None:
         raise ValueError("this one fails")
 
+    def setting(self, name: str) -> object:
+        return gotask.current_call().php.call("Config.get", name)
+
     def size(self, data: bytes) -> tuple[str, int]:
         return type(data).__name__, len(data)
 
