@@ -96,6 +96,8 @@ def test_async_calls_run_side_by_side(peer: Peer) -> None:
         ("GoTask.Nope", None, "method_not_found", "GoTask.Ping"),
         ("App.pid", 1, "invalid_arguments", "App.pid()"),
         ("App.append", ["one"], "invalid_arguments", "path: str, line: str"),
+        ("App.sleep", "x", "invalid_arguments", 'App.sleep(): argument seconds: "x" is no float'),
+        ("App.wait", {}, "invalid_arguments", "App.wait(): argument seconds: a map is no float"),
         ("App.fail", "so", "remote_error", "so"),
         ("App.exit", 3, "remote_error", "3"),
         ("App.unsendable", None, "invalid_result", "object"),

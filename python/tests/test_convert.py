@@ -8,6 +8,7 @@ import importlib
 import json
 import math
 import re
+import sys
 import typing
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
@@ -576,6 +577,33 @@ def test_a_method_that_wants_arguments_as_they_are_sent() -> None:
     assert registry.find("f").invoke(["x", []]) == ("x", [])
 
 
+class NewModel:
+    """What is asked of a model of pydantic 2, which Debian may not have."""
+
+    model_fields: dict[str, Any] = {}
+
+    class Refused(ValueError):
+        def errors(self) -> list[dict[str, Any]]:
+            return [
+                {"loc": ("items", 3, "price"), "msg": "Input should be a number"},
+                {"loc": (), "msg": "more"},
+            ]
+
+    @classmethod
+    def model_validate(cls, value: Any) -> Any:
+        if value == "bad":
+            raise cls.Refused
+        return ("made of", value)
+
+
+def test_a_model_of_pydantic_2_is_validated_by_it() -> None:
+    assert taking(NewModel).invoke({"a": 1}) == ("made of", {"a": 1})
+    with pytest.raises(
+        ArgumentMismatch, match=r"argument a\.items\[3\]\.price: Input should be a number \(and 1 more\)"
+    ):
+        taking(NewModel).invoke("bad")
+
+
 def test_a_failure_of_the_class_is_its_own() -> None:
     with pytest.raises(LookupError, match="a failure of its own"):
         taking(Checked).invoke({"percent": 13})
@@ -613,3 +641,14 @@ def test_whatever_is_sent_fits_or_is_refused(value: Any) -> None:
 
 
 METHODS = [taking(annotation) for annotation, _, _ in TAKEN]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the type statement came with Python 3.12")
+def test_the_type_statement() -> None:
+    names: dict[str, Any] = {}
+    exec("type Width = int | None\ntype Tree = int | list[Tree]\ntype Of[T] = list[T]", names)
+    assert taking(names["Width"]).invoke("5") == 5
+    assert taking(names["Tree"]).invoke("5") == 5 and taking(names["Tree"]).invoke([[1]]) == [[1]]
+    assert taking(names["Of"][int]).invoke({}) == []
+    with pytest.raises(ArgumentMismatch):
+        taking(names["Width"]).invoke("x")

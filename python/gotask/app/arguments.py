@@ -8,20 +8,23 @@ method's own. Then each argument is converted to what its annotation says (`conv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ArgumentMismatch
-from .convert import Fit, fit_of
-from .scalars import Misfit
+from .misfit import Misfit
 from .parameters import (
     KEYWORD_ONLY,
     POSITIONAL_ONLY,
     POSITIONAL_OR_KEYWORD,
     VAR_KEYWORD,
     VAR_POSITIONAL,
+    Parameter,
     Parameters,
 )
+
+if TYPE_CHECKING:
+    from .convert import Fit
 
 Function = Callable[..., Any]
 Invoke = Callable[[Any], Any]
@@ -61,7 +64,7 @@ class Arguments:
         self._any_named = VAR_KEYWORD in kinds
         self._implicit = parameters.implicit
         # The parameters that convert what they are given.
-        fits = [(p, fit) for p in parameters.all if convert and (fit := fit_of(p)) is not None]
+        fits = list(_fits(parameters)) if convert else []
         at = {name: index for index, name in enumerate(self._positional)}
         self._fits_at = [(at[p.name], p.name, fit) for p, fit in fits if p.kind < VAR_POSITIONAL]
         self._fits = {p.name: fit for p, fit in fits if p.kind in (POSITIONAL_OR_KEYWORD, KEYWORD_ONLY)}
@@ -203,6 +206,15 @@ class Arguments:
         if self._implicit not in ("", "self", "cls"):
             reason += f" (its first parameter, {self._implicit}, is the object: self is missing)"
         return ArgumentMismatch(f"{signature} can't be called like this: {reason}", {"signature": signature})
+
+
+def _fits(parameters: Parameters) -> Iterator[tuple[Parameter, Fit]]:
+    from .convert import fit_of  # only now: a worker whose methods have no annotations does without
+
+    for parameter in parameters.all:
+        fit = fit_of(parameter)
+        if fit is not None:
+            yield parameter, fit
 
 
 _MISFITS = (Misfit, RecursionError)

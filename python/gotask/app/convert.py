@@ -12,8 +12,9 @@ from typing import Any
 from . import scalars
 from .annotations import SCALARS, Type
 from .classes import fields_of
+from .misfit import Misfit, misfit, shown, step
 from .parameters import Parameter
-from .scalars import Convert, Misfit, misfit, shown, step
+from .scalars import Convert
 
 _NULL = frozenset((type(None),))
 _NOTHING: frozenset[type] = frozenset()
