@@ -125,7 +125,7 @@ final class MetadataTest extends TestCase
         }
 
         $client->callAsync('Meta.Pid')->cancel();
-        self::assertSame([['Meta.Pid', null]], $seen->getArrayCopy());
+        self::assertEquals([['Meta.Pid', null]], $seen->getArrayCopy());
     }
 
     public function testQuickCallsThatAreObservedKeepTheFastPath(): void
