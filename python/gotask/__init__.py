@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .app.context import CurrentCall, Interrupted, current_call
 from .app.decorators import method, service
+from .app.middleware import middleware
 from .app.registry import register
 from .errors import (
     Cancelled,
@@ -80,6 +81,7 @@ __all__ = [
     "encoder",
     "finite",
     "method",
+    "middleware",
     "register",
     "run",
     "service",

@@ -173,6 +173,7 @@ class Registry:
         self._methods: dict[str, Method] = {}
         self._groups: dict[str, GroupSettings] = {}
         self._catalogue = Catalogue([])
+        self.middlewares: list[Callable[..., Any]] = []  # see `middleware`
         self._describing: Method | None = None
 
     def register(

@@ -20,6 +20,7 @@ from ..wire.frames import EXACT, STRUCTURED, TIMED, Buffer
 from .arguments import Invoke
 from .context import Exchange, Interrupted, Job, exchange_of, running_sync
 from .failures import error_body, traceback_text, where
+from .middleware import surrounded
 from .registry import Method, Registry
 
 EXCHANGES: Final = wire.EXCHANGES << wire.EXCHANGES_SHIFT
@@ -77,6 +78,8 @@ class Runner:
         method = self._methods.get(name)
         if method is None:
             method = self._registry.find(name.decode())
+            if self._registry.middlewares:
+                method = surrounded(method, self._registry.middlewares)
             if len(self._methods) < _MAX_METHODS:
                 self._methods[name] = method
         return method
