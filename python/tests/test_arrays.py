@@ -39,6 +39,19 @@ def test_invalid_vectors(vector: Any) -> None:
         decode(MSGPACK, bytes.fromhex(vector["hex"]))
 
 
+@named("valid")
+def test_whatever_is_wrong_in_it_is_an_error_or_another_array(vector: Any) -> None:
+    body = bytes.fromhex(vector["hex"])
+    refused = 0
+    for at in range(3 + 16 + 8 * len(vector["shape"])):
+        for byte in (0x00, 0x01, 0x02, 0x7F, 0x80, 0xFF):
+            try:
+                decode(MSGPACK, body[:at] + bytes([byte]) + body[at + 1 :])
+            except InvalidRequest:
+                refused += 1
+    assert refused > 5 * 8
+
+
 def test_an_array_that_arrives_can_not_be_written_and_is_aligned() -> None:
     array = decode(MSGPACK, encode(MSGPACK, ["x", numpy.arange(5.0)]))[1]
     assert not array.flags.writeable and array.flags.aligned

@@ -103,9 +103,7 @@ final class MessagePackEncoder
                     self::append($packed, $value, false);
                 } elseif (is_string($value)) {
                     $packed .= self::string($value);
-                } elseif ($value instanceof Bytes && strlen($value->bytes) >= self::LARGE) {
-                    self::append($packed, $value->bytes, true);
-                } else {
+                } elseif (! is_object($value) || ! self::appendObject($packed, $value)) {
                     $packed .= $this->encode($value, $depth + 1);
                 }
             }
@@ -137,9 +135,7 @@ final class MessagePackEncoder
                     self::append($packed, $value, false);
                 } elseif (is_string($value)) {
                     $packed .= self::string($value);
-                } elseif ($value instanceof Bytes && strlen($value->bytes) >= self::LARGE) {
-                    self::append($packed, $value->bytes, true);
-                } else {
+                } elseif (! is_object($value) || ! self::appendObject($packed, $value)) {
                     $packed .= $this->encode($value, $depth + 1);
                 }
             }
@@ -204,6 +200,23 @@ final class MessagePackEncoder
     {
         $packed .= self::largeHead(strlen($value), $isBinary);
         $packed .= $value;
+    }
+
+    /**
+     * @return bool whether it is one that is appended in place, too
+     */
+    private static function appendObject(string &$packed, object $object): bool
+    {
+        if ($object instanceof Bytes && strlen($object->bytes) >= self::LARGE) {
+            self::append($packed, $object->bytes, true);
+        } elseif ($object instanceof NdArray) {
+            $packed .= ArrayExtension::head($object);
+            $packed .= $object->bytes();
+        } else {
+            return false;
+        }
+
+        return true;
     }
 
     private static function bytes(string $value): string

@@ -108,6 +108,10 @@ final class ResultsTest extends TestCase
             self::assertSame([$array->dtype, $array->shape, $array->bytes()], [$echoed->dtype, $echoed->shape, $echoed->bytes()]);
             self::assertInstanceOf(NdArray::class, $again = self::$client->call('Values.Echo', $echoed));
             self::assertSame($array->bytes(), $again->bytes());
+            $later = self::$client->call('Values.Later', $array);
+            self::assertIsArray($later);
+            self::assertInstanceOf(NdArray::class, $later['twice']);
+            self::assertSame(str_repeat(pack('e2', 3, -4), $rows), $later['twice']->bytes());
             $scaled = self::$client->call('Values.Scaled', [$echoed->slice(1), 2]);
             self::assertInstanceOf(NdArray::class, $scaled);
             self::assertSame(str_repeat(pack('e2', 3, -4), $rows - 1), $scaled->bytes());

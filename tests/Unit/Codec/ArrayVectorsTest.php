@@ -12,9 +12,11 @@ use Reasno\GoTask\Exception\DecodeFailed;
 use Reasno\GoTask\NdArray;
 
 use function bin2hex;
+use function count;
 use function file_get_contents;
 use function hex2bin;
 use function json_decode;
+use function strlen;
 
 /**
  * The golden vectors that the Python tests read, too; with ext-msgpack, where it is loaded, and without.
@@ -52,6 +54,31 @@ final class ArrayVectorsTest extends TestCase
         foreach (self::vectors()['valid'] as $vector) {
             yield $vector['name'] => [$vector['hex'], $vector['dtype'], $vector['shape'], $vector['values']];
         }
+    }
+
+    /**
+     * @param list<int> $shape
+     */
+    #[DataProvider('valid')]
+    public function testWhateverIsWrongInItIsAnErrorOrAnotherArray(string $hex, string $dtype, array $shape): void
+    {
+        $codec = new MessagePackCodec(false);
+        $body = (string) hex2bin($hex);
+        $head = 3 + 16 + 8 * count($shape);
+        $refused = 0;
+        for ($at = 0; $at < $head; $at++) {
+            foreach (["\0", "\x01", "\x02", "\x7f", "\x80", "\xff"] as $byte) {
+                $changed = $body;
+                $changed[$at] = $byte;
+                try {
+                    $value = $codec->decode($changed);
+                    self::assertTrue(! $value instanceof NdArray || strlen($value->bytes()) === $value->size());
+                } catch (DecodeFailed) {
+                    $refused++;
+                }
+            }
+        }
+        self::assertGreaterThan(5 * 8, $refused, $dtype);
     }
 
     #[DataProvider('invalid')]
