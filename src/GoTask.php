@@ -102,11 +102,12 @@ interface GoTask
      *
      * Nothing is kept of the calls that have ended, so a generator may give any number of them.
      *
-     * @param iterable<mixed, array{0: string, 1?: mixed}> $calls as for parallel(); read as places become free
+     * @template TKey
+     * @param iterable<TKey, array{0: string, 1?: mixed}> $calls as for parallel(); read as places become free
      * @param null|int $concurrency as for parallel()
      * @param null|float $timeout seconds, for each call from when it is sent
      * @param bool $throw whether the first exception of a call is thrown, and the others are cancelled; false: it stands in the place of the result
-     * @return Generator<mixed, mixed>
+     * @return Generator<TKey, mixed>
      * @throws GoTaskException
      * @throws ValueError when a call is no such pair
      */

@@ -54,6 +54,21 @@ final class ExamplesTest extends TestCase
         self::assertStringEndsWith('processes left: 0, sockets left: 0', $output);
     }
 
+    public function testWaysOfCalling(): void
+    {
+        self::assertSame([
+            'stream     [1000000,999999,999998]',
+            'words      ["one","after","the","other"]',
+            'progress   ["10 frames",1,"done"]',
+            'input      25002500',
+            'completed  {"b":"1 frames","a":"40 frames"}',
+            'call back  "Good morning, Jo!"',
+            'key        "1 process"',
+            'types      {"name":"ink","price":"12","ordered":"2026-02-01"}',
+            'refused    "Ways.order(): argument lines[0].price: \"cheap\" is no Decimal; send a number, or text such as \"19.90\""',
+        ], $this->run_('ways/ways.php'));
+    }
+
     public function testDeaths(): void
     {
         $methods = ['segfault', 'leave', 'exit', 'recurse', 'raise_unprintable', 'sleep'];
