@@ -65,6 +65,10 @@ return [
         // by the names that Python knows them by, such as 'Config' => App\Service\ConfigService::class.
         'services' => [],
 
+        // Who is told of each call, in this order: Reasno\GoTask\Observing\Events::class dispatches an event when it has ended,
+        // OpenTelemetry::class beside it makes spans.
+        'observers' => [],
+
         // Environment variables of the Python processes, in addition to PHP's own.
         'environment' => [],
 

@@ -14,6 +14,7 @@ use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Config\OptionNames;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 use Reasno\GoTask\Hyperf\Config\Workers;
+use Reasno\GoTask\Observer;
 use Reasno\GoTask\Service;
 use ValueError;
 
@@ -114,6 +115,7 @@ class WorkerClient implements GoTask
                 hints: OptionNames::forClient($config),
                 // When they are first called: one may well have this client injected.
                 services: array_map(fn (string $entry): Closure => fn (): mixed => $this->container->get($entry), $config->services),
+                observers: array_map($this->observer(...), $config->observers),
             );
             array_map($client->expectSignatures(...), $this->signatures);
 
@@ -121,6 +123,13 @@ class WorkerClient implements GoTask
         } catch (ValueError $error) {
             throw new InvalidConfiguration("gotask.{$config->name}: {$error->getMessage()}", 0, $error);
         }
+    }
+
+    private function observer(string $entry): Observer
+    {
+        $observer = $this->container->get($entry);
+
+        return $observer instanceof Observer ? $observer : throw new ValueError("{$entry}, one of its observers, is no " . Observer::class . '.');
     }
 
     private function client(): Client

@@ -7,6 +7,8 @@ namespace Reasno\GoTask\Hyperf\Config;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Throwable;
 
+use function array_filter;
+use function array_values;
 use function in_array;
 use function is_array;
 use function is_float;
@@ -159,6 +161,16 @@ final class Section
         }
 
         return $texts;
+    }
+
+    /**
+     * @return list<string>
+     */
+    public function list(string $key): array
+    {
+        $value = $this->take($key) ?? [];
+
+        return is_array($value) && $value === array_filter($value, is_string(...)) ? array_values($value) : throw $this->wrong($key, 'a list of texts', $value);
     }
 
     public function section(string $key): self

@@ -32,6 +32,7 @@ final class WorkerConfig
      * @param string $logChannel of config/autoload/logger.php
      * @param null|string $key the shared one, where it is given here
      * @param array<string, string> $services what methods may call back: entries of the container by the names of services
+     * @param list<string> $observers of calls: entries of the container
      */
     private function __construct(
         public readonly string $name,
@@ -59,6 +60,7 @@ final class WorkerConfig
         public readonly ?string $key,
         public readonly Tls $tls,
         public readonly array $services,
+        public readonly array $observers,
     ) {
     }
 
@@ -132,6 +134,7 @@ final class WorkerConfig
             key: $key,
             tls: $tls,
             services: $section->texts('services'),
+            observers: $section->list('observers'),
         );
         $section->end();
 

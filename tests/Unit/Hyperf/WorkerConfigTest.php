@@ -180,7 +180,8 @@ final class WorkerConfigTest extends TestCase
 
     public function testWhatIsNoFileOfTheProjectIsLeftAsItIs(): void
     {
-        $config = WorkerConfig::of('default', ['app' => 'company.services', 'address' => 'tcp://10.0.0.1:6001'], '/srv/app');
+        $config = WorkerConfig::of('default', ['app' => 'company.services', 'address' => 'tcp://10.0.0.1:6001', 'observers' => ['A', 'B']], '/srv/app');
+        self::assertSame(['A', 'B'], $config->observers);
 
         self::assertSame('company.services', $config->app);
         self::assertSame('tcp://10.0.0.1:6001', $config->address);
