@@ -19,6 +19,7 @@ use Reasno\GoTask\Pool\Pool;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\FastConnection;
+use Reasno\GoTask\Protocol\Messages;
 use Reasno\GoTask\Protocol\Methods;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Tests\Unit\Pool\FakeConnection;
@@ -73,6 +74,20 @@ final class SenderTest extends SenderTestCase
         self::assertSame('x', $this->call('App.get'));
         self::assertSame(['App.get'], self::called($first));
         self::assertCount(2, $this->runtime->connected);
+    }
+
+    public function testACallThatHasSaidSomethingIsNotMadeAgain(): void
+    {
+        $first = $this->broker(['App.get', 'App.hold'], ['App.hold']);
+        $this->broker(['App.hold'], ['App.hold']);
+        $call = self::newCall('App.hold');
+        $this->sender->submit($call);
+        $call->messages = new Messages();
+        $call->messages->any = true;
+        [$first->held, $first->isGone] = [[], true];
+
+        $this->expectException(ConnectionLost::class);
+        $this->sender->finish($call);
     }
 
     public function testAMethodThatIsNoLongerIdempotentIsNotCalledAgain(): void
