@@ -41,7 +41,7 @@ final class ServiceWriter
             $class->addProperty('task')->setPrivate()->setReadOnly()->setType('GoTask');
             [$factory, $name] = $this->worker;
             $namespace->addUse($factory);
-            $constructor->setBody('$this->task = $workers->get(' . Code::value($name) . ');')->addParameter('workers')->setType(substr((string) strrchr($factory, '\\'), 1));
+            $constructor->addBody('$this->task = $workers->get(' . Code::value($name) . ');')->addParameter('workers')->setType(substr((string) strrchr($factory, '\\'), 1));
         }
         $constructor->addBody('$this->task->expectSignatures(' . Code::value($this->signatures) . ');');
         foreach ($methods as $method) {

@@ -63,6 +63,6 @@ final class Signatures
             return;
         }
         $this->warned[$has] = true;
-        $this->logger->warning("The Python worker has other methods than those that the classes were generated from: run `{$this->command}`, and look at what it changes.");
+        $this->logger->warning("The Python worker has other methods than those that the classes were generated from: run `{$this->command}`, and look at what it changes.", ['logger' => 'gotask']);
     }
 }

@@ -6,6 +6,8 @@ namespace Reasno\GoTask\Tests\Hyperf;
 
 use PHPUnit\Framework\Attributes\CoversNothing;
 
+use function dirname;
+
 /**
  * The commands of the package, and those of an application.
  *
@@ -85,6 +87,63 @@ final class ConsoleTest extends HyperfTestCase
         self::assertSame(0, $code, $output);
         self::assertStringContainsString('{"brokers":1,"hello":"Jo"}', $output);
         self::assertSame([], $this->app->processes());
+    }
+
+    public function testGenerateWritesClassesThatTheContainerInjects(): void
+    {
+        $this->app->publish();
+        $this->edit('config/autoload/gotask.php', "return [\n", "return [\n    'other' => ['app' => 'gotask/other.py'],\n");
+        $this->app->write('gotask/other.py', "import gotask\n\n\ndef add(a: int, b: int = 1) -> int:\n    return a + b\n\n\ngotask.register(add)\n");
+        $command = <<<'PHP'
+            <?php
+
+            namespace App\Command;
+
+            use App\Python\App;
+            use App\Python\Other\Functions;
+            use Hyperf\Command\Annotation\Command;
+            use Hyperf\Command\Command as HyperfCommand;
+
+            #[Command]
+            class HelloCommand extends HyperfCommand
+            {
+                protected ?string $name = 'hello';
+
+                public function __construct(private App $app, private Functions $functions)
+                {
+                    parent::__construct();
+                }
+
+                public function handle(): void
+                {
+                    $this->line(json_encode([$this->app->hi('Jo'), $this->functions->add(2, b: 3)]));
+                }
+            }
+            PHP;
+        unlink("{$this->app->directory}/app/Command/HelloCommand.php");
+        putenv('GOTASK_CONSOLE=private');
+        try {
+            [$code, $output] = $this->app->console('gotask:generate');
+            self::assertSame(2, $code, $output);
+            self::assertStringContainsString('composer require --dev nette/php-generator', $output);
+
+            $classes = dirname(__DIR__, 2) . '/vendor/composer/autoload_classmap.php';
+            $this->edit('bin/hyperf.php', "require BASE_PATH . '/vendor/autoload.php';", "require BASE_PATH . '/vendor/autoload.php';\n\$nette = new Composer\\Autoload\\ClassLoader();\n\$nette->addClassMap(require '{$classes}');\n\$nette->register();");
+            foreach ([['gotask:generate'], ['gotask:generate', '--worker=other']] as $generate) {
+                [$code, $output] = $this->app->console(...$generate);
+                self::assertSame(0, $code, $output);
+                self::assertSame(0, $this->app->console(...[...$generate, '--check'])[0]);
+            }
+            $this->app->write('app/Command/HelloCommand.php', $command);
+            [$code, $output] = $this->app->console('hello');
+            self::assertSame(0, $code, $output);
+            self::assertStringContainsString('[{"hello":"Jo"},5]', $output);
+
+            $this->edit('gotask/other.py', 'b: int = 1', 'b: int = 2');
+            self::assertStringContainsString('run `php bin/hyperf.php gotask:generate --worker=other`', $this->app->console('hello')[1]);
+        } finally {
+            putenv('GOTASK_CONSOLE');
+        }
     }
 
     public function testBeforeAnythingIsPublishedCommandsSayWhatToDo(): void
