@@ -72,7 +72,7 @@ class GenerateCommand extends ClientCommand
             }
             $output->writeln(match (true) {
                 $differences === [] => count($classes) . ' classes are current',
-                $check => "run `{$this->getName()}` and commit what it writes",
+                $check => 'run it without --check, and commit what it writes',
                 default => count($classes) . " classes in {$folder->path}",
             });
         }

@@ -95,7 +95,7 @@ final class GenerateTest extends TestCase
 
         [$exit, $output] = self::generate($folder, '--check');
         self::assertSame(1, $exit);
-        foreach (['Images.php ' . Folder::STALE, 'Tree.php ' . Folder::MISSING, 'Gone.php ' . Folder::LEFT_OVER, 'run `generate`'] as $line) {
+        foreach (['Images.php ' . Folder::STALE, 'Tree.php ' . Folder::MISSING, 'Gone.php ' . Folder::LEFT_OVER, 'run it without --check'] as $line) {
             self::assertStringContainsString($line, $output);
         }
         self::assertStringNotContainsString('Own.php', $output);
