@@ -8,7 +8,7 @@ from .simulation.__main__ import STEPS, replay
 from .simulation.faults import FAULTS, Fault
 from .simulation.world import World
 
-PARTS, STEPS_OF_EACH = 8, 130_000
+PARTS, STEPS_OF_EACH = 8, 125_000
 
 # Worlds of a fault's theme in which it must show.
 SEEDS = 300

@@ -176,7 +176,7 @@ FAULTS = (
         _BROKER + "fastpath:FastPath.settle",
         "self.frames(client, replies)",
         "pass",
-        65,
+        350,
     ),
     Fault(
         "fast",
@@ -206,7 +206,7 @@ FAULTS = (
         _BROKER + "fastpath:FastPath.returned",
         "self.answered(number)",
         "self.answered(number) if number in self._stopped else self._free(number)",
-        94,
+        345,
     ),
     Fault(
         "fast",
