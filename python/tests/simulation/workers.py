@@ -399,7 +399,7 @@ class Worker:
         offset = SENT.size
         for place, (sequence, method) in enumerate(calls):
             number = client << 32 | sequence
-            call = Call(number, -1, wire.parse(message[offset:]))
+            call = Call(number, -1, wire.parse(message[offset:]), True)
             offset += call.frame_size
             if place:
                 was_revoked = {s for s, _ in calls if self._world.is_revoked(self._queue, client << 32 | s)}
@@ -660,7 +660,11 @@ class Worker:
         return wire.encode(wire.RAW, options, call.method + body)
 
     def _error(self, call: Call, error: GoTaskError) -> bytes:
-        return error_frame(call.sequence, call.method, wire.RAW, error, True)
+        frame = wire.parse(error_frame(call.sequence, call.method, wire.RAW, error, True))
+        if not call.is_timed:
+            return frame.raw
+        slow = 0 if self._is_default and can_be_fast(call.method) else wire.SLOW
+        return wire.encode(frame.flags, (*frame.options, slow), frame.payload)
 
     def _reply(self, call: Call, frame: bytes, took: int) -> Life:
         memory = LocalSegment.memory
