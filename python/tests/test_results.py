@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import collections
+import contextlib
 import dataclasses
 import datetime as dt
 import decimal
@@ -112,6 +113,29 @@ def pydantic_model(method: str) -> type:
 def test_what_python_has(value: Any, sent: Any) -> None:
     assert decode(MSGPACK, encode(MSGPACK, [value])) == [sent]
     assert decode(JSON, encode(JSON, {"a": value})) == {"a": sent}
+
+
+def test_a_model_of_pydantic() -> None:
+    pydantic = pytest.importorskip("pydantic")
+    model = pydantic.create_model("User", id=(uuid.UUID, ...), born=(dt.date, ...))
+    user = model(id=uuid.UUID(int=1), born=dt.date(2026, 1, 2))
+    sent = {"id": "00000000-0000-0000-0000-000000000001", "born": "2026-01-02"}
+    assert decode(MSGPACK, encode(MSGPACK, [user])) == [sent]
+
+
+def test_a_class_of_attrs() -> None:
+    attr = pytest.importorskip("attr")
+    made = attr.make_class("Made", ["at", "inner"])
+    value = made(dt.date(2026, 1, 2), made(1, None))
+    assert decode(MSGPACK, encode(MSGPACK, value)) == {"at": "2026-01-02", "inner": {"at": 1, "inner": None}}
+
+
+def test_rows_of_a_database() -> None:
+    sqlite3 = pytest.importorskip("sqlite3")
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.row_factory = sqlite3.Row
+        rows = database.execute("SELECT 1 AS id, 'x' AS name").fetchall()
+    assert decode(MSGPACK, encode(MSGPACK, rows)) == [{"id": 1, "name": "x"}]
 
 
 def test_keys_of_a_map() -> None:

@@ -206,6 +206,8 @@ _BY_NAME: dict[str, Encoder] = {
     "pandas.Interval": str,
     "pandas.Period": str,
     "pydantic.BaseModel": _model,
+    "sqlite3.Row": dict,
+    "asyncpg.Record": dict,
 }
 _BY_ATTRIBUTE: dict[str, Encoder] = {
     "__dataclass_fields__": _dataclass,
