@@ -15,6 +15,7 @@ use Reasno\GoTask\Protocol\Messages;
 use function getmypid;
 use function hrtime;
 use function is_array;
+use function min;
 use function strlen;
 
 use const PHP_INT_MAX;
@@ -30,12 +31,15 @@ final class Elements
     /** Bytes of consumed items that the worker is told of together. */
     private const CREDIT = Messages::WINDOW / 4;
 
+    /** Seconds; more would not fit the clock. */
+    private const MAX_PATIENCE = 1e9;
+
     /** ns to wait for the next element. */
     private readonly int $patience;
 
     public function __construct(private readonly Sender $sender, private readonly MessagePackCodec $codec, private readonly Call $call)
     {
-        $this->patience = (int) ($call->timeout * 1e9);
+        $this->patience = (int) (min($call->timeout, self::MAX_PATIENCE) * 1e9);
         $this->sender->submit($this->call);
         $this->call->deadline = PHP_INT_MAX;
     }
