@@ -88,6 +88,26 @@ final class ServerTest extends HyperfTestCase
         $this->assertCleanLog();
     }
 
+    public function testAServiceOfTheContainerIsCalledBackWithinItsRequest(): void
+    {
+        $this->app->publish();
+        $this->edit('config/autoload/gotask.php', "'services' => []", "'services' => ['Request' => App\\Service\\RequestService::class]");
+        $this->edit('gotask/app.py', '        return {', "        return {\"hello\": name}\n\n    async def back(self):\n        return await gotask.current_call().php.call('Request.name')\n\n    def other(self, name):\n        return {");
+        $this->app->start();
+        $connections = [];
+        for ($i = 0; $i < 20; $i++) {
+            $connection = stream_socket_client("tcp://127.0.0.1:{$this->app->port}");
+            self::assertIsResource($connection);
+            $connections[] = $connection;
+            fwrite($connection, "GET /back?name=n{$i} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        }
+        foreach ($connections as $i => $connection) {
+            self::assertIsResource($connection);
+            self::assertStringEndsWith("[\"n{$i}\",\"n{$i}\",\"n{$i}\"]", (string) stream_get_contents($connection), $this->app->log());
+        }
+        $this->assertCleanLog();
+    }
+
     public function testAReloadOfTheServerBringsNewPythonCode(): void
     {
         $this->app->publish();

@@ -57,6 +57,18 @@ final class ConsoleTest extends TestCase
         self::assertSame([0, "{\"hello\":[1,{\"a\":2}]}\n", ''], self::gotask(['call', 'App.Hi', '-', '--json'], '[1, {"a": 2}]'));
     }
 
+    public function testATerminalShowsTheProgressOfACall(): void
+    {
+        [$code, $stdout, $stderr] = self::gotask(['call', 'App.Steps', '4', '--ansi']);
+        self::assertSame([0, "4\n"], [$code, $stdout]);
+        foreach (['0%', 'step <0>', '25%', '75%', 'step <3>\x1b[2J'] as $shown) {
+            self::assertStringContainsString($shown, $stderr);
+        }
+        // Nothing is left of it in the end.
+        self::assertStringEndsWith("\x1b[1G\x1b[2K", $stderr);
+        self::assertSame([0, "4\n", ''], self::gotask(['call', 'App.Steps', '4']));
+    }
+
     public function testBytesAreWrittenAsTheyAre(): void
     {
         self::assertSame([0, "\xff\0\xfe", ''], self::gotask(['call', 'App.bytes']));

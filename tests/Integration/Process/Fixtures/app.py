@@ -6,6 +6,11 @@ import gotask
 
 
 class App:
+    def steps(self, count):
+        for number in range(count):
+            gotask.current_call().progress(number / count, f"step <{number}>\x1b[2J")
+        return count
+
     def hi(self, name):
         """Says hello."""
         return {"hello": name}

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace App\Controller;
 
+use Hyperf\Context\Context;
 use Hyperf\HttpServer\Contract\RequestInterface;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\GoTask;
@@ -52,6 +53,13 @@ class TaskController
         } catch (GoTaskException $failure) {
             return $request->query('caught') ? ['caught' => true] : throw new RuntimeException('no greeting', 0, $failure);
         }
+    }
+
+    public function back(RequestInterface $request)
+    {
+        Context::set('name', $request->query('name'));
+
+        return $this->task->call('App.Back');
     }
 
     public function workers()
