@@ -167,7 +167,9 @@ def test_the_limits_hold_for_all_that_wait_together() -> None:
 
 def test_keys_are_spread_evenly_and_only_those_of_a_place_move() -> None:
     shared: Any = Mock(waiting=Mock(keyed=list))
-    workers = [SimpleNamespace(place=-1, in_service=True, own=Mock(has_ended=True)) for _ in range(8)]
+    workers = [
+        SimpleNamespace(place=-1, waits=None, in_service=True, own=Mock(has_ended=True)) for _ in range(8)
+    ]
     pool: Any = SimpleNamespace(workers=workers, in_service=8)
     queues = KeyedQueues(shared, pool, Mock())
     queues.balance()
@@ -184,7 +186,7 @@ def test_keys_are_spread_evenly_and_only_those_of_a_place_move() -> None:
     )
     moved = Counter(id(after[key]) for key in keys if before[key] is gone)
     assert len(moved) == 7 and max(moved.values()) < 3 * min(moved.values())
-    successor: Any = SimpleNamespace(place=-1, in_service=True, own=Mock(has_ended=True))
+    successor: Any = SimpleNamespace(place=-1, waits=None, in_service=True, own=Mock(has_ended=True))
     workers.append(successor)
     queues.balance()
     assert successor.place == 3 and {key for key in keys if queues.queue_for(key) is successor.own} == {

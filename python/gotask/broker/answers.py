@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..errors import GoTaskError, Overloaded, PayloadTooLarge
 from ..options import option
-from ..wire.frames import CODECS, ERROR, JSON, MSGPACK, encode
+from ..wire.exchange import ANSWER
+from ..wire.frames import CODECS, ERROR, JSON, MSGPACK, STREAM, encode
 
 
 def error_frame(sequence: int, method: bytes, flags: int, error: GoTaskError, structured: bool) -> bytes:
@@ -14,6 +15,11 @@ def error_frame(sequence: int, method: bytes, flags: int, error: GoTaskError, st
     else:
         flags, body = flags & CODECS, str(error).encode("utf-8", "replace")
     return encode(flags | ERROR, (sequence, len(method)), method + body)
+
+
+def answer_frame(sequence: int, number: int, error: GoTaskError) -> bytes:
+    """Refuses a call back of a worker's, as its caller would."""
+    return encode(JSON | ERROR, (sequence, ANSWER, number), error.body(), STREAM)
 
 
 def accepted_frame(sequence: int, method: bytes, flags: int) -> bytes:

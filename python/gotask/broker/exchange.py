@@ -21,7 +21,7 @@ class Exchange:
     """Made by the first message of a worker: a caller answers messages, and never begins.
 
     Bodies of elements are counted here, too, so that no peer can make the broker or a worker hold more than the windows.
-    `waits`: how many calls back have no answer yet.
+    `waits`: the newest call back that has no answer yet; 0: there is none.
     """
 
     __slots__ = ("_worker", "_number", "_window", "_credit", "_calls", "_has_input")
@@ -36,7 +36,7 @@ class Exchange:
 
     @property
     def waits(self) -> int:
-        return len(self._calls)
+        return max(self._calls, default=0)
 
     def said(self, kind: int, number: int, size: int) -> None:
         """The worker sends a message with a body of `size` bytes."""

@@ -13,11 +13,13 @@ from typing import Any, Protocol
 
 from ..config import Config
 from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
-from ..ipc.messages import FAILED, FAST, GONE, LOADED, MALFORMED, READY, SPENT, TAINTED
+from ..ipc.messages import FAILED, FAST, GONE, LOADED, MALFORMED, READY, SPENT, TAINTED, TELL
 from ..ipc.segment import Segment
-from ..wire.exchange import MESSAGE_HEAD, message_options
+from ..options import option
+from ..wire.exchange import CALL, MESSAGE_HEAD, message_options
 from ..wire.frames import ERROR, Buffer
 from ..wire.names import SHARED_GROUP
+from .answers import answer_frame
 from .call import LEFT, QUEUED, SENT, WAITING, Call, Caller
 from .deadlines import CANCELLED, DEADLINE, Deadlines
 from .environment import Place
@@ -162,6 +164,14 @@ class WorkerGroup:
     def running(self) -> int:
         queued = sum(queue.running for queue in self._keyed.all)
         return queued + sum(worker.notes.has_message for worker in self.pool.workers)
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether calls wait that no worker has begun."""
+        begun = self.begun()
+        return self.queued > 0 or any(
+            number not in begun for queue in self._keyed.all for number in queue.sent
+        )
 
     def status(self) -> dict[str, Any]:
         """Its entry in GoTask.Status; times in seconds."""
@@ -339,12 +349,23 @@ class WorkerGroup:
         if call.exchange is None:
             call.exchange = Exchange(worker, number)
         if frame is None:
-            error = RemoteError("a part of it is lost: the broker has no descriptor left (ulimit -n)")
-            call.owner.tell(call, error)
+            lost = RemoteError("a part of it is lost: the broker has no descriptor left (ulimit -n)")
+            call.owner.tell(call, lost)
         else:
             _, kind, place = message_options(frame)
+            if kind == CALL and not self.is_async and not self.pool.lend(worker, call):
+                message = "all its workers wait for answers of PHP, and as many as may have been started beside them"
+                error = Overloaded(
+                    f"{message}: call back less, in an async method, or raise {option('--workers')}"
+                )
+                worker.ask(TELL, number, answer_frame(call.sequence, place, error))
+                if segment is not None:
+                    segment.close()
+                return
             call.exchange.said(kind, place, len(frame) - MESSAGE_HEAD)
             call.owner.message(call, frame, segment)
+            if worker.asking is call:
+                self.pool.look_at_waiting()
         if call.outcome is not WAITING:  # it could not be told
             if fast is not None:
                 fast.stop(call.owner, call.sequence, CANCELLED)

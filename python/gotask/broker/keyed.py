@@ -53,6 +53,8 @@ class KeyedQueues:
             worker = max(serving, key=lambda worker: _weight(key, worker.place))
             if len(self._chosen) < MAX_CHOSEN:
                 self._chosen[key] = worker
+        if worker.waits is not None:
+            return self._shared  # whom it waits for may make this call
         return worker.own or self._add(worker)
 
     def queue_of(self, number: int) -> SharedQueue:

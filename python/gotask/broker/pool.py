@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from ..errors import GoTaskError, Unavailable
 from ..options import option
+from .call import Call
 from .crash import CrashReport
 from .environment import reason
 from .process import STACKS_TIME, WorkerEvents, WorkerProcess
@@ -28,6 +29,10 @@ LAST_PAUSE = 30.0
 
 # Limits of calls and of age are lowered by up to this part of them, each time anew, lest all workers be replaced at once.
 JITTER = 0.1
+
+# Where all workers of sync methods wait for their callers' answers, and calls wait for a worker, further ones are started: an
+# answer may need such a call. So many for each one that there may be otherwise.
+EXTRA = 8
 
 # Seconds that calls wait before a further worker is started, where fewer than the most are there.
 SHORT = 0.05
@@ -48,6 +53,10 @@ class Group(WorkerEvents, Protocol):
     @property
     def running(self) -> int:
         """Calls that were sent and wait for their outcome."""
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether calls wait that no worker has begun."""
 
     def resize(self) -> None:
         """Workers take calls now, or no more."""
@@ -84,6 +93,7 @@ class WorkerPool:
         self._pause = FIRST_PAUSE
         self._pausing = False  # before the next start
         self._growing = False
+        self._lends = False  # a worker has waited for its caller's answer
         self._peak = 0  # calls at a time since the last look whether all workers are needed
         self._shrinking = False
         self._memory = (
@@ -126,6 +136,39 @@ class WorkerPool:
             self._growing = True
             self._group.later(SHORT, self._grow)
 
+    def lend(self, worker: WorkerProcess, call: Call) -> bool:
+        """A worker is to wait for the answer of its call's caller. False: all others do, and none may be started any more."""
+        others = [other.waits for other in self._staying() if other is not worker]
+        if len(others) + 1 >= self.most * (1 + EXTRA) and None not in others:
+            return False
+        worker.asking = call
+        self._lends = self.observes = True
+        return True
+
+    def _waits(self) -> list[tuple[int, int] | None]:
+        """What all of them wait for; empty where one does not wait."""
+        waits = [worker.waits for worker in self._staying()]
+        return [] if None in waits else waits
+
+    def look_at_waiting(self) -> None:
+        """Where all workers wait, and calls for one of them, a further one is started, unless an answer comes soon."""
+        waits = self._waits()
+        if waits and not self._growing:
+            self._growing = True
+            self._group.later(SHORT, self._grow_beyond, waits)
+
+    def _grow_beyond(self, waits: list[tuple[int, int] | None]) -> None:
+        self._growing = False
+        if waits == self._waits() and self._group.is_starved and not self._pausing:
+            self._log.info("all workers wait for answers of PHP, and calls for a worker: one more is started")
+            self._wanted = len(waits) + 1
+            self._balance()
+        elif self._group.is_starved:
+            self.look_at_waiting()
+
+    def _staying(self) -> list[WorkerProcess]:
+        return [worker for worker in self.workers if not worker.unwanted and worker.state != "dead"]
+
     def replace(self, worker: WorkerProcess, why: str) -> None:
         """Lets go of a worker as soon as another one has taken its place."""
         if worker.unwanted or worker.state == "dead":
@@ -145,7 +188,8 @@ class WorkerPool:
     def _look_after_idle(self) -> None:
         """Lets go of workers that were not needed at any time since the last look."""
         self._shrinking = False
-        needed = max(self._least, min(self._peak, self.most))
+        lent = sum(worker.waits is not None for worker in self.workers)
+        needed = max(self._least, min(self._peak, self.most + lent))
         self._peak = self._group.running
         if needed < self._wanted and not self._group.queued:
             self._log.info(
@@ -163,6 +207,8 @@ class WorkerPool:
     def observe(self) -> None:
         """A call has been taken."""
         self._peak = max(self._peak, self._group.running)
+        if self._lends:
+            self.look_at_waiting()
         if self._memory is not None:
             self._memory.wake()
 
@@ -170,7 +216,7 @@ class WorkerPool:
         """Starts who is missing and lets go of who is too many."""
         if self._ending:
             return
-        staying = [worker for worker in self.workers if not worker.unwanted and worker.state != "dead"]
+        staying = self._staying()
         staying.sort(key=lambda worker: worker.in_service)  # those that have not started go first
         for worker in staying[: max(0, len(staying) - self._wanted)]:
             worker.unwanted = "it is not needed"

@@ -38,7 +38,7 @@ from ..ipc.segment import Segment
 from ..ipc.signals import INTERRUPT, TO_ALL, WRITE_STACKS
 from ..wire.frames import Buffer
 from . import children
-from .call import Call
+from .call import SENT, Call
 from .crash import CrashReport, OomCounter, Stacks, describe
 from .environment import MAIN, Place, worker_environment
 from .output import WorkerOutput
@@ -119,6 +119,7 @@ class WorkerProcess:
         self.has_clients = False  # it has their fast sockets
         self.place = -1  # among those that take calls with keys; −1: none yet
         self.own: SharedQueue | None = None  # its queue of such calls, once there was one
+        self.asking: Call | None = None  # the sync call that was the last to call back
         self.unwanted = ""  # why it is to be replaced, once the one that takes its place is ready
         self._group = group
         self._kill_reason = ""  # as the report names it, and in words
@@ -192,6 +193,14 @@ class WorkerProcess:
     def in_service(self) -> bool:
         """Whether it takes calls."""
         return self.state == "ready"
+
+    @property
+    def waits(self) -> tuple[int, int] | None:
+        """Which call back its sync call waits for, and so takes no other call; None: it does not wait."""
+        call = self.asking
+        if call is None or call.exchange is None or call.state is not SENT or not call.exchange.waits:
+            return None
+        return call.number, call.exchange.waits
 
     def watch(self, runtime: Runtime) -> None:
         """Begins to hand on what the worker sends, and its death once all of that has been read."""

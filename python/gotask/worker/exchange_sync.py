@@ -69,16 +69,22 @@ class SyncExchange(Exchange):
         self._limit = 1  # elements that are gathered before they are sent
         self.sent_at = -inf
         self._is_flushing = False
+        self._reads = False
         self._helper: Helper | None = None
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
     def _wait(self, ready: Callable[[], bool]) -> None:
         """Until it is. Interrupted, ConnectionLost: it will not be."""
-        self._read()
-        while not ready():
-            self._poll.poll()
+        with self._lock:
+            self._reads = True  # and the helper does not: what it took would wake nobody
+        try:
             self._read()
+            while not ready():
+                self._poll.poll()
+                self._read()
+        finally:
+            self._reads = False
 
     def _read(self) -> None:
         """Takes what has come; requests that are not for this call are kept for the worker's loop."""
@@ -179,7 +185,8 @@ class SyncExchange(Exchange):
         with self._lock:
             if self._closed or self._is_flushing:
                 return False
-            self._take_requests()
+            if not self._reads:
+                self._take_requests()
             self._limit = 1
             if self._credit > 0 and self._held:
                 self._send_items()

@@ -97,6 +97,7 @@ class Process(WorkerProcess):
         self.calls = 0
         self.max_calls = sys.maxsize
         self.unwanted = ""
+        self.asking = None
         self.has_clients = False
         self.place = -1
         self.own = None
