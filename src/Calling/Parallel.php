@@ -211,11 +211,12 @@ final class Parallel
     }
 
     /**
-     * Reads what has come while the source worked: nobody else reads a large answer meanwhile.
+     * Reads what has come while the source worked: nobody else reads a large answer meanwhile. What is held waits no longer.
      */
     private function receive(): void
     {
         foreach ($this->connections() as $connection) {
+            $connection->flush();
             $connection->flush();
             $connection->receiveNow();
         }

@@ -15,7 +15,7 @@ from ..errors import DeadlineExceeded, GoTaskError, InvalidResult, PayloadTooLar
 from ..options import option
 from ..wire import frames as wire
 from ..wire.arrays import LargeArray
-from ..wire.codec import decode, encode_parts, pack
+from ..wire.codec import MSGPACK, decode, encode_parts, pack, packer
 from ..wire.frames import EXACT, STRUCTURED, TIMED, Buffer
 from .arguments import Invoke
 from .context import Exchange, Interrupted, Job, exchange_of, running_sync
@@ -68,6 +68,7 @@ class Runner:
         self._registry = registry
         self.max_payload = max_payload
         self._small = min(wire.LARGE - 4096, max_payload - wire.MAX_METHOD)
+        self._pack = packer()  # no code of the app's uses this one while it packs
         self._was_large = False  # the last result, so the next one may be large, too
         self._methods: dict[bytes, Method] = {}
         self._heads: dict[int, bytes] = {}
@@ -138,11 +139,12 @@ class Runner:
         kind = type(result)
         if kind is not bytes and kind is not str and not self._was_large:
             try:
-                body = pack(job.codec, result)
+                body = self._pack(result) if job.codec == MSGPACK else pack(job.codec, result)
+                if len(body) < self._small:
+                    return body
             except BaseException:
-                return self.result(job, result)  # it says what can't be encoded, and takes large arrays
-            if len(body) < self._small:
-                return body
+                pass  # result() says what can't be encoded, and takes large arrays
+            self._pack = packer()  # the buffer of the other is large by now, or it has raised
         return self.result(job, result)
 
     def expired(self, job: Job) -> list[Buffer]:

@@ -7,7 +7,7 @@ sends the signal that makes it look (see `worker.interrupts`), and which calls n
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from . import gathered
 from .gathered import Gathered
@@ -57,7 +57,9 @@ class WorkerNotes:
         self.segment = Segment(size + gathered.SIZE + MESSAGE_SIZE, fd)
         self.words = self.segment.view[:size].cast("Q")
         self.gathered = Gathered(self.segment.view[size : size + gathered.SIZE])
-        self.inbox = self.segment.view[size + gathered.SIZE :]
+        self.inbox_at = size + gathered.SIZE
+        self.inbox = self.segment.view[self.inbox_at :]
+        self.memory: Any = self.segment.view.obj
         self._concurrency = concurrency
         self._free = list(range(_ASYNC, _ASYNC + concurrency))
 

@@ -59,6 +59,7 @@ _HEAD_SIZE: Final = FAST_HEAD.size
 _reply: Final = Struct("<12sIII").pack  # header and options of a reply that says how long its method took
 _PLAIN: Final = STRUCTURED | TIMED
 _EXACT: Final = STRUCTURED | TIMED | EXACT
+_MAX_METHOD: Final = wire.MAX_METHOD
 
 # Heads of frames that were found right, and spellings of methods' names, that are remembered.
 _MAX_HEADS: Final = 4096
@@ -129,6 +130,8 @@ class Worker:
         self._runner = runner
         self._run = runner.run_method
         self._words, self._inbox = notes.words, notes.inbox
+        # The same memory as an object of which a part is copied in half the time.
+        self._memory, self._inbox_at = notes.memory, notes.inbox_at
         self._sent = notes.inbox[: SENT.size].cast("Q")
         self._queue = queue
         self._own: socket.socket | None = (
@@ -259,7 +262,9 @@ class Worker:
 
     def run(self, message: bytes, fd: int) -> None:
         """Runs one call of a queue; `fd`: the descriptor that came with it, or -1."""
-        self._count(1)
+        self._calls += 1
+        if self._calls == self._words[LIMIT]:
+            self._channel.record(SPENT, None)
         number = int(ENTRY.unpack_from(message)[0])
         self._notes.begin(number)
         if self._revoked.has(number):
@@ -296,7 +301,7 @@ class Worker:
         if not size:
             self._forget(client)
             return
-        message = bytes(inbox[:size])
+        message: bytes = self._memory[self._inbox_at : self._inbox_at + size]
         if words[LEAVING]:
             self._give_back(client, fast_calls(message))
             return
@@ -320,7 +325,7 @@ class Worker:
                 )
                 name_at = offset + _HEAD_SIZE
                 body_at, offset = name_at + name, name_at + length
-                if rest != expected or offset > end or body_at > offset or not 0 < name <= wire.MAX_METHOD:
+                if rest != expected or offset > end or body_at > offset or not 0 < name <= _MAX_METHOD:
                     raise Malformed("a frame that is no call")
                 if sequence >> 30 != 1 or flags > wire.ARGS:
                     raise Malformed("a sequence or flags that are not for here")
@@ -380,18 +385,19 @@ class Worker:
             self._channel.record(MALFORMED, {"client": client.id, "what": str(malformed)})
         self._fast_calls = total = self._fast_calls + place
         words[CALLS] = total
-        words[FIRST_SAMPLE + total % SAMPLES] = microseconds(waited) << 32 | min(ran, MAX_MICROSECONDS)
-        self._count(place)
+        wait = int(waited * 1e6)
+        if not 0 <= wait <= MAX_MICROSECONDS or ran > MAX_MICROSECONDS:
+            wait, ran = microseconds(waited), min(ran, MAX_MICROSECONDS)
+        words[FIRST_SAMPLE + total % SAMPLES] = wait << 32 | ran
+        before = self._calls
+        self._calls = calls = before + place
+        if before < words[LIMIT] <= calls:
+            self._channel.record(SPENT, None)
         if frame:
             self._send(client, frame)
         elif gathers:
             self._flush(client)
         words[MESSAGE] = 0
-
-    def _count(self, calls: int) -> None:
-        before, self._calls = self._calls, self._calls + calls
-        if before < self._words[LIMIT] <= self._calls:
-            self._channel.record(SPENT, None)
 
     def _reply_head(self, codec: int, size: int) -> bytes:
         """The first 12 bytes of a reply with three options."""

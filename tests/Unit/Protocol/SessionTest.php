@@ -14,6 +14,7 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Goridge\Stream;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Calls;
+use Reasno\GoTask\Protocol\FastCalls;
 use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Peer;
 use Reasno\GoTask\Protocol\Session;
@@ -69,6 +70,19 @@ final class SessionTest extends TestCase
         }
         self::assertSame([0x3FFFFFFF, 2, 3], $sequences);
         self::assertSame(1, $first->sequence);
+    }
+
+    public function testSequencesOfTheFastPathWrapAndSkipThoseOutstanding(): void
+    {
+        $session = new Session(1000);
+        $session->message([$first = self::newCall('first')], 0);
+        (new ReflectionProperty(FastCalls::class, 'lastSequence'))->setValue($session, 0x7FFFFFFE);
+        $message = $session->message([$second = self::newCall('second', 5 * self::SECOND), $late = self::newCall('late', -self::SECOND)], 0);
+        self::assertSame([0x40000000, 0x40000001, 0x40000002], [$first->sequence, $second->sequence, $late->sequence]);
+        self::assertSame(
+            substr($message, 8),
+            Frame::call(0x40000001, 'second', $second->codec, $second->body, 5_000) . Frame::call(0x40000002, 'late', $late->codec, $late->body, 1),
+        );
     }
 
     public function testOnlyABrokerIsToldDeadlinesAndFlags(): void
