@@ -69,6 +69,9 @@ abstract class FastCalls extends Calls
     /** Whether a call that was taken back had not begun: all workers are busy, or one is slow. */
     public bool $isHeldUp = false;
 
+    /** Whether the last message had several calls: the next ones are likely to come several at a time, too. */
+    public bool $wasShared = false;
+
     /** @var list<Call> calls that leave together in the next message */
     public array $held = [];
 
@@ -191,7 +194,9 @@ abstract class FastCalls extends Calls
             $message .= ($this->heads[$key] ?? $this->head($key)) . pack('V4', $sequence, $name, $milliseconds, 0) . $method . $body;
         }
         $this->lastSequence = $sequence;
-        $this->fast += count($calls);
+        $count = count($calls);
+        $this->fast += $count;
+        $this->wasShared = $count > 1;
 
         return $message;
     }

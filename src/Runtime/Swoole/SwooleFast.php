@@ -65,8 +65,9 @@ abstract class SwooleFast extends SwooleWaking
                 return false;
             }
             $call->connection = $this;
-            // submitFast(), in fewer steps: others are outstanding, and a message holds this one, too.
-            if ($session->fast === 0 || ! $session->hold($call)) {
+            // submitFast(), in fewer steps. Where others may come in this turn of the loop, the first one waits for them, too: a message
+            // of its own would cost two system calls and a coroutine here, and wake a worker once more, or a second one.
+            if ($session->fast === 0 && ! $session->wasShared || ! $session->hold($call)) {
                 $this->sendFast($call, $now);
             } elseif (! $this->sendsSoon) {
                 $this->sendHeldSoon();
