@@ -24,10 +24,12 @@ final class ServerTest extends HyperfTestCase
     public function testTheWorkerStartsAndEndsWithTheServer(int $mode): void
     {
         self::assertStringContainsString('publishes [config] successfully', $this->app->publish());
+        $this->edit('config/autoload/gotask.php', "'observers' => []", "'observers' => [\\Reasno\\GoTask\\Observing\\Events::class]");
         $this->app->start(['SERVER_MODE' => $mode]);
 
         // The first request comes while Python starts, and waits for it.
         self::assertSame(['hello' => ['Swoole is Awesome,', 'So is Python!']], $this->json('/'));
+        self::assertStringContainsString("CallEnded\n", (string) file_get_contents("{$this->app->directory}/events.txt"));
         self::assertGreaterThan(0, $this->app->find('gotask-default'));
         self::assertGreaterThan(0, $this->app->find('gotask/app.py --managed'));
 

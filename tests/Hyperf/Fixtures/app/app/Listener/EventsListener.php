@@ -11,12 +11,13 @@ use Reasno\GoTask\Hyperf\Event\WorkerReady;
 use Reasno\GoTask\Hyperf\Event\WorkerReloaded;
 use Reasno\GoTask\Hyperf\Event\WorkerReloadFailed;
 use Reasno\GoTask\Hyperf\Event\WorkerStarting;
+use Reasno\GoTask\Observing\CallEnded;
 
 class EventsListener implements ListenerInterface
 {
     public function listen(): array
     {
-        return [WorkerStarting::class, WorkerReady::class, WorkerDied::class, WorkerFailing::class, WorkerReloaded::class, WorkerReloadFailed::class];
+        return [WorkerStarting::class, WorkerReady::class, WorkerDied::class, WorkerFailing::class, WorkerReloaded::class, WorkerReloadFailed::class, CallEnded::class];
     }
 
     public function process(object $event): void
