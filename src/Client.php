@@ -141,7 +141,10 @@ final class Client implements GoTask
 
     public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): mixed
     {
-        $call = $this->prepare($method, $payload, $timeout, 0, $key, $headers);
+        $call = $this->prepare($method, $payload, $timeout);
+        if ($key !== null || $headers !== [] || $this->observers !== []) {
+            $this->describe($call, $key, $headers);
+        }
         if ($onProgress !== null || $input !== null) {
             self::attach($call, $onProgress, $input);
         }
@@ -157,7 +160,10 @@ final class Client implements GoTask
 
     public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Future
     {
-        $call = $this->prepare($method, $payload, $timeout, 0, $key, $headers);
+        $call = $this->prepare($method, $payload, $timeout);
+        if ($key !== null || $headers !== [] || $this->observers !== []) {
+            $this->describe($call, $key, $headers);
+        }
         if ($onProgress !== null || $input !== null) {
             self::attach($call, $onProgress, $input);
         }
@@ -168,7 +174,7 @@ final class Client implements GoTask
 
     public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Generator
     {
-        $call = $this->prepare($method, $payload, $timeout, CallFlag::STREAM, $key, $headers);
+        $call = $this->describe($this->prepare($method, $payload, $timeout, CallFlag::STREAM), $key, $headers);
         self::attach($call, $onProgress, $input);
 
         return (new Elements($this->sender, $this->codec, $call))->read();
@@ -202,7 +208,7 @@ final class Client implements GoTask
 
     public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void
     {
-        $call = $this->prepare($method, $payload, null, CallFlag::NOTIFY, $key, $headers);
+        $call = $this->describe($this->prepare($method, $payload, null, CallFlag::NOTIFY), $key, $headers);
         $this->sender->submit($call);
         $this->sender->finish($call);
     }
@@ -226,10 +232,9 @@ final class Client implements GoTask
     }
 
     /**
-     * @param array<array-key, string> $headers
      * @throws GoTaskException
      */
-    private function prepare(string $method, mixed $payload, ?float $timeout, int $callFlags = 0, null|int|string $key = null, array $headers = []): Call
+    private function prepare(string $method, mixed $payload, ?float $timeout, int $callFlags = 0): Call
     {
         if ($timeout === null) {
             $timeout = $this->timeout;
@@ -268,19 +273,14 @@ final class Client implements GoTask
                 : MessagePackEncoder::largeHead(strlen($tail), $payload instanceof Bytes);
         }
 
-        $call = new Call($method, $codec, $body, $callFlags, $deadline, $timeout, $tail);
-        if ($key !== null || $headers !== [] || $this->observers !== []) {
-            $this->describe($call, $key, $headers);
-        }
-
-        return $call;
+        return new Call($method, $codec, $body, $callFlags, $deadline, $timeout, $tail);
     }
 
     /**
      * @param array<array-key, string> $headers
      * @throws InvalidRequest
      */
-    private function describe(Call $call, null|int|string $key, array $headers): void
+    private function describe(Call $call, null|int|string $key, array $headers): Call
     {
         $json = Metadata::encode($call->method, $headers);
         $ends = [];
@@ -294,7 +294,7 @@ final class Client implements GoTask
         if ($json !== '' || $key !== null) {
             $call->callFlags |= CallFlag::METADATA;
         } elseif ($ends === []) {
-            return;
+            return $call;
         }
         $call->metadata = new Metadata($json, Metadata::key($key), $ends === [] ? null : function (?Throwable $error) use ($ends): void {
             foreach ($ends as $end) {
@@ -305,6 +305,8 @@ final class Client implements GoTask
                 }
             }
         });
+
+        return $call;
     }
 
     /**
@@ -324,7 +326,9 @@ final class Client implements GoTask
         return new Parallel(
             $calls,
             $this->sender,
-            fn (string $method, mixed $payload): Call => $this->prepare($method, $payload, $timeout),
+            $this->observers === []
+                ? fn (string $method, mixed $payload): Call => $this->prepare($method, $payload, $timeout)
+                : fn (string $method, mixed $payload): Call => $this->describe($this->prepare($method, $payload, $timeout), null, []),
             $concurrency ?? self::CONCURRENCY,
         );
     }

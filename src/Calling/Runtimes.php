@@ -97,7 +97,9 @@ final class Runtimes
         }
 
         try {
-            $connection = $this->here()->acquire($call->deadline, $now, $call->method, $call->metadata->key ?? 0);
+            $connection = $call->metadata === null
+                ? $this->here()->acquire($call->deadline, $now, $call->method)
+                : $this->here()->acquire($call->deadline, $now, $call->method, $call->metadata->key);
         } catch (ConnectFailed|DeadlineExceeded|NotAuthorized|WorkerStartFailed $failed) {
             $reason = $failed->getPrevious();
             $this->outage = $failed instanceof DeadlineExceeded && $reason instanceof ConnectFailed ? $reason : $failed;

@@ -85,33 +85,25 @@ final class Sender
     public function connect(Call $call, int $now): Connection
     {
         try {
-            return $this->route($call, $now);
+            $connection = $this->runtimes->acquire($call, $now);
+            if ($call->callFlags !== 0 && $connection->session->peer !== Peer::Broker) {
+                $this->requireBroker($connection, $call);
+            }
+            $length = strlen($call->method) + strlen($call->body) + strlen($call->tail);
+            if ($length > $connection->session->maxPayload) {
+                throw new PayloadTooLarge(
+                    "The call of {$call->method} has {$length} bytes and the limit is {$connection->session->maxPayload}: send less, or raise the limit"
+                    . " ({$this->settings->hints->maxPayload}). It was not sent.",
+                    $call->method,
+                );
+            }
+
+            return $connection;
         } catch (Throwable $failure) {
             $call->metadata?->ended($failure);
 
             throw $failure;
         }
-    }
-
-    /**
-     * @throws GoTaskException
-     */
-    private function route(Call $call, int $now): Connection
-    {
-        $connection = $this->runtimes->acquire($call, $now);
-        if ($call->callFlags !== 0 && $connection->session->peer !== Peer::Broker) {
-            $this->requireBroker($connection, $call);
-        }
-        $length = strlen($call->method) + strlen($call->body) + strlen($call->tail);
-        if ($length > $connection->session->maxPayload) {
-            throw new PayloadTooLarge(
-                "The call of {$call->method} has {$length} bytes and the limit is {$connection->session->maxPayload}: send less, or raise the limit"
-                . " ({$this->settings->hints->maxPayload}). It was not sent.",
-                $call->method,
-            );
-        }
-
-        return $connection;
     }
 
     /**

@@ -10,6 +10,7 @@ use Reasno\GoTask\Exception\PayloadTooLarge;
 use function chr;
 use function count;
 use function crc32;
+use function max;
 use function min;
 use function ord;
 use function pack;
@@ -84,8 +85,6 @@ final class Frame
      * @param int $codecFlag that of the codec which encoded the body
      * @param null|int $remainingMs milliseconds that the caller will wait, at least 1; null: no deadline
      * @param int $callFlags see CallFlag
-     * @param string $headers JSON; '' for none. They and the key are the fifth and sixth option, sent only when one of them is given
-     * @param int $key 0: none
      * @throws InvalidRequest when the method's name is empty or too long
      * @throws PayloadTooLarge above 2³²−1 bytes
      */
@@ -96,8 +95,6 @@ final class Frame
         string $body,
         ?int $remainingMs = null,
         int $callFlags = 0,
-        string $headers = '',
-        int $key = 0,
     ): string {
         $name = strlen($method);
         if ($name === 0 || $name > self::MAX_METHOD) {
@@ -114,14 +111,32 @@ final class Frame
         // 0 on the wire means no deadline: a deadline that is almost over must not become 0.
         $remaining = $remainingMs === null ? 0 : ($remainingMs < 1 ? 1 : min($remainingMs, self::MAX_UINT32));
 
-        if ($headers !== '' || $key !== 0) {
-            $size = strlen($headers);
-
-            return self::header($codecFlag, 6, $length + $size, 0) . pack('V6', $sequence, $name, $remaining, $callFlags & 0xFF, $size, $key) . $method . $headers . $body;
-        }
-
         return (self::$headers[$length << 16 | 4 << 8 | $codecFlag] ?? self::header($codecFlag, 4, $length, 0))
             . pack('V4', $sequence, $name, $remaining, $callFlags) . $method . $body;
+    }
+
+    /**
+     * A call with headers, or a key, or both: its fifth and sixth option. Other arguments as for call().
+     *
+     * @param string $headers JSON; '' for none
+     * @param int $key 0: none
+     */
+    public static function callWith(
+        string $headers,
+        int $key,
+        int $sequence,
+        string $method,
+        int $codecFlag,
+        string $body,
+        ?int $remainingMs,
+        int $callFlags,
+    ): string {
+        $size = strlen($headers);
+        $name = strlen($method);
+        $remaining = $remainingMs === null ? 0 : max(1, min($remainingMs, self::MAX_UINT32));
+
+        return self::header($codecFlag, 6, $name + $size + strlen($body), 0)
+            . pack('V6', $sequence, $name, $remaining, $callFlags & 0xFF, $size, $key) . $method . $headers . $body;
     }
 
     /**
@@ -140,7 +155,9 @@ final class Frame
         string $headers = '',
         int $key = 0,
     ): string {
-        $head = self::call($sequence, $method, $codecFlag, '', $remainingMs, $callFlags, $headers, $key);
+        $head = $headers === '' && $key === 0
+            ? self::call($sequence, $method, $codecFlag, '', $remainingMs, $callFlags)
+            : self::callWith($headers, $key, $sequence, $method, $codecFlag, '', $remainingMs, $callFlags);
         $options = (ord($head[0]) & 0x0F) - 3;
 
         return self::header($codecFlag, $options, strlen($method) + strlen($headers) + $length, 0) . substr($head, self::HEADER);

@@ -123,9 +123,9 @@ final class Session extends FastCalls
             // Nobody knows how long a stream takes.
             $remaining = ($call->callFlags & CallFlag::STREAM) === 0 ? intdiv($call->deadline - $now, 1_000_000) : null;
             $more = $call->metadata;
-            $frame = $more === null
+            $frame = $more === null || ($call->callFlags & CallFlag::METADATA) === 0
                 ? Frame::call($call->sequence, $call->method, $call->codec, $call->body, $remaining, $call->callFlags)
-                : Frame::call($call->sequence, $call->method, $call->codec, $call->body, $remaining, $call->callFlags, $more->headers, $more->key);
+                : Frame::callWith($more->headers, $more->key, $call->sequence, $call->method, $call->codec, $call->body, $remaining, $call->callFlags);
         } else {
             $call->isUntimed = true;
             $frame = Frame::call($call->sequence, $call->method, $call->codec, $call->body);
