@@ -9,6 +9,7 @@ from typing import Any
 import msgpack
 import pytest
 
+import gotask
 from gotask.wire import frames as wire
 from gotask.wire.exchange import ANSWER, CALL, END, ITEMS, WINDOW
 
@@ -234,6 +235,15 @@ def test_another_thread_of_a_sync_method_cant_wait(peer: Exchanger) -> None:
 def test_a_notification_has_nobody_to_call(peer: Exchanger, broker: BrokerProcess, kind: str) -> None:
     peer.call(f"App.{kind}ask", [["Config.get"], {}], 0, wire.ARGS | wire.NOTIFY)
     assert "ConnectionLost" in broker.logged(f"the notification App.{kind}ask failed")["message"]
+
+
+@both
+def test_a_python_client_refuses_to_be_called_back(broker: BrokerProcess, kind: str) -> None:
+    assert broker.address is not None
+    with gotask.Client(broker.address) as client:
+        with pytest.raises(gotask.RemoteError, match="a Python client, which has no services"):
+            client.call(f"App.{kind}ask", "Config.get")
+        assert client.call("App.echo", 1) == 1
 
 
 def test_a_plain_goridge_peer_has_nothing_to_call(broker: BrokerProcess) -> None:

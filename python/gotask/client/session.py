@@ -13,6 +13,7 @@ from ..errors import (
     EncodeFailed,
     GoTaskError,
     InvalidRequest,
+    MethodNotFound,
     NotAuthorized,
     PayloadTooLarge,
     ProtocolError,
@@ -22,6 +23,7 @@ from ..errors import (
 from ..version import VERSION
 from ..wire import frames as wire
 from ..wire.codec import decode, encode
+from ..wire.exchange import ANSWER, CALL
 from ..wire.handshake import BROKER, CALLER, NONCE_SIZE, Key, parse_nonce
 
 PROTOCOL = 1
@@ -34,10 +36,10 @@ _MAX_REMAINING = 2**32 - 1
 # How often a call that has certainly not run is made again: its connection may be dead, and the next one may end, too.
 RETRIES = 2
 
-# Bytes: of the answer to the greeting; of a ping's payload (docs/protocol.md); of answers to pings that wait to be written.
+# Bytes: of the answer to the greeting; of a ping's payload (docs/protocol.md); of answers to the peer's questions that wait.
 _MAX_HELLO = 64 * 1024
 _MAX_PING = 256
-_MAX_PONGS = 256 * 1024
+_MAX_REPLIES = 256 * 1024
 
 
 class Args:
@@ -82,8 +84,8 @@ class Session:
         self._pending: set[int] = set()
         self._error: ProtocolError | None = None
         self._limit = _MAX_REMAINING
-        self._pongs: list[bytes] = []
-        self._pongs_size = 0
+        self._replies: list[bytes] = []
+        self._replies_size = 0
         self._authentication = b""
         self._key = key
         self._nonce = os.urandom(NONCE_SIZE)
@@ -171,10 +173,10 @@ class Session:
         """The answers to the peer's own questions, to be sent. Call it only when what was sent before has been written:
         a peer whose answers wait beyond a bound is in error.
         """
-        data = b"".join((self._authentication, *self._pongs))
+        data = b"".join((self._authentication, *self._replies))
         self._authentication = b""
-        self._pongs.clear()
-        self._pongs_size = 0
+        self._replies.clear()
+        self._replies_size = 0
         return data
 
     def _next(self) -> int:
@@ -199,6 +201,9 @@ class Session:
             self._control(event)
         elif sequence == _HELLO_SEQUENCE and not self.greeted:
             self._meet(event)
+        elif event.stream & wire.STREAM and self.peer:
+            if sequence in self._pending and event.options[1:2] == (CALL,) and len(event.options) == 3:
+                self._reply(_refusal(sequence, event.options[2]))
         elif sequence in self._pending:  # else a late reply, of a call that nobody waits for
             outcome = self._outcome(sequence, event)
             self._pending.discard(sequence)
@@ -208,13 +213,16 @@ class Session:
         if event.stream & wire.PING:
             if isinstance(event, wire.Oversized) or len(event.raw) - event.start > _MAX_PING:
                 raise ProtocolError(f"a ping with more than {_MAX_PING} bytes")
-            self._pongs.append(wire.encode(event.flags, event.options, event.payload, wire.PONG))
-            self._pongs_size += len(self._pongs[-1])
-            if self._pongs_size > _MAX_PONGS:
-                raise ProtocolError("pings without end, whose answers it does not read")
+            self._reply(wire.encode(event.flags, event.options, event.payload, wire.PONG))
         elif event.stream & wire.STOP and event.options == (0,):
             self.ended = self.closing
             self.closing = True
+
+    def _reply(self, frame: bytes) -> None:
+        self._replies.append(frame)
+        self._replies_size += len(frame)
+        if self._replies_size > _MAX_REPLIES:
+            raise ProtocolError("pings without end, or calls back, whose answers it does not read")
 
     def _meet(self, event: wire.Event) -> None:
         size = event.length if isinstance(event, wire.Oversized) else len(event.raw) - event.start
@@ -281,6 +289,11 @@ class Session:
 
 def _greeting(method: bytes, body: dict[str, Any]) -> bytes:
     return wire.encode(wire.JSON, (_HELLO_SEQUENCE, len(method)), method + json.dumps(body).encode())
+
+
+def _refusal(sequence: int, number: int) -> bytes:
+    error = MethodNotFound("the caller is a Python client, which has no services to call back")
+    return wire.encode(wire.JSON | wire.ERROR, (sequence, ANSWER, number), error.body(), wire.STREAM)
 
 
 def _body(frame: wire.Frame) -> memoryview:
