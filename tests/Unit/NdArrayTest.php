@@ -37,6 +37,9 @@ final class NdArrayTest extends TestCase
         self::assertInstanceOf(NdArray::class, $row);
         self::assertSame([3], $row->shape);
         self::assertSame(6, $row[2]);
+        self::assertSame([[4, 5, 6]], $array->slice(1)->toArray());
+        self::assertSame([5, 6], $row->slice(1)->toArray());
+        self::assertSame(pack('V', 6), $row->slice(1)->slice(1)->bytes());
         self::assertTrue(isset($array[1]));
         self::assertFalse(isset($array[2]) || isset($array[-1]));
         self::assertSame('[[1,2,3],[4,5,6]]', json_encode($array));
