@@ -42,7 +42,7 @@ _BY_KIND: tuple[tuple[type, str], ...] = (
     (AsyncIterator, "call it by stream(), or gather it in a list"),
 )
 # Methods of other packages' classes. Those that the object has are advised.
-_METHODS = ("to_dict", "to_dicts", "tolist")
+_METHODS = ("to_dict", "to_dicts", "tolist", "to_pandas")
 
 
 def kind(value: object) -> str:
