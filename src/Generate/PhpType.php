@@ -117,10 +117,16 @@ final class PhpType
             return new self($native, self::merged($members, 'doc'), note: $note);
         }
         $one = $converted[0];
-        if (count($converted) > 1 || array_intersect($others, [...$one->raw->native, 'mixed', 'iterable']) !== []) {
+        // What arrives as one of several types is told from null only.
+        $isOfSeveral = count($one->raw->native) > 1;
+        if (count($converted) > 1 || array_intersect($others, [...$one->raw->native, 'mixed', 'iterable']) !== [] || $isOfSeveral && $others !== ['null']) {
             return $arrives;
         }
-        $is = $others === ['null'] ? '%1$s === null ? null : %2$s' : "is_{$one->raw->native[0]}(%1\$s) ? %2\$s : %1\$s";
+        $is = match (true) {
+            $isOfSeveral => '%1$s === null ? null : (%2$s)',
+            $others === ['null'] => '%1$s === null ? null : %2$s',
+            default => "is_{$one->raw->native[0]}(%1\$s) ? %2\$s : %1\$s",
+        };
 
         return new self($native, self::merged($members, 'doc'), $arrives, static fn (string $expression): string => sprintf($is, $expression, $one->converted($expression)), $note);
     }

@@ -106,7 +106,13 @@ final class Types
             'float' => new PhpType(['float'], $taken ? ['float', 'int'] : ['float']),
             'str', 'uuid', 'path' => PhpType::of('string'),
             'bytes' => $taken ? new PhpType(['Bytes', 'string'], ['Bytes', 'string']) : PhpType::of('string'),
-            'datetime' => PhpType::of($taken ? 'DateTimeInterface' : 'DateTimeImmutable'),
+            // One without a time zone comes as text, and is of PHP's default zone.
+            'datetime' => $taken ? PhpType::of('DateTimeInterface') : new PhpType(
+                ['DateTimeImmutable'],
+                ['DateTimeImmutable'],
+                new PhpType(['DateTimeImmutable', 'string'], ['DateTimeImmutable', 'string']),
+                static fn (string $expression): string => "{$expression} instanceof DateTimeImmutable ? {$expression} : new DateTimeImmutable({$expression})",
+            ),
             'date' => PhpType::of('string', note: self::DATE),
             'time' => PhpType::of('string', note: self::TIME),
             'timedelta' => PhpType::of('float', note: self::SECONDS),

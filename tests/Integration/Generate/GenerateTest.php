@@ -106,6 +106,13 @@ final class GenerateTest extends TestCase
         self::assertSame([0, "13 classes are current\n"], self::generate($folder, '--check'));
     }
 
+    public function testATimeWithoutAZoneIsOfPhpsZone(): void
+    {
+        $result = ['width' => 1.0, 'color' => Color::cases()[0]->value, 'inner' => null];
+        self::assertEquals(new DateTimeImmutable('2026-01-02 03:04:05'), EdgesBox::fromResult($result + ['made' => '2026-01-02T03:04:05'])->made);
+        self::assertNull(EdgesBox::fromResult($result + ['made' => null])->made);
+    }
+
     public function testAFileThatWasNotGeneratedIsLeftAlone(): void
     {
         $folder = self::$folder . '/own';

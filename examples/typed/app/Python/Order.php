@@ -32,12 +32,12 @@ final readonly class Order implements JsonSerializable
      */
     public static function fromResult(array $result): self
     {
-        /** @var array{id: string, items: list<array<string, mixed>>, address: array<string, mixed>, placed_at: DateTimeImmutable, status: string, priority: int, replaces: null|array<string, mixed>} $result */
+        /** @var array{id: string, items: list<array<string, mixed>>, address: array<string, mixed>, placed_at: DateTimeImmutable|string, status: string, priority: int, replaces: null|array<string, mixed>} $result */
         return new self(
             id: $result['id'],
             items: array_map(Item::fromResult(...), $result['items']),
             address: Address::fromResult($result['address']),
-            placedAt: $result['placed_at'],
+            placedAt: $result['placed_at'] instanceof DateTimeImmutable ? $result['placed_at'] : new DateTimeImmutable($result['placed_at']),
             status: Status::from($result['status']),
             priority: Priority::from($result['priority']),
             replaces: $result['replaces'] === null ? null : Order::fromResult($result['replaces']),

@@ -115,8 +115,10 @@ class Orders
      */
     public function due(string $day, float $within = 86400.0, ?string $at = null): DateTimeImmutable
     {
-        /** @var DateTimeImmutable */
-        return $this->task->call('Orders.due', new Args($day, $within, $at));
+        /** @var DateTimeImmutable|string $result */
+        $result = $this->task->call('Orders.due', new Args($day, $within, $at));
+
+        return $result instanceof DateTimeImmutable ? $result : new DateTimeImmutable($result);
     }
 
     /**

@@ -34,12 +34,12 @@ final readonly class EdgesBox implements JsonSerializable
      */
     public static function fromResult(array $result): self
     {
-        /** @var array{width: float, color: string, inner: null|array<string, mixed>, made: null|DateTimeImmutable} $result */
+        /** @var array{width: float, color: string, inner: null|array<string, mixed>, made: null|DateTimeImmutable|string} $result */
         return new self(
             width: $result['width'],
             color: Color::from($result['color']),
             inner: $result['inner'] === null ? null : EdgesBox::fromResult($result['inner']),
-            made: $result['made'],
+            made: $result['made'] === null ? null : ($result['made'] instanceof DateTimeImmutable ? $result['made'] : new DateTimeImmutable($result['made'])),
         );
     }
 
