@@ -117,7 +117,7 @@ def test_without_numpy_it_is_said_what_is_missing() -> None:
     )
     root = Path(__file__).parents[1]
     shown = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
-    assert "needs numpy: pip install numpy" in shown.stdout, shown.stderr
+    assert "which needs numpy: pip install numpy" in shown.stdout, shown.stderr
 
 
 def test_msgpack_sees_an_extension() -> None:

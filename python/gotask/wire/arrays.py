@@ -86,5 +86,5 @@ def decode(data: bytes) -> Any:
     try:
         import numpy
     except ImportError:
-        raise ValueError("it holds an array, for which the worker needs numpy: pip install numpy") from None
+        raise ValueError("it holds an array, which needs numpy: pip install numpy") from None
     return numpy.ndarray(shape, numpy.dtype(dtype).newbyteorder("<"), data, start)
