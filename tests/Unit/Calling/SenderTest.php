@@ -15,8 +15,11 @@ use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Exception\Unavailable;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
+use Reasno\GoTask\Goridge\MessageKind;
+use Reasno\GoTask\Goridge\Stream;
 use Reasno\GoTask\Pool\Pool;
 use Reasno\GoTask\Pool\Settings;
+use Reasno\GoTask\Progress;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\FastConnection;
 use Reasno\GoTask\Protocol\Messages;
@@ -74,6 +77,25 @@ final class SenderTest extends SenderTestCase
         self::assertSame('x', $this->call('App.get'));
         self::assertSame(['App.get'], self::called($first));
         self::assertCount(2, $this->runtime->connected);
+    }
+
+    public function testProgressIsToldBeforeTheResultThatCameWithIt(): void
+    {
+        $transport = $this->broker();
+        $call = self::newCall('App.hold');
+        $told = [];
+        $call->messages = new Messages(static function (Progress $progress) use (&$told): void {
+            $told[] = $progress->text;
+        });
+        $this->sender->submit($call);
+        $answer = $transport->held[0];
+        $transport->held[0] = static function () use ($transport, $call, $answer): void {
+            $answer();
+            $progress = Frame::encode(Flag::MSGPACK, [$call->sequence, MessageKind::PROGRESS, 0], (new MessagePackCodec())->encode([0.5, 'half', null]), Stream::STREAM);
+            $transport->answers = [$progress . implode('', $transport->answers)];
+        };
+        self::assertSame('x', $this->sender->finish($call));
+        self::assertSame('half', implode(', ', $told));
     }
 
     public function testACallThatHasSaidSomethingIsNotMadeAgain(): void
