@@ -152,7 +152,7 @@ final class Opener
         $signatures = $this->settings->signatures;
         $asksFirst = ! $this->address->isUnix() || $signatures->areExpected();
         $handshake = new Handshake($this->address->isUnix() ? null : $this->settings->key);
-        $hello = $this->question(Session::HELLO, $handshake->hello($connection->mayBeFast()), $asksFirst ? $limit : PHP_INT_MAX);
+        $hello = $this->question(Session::HELLO, $handshake->hello($connection->mayBeFast), $asksFirst ? $limit : PHP_INT_MAX);
         $connection->session->greet($hello);
         if (! $asksFirst) {
             $signatures->opened($connection->session);

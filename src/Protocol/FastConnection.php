@@ -52,8 +52,8 @@ abstract class FastConnection
     /** The fast path, once it is open. */
     protected ?FastSocket $fast = null;
 
-    /** Whether there is one, or one is still to be opened. */
-    protected bool $mayBeFast;
+    /** Whether it has a fast path, or may yet get one. */
+    public bool $mayBeFast;
 
     /** The socket of which it is not known yet whether the broker takes it. */
     private ?FastSocket $opening = null;
@@ -61,14 +61,6 @@ abstract class FastConnection
     public function __construct(public readonly Session $session, bool $isUnix)
     {
         $this->mayBeFast = $isUnix && PHP_OS_FAMILY === 'Linux' && function_exists('socket_create');
-    }
-
-    /**
-     * Whether it has a fast path, or may yet get one.
-     */
-    final public function mayBeFast(): bool
-    {
-        return $this->mayBeFast;
     }
 
     /**
