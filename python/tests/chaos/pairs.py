@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,8 +18,10 @@ from typing import Any, NamedTuple
 
 import msgpack
 
+from gotask.ipc.messages import FAST_BIT
 from gotask.wire import frames as wire
 
+from ..fast import CANCELLED, GIVEN_BACK, LATE, TAKE_BACK, FastPeer
 from ..peer import PACKAGE, BrokerProcess, Peer, gone
 from .calls import NOT_RUN, answer
 from .faults import ROOM
@@ -73,13 +76,14 @@ UNREAD_SIZE = 8 << 20
 
 
 class Kind(NamedTuple):
-    """thorough: also with what takes long, as a broker or a worker has to be started for each."""
+    """thorough: also with what takes long, as a broker or a worker has to be started for each. fast: by a fast socket."""
 
     name: str
     method: str
     size: int
     notify: bool = False
     thorough: bool = False
+    fast: bool = False
 
     @property
     def worker(self) -> str:
@@ -88,6 +92,12 @@ class Kind(NamedTuple):
     @property
     def is_idempotent(self) -> bool:
         return self.method.endswith(".again")
+
+    def has(self, pair: Pair) -> bool:
+        """Whether such a call comes into that state, and what is about to happen there is not too much."""
+        if self.fast and (pair.state in (ARRIVING, QUEUED, UNREAD) or pair.event == RECYCLED):
+            return False
+        return self.thorough or pair.event not in SLOW
 
 
 KINDS = (
@@ -99,6 +109,7 @@ KINDS = (
     Kind("large async notification", "Async.work", 200_000, notify=True),
     Kind("small idempotent", "Sync.again", 10),
     Kind("large idempotent async", "Async.again", 200_000),
+    Kind("fast", "Sync.work", 10, thorough=True, fast=True),
 )
 
 
@@ -155,6 +166,10 @@ def expected(pair: Pair, kind: Kind) -> tuple[set[str], int, int]:
         return {"none"}, 0 if before else 1, 0 if before else 1
     if event in (QUEUE_FULL, MEMORY_FULL):
         return {"overloaded"}, 0, 0
+    if kind.fast and event == LEAVES and state == TAKEN:
+        return {"none"}, 0, 1  # the broker does not see what a worker has received and not noted
+    if kind.fast and event == DRAIN:
+        return {"ok", "unavailable", "none"}, 0, 1  # it may be given back, and the broker takes no more calls
     if event in (LEAVES, CANCELS):
         before = state in (ARRIVING, *NOT_BEGUN)
         return {"none"}, 0 if before else 1, 0 if before else 1
@@ -229,7 +244,7 @@ class Play:
 
     def perform(self, pair: Pair) -> str:
         """What went wrong, or nothing."""
-        caller = Peer(self.address)
+        caller = FastPeer(self.address) if self.kind.fast else Peer(self.address)
         try:
             found = self._perform(pair, caller)
         finally:
@@ -285,7 +300,15 @@ class Play:
         flags = wire.ARGS | (wire.NOTIFY if self.kind.notify else 0)
         name = self.kind.method.encode()
         payload = name + msgpack.packb([[token, 0.0, body, times], {}])
-        return wire.encode(wire.MSGPACK, (77, len(name), timeout, flags), payload)
+        return wire.encode(wire.MSGPACK, (self._sequence, len(name), timeout, flags), payload)
+
+    @property
+    def _sequence(self) -> int:
+        return FAST_BIT | 77 if self.kind.fast else 77
+
+    def _say(self, caller: Peer, *reason: int) -> None:
+        """Of the call."""
+        caller.socket.sendall(wire.encode(wire.CONTROL, (self._sequence, *reason), b"", wire.STOP))
 
     def _bring(self, state: str, caller: Peer, frame: bytes, token: str) -> None:
         """Brings the call into a state and holds it there."""
@@ -294,15 +317,20 @@ class Play:
             if state == QUEUED:
                 self._fill(1)
         elif state == TAKEN:
-            self._hold("received")
+            self._hold("fast-received" if self.kind.fast else "received")
         elif state == BEGUN:
             self._hold("running")
         elif state == RETURNED:
-            self._hold("returned")
+            self._hold("fast-returned" if self.kind.fast else "returned")
         before = self._status()
-        caller.socket.sendall(frame)
+        if isinstance(caller, FastPeer):
+            caller.post(frame)
+        else:
+            caller.socket.sendall(frame)
         if state == QUEUED:
             assert eventually(lambda: self._number_of("queued") == int(before["queued"]) + 1)
+        elif state == IN_KERNEL and self.kind.fast:
+            pass  # no worker takes it
         elif state == IN_KERNEL:
             assert eventually(lambda: self._number_of("running") == int(before["running"]) + 1)
         elif state == UNREAD:
@@ -317,7 +345,7 @@ class Play:
             caller.close()
             assert eventually(lambda: self._number_of("connections") < before)
         elif event == CANCELS:
-            caller.socket.sendall(wire.encode(wire.CONTROL, (77,), b"", wire.STOP))
+            self._say(caller, CANCELLED)
             self._status()  # asked for behind it, so it has been seen
         elif event == KILLED:
             (pid,) = self._workers()
@@ -326,6 +354,8 @@ class Play:
         elif event == STOPPED:
             (pid,) = self._workers()
             os.kill(pid, signal.SIGSTOP)
+            if self.kind.fast:
+                self._say(caller, LATE)
             if not self.kind.notify:
                 assert eventually(
                     lambda: self._has_come(caller)
@@ -354,6 +384,8 @@ class Play:
             self._has_come(caller)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
             return
+        if event == TIMES_OUT and self.kind.fast:
+            self._say(caller, LATE)
         if event == TIMES_OUT and not self.kind.notify:
             assert eventually(lambda: self._has_come(caller))
         if rest and event != LEAVES:
@@ -366,7 +398,10 @@ class Play:
 
     def _read(self, caller: Peer, token: str, body: bytes, times: int) -> tuple[str, str]:
         try:
-            result = caller.result(77)
+            if isinstance(caller, FastPeer):
+                result = self._fast_result(caller, token, body, times)
+            else:
+                result = caller.result(77)
         except (EOFError, OSError):
             return "none", ""
         if isinstance(result, dict):
@@ -374,6 +409,16 @@ class Play:
         if self.kind.notify:
             return "accepted", ""
         return ("ok" if result == answer(token, body, times) else "a wrong answer"), ""
+
+    def _fast_result(self, caller: FastPeer, token: str, body: bytes, times: int) -> Any:
+        """A call that is given back is sent again by the broker, as clients do."""
+        if self._sequence not in caller.outcomes:
+            self._say(caller, TAKE_BACK)
+            self._has_come(caller)
+        result = caller.value(self._sequence)
+        if result != GIVEN_BACK:
+            return result
+        return caller.call(self.kind.method, [[token, 0.0, body, times], {}], LONG, wire.ARGS)
 
     # -- what surrounds it --------------------------------------------------------------------------------------------
 
@@ -412,6 +457,14 @@ class Play:
     def _has_come(self, caller: Peer) -> bool:
         """Whether the outcome is there."""
         caller.socket.settimeout(10)
+        if isinstance(caller, FastPeer):
+            while self._sequence not in caller.outcomes:
+                for ready in select.select([caller.socket, caller.fast], [], [], 10)[0]:
+                    if ready is caller.socket:
+                        caller.read()
+                    elif not caller.receive():
+                        raise EOFError
+            return True
         while 77 not in caller.replies:
             caller.read()
         return True
@@ -463,7 +516,7 @@ def play(folder: Path, kind: Kind) -> dict[str, str]:
     """Makes all pairs for one kind of call; what went wrong, by pair."""
     found: dict[str, str] = {}
     for name, arguments, wanted in _STAGES:
-        pairs = [pair for pair in PAIRS if wanted(pair) and (kind.thorough or pair.event not in SLOW)]
+        pairs = [pair for pair in PAIRS if wanted(pair) and kind.has(pair)]
         if not pairs:
             continue
         (folder / name).mkdir()
