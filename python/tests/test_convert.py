@@ -475,10 +475,14 @@ def test_what_is_not_known_is_not_checked(annotation: Any) -> None:
         assert taking(annotation).invoke(value) is value
 
 
-def test_a_stream_passes_as_it_is() -> None:
-    stream = iter([1, 2])
-    assert taking(Iterable[int]).invoke(stream) is stream
-    assert taking(Iterator[int]).invoke(stream) is stream
+def test_an_array_becomes_a_list_where_that_is_annotated() -> None:
+    numpy = pytest.importorskip("numpy", reason="python3-numpy is not installed")
+    array = numpy.array([[1.0, 2.0], [3.0, 4.0]])
+    assert taking(list[list[int]]).invoke(array) == [[1, 2], [3, 4]]
+    assert taking(tuple[float, ...]).invoke(array[0]) == (1.0, 2.0)
+    assert taking(numpy.ndarray).invoke(array) is array
+    with pytest.raises(ArgumentMismatch, match=r"argument a\[1\]: a list is no float"):
+        taking(list[Union[float, None]]).invoke(numpy.array([1.0, [2.0]], dtype=object))
 
 
 def parameter(annotation: Any, default: object = MISSING) -> Parameter:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 
 class Type(NamedTuple):
-    """kind: a key of SCALARS' values, or `any`, `null`, `list`, `iterable`, `iterator`, `tuple`, `map`, `union`, `literal`,
+    """kind: a key of SCALARS' values, or `any`, `null`, `list`, `iterator`, `tuple`, `map`, `union`, `literal`,
     `enum`, `dataclass`, `typed_dict`, `named_tuple`, `model`.
 
     of: the types in it; of a literal its values. cls: the class that it was, where that matters.
@@ -48,19 +48,11 @@ SCALARS = {
 
 _ABC = collections.abc
 _LISTS: dict[Any, Any] = {
-    **{list: list, _ABC.Sequence: list, _ABC.MutableSequence: list, _ABC.Collection: list},
-    **{
-        set: set,
-        _ABC.Set: set,
-        _ABC.MutableSet: set,
-        frozenset: frozenset,
-        collections.deque: collections.deque,
-    },
+    **dict.fromkeys((list, _ABC.Sequence, _ABC.MutableSequence, _ABC.Collection, _ABC.Iterable), list),
+    **dict.fromkeys((set, _ABC.Set, _ABC.MutableSet), set),
+    **{frozenset: frozenset, collections.deque: collections.deque},
 }
-_ITERATORS: dict[Any, str] = {
-    **{_ABC.Iterable: "iterable", _ABC.Iterator: "iterator", _ABC.Generator: "iterator"},
-    **{_ABC.AsyncIterable: "iterator", _ABC.AsyncIterator: "iterator", _ABC.AsyncGenerator: "iterator"},
-}
+_ITERATORS = {_ABC.Iterator, _ABC.Generator, _ABC.AsyncIterable, _ABC.AsyncIterator, _ABC.AsyncGenerator}
 
 # What only says something about a name or a key; the type is in it.
 _QUALIFIERS = {"Required", "NotRequired", "ReadOnly", "Final", "ClassVar"}
@@ -189,7 +181,7 @@ def _class(cls: type, of: tuple[Type, ...], open_ended: bool) -> Type:
         is_fixed = of and not open_ended
         return Type("tuple", of, tuple) if is_fixed else Type("list", of[:1] or (ANY,), tuple)
     if cls in _ITERATORS:
-        return Type(_ITERATORS[cls], of[:1] or (ANY,), cls)
+        return Type("iterator", of[:1] or (ANY,), cls)
     if cls.__module__.partition(".")[0] == "pathlib":
         return Type("path", (), cls)
     if issubclass(cls, enum.Enum):

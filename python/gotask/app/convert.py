@@ -19,9 +19,6 @@ from .scalars import Convert
 _NULL = frozenset((type(None),))
 _NOTHING: frozenset[type] = frozenset()
 
-# Types of values that a codec makes. Any other has been made here: an iterator over a stream, for instance.
-_SENT = frozenset((type(None), bool, int, float, str, bytes, list, dict))
-
 # Fields that a message names.
 _MAX_NAMES = 10
 
@@ -76,8 +73,8 @@ def _list(wanted: Type, strict: bool) -> Fit:
 
     def convert(value: Any) -> Any:
         if type(value) is not list:
-            value = _empty_list(value, name, strict)
-        elif inner is not None and not inner.exact.issuperset(map(type, value)):
+            value = _to_list(value, name, strict)
+        if inner is not None and not inner.exact.issuperset(map(type, value)):
             value = _each(value, inner)
         if make is list:
             return value
@@ -100,23 +97,13 @@ def _each(values: list[Any], inner: Fit) -> list[Any]:
     return made
 
 
-def _empty_list(value: Any, name: str, strict: bool) -> list[Any]:
-    # PHP has one array for both.
-    if type(value) is dict and not strict:
-        if not value:
-            return []
-        raise misfit(value, name, "a list; in PHP array_values() makes one")
-    raise misfit(value, name, "a list")
-
-
-def _iterable(wanted: Type, strict: bool) -> Fit:
-    """A list with its elements converted, or a stream of values as it is."""
-    fit = _list(Type("list", wanted.of, list), strict)
-
-    def convert(value: Any) -> Any:
-        return fit.convert(value) if type(value) in _SENT else value
-
-    return Fit("list", fit.exact, convert)
+def _to_list(value: Any, name: str, strict: bool) -> Any:
+    if not strict and type(value) is dict and not value:
+        return []  # PHP has one array for both
+    if not strict and hasattr(value, "tolist"):
+        return value.tolist()  # an array of numpy
+    hint = "a list; in PHP array_values() makes one" if type(value) is dict else "a list"
+    raise misfit(value, name, hint)
 
 
 def _tuple(wanted: Type, strict: bool) -> Fit:
@@ -286,6 +273,6 @@ def _make(cls: Any, make: Callable[[], Any]) -> Any:
 _FITS: dict[str, Callable[[Type, bool], Fit | None]] = {
     **{kind: _scalar for kind in _SCALARS},
     **{"enum": _choice, "literal": _choice},
-    **{"list": _list, "iterable": _iterable, "tuple": _tuple, "map": _map, "union": _union},
+    **{"list": _list, "tuple": _tuple, "map": _map, "union": _union},
     **{"dataclass": _class, "typed_dict": _class, "named_tuple": _class, "model": _model},
 }

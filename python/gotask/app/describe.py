@@ -51,7 +51,7 @@ def describe(methods: Iterable[tuple[dict[str, Any], Any, Parameters]]) -> dict[
 
 def _tree(type: Type) -> dict[str, Any]:
     kind, of = type.kind, [_tree(each) for each in type.of] if type.kind != "literal" else []
-    if kind in ("list", "iterable"):
+    if kind == "list":
         return {"list": of[0]}
     if kind == "iterator":
         return {"iterator": of[0]}
