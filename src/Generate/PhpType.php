@@ -117,6 +117,9 @@ final class PhpType
             return new self($native, self::merged($members, 'doc'), note: $note);
         }
         $one = $converted[0];
+        if ($others === [] && count($converted) === 1) {
+            return $one;
+        }
         // What arrives as one of several types is told from null only.
         $isOfSeveral = count($one->raw->native) > 1;
         if (count($converted) > 1 || array_intersect($others, [...$one->raw->native, 'mixed', 'iterable']) !== [] || $isOfSeveral && $others !== ['null']) {

@@ -173,17 +173,28 @@ final class Types
     }
 
     /**
-     * Of a union, and of the unions in it.
+     * Of a union.
      *
      * @param array<array-key, mixed> $tree
      * @return list<PhpType>
      */
     private function members(array $tree, bool $taken): array
     {
-        return array_merge(...array_map(
-            fn (mixed $each): array => self::form(self::tree($each)) === 'union' ? $this->members(self::tree($each), $taken) : [$this->of(self::tree($each), $taken)],
-            array_values(self::inner($tree)),
-        ));
+        $types = $classes = [];
+        foreach (self::inner($tree) as $each) {
+            $each = self::tree($each);
+            $types[] = $this->of($each, $taken);
+            $class = self::form($each) === 'class' ? $this->description->classes[self::name($each)] ?? null : null;
+            if ($class !== null && ! $taken && $class['kind'] !== 'enum' && $class['kind'] !== 'named_tuple') {
+                $classes[$this->names[self::name($each)]] = $class;
+            }
+        }
+        $alternatives = count($classes) > 1 ? Alternatives::of($classes) : null;
+
+        return $alternatives === null ? $types : [
+            ...array_values(array_filter($types, static fn (PhpType $type): bool => ! isset($classes[$type->native()]))),
+            $alternatives,
+        ];
     }
 
     /**

@@ -24,9 +24,11 @@ use Reasno\GoTask\Tests\Integration\Generate\Edges\EdgesBox;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\EdgesImages;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\EdgesOuterBox;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\Functions;
+use Reasno\GoTask\Tests\Integration\Generate\Edges\Gone;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\Images;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\Level;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\List_;
+use Reasno\GoTask\Tests\Integration\Generate\Edges\Made;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\Odd;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\Pair;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\ShopArgs;
@@ -90,20 +92,20 @@ final class GenerateTest extends TestCase
         self::assertSame(0, self::generate($folder)[0]);
         $images = (string) file_get_contents("{$folder}/Images.php");
         file_put_contents("{$folder}/Images.php", str_replace('float $größe = 1', 'float $größe = 2', $images));
-        rename("{$folder}/Tree.php", "{$folder}/Gone.php");
+        rename("{$folder}/Tree.php", "{$folder}/Old.php");
         file_put_contents("{$folder}/Own.php", "<?php\n");
 
         [$exit, $output] = self::generate($folder, '--check');
         self::assertSame(1, $exit);
-        foreach (['Images.php ' . Folder::STALE, 'Tree.php ' . Folder::MISSING, 'Gone.php ' . Folder::LEFT_OVER, 'run it without --check'] as $line) {
+        foreach (['Images.php ' . Folder::STALE, 'Tree.php ' . Folder::MISSING, 'Old.php ' . Folder::LEFT_OVER, 'run it without --check'] as $line) {
             self::assertStringContainsString($line, $output);
         }
         self::assertStringNotContainsString('Own.php', $output);
         self::assertStringContainsString('removed ', self::generate($folder)[1]);
         self::assertSame($images, file_get_contents("{$folder}/Images.php"));
         self::assertFileExists("{$folder}/Own.php");
-        self::assertFileDoesNotExist("{$folder}/Gone.php");
-        self::assertSame([0, "13 classes are current\n"], self::generate($folder, '--check'));
+        self::assertFileDoesNotExist("{$folder}/Old.php");
+        self::assertSame([0, "16 classes are current\n"], self::generate($folder, '--check'));
     }
 
     public function testATimeWithoutAZoneIsOfPhpsZone(): void
@@ -188,7 +190,10 @@ final class GenerateTest extends TestCase
         self::assertSame([], $images->nested([]));
         self::assertEquals([new Pair(Color::RED, $box)], $images->pairs([new Pair(Color::RED, $box)]));
         self::assertSame([[1], [Level::HIGH], ['1.50']], $images->sets([1, 1], [Level::HIGH], ['1.50']));
-        self::assertSame(['radius' => 2.0], $images->either(new Circle(2)));
+        self::assertEquals(new Circle(2), $images->either(new Circle(2)));
+        self::assertEquals($box, $images->either($box));
+        self::assertEquals([new Made('a'), null, new Gone('gone', 'b')], $images->events([new Made('a'), null, new Gone('gone', 'b')]));
+        self::assertSame(['radius' => 3], $images->alike(3));
         self::assertSame(['red' => 1], $images->keys(['red' => 1]));
         foreach (['*/', "it's", '$x', 1, true, null] as $value) {
             self::assertSame($value, $images->literal($value));
@@ -214,15 +219,26 @@ final class GenerateTest extends TestCase
     {
         $logger = new RecordingLogger();
         $client = self::client($logger);
+        $client->call('GoTask.Ping');
         new Images($client);
+        $client->close();
         $client->call('GoTask.Ping');
         new Functions($client);
         self::assertSame('', implode("\n", $logger->records));
 
-        // The connection is there already.
+        // There is a connection already.
         $client->expectSignatures('other');
         $client->expectSignatures('another');
         self::assertStringContainsString('run `vendor/bin/gotask generate`', implode("\n", $logger->records));
+        self::assertCount(1, [...$logger->records]);
+    }
+
+    public function testAConnectionThatIsThereIsLookedAt(): void
+    {
+        $logger = new RecordingLogger();
+        $client = self::client($logger);
+        $client->call('GoTask.Ping');
+        $client->expectSignatures('other');
         self::assertCount(1, [...$logger->records]);
     }
 

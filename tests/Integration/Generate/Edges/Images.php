@@ -23,7 +23,7 @@ class Images
     public function __construct(
         private readonly GoTask $task,
     ) {
-        $this->task->expectSignatures('58f88286');
+        $this->task->expectSignatures('4239a6a7');
     }
 
     /**
@@ -166,13 +166,43 @@ class Images
     }
 
     /**
+     * @throws GoTaskException
+     */
+    public function either(Circle|EdgesBox $value): Circle|EdgesBox
+    {
+        /** @var array<string, mixed> $result */
+        $result = $this->task->call('Images.either', new Args($value));
+
+        return match (true) {
+            array_key_exists('width', $result) => EdgesBox::fromResult($result),
+            default => Circle::fromResult($result),
+        };
+    }
+
+    /**
+     * @param list<null|Gone|Made> $value
+     * @return list<null|Gone|Made>
+     * @throws GoTaskException
+     */
+    public function events(array $value): array
+    {
+        /** @var list<null|array<string, mixed>> $result */
+        $result = $this->task->call('Images.events', new Args($value));
+
+        return array_map(static fn (?array $item): null|Gone|Made => $item === null ? null : match (true) {
+            $item['kind'] === 'made' => Made::fromResult($item),
+            default => Gone::fromResult($item),
+        }, $result);
+    }
+
+    /**
      * @return array<string, mixed>
      * @throws GoTaskException
      */
-    public function either(Circle|EdgesBox $value): array
+    public function alike(int $value): array
     {
         /** @var array<string, mixed> */
-        return $this->task->call('Images.either', new Args($value));
+        return $this->task->call('Images.alike', new Args($value));
     }
 
     /**

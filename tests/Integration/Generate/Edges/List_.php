@@ -20,7 +20,7 @@ class List_
     public function __construct(
         private readonly GoTask $task,
     ) {
-        $this->task->expectSignatures('58f88286');
+        $this->task->expectSignatures('4239a6a7');
     }
 
     /**

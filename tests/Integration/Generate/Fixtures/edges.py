@@ -56,6 +56,22 @@ class Circle:
     radius: float
 
 
+@dataclass
+class Round:
+    radius: float
+
+
+@dataclass
+class Made:
+    name: str
+    kind: Literal["made"] = "made"
+
+
+class Gone(TypedDict):
+    kind: Literal["gone"]
+    name: str
+
+
 class Pair(NamedTuple):
     color: Color
     box: Box
@@ -125,6 +141,12 @@ class Service:
 
     def either(self, value: Union[Box, Circle]) -> Union[Box, Circle]:
         return value
+
+    def events(self, value: List[Union[Made, Gone, None]]) -> List[Union[Made, Gone, None]]:
+        return value
+
+    def alike(self, value: int) -> Union[Circle, Round]:
+        return Round(value)
 
     def nested(
         self, value: Dict[str, List[Optional[Tuple[Box, Color]]]]
