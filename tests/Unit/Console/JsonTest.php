@@ -11,6 +11,8 @@ use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Codec\MessagePackCodec;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Exception\EncodeFailed;
+use Reasno\GoTask\NdArray;
+use Reasno\GoTask\Time;
 
 #[CoversClass(Json::class)]
 final class JsonTest extends TestCase
@@ -66,6 +68,13 @@ final class JsonTest extends TestCase
             ['nan' => 'NAN', 'bytes' => '(1 bytes)', 'deep' => [['0xfe' => 'INF', 5 => 'x']]],
             json_decode(Json::pretty($result), true),
         );
+    }
+
+    public function testAnArrayIsShownAsLists(): void
+    {
+        $result = ['a' => NdArray::fromList([[1.5], [NAN]], 'float64'), 'at' => new Time('@1')];
+        self::assertSame('{"a":[[1.5],[{"float":"NAN"}]],"at":"1970-01-01T00:00:01.000000+00:00"}', Json::line($result));
+        self::assertSame(['a' => [[1.5], ['NAN']], 'at' => '1970-01-01T00:00:01.000000+00:00'], json_decode(Json::pretty($result), true));
     }
 
     public function testFloatsKeepAllTheirDigitsWhateverPhpIniSays(): void
