@@ -32,6 +32,7 @@ use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\NdArray;
 use Reasno\GoTask\Progress;
+use Reasno\GoTask\Protocol\Metadata;
 use Reasno\GoTask\Protocol\Methods;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Service;
@@ -110,13 +111,13 @@ final class FakeGoTask implements GoTask
     {
         $call = $this->begin($onProgress, $input);
 
-        return $this->answer($method, $this->record($method, $payload, $timeout, false), $call);
+        return $this->answer($method, $this->record($method, $payload, $timeout, false, $key, $headers), $call);
     }
 
     public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Future
     {
         $call = $this->begin($onProgress, $input);
-        $arguments = $this->record($method, $payload, $timeout, false);
+        $arguments = $this->record($method, $payload, $timeout, false, $key, $headers);
         try {
             return new FakeFuture($method, $this->answer($method, $arguments, $call), null, $call->progress);
         } catch (GoTaskException $failure) {
@@ -128,7 +129,7 @@ final class FakeGoTask implements GoTask
     {
         $call = $this->begin($onProgress, $input);
 
-        return Handler::elements($method, $this->run($method, $this->record($method, $payload, $timeout, false), $call), $this->pass(...));
+        return Handler::elements($method, $this->run($method, $this->record($method, $payload, $timeout, false, $key, $headers), $call), $this->pass(...));
     }
 
     public function completed(iterable $calls, ?int $concurrency = null, ?float $timeout = null, bool $throw = true): Generator
@@ -177,7 +178,7 @@ final class FakeGoTask implements GoTask
 
     public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void
     {
-        $arguments = $this->record($method, $payload, null, true);
+        $arguments = $this->record($method, $payload, null, true, $key, $headers);
 
         try {
             $this->answer($method, $arguments, $this->begin(null, null));
@@ -262,16 +263,18 @@ final class FakeGoTask implements GoTask
     }
 
     /**
+     * @param array<array-key, string> $headers
      * @return array<array-key, mixed> what the handler is given
      */
-    private function record(string $method, mixed $payload, ?float $timeout, bool $notification): array
+    private function record(string $method, mixed $payload, ?float $timeout, bool $notification, null|int|string $key, array $headers): array
     {
         if ($method === '' || strlen($method) > Frame::MAX_METHOD) {
             throw new InvalidRequest("A method's name has 1 to 255 bytes, this one has " . strlen($method) . '.', $method);
         }
         self::checkTimeout($timeout);
+        Metadata::encode($method, $headers);
         $passed = $this->pass($payload);
-        $this->calls[] = new RecordedCall($method, $passed, $timeout, $notification, self::form($payload), $this->exact($payload));
+        $this->calls[] = new RecordedCall($method, $passed, $timeout, $notification, self::form($payload), $this->exact($payload), $key, $headers);
         if ($payload instanceof Args) {
             /** @var array{list<mixed>, array<string, mixed>} $passed */
             return [...$passed[0], ...$passed[1]];

@@ -15,6 +15,8 @@ final class RecordedCall
      * @param bool $notification whether it was made by notify()
      * @param null|string $form Args or Raw, where the payload was one of these
      * @param string $exact the same for all payloads of a form that the worker could not tell apart
+     * @param null|int|string $key as the caller gave it
+     * @param array<array-key, string> $headers as the caller gave them
      */
     public function __construct(
         public readonly string $method,
@@ -23,6 +25,8 @@ final class RecordedCall
         public readonly bool $notification,
         public readonly ?string $form = null,
         public readonly string $exact = '',
+        public readonly null|int|string $key = null,
+        public readonly array $headers = [],
     ) {
     }
 }

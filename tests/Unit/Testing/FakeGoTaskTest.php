@@ -39,6 +39,17 @@ use function strrev;
  */
 final class FakeGoTaskTest extends TestCase
 {
+    public function testKeysAndHeadersAreRecordedAndWrongHeadersAreErrors(): void
+    {
+        $task = new FakeGoTask(['App.Hi' => 'hi']);
+        $task->call('App.Hi', 'x', key: 7, headers: ['tenant' => 'acme']);
+        $task->notify('App.Hi', headers: ['a' => 'b']);
+        [$first, $second] = $task->calls();
+        self::assertSame([7, ['tenant' => 'acme'], null, ['a' => 'b']], [$first->key, $first->headers, $second->key, $second->headers]);
+        $this->expectException(InvalidRequest::class);
+        $task->call('App.Hi', headers: ['a' => "\xff"]);
+    }
+
     public function testHandlersAreValuesClosuresAndExceptions(): void
     {
         $task = new FakeGoTask([
