@@ -18,7 +18,7 @@ final class RemoteTraceback extends Exception
         '/^Current thread .+\n  File "(.+)", line (\d+)/m',
         '/^(?:Thread|Stack) .+most recent call first.*\n  File "(.+)", line (\d+)/m',
         // The last frame that is not GoTask's own interruption.
-        '/.*^  File "(?!\N*\/gotask\/worker\/interrupts\.py")(\N+?)", line (\d+)/ms',
+        '/.*^  File "(?!\N*\/gotask\/worker\/(?:interrupts|exchange_sync)\.py")(\N+?)", line (\d+)/ms',
     ];
 
     public function __construct(string $traceback)

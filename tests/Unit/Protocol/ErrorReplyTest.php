@@ -267,6 +267,8 @@ final class ErrorReplyTest extends TestCase
               File "/app/gotask/app.py", line 49, in block
                 return os.read(reading, 1)
               File "/usr/lib/python3/gotask/worker/interrupts.py", line 68, in look
+                interrupt(job)
+              File "/usr/lib/python3/gotask/worker/exchange_sync.py", line 55, in interrupt
                 raise Interrupted("the caller waits no longer")
             gotask.app.context.Interrupted: the caller waits no longer
             PYTHON;
