@@ -98,6 +98,7 @@ FAULTS = (
         _BROKER + "recovery:CrashRecovery.look",
         "if not sent:",
         "if True:",
+        196,
     ),
     Fault(
         "standstill",
