@@ -45,7 +45,9 @@ def _run(broker: BrokerProcess, address: str, cases: int, seconds: float, seed: 
     beside.call("App.echo", 0)
     workers = eventually(lambda: bool(beside.call("GoTask.Status")["services"][0]["workers"] == WORKERS))
     assert workers, "not all workers have started"
-    for key in range(1, 50):  # each worker has a queue of its own from the first call on that has a key which goes there
+    for key in range(
+        1, 50
+    ):  # each worker has a queue of its own from the first call on that has a key which goes there
         beside.call("App.echo", 0, 0, 0, 0, key)
         beside.call("App.async_echo", 0, 0, 0, 0, key)
     before = holdings(broker.process.pid, folder)

@@ -150,6 +150,13 @@ FAULTS = (
         "pass",
     ),
     Fault(
+        "fast",
+        "a call with a large number is taken for one of the fast path",
+        _BROKER + "group:WorkerGroup._answered",
+        "number >> FAST",
+        "number >> 32",
+    ),
+    Fault(
         "keys",
         "calls with a key that a dead worker had not begun are forgotten",
         _BROKER + "keyed:KeyedQueues.remove",

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -58,6 +59,9 @@ LATE = 3.0
 OVERDUE = 0.1  # seconds after a deadline by which a broker that runs its timers in time has seen it
 SETTLED = 5.0
 
+
+# The number of a shared queue's first call: above 2³², where those of fast calls have their client's number.
+LATE_NUMBER = 2**33
 
 # Each world is about one thing more than others, so that what must come together for it does so often.
 THEMES = ("anything", "deaths", "lateness", "memory", "starts", "reloads", "standstill", "fast", "keys")
@@ -553,6 +557,11 @@ class World:
                 return self.number
 
         class Queue(SharedQueue):
+            def __init__(self, *arguments: Any) -> None:
+                super().__init__(*arguments)
+                if self._is_shared:  # as after many days
+                    self._numbers, self.odd_numbers = count(LATE_NUMBER, 2), count(LATE_NUMBER + 1, 2)
+
             def __hash__(self) -> int:
                 kernel: Any = self.kernel
                 return int(kernel.serial)
