@@ -119,6 +119,25 @@ class App:
     async def async_headers(self, value: Any = None) -> list[Any]:
         return [dict(gotask.current_call().headers), value]
 
+    def rows(self, value: Any = None) -> Any:
+        for index in range(1000):
+            yield index
+
+    async def async_rows(self, value: Any = None) -> Any:
+        for index in range(1000):
+            yield index
+
+    def converse(self, value: Any = None) -> Any:
+        """Says all that can be said, and waits for all that can be waited for."""
+        call = gotask.current_call()
+        call.progress(0.5, "half", value)
+        return [call.php.call("Config.get", value), *call.input]
+
+    async def async_converse(self, value: Any = None) -> Any:
+        call = gotask.current_call()
+        call.progress(0.5, "half", value)
+        return [await call.php.call("Config.get", value), *[item async for item in call.input]]
+
 
 if __name__ == "__main__":
     gotask.run()

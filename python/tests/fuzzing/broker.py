@@ -28,7 +28,8 @@ READ = 0.003
 def run(cases: int, seconds: float, seed: int) -> Result:
     with tempfile.TemporaryDirectory(prefix="gotask-fuzz-") as folder:
         address = f"unix://{folder}/b.sock"
-        broker = BrokerProcess(APPS / "calls.py", "--max-payload", "100000", workers=WORKERS, address=address)
+        options = ("--max-payload", "100000", "--idle-time", "0.5", "--shutdown-timeout", "1")
+        broker = BrokerProcess(APPS / "calls.py", *options, workers=WORKERS, address=address)
         broker.wait_for("ready")
         try:
             return _run(broker, address, cases, seconds, seed)

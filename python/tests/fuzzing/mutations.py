@@ -11,6 +11,7 @@ from zlib import crc32
 import msgpack
 
 from gotask.wire import frames as wire
+from gotask.wire.exchange import ANSWER, CALL, CREDIT, END, ITEMS, PROGRESS
 
 VECTORS = json.loads(
     (Path(__file__).parents[3] / "tests" / "vectors" / "frames.json").read_text(encoding="utf-8")
@@ -93,7 +94,7 @@ def session(random: random.Random) -> list[bytes]:
         value = random.choice((1, "x", b"y" * 100, [1, [2, {"a": None}]], bytes(random.choice((5, 70_000)))))
         codec = random.choice((wire.MSGPACK, wire.MSGPACK, wire.JSON, wire.RAW))
         body = msgpack.packb(value) if codec == wire.MSGPACK else b'["x"]'
-        options: tuple[int, ...] = random.choice(((), (random.choice(EDGES), random.randint(0, 3))))
+        options: tuple[int, ...] = random.choice(((), (random.choice(EDGES), random.randint(0, 31))))
         if options and random.random() < 0.4:
             headers = random.choice((b"", b'{"a": "b"}', b"[", b"h" * 8193))
             options += random.choice((len(headers), len(headers), *EDGES)), random.choice(EDGES)
@@ -103,7 +104,19 @@ def session(random: random.Random) -> list[bytes]:
             stream = random.choice((wire.STOP, wire.PING, wire.PONG, wire.STREAM, wire.STOP | wire.PING))
             payload = random.randbytes(random.choice((0, 0, 10, 256, 257)))
             frames.append(wire.encode(wire.CONTROL, (random.choice((sequence, *EDGES)),), payload, stream))
+        while random.random() < 0.5:
+            frames.append(_message(random, random.choice(sequences)))
     return frames
+
+
+def _message(random: random.Random, sequence: int) -> bytes:
+    """Within that call: mostly one that a caller may send at some time."""
+    kind = random.choice((CREDIT, ITEMS, END, ANSWER, random.choice((PROGRESS, CALL, *EDGES))))
+    body = random.choice(
+        (b"", b"\x91\x01", b"\xc1", b'{"code": "remote_error", "message": "no"}', bytes(70_000))
+    )
+    flags = random.choice((wire.MSGPACK, wire.MSGPACK, wire.JSON, wire.JSON | wire.ERROR, wire.RAW))
+    return wire.encode(flags, (sequence, kind, random.choice((1, 1, 2, *EDGES))), body, wire.STREAM)
 
 
 _METHODS = (
@@ -111,6 +124,10 @@ _METHODS = (
     b"App.headers",
     b"App.hi",
     b"App.wait",
+    b"App.rows",
+    b"App.async_rows",
+    b"App.converse",
+    b"App.async_converse",
     b"App.async_echo",
     b"App.nothing",
     b"App.wrong_name",
