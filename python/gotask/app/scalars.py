@@ -104,7 +104,7 @@ _TIME = r"(\d\d:\d\d)(:\d\d)?(?:[.,](\d{1,12}))?(?: ?(Z|[+-]\d\d(?::?\d\d)?))?"
 
 def _clock(time: str, seconds: str | None, fraction: str | None, offset: str | None) -> str:
     """The groups of _TIME as every `fromisoformat` understands them."""
-    text = time + (seconds or ":00")
+    text = time + (seconds or "")
     if fraction:
         text += f".{fraction[:6]:0<6}"
     if offset:
@@ -119,7 +119,7 @@ def _read_datetime(cls: Any, text: str) -> Any:
     if found is None:
         raise ValueError
     day, *clock = found.groups()
-    return cls.fromisoformat(f"{day}T{_clock(*clock)}" if clock[0] else f"{day}T00:00:00")
+    return cls.fromisoformat(f"{day}T{_clock(*clock)}" if clock[0] else day)
 
 
 def _make_to_datetime(cls: Any) -> Convert:
