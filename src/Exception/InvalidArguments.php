@@ -16,8 +16,21 @@ final class InvalidArguments extends CallFailed
      */
     public function getSignature(): ?string
     {
-        $signature = $this->data['signature'] ?? null;
+        return $this->text('signature');
+    }
 
-        return is_string($signature) ? $signature : null;
+    /**
+     * @return null|string the argument that is of the wrong type, and the place in it, such as `order.items[0].price`; null where something else does not fit
+     */
+    public function getArgument(): ?string
+    {
+        return $this->text('argument');
+    }
+
+    private function text(string $key): ?string
+    {
+        $text = $this->data[$key] ?? null;
+
+        return is_string($text) ? $text : null;
     }
 }

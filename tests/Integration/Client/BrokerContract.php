@@ -153,6 +153,20 @@ abstract class BrokerContract extends RuntimeTestCase
         });
     }
 
+    public function testArgumentsAreConvertedAndAWrongOneIsNamed(): void
+    {
+        $this->within(static function (Client $client): void {
+            self::assertSame(0.0, $client->call('App.sleep', '0'));
+            try {
+                $client->call('App.note', new Args('/nowhere', 'x', seconds: 0));
+                self::fail('Text was taken for an int.');
+            } catch (InvalidArguments $exception) {
+                self::assertSame('name', $exception->getArgument());
+                self::assertStringContainsString('App.note(): argument name: "x" is no int', $exception->getMessage());
+            }
+        });
+    }
+
     #[TestWith(['App.hang', 'Interrupted'])]
     #[TestWith(['App.linger', 'CancelledError'])]
     public function testACallThatIsCancelledEndsInPython(string $method, string $end): void

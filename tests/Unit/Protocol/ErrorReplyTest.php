@@ -196,14 +196,16 @@ final class ErrorReplyTest extends TestCase
         }
     }
 
-    public function testInvalidArgumentsHaveTheSignature(): void
+    public function testInvalidArgumentsHaveTheSignatureAndTheArgument(): void
     {
-        $exception = self::reply(['code' => 'invalid_arguments', 'message' => 'x', 'data' => ['signature' => 'hi(name: str)']]);
+        $data = ['signature' => 'hi(name: str)', 'argument' => 'name'];
+        $exception = self::reply(['code' => 'invalid_arguments', 'message' => 'x', 'data' => $data]);
         self::assertInstanceOf(InvalidArguments::class, $exception);
-        self::assertSame('hi(name: str)', $exception->getSignature());
+        self::assertSame($data, ['signature' => $exception->getSignature(), 'argument' => $exception->getArgument()]);
 
-        foreach ([[], ['signature' => 5]] as $data) {
-            self::assertNull((new InvalidArguments('x', 'y', $data))->getSignature());
+        foreach ([[], ['signature' => 5, 'argument' => []]] as $data) {
+            $exception = new InvalidArguments('x', 'y', $data);
+            self::assertNull($exception->getSignature() ?? $exception->getArgument());
         }
     }
 
