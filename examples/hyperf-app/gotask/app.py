@@ -8,7 +8,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent / "vendor" / "reasno" / "gotask" / "python"))
 
 import gotask  # noqa: E402
-from primes import primes  # noqa: E402
+from primes import primes, survey  # noqa: E402
 from sales import Sales  # noqa: E402
 from table import Table  # noqa: E402
 
@@ -30,6 +30,7 @@ gotask.register(App())
 gotask.register(Sales())
 gotask.register(Table())
 gotask.register(primes)
+gotask.register(survey)
 
 if __name__ == "__main__":
     gotask.run()

@@ -3,7 +3,8 @@
 import pytest
 import sales
 from app import App
-from primes import primes
+from gotask.testing import TestWorker
+from primes import primes, survey
 from table import Table
 
 
@@ -18,6 +19,14 @@ def test_it_fails_on_purpose():
 
 def test_primes():
     assert primes(0, 100) == 25
+
+
+def test_a_survey_tells_how_far_it_is():
+    told = []
+    with TestWorker(survey) as worker:
+        found = worker.call("survey", 1000, on_progress=lambda *progress: told.append(progress))
+    assert found == {"below": 1000, "primes": 168}
+    assert told[-1] == (1.0, "168 primes below 1000", {"found": 168})
 
 
 def test_the_report_is_the_same_with_and_without_numpy(monkeypatch):

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Tests\Integration\Examples;
 use PHPUnit\Framework\Attributes\CoversNothing;
 use PHPUnit\Framework\TestCase;
 
+use function count;
 use function sprintf;
 
 /**
@@ -49,6 +50,37 @@ final class HyperfAppTest extends TestCase
 
         self::assertStringContainsString('OK (11 tests', $output);
         self::assertStringNotContainsString('[WARNING]', $output);
+    }
+
+    public function testABrowserIsToldHowFarThePythonSideIs(): void
+    {
+        $probe = stream_socket_server('tcp://127.0.0.1:0');
+        self::assertIsResource($probe);
+        $address = (string) stream_socket_get_name($probe, false);
+        fclose($probe);
+        $environment = ['HTTP_PORT' => explode(':', $address)[1], 'GOTASK_WORKERS' => '1'] + getenv();
+        $server = proc_open([getenv('GOTASK_HYPERF_PHP') ?: PHP_BINARY, 'bin/hyperf.php', 'start'], [['file', '/dev/null', 'r'], ['file', "{$this->directory}/log.txt", 'w'], ['file', "{$this->directory}/log.txt", 'a']], $pipes, $this->directory, $environment);
+        self::assertIsResource($server);
+
+        try {
+            for ($until = hrtime(true) + 30e9; ($events = @file_get_contents("http://{$address}/survey/events?below=20000")) === false && hrtime(true) < $until;) {
+                usleep(20_000);
+            }
+            $log = (string) file_get_contents("{$this->directory}/log.txt");
+            preg_match_all('/^event: (\w+)\ndata: (.*)\n\n/m', (string) $events, $told, PREG_SET_ORDER);
+            self::assertGreaterThan(16, count($told), $log . $events);
+            self::assertSame('done', array_pop($told)[1] ?? '', $log);
+            self::assertStringEndsWith("data: {\"below\":20000,\"primes\":2262}\n\n", (string) $events);
+            $fractions = array_map(static fn (array $event): mixed => ((array) json_decode($event[2], true))['fraction'] ?? null, $told);
+            self::assertContains(1, $fractions);
+            self::assertSame(['progress'], array_values(array_unique(array_column($told, 1))));
+            $sorted = $fractions;
+            sort($sorted);
+            self::assertSame($sorted, $fractions);
+        } finally {
+            proc_terminate($server);
+            proc_close($server);
+        }
     }
 
     private function shell(string $command): string

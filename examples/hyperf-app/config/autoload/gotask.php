@@ -61,6 +61,14 @@ return [
         // For development: load the app again when a Python file below its folder changes.
         'watch' => env('GOTASK_WATCH', false),
 
+        // What methods may call back, as gotask.current_call().php.call("Config.get", …): classes, or other entries of the container,
+        // by the names that Python knows them by, such as 'Config' => App\Service\ConfigService::class.
+        'services' => [],
+
+        // Who is told of each call, in this order: Reasno\GoTask\Observing\Events::class dispatches an event when it has ended,
+        // OpenTelemetry::class beside it makes spans.
+        'observers' => [],
+
         // Environment variables of the Python processes, in addition to PHP's own.
         'environment' => [],
 

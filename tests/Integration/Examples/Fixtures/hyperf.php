@@ -61,6 +61,28 @@ namespace Hyperf\Engine {
     }
 }
 
+namespace Hyperf\Engine\Contract\Http {
+    interface Writable
+    {
+        public function write(string $data): bool;
+    }
+}
+
+namespace Hyperf\Engine\Http {
+    use Hyperf\Engine\Contract\Http\Writable;
+
+    class EventStream
+    {
+        public function __construct(Writable $connection)
+        {
+        }
+
+        public function end(): void
+        {
+        }
+    }
+}
+
 namespace Hyperf\ExceptionHandler {
     use Swow\Psr7\Message\ResponsePlusInterface;
     use Throwable;
@@ -159,6 +181,7 @@ namespace Hyperf\HttpServer\Annotation {
 }
 
 namespace Hyperf\HttpServer\Contract {
+    use Hyperf\Engine\Contract\Http\Writable;
     use Psr\Http\Message\ResponseInterface as PsrResponseInterface;
 
     interface RequestInterface
@@ -173,6 +196,8 @@ namespace Hyperf\HttpServer\Contract {
         public function json(mixed $data): PsrResponseInterface;
 
         public function html(string $html): PsrResponseInterface;
+
+        public function getConnection(): Writable;
     }
 }
 
