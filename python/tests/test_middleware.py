@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import msgpack
 import pytest
 
 from gotask.app.middleware import surrounded
-from gotask.app.registry import Registry
+from gotask.app.registry import Registry, default_registry
 from gotask.wire import frames as wire
 
 from .peer import APPS, BrokerProcess, Peer
@@ -105,3 +109,20 @@ def test_without_middleware_of_its_kind_a_method_is_left_as_it_is() -> None:
         return await next()
 
     assert surrounded(method, [around]) is method
+
+
+def test_the_page_shows_middleware_that_runs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tracing.md").read_text("utf-8")
+    example = next(
+        block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def measure" in block
+    )
+    before = default_registry.middlewares.copy()
+    scope: dict[str, Any] = {"__name__": "example"}
+    try:
+        exec(example, scope)
+        assert default_registry.middlewares[len(before) :] == [scope["measure"], scope["only_known_tenants"]]
+    finally:
+        default_registry.middlewares[:] = before
+    assert scope["measure"](Mock(), lambda: 5) == 5
+    with pytest.raises(PermissionError):
+        asyncio.run(scope["only_known_tenants"](Mock(headers={"tenant": "other"}), Mock()))
