@@ -46,6 +46,7 @@ abstract class CallBackContract extends ExchangeTestCase
         });
     }
 
+    #[TestWith(['Back.deep'])]
     #[TestWith(['Back.deep_async'])]
     public function testCallsBackWithinCallsBack(string $method): void
     {
@@ -110,6 +111,13 @@ abstract class CallBackContract extends ExchangeTestCase
             self::assertSame(ArgumentCountError::class, ((array) $client->call('Back.caught', 'Numbers.next'))[0]);
             self::assertStringContainsString('is a closure', (string) json_encode($client->call('Back.caught', 'Numbers.closure')));
             self::assertSame(2, $client->call('Back.call', new Args('Numbers.next', 1)));
+        });
+    }
+
+    public function testCallsBackOfAStream(): void
+    {
+        $this->withServices(static function (Client $client): void {
+            self::assertSame(range(1, 100), iterator_to_array($client->stream('Back.rows', 100)));
         });
     }
 
