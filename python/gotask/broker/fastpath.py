@@ -235,8 +235,8 @@ class FastPath:
                 return
         else:
             call = self._call(number)
-            if call is None:
-                return
+            if call is None or reason == TAKEN_BACK and call.exchange is not None:
+                return  # the second has begun: its worker waits for what its caller says
             self._stopped[number] = call
         self._reasons[number] = reason
         if reason == CANCELLED:

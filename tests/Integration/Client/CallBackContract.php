@@ -134,6 +134,17 @@ abstract class CallBackContract extends ExchangeTestCase
         });
     }
 
+    public function testAQuickMethodThatCallsBack(): void
+    {
+        $this->withServices(static function (Client $client): void {
+            for ($i = 0; $i < 40; $i++) {
+                self::assertSame([0], $client->call('Rows.list', 1));
+                self::assertSame($i + 1, $client->call('Back.call', new Args('Numbers.next', $i)));
+                self::assertSame($i % 10 === 0 ? 1 : 0, $client->call('Back.times', $i % 10 === 0 ? 1 : 0));
+            }
+        });
+    }
+
     public function testTheTimeOfACallGoesOnWhileItCallsBack(): void
     {
         $this->withServices(function (Client $client): void {
