@@ -334,8 +334,6 @@ class Worker:
                 if place:
                     words[MESSAGE] = noted + place
                 place += 1
-                if gathers and (known is None or known.took >= GATHER_TIME):
-                    gathers = self._flush(client)
                 number = high | sequence
                 if revoked.words[PLACES] and revoked.has(number):
                     self._channel.returned(number)
@@ -343,6 +341,8 @@ class Worker:
                 if known is None:
                     self._give_back(client, [(sequence, method)])
                     continue
+                if gathers and (known.took >= GATHER_TIME or now - flushed >= GATHER_TIME):
+                    gathers, flushed = self._flush(client), now
                 job.number, job.sequence, job.codec, job.method = number, sequence, codec, method
                 job.flags = _EXACT if flags else _PLAIN
                 job.deadline = deadline = sent + timeout / 1000 if timeout else 0.0
@@ -378,9 +378,6 @@ class Worker:
                         self._flush(client)
                         gathered.add(frame)
                     frame, gathers = b"", True
-                    if now - flushed >= GATHER_TIME:
-                        gathers = self._flush(client)
-                        flushed = now
         except Malformed as malformed:
             self._channel.record(MALFORMED, {"client": client.id, "what": str(malformed)})
         self._fast_calls = total = self._fast_calls + place
