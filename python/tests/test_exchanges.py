@@ -231,6 +231,11 @@ def test_another_thread_of_a_sync_method_cant_wait(peer: Exchanger) -> None:
     assert "only the thread that runs a sync method" in peer.result(peer.begin("App.ask_from_thread"))
 
 
+def test_a_process_that_a_method_has_forked_cant_wait_either(peer: Exchanger) -> None:
+    sequence = peer.begin("App.ask_from_child", flags=wire.WANTS_PROGRESS)
+    assert "a process that a method has forked" in peer.result(sequence)
+
+
 @both
 def test_a_notification_has_nobody_to_call(peer: Exchanger, broker: BrokerProcess, kind: str) -> None:
     peer.call(f"App.{kind}ask", [["Config.get"], {}], 0, wire.ARGS | wire.NOTIFY)

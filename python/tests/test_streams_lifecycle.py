@@ -58,3 +58,14 @@ def test_a_stream_that_nobody_reads_does_not_keep_the_broker(tmp_path: Path, kin
         while True:
             peer.read()
     broker.end()
+
+
+@both
+def test_an_element_above_the_limit_is_an_error_that_names_it(tmp_path: Path, kind: str) -> None:
+    broker, peer = begin(tmp_path, "--max-payload", "100000")
+    sequence = peer.stream(f"App.{kind}rows", 3, 200_000)
+    assert peer.items(sequence) == []
+    error = peer.result(sequence)
+    assert error["code"] == "invalid_result" and "--max-payload" in error["message"]
+    assert peer.call("App.echo", 1) == 1
+    assert broker.end() == 0

@@ -98,11 +98,8 @@ class Runner:
     def _run_exchange(self, job: Job, method: Method) -> list[Buffer]:
         """The same for a call whose caller wants more than its outcome."""
         exchange = exchange_of(job)
-        try:
-            runs: Method | _Streaming = _Streaming(method, exchange) if job.flags & WANTS_ITEMS else method
-            return self.parts(job, self.run_method(job, runs))
-        finally:
-            exchange.close()
+        runs: Method | _Streaming = _Streaming(method, exchange) if job.flags & WANTS_ITEMS else method
+        return self.parts(job, self.run_method(job, runs))
 
     def parts(self, job: Job, reply: bytes | list[Buffer]) -> list[Buffer]:
         """The whole reply, where run_method() has given its body alone."""

@@ -36,8 +36,8 @@ async def run_async(runner: Runner, job: Job) -> list[Buffer]:
                 result = await exchange.stream(result)
         finally:
             job.interruptible = False
-            if exchange is not None:
-                exchange.close()
+            if job.exchange is not None:
+                job.exchange.close()
     except BaseException as error:
         stopped = _is_interrupt(error) or job.cancelled and issubclass(type(error), CancelledError)
         return runner.raised(job, error, stopped)

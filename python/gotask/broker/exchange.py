@@ -54,10 +54,12 @@ class Exchange:
         size = len(frame.raw) - frame.start
         wrong = ""
         if kind == CREDIT:
+            if not number:
+                return ""
             self._window += number
             if self._window > WINDOW:
                 wrong = "credit for more than has been sent"
-        elif kind == ITEMS and self._has_input and self._credit > 0:
+        elif kind == ITEMS and size and self._has_input and self._credit > 0:
             self._credit -= size
         elif kind == END and self._has_input:
             self._has_input = False

@@ -16,7 +16,7 @@ from ..wire.exchange import ANSWER, CALL, CREDIT, END, GIVE_BACK, ITEMS, MAX_ITE
 from ..wire.exchange import array_head, codec_of, head
 from ..wire.explain import kind as kind_of
 from ..wire.frames import ERROR, EXCHANGES_SHIFT, JSON, MSGPACK, STRUCTURED, WANTS_ITEMS, Buffer, Frame, parse
-from .channel import Channel
+from .channel import Channel, NoRoom
 
 # Seconds that an element waits for the next ones.
 HOLD: Final = 0.003
@@ -138,12 +138,15 @@ class Exchange:
 
     def _send(self, kind: int, number: int, *body: bytes) -> None:
         size = sum(map(len, body))
+        self._check_size(size)
+        self._channel.message(self.number, (head(self._codec, self._sequence, kind, number, size), *body))
+
+    def _check_size(self, size: int) -> None:
         if size > self._max_payload:
             raise PayloadTooLarge(
                 f"a message of {size} bytes within {self._job.method.decode('utf-8', 'replace')}, above the limit of"
                 f" {self._max_payload}: send less at a time, or raise the limit ({option('--max-payload')})"
             )
-        self._channel.message(self.number, (head(self._codec, self._sequence, kind, number, size), *body))
 
     def _send_call(self, name: str, args: tuple[Any, ...], named: Mapping[str, Any]) -> int:
         body = encode(self._codec, [name, args, named], "arguments", EncodeFailed)
@@ -193,6 +196,7 @@ class Exchange:
     def _progress(self, fraction: float | None, text: str, data: Any) -> float:
         """Sends it, or keeps it; returns the seconds after which what is kept may be sent, 0.0 where nothing is."""
         body = encode(self._codec, [fraction, text, data], "progress", EncodeFailed)
+        self._check_size(len(body))
         now = time.monotonic()
         self._allowed = min(BURST, self._allowed + (now - self._allowed_at) * RATE)
         self._allowed_at = now
@@ -207,7 +211,10 @@ class Exchange:
         kept, self._kept = self._kept, None
         if kept is not None:
             self._allowed -= 1.0
-            self._send(PROGRESS, 0, kept)
+            try:
+                self._send(PROGRESS, 0, kept)
+            except NoRoom:
+                pass  # there is newer one soon
 
 
 def is_streamed(job: Job) -> bool:

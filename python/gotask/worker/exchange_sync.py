@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import select
 import time
-from _thread import allocate_lock, get_ident
+from _thread import LockType, allocate_lock, get_ident, start_new_thread
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from math import inf
@@ -32,6 +32,7 @@ _clock: Final = time.monotonic
 ANOTHER_THREAD: Final = (
     "only the thread that runs a sync method can wait for its caller, and only while the call runs"
 )
+FORKED: Final = "a process that a method has forked can't say anything to its caller, nor wait for it"
 
 
 @contextmanager
@@ -70,7 +71,8 @@ class SyncExchange(Exchange):
         self.sent_at = -inf
         self._is_flushing = False
         self._reads = False
-        self._helper: Helper | None = None
+        self._failure: Exception | None = None  # of the helper's
+        self._helper: LockType | None = None  # its bell; it sends what is held while the method takes long
 
     # -- waiting ------------------------------------------------------------------------------------------------------
 
@@ -120,7 +122,7 @@ class SyncExchange(Exchange):
 
     def _enter(self) -> None:
         if self._channel.is_forked:
-            self._channel.leave()
+            raise RuntimeError(FORKED)
         if not self._is_main():
             raise RuntimeError(ANOTHER_THREAD)
         if self._job.cancelled:
@@ -157,13 +159,17 @@ class SyncExchange(Exchange):
 
     def _flush(self) -> None:
         """Sends what is held, and waits for the credit that this takes."""
+        if self._channel.is_forked:
+            self._channel.leave()
         with shut():
             self._enter()
             took = _clock() - self.sent_at
             most = self._limit
             self._is_flushing = True
             try:
-                while self._held:
+                while self._held or self._failure is not None:
+                    if self._failure is not None:
+                        raise self._failure
                     self._wait(lambda: self._credit > 0)
                     with self._lock:
                         if self._held and self._credit > 0:
@@ -173,12 +179,14 @@ class SyncExchange(Exchange):
             # So many as the method gives within HOLD, by how long it took for the last ones.
             self._limit = max(1, min(most, 2 * self._limit, int(self._limit * HOLD / max(took, 1e-9))))
             self.sent_at = _clock()
-            if self._limit > 1:
-                if self._helper is None:
-                    self._helper = Helper(self)
-                self._helper.awake.set()
+            if self._limit > 1 and self._helper is None:
+                self._helper = _start(self._help)
+            if self._helper is None:
+                self._limit = 1  # there is no thread to be had
+            elif self._helper.locked():
+                self._helper.release()
 
-    def send_held(self, since: float) -> bool:
+    def _send_held(self, since: float) -> bool:
         """Sends what has been held since then, as the method is too busy to do so. False: nothing is."""
         if not self._held or self._is_flushing or self.sent_at != since:
             return False
@@ -188,9 +196,21 @@ class SyncExchange(Exchange):
             if not self._reads:
                 self._take_requests()
             self._limit = 1
-            if self._credit > 0 and self._held:
-                self._send_items()
+            try:
+                if self._credit > 0 and self._held:
+                    self._send_items()
+            except Exception as error:
+                self._failure = error
+                return False
             return bool(self._held)
+
+    def _help(self, bell: LockType) -> None:
+        while not self._closed:
+            bell.acquire()
+            since = self.sent_at
+            _sleep(HOLD)
+            while self._send_held(since):
+                _sleep(HOLD)  # there is no credit, or there are many
 
     # -- input --------------------------------------------------------------------------------------------------------
 
@@ -225,53 +245,40 @@ class SyncExchange(Exchange):
 
     def _say_progress(self, fraction: float | None, text: str, data: Any) -> None:
         if self._channel.is_forked:
-            self._channel.leave()
+            raise RuntimeError(FORKED)
         with self._lock:
             if self._closed:
                 return
             has_kept = self._kept is not None
             pause = self._progress(fraction, text, data)
         if pause and not has_kept:
-            from threading import Timer
+            _start(lambda bell: self._send_kept(pause))
 
-            timer = Timer(pause, self._send_kept)
-            timer.daemon = True
-            timer.start()
-
-    def _send_kept(self) -> None:
+    def _send_kept(self, pause: float) -> None:
+        _sleep(pause)
         with self._lock:
             if not self._closed:
                 self._send_progress()
 
     def close(self) -> None:
         """The method has ended: nothing is said any more, whatever threads it has left."""
+        if self._channel.is_forked:
+            return
         with self._lock:
-            if not self._channel.is_forked:
-                self._send_progress()
+            self._send_progress()
             self._closed = True
         for message in (*self._messages, *self._answers.values()):
             message.close()
-        if self._helper is not None:
-            self._helper.ended = True
-            self._helper.awake.set()
+        if self._helper is not None and self._helper.locked():
+            self._helper.release()
 
 
-class Helper:
-    """The thread that sends what is held, while its method takes long for the next element."""
-
-    def __init__(self, exchange: SyncExchange) -> None:
-        from threading import Event, Thread
-
-        self._exchange = exchange
-        self.awake = Event()
-        self.ended = False
-        Thread(target=self._run, name="gotask-stream", daemon=True).start()
-
-    def _run(self) -> None:
-        while not self.ended:
-            self.awake.wait()
-            self.awake.clear()
-            since = self._exchange.sent_at
-            _sleep(HOLD)
-            while self._exchange.send_held(since):
-                _sleep(HOLD)  # there is no credit, or there are many
+def _start(run: Callable[[LockType], None]) -> LockType | None:
+    """Starts a thread, and gives its bell: a lock that it waits for. None: this process gets no further thread."""
+    bell = allocate_lock()
+    bell.acquire()
+    try:
+        start_new_thread(run, (bell,))
+    except RuntimeError:
+        return None
+    return bell

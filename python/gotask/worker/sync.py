@@ -406,6 +406,8 @@ class Worker:
 
     def _answer(self, job: TakenJob, reply: list[Buffer], took: float) -> None:
         """Answers a call by the broker."""
+        if job.exchange is not None:
+            job.exchange.close()
         try:
             self._channel.reply(job, reply, took)
         except NoRoom as full:
