@@ -66,6 +66,6 @@ def test_an_element_above_the_limit_is_an_error_that_names_it(tmp_path: Path, ki
     sequence = peer.stream(f"App.{kind}rows", 3, 200_000)
     assert peer.items(sequence) == []
     error = peer.result(sequence)
-    assert error["code"] == "invalid_result" and "--max-payload" in error["message"]
+    assert error["code"] == "invalid_result" and "MAX_PAYLOAD" in error["message"]
     assert peer.call("App.echo", 1) == 1
     assert broker.end() == 0
