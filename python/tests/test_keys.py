@@ -106,7 +106,8 @@ def test_what_waits_for_a_worker_that_dies_runs_elsewhere_and_what_it_had_begun_
 ) -> None:
     key, journal = KEYS[0], tmp_path / "journal"
     pid = peer.pids(keys=[key])[key]
-    begun = peer.ask("App.sleep", key, 30)
+    begun = peer.ask("App.hold", key, str(tmp_path / "begun"))
+    peer.until((tmp_path / "begun").exists)
     waiting = [peer.ask("App.append", key, [str(journal), str(number)]) for number in range(200)]
     assert isinstance(peer.call("App.pid"), int)  # another worker is free, and calls without a key go there
     os.kill(pid, signal.SIGKILL)
@@ -121,7 +122,8 @@ def test_a_call_whose_time_is_over_while_its_worker_is_busy_does_not_begin(
 ) -> None:
     key, journal = KEYS[0], tmp_path / "journal"
     pid = peer.pids(keys=[key])[key]
-    busy = peer.ask("App.sleep", key, 30)
+    busy = peer.ask("App.hold", key, str(tmp_path / "begun"))
+    peer.until((tmp_path / "begun").exists)
     late = [peer.ask("App.append", key, [str(journal), "late"], 100) for _ in range(200)]
     cancelled = peer.ask("App.append", key, [str(journal), "cancelled"])
     peer.socket.sendall(wire.encode(wire.CONTROL, (cancelled,), b"", wire.STOP))

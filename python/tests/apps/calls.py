@@ -116,6 +116,11 @@ class App:
         """Those of the call, and whether what was sent came behind them whole."""
         return [dict(gotask.current_call().headers), value]
 
+    def hold(self, path: str) -> None:
+        """Says by that file that it has begun."""
+        open(path, "x").close()
+        time.sleep(30)
+
     async def async_headers(self, value: Any = None) -> list[Any]:
         return [dict(gotask.current_call().headers), value]
 
