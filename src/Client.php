@@ -29,8 +29,8 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Pool\Signatures;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\Exchange;
 use Reasno\GoTask\Protocol\Key;
-use Reasno\GoTask\Protocol\Messages;
 use Reasno\GoTask\Protocol\Metadata;
 use Reasno\GoTask\Protocol\Outcome;
 use SensitiveParameter;
@@ -354,7 +354,7 @@ final class Client implements GoTask
      */
     private static function attach(Call $call, ?Closure $onProgress, mixed $input): void
     {
-        $call->messages = new Messages($onProgress, $input === null ? null : Input::of($input));
+        $call->exchange = new Exchange($onProgress, $input === null ? null : Input::of($input));
         $call->callFlags |= ($onProgress === null ? 0 : CallFlag::PROGRESS) | ($input === null ? 0 : CallFlag::INPUT);
     }
 

@@ -10,7 +10,7 @@ use Reasno\GoTask\Exception\DecodeFailed;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Goridge\MessageKind;
 use Reasno\GoTask\Protocol\Call;
-use Reasno\GoTask\Protocol\Messages;
+use Reasno\GoTask\Protocol\Exchange;
 
 use function getmypid;
 use function hrtime;
@@ -29,7 +29,7 @@ use const PHP_INT_MAX;
 final class Elements
 {
     /** Bytes of consumed items that the worker is told of together. */
-    private const CREDIT = Messages::WINDOW / 4;
+    private const CREDIT = Exchange::WINDOW / 4;
 
     /** Seconds; more would not fit the clock. */
     private const MAX_PATIENCE = 1e9;

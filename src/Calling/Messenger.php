@@ -13,7 +13,7 @@ use Reasno\GoTask\Goridge\MessageKind;
 use Reasno\GoTask\Progress;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\ErrorReply;
-use Reasno\GoTask\Protocol\Messages;
+use Reasno\GoTask\Protocol\Exchange;
 use Reasno\GoTask\Protocol\Outcome;
 use Throwable;
 
@@ -54,22 +54,22 @@ final class Messenger
      */
     public function next(Call $call): ?Frame
     {
-        $messages = $call->messages;
+        $exchange = $call->exchange;
 
         try {
-            while ($messages !== null) {
+            while ($exchange !== null) {
                 // Before it is looked whether there is one: another may come meanwhile.
                 if ($call->outcome === Outcome::Message) {
                     $call->outcome = Outcome::Waiting;
                 }
-                $message = $messages->take();
+                $message = $exchange->take();
                 if ($message !== null) {
                     if ($message->options[1] === MessageKind::ITEMS) {
                         return $message;
                     }
-                    $this->serve($call, $messages, $message);
-                } elseif ($messages->credit > 0 && $messages->input !== null && $call->isUnderWay()) {
-                    $this->sendInput($call, $messages);
+                    $this->serve($call, $exchange, $message);
+                } elseif ($exchange->credit > 0 && $exchange->input !== null && $call->isUnderWay()) {
+                    $this->sendInput($call, $exchange);
                 } else {
                     break;
                 }
@@ -89,7 +89,7 @@ final class Messenger
      */
     public function progress(Call $call): ?Progress
     {
-        $body = $call->messages->progress ?? '';
+        $body = $call->exchange->progress ?? '';
 
         return $body === '' ? null : $this->decode($body);
     }
@@ -99,24 +99,24 @@ final class Messenger
      */
     public function drop(Call $call): void
     {
-        $messages = $call->messages ??= new Messages();
-        $messages->isDropped = true;
-        while (($message = $messages->take()) !== null) {
+        $exchange = $call->exchange ??= new Exchange();
+        $exchange->isDropped = true;
+        while (($message = $exchange->take()) !== null) {
             if ($message->options[1] === MessageKind::CALL) {
-                $call->connection?->tell($call, MessageKind::ANSWER, $message->options[2], Messages::dropped(), Flag::JSON | Flag::ERROR);
+                $call->connection?->tell($call, MessageKind::ANSWER, $message->options[2], Exchange::dropped(), Flag::JSON | Flag::ERROR);
             }
         }
     }
 
-    private function serve(Call $call, Messages $messages, Frame $message): void
+    private function serve(Call $call, Exchange $exchange, Frame $message): void
     {
         switch ($message->options[1]) {
             case MessageKind::CREDIT:
-                $messages->credit += $message->options[2];
+                $exchange->credit += $message->options[2];
                 break;
             case MessageKind::PROGRESS:
-                if ($messages->onProgress !== null) {
-                    ($messages->onProgress)($this->decode($message->payload));
+                if ($exchange->onProgress !== null) {
+                    ($exchange->onProgress)($this->decode($message->payload));
                 }
                 break;
             case MessageKind::CALL:
@@ -174,7 +174,7 @@ final class Messenger
     /**
      * Sends elements of the input: several together, as long as they come quickly.
      */
-    private function sendInput(Call $call, Messages $messages): void
+    private function sendInput(Call $call, Exchange $exchange): void
     {
         $limit = $call->connection?->session->maxPayload;
         $elements = '';
@@ -183,15 +183,15 @@ final class Messenger
         try {
             do {
                 $asked = hrtime(true);
-                if ($messages->isSent) {
-                    $messages->isSent = false;
-                    $messages->input?->next();
+                if ($exchange->isSent) {
+                    $exchange->isSent = false;
+                    $exchange->input?->next();
                 }
-                if ($messages->input?->valid() !== true) {
-                    $messages->input = null;
+                if ($exchange->input?->valid() !== true) {
+                    $exchange->input = null;
                     break;
                 }
-                $element = $this->codec->encode($messages->input->current());
+                $element = $this->codec->encode($exchange->input->current());
                 if ($count > 0 && strlen($elements) + strlen($element) > self::TOGETHER) {
                     break;
                 }
@@ -200,19 +200,19 @@ final class Messenger
                 }
                 $elements .= $element;
                 $count++;
-                $messages->isSent = true;
+                $exchange->isSent = true;
             } while (strlen($elements) < self::TOGETHER && hrtime(true) - $asked < self::SLOW);
         } catch (Throwable $thrown) {
-            $messages->input = null;
-            $messages->failure = $thrown;
+            $exchange->input = null;
+            $exchange->failure = $thrown;
         }
         if ($count > 0) {
-            $messages->credit -= strlen($elements) + self::LIST_HEAD;
+            $exchange->credit -= strlen($elements) + self::LIST_HEAD;
             $call->connection?->tell($call, MessageKind::ITEMS, $count, pack('CN', 0xDD, $count) . $elements);
         }
-        if ($messages->failure !== null) {
-            $call->connection?->tell($call, MessageKind::END, 0, ErrorReply::of($messages->failure), Flag::JSON | Flag::ERROR);
-        } elseif ($messages->input === null) {
+        if ($exchange->failure !== null) {
+            $call->connection?->tell($call, MessageKind::END, 0, ErrorReply::of($exchange->failure), Flag::JSON | Flag::ERROR);
+        } elseif ($exchange->input === null) {
             $call->connection?->tell($call, MessageKind::END, 0);
         } else {
             // The call may have ended meanwhile, or calls back.

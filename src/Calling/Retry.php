@@ -59,7 +59,7 @@ final class Retry
     public function resend(Call $call, Closure $submit): bool
     {
         $this->report($call);
-        if ($call->cancelled || $call->messages?->any === true) {
+        if ($call->cancelled || $call->exchange?->any === true) {
             return false;
         }
         $hasNotRun = $call->outcome === Outcome::Lost

@@ -116,7 +116,7 @@ final class Sender
     {
         $call->connection?->await($call);
         // As hasResult() does, without the cost of calling it.
-        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0 && $call->messages === null && $call->metadata === null) {
+        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0 && $call->exchange === null && $call->metadata === null) {
             return $this->result->decode($call);
         }
         while ($this->goesOn($call)) {
@@ -135,7 +135,7 @@ final class Sender
      */
     public function goesOn(Call $call): bool
     {
-        if ($call->messages !== null) {
+        if ($call->exchange !== null) {
             while ($this->messenger->next($call) !== null); // nobody has asked for items
         }
 
@@ -150,7 +150,7 @@ final class Sender
      */
     public function outcome(Call $call): mixed
     {
-        $failure = $call->messages?->failure;
+        $failure = $call->exchange?->failure;
 
         if ($failure === null || $call->hasResult()) {
             return $this->result->of($call);

@@ -77,7 +77,7 @@ final class Call
     public int $fastSince = 0;
 
     /** What goes to and fro while it is under way; null for most calls. */
-    public ?Messages $messages = null;
+    public ?Exchange $exchange = null;
 
     // Not promoted, and so not readonly: to write a property that has no value yet takes PHP three times as long.
     public string $method = '';

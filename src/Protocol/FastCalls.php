@@ -242,7 +242,7 @@ abstract class FastCalls extends Calls
     final protected function learn(Call $call, int $micros): void
     {
         // A call's messages come on the ordinary connection, which a fast call does not read.
-        if ($micros < self::QUICK && $call->messages === null) {
+        if ($micros < self::QUICK && $call->exchange === null) {
             $this->quick[$call->method] = max($micros, self::LEAST);
         } else {
             unset($this->quick[$call->method]);

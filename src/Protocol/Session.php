@@ -269,8 +269,8 @@ final class Session extends FastCalls
      */
     public function tell(Call $call, int $kind, int $number, string $body = '', int $flags = Flag::MSGPACK): void
     {
-        if ($call->messages !== null && ($this->calls[$call->sequence] ?? null) === $call) {
-            $call->messages->any = true;
+        if ($call->exchange !== null && ($this->calls[$call->sequence] ?? null) === $call) {
+            $call->exchange->any = true;
             $this->append(Frame::encode($flags, [$call->sequence, $kind, $number], $body, Stream::STREAM));
         }
     }
@@ -456,10 +456,10 @@ final class Session extends FastCalls
             $this->cancel($call, Outcome::Oversized);
             $call->reply = (string) $frame->length;
         } elseif (count($frame->options) === 3) {
-            $call->messages ??= new Messages();
-            $call->messages->put($frame);
-            if ($call->messages->isDropped && $frame->options[1] === MessageKind::CALL) {
-                $this->tell($call, MessageKind::ANSWER, $frame->options[2], Messages::dropped(), Flag::JSON | Flag::ERROR);
+            $call->exchange ??= new Exchange();
+            $call->exchange->put($frame);
+            if ($call->exchange->isDropped && $frame->options[1] === MessageKind::CALL) {
+                $this->tell($call, MessageKind::ANSWER, $frame->options[2], Exchange::dropped(), Flag::JSON | Flag::ERROR);
             }
             $call->outcome = Outcome::Message;
         }

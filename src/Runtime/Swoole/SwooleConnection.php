@@ -177,7 +177,7 @@ final class SwooleConnection extends SwooleFast
                 } else {
                     $this->parked[$cid] = true;
                 }
-                $timer = $isFast || ! $call->isUntimed && $call->messages === null ? 0 : $this->wakeInTime($cid);
+                $timer = $isFast || ! $call->isUntimed && $call->exchange === null ? 0 : $this->wakeInTime($cid);
                 $resumed = Coroutine::yield();
                 if ($timer !== 0) {
                     Timer::clear($timer);

@@ -21,8 +21,8 @@ use Reasno\GoTask\Pool\Pool;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Progress;
 use Reasno\GoTask\Protocol\Connection;
+use Reasno\GoTask\Protocol\Exchange;
 use Reasno\GoTask\Protocol\FastConnection;
-use Reasno\GoTask\Protocol\Messages;
 use Reasno\GoTask\Protocol\Methods;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Tests\Unit\Pool\FakeConnection;
@@ -84,7 +84,7 @@ final class SenderTest extends SenderTestCase
         $transport = $this->broker();
         $call = self::newCall('App.hold');
         $told = [];
-        $call->messages = new Messages(static function (Progress $progress) use (&$told): void {
+        $call->exchange = new Exchange(static function (Progress $progress) use (&$told): void {
             $told[] = $progress->text;
         });
         $this->sender->submit($call);
@@ -104,8 +104,8 @@ final class SenderTest extends SenderTestCase
         $this->broker(['App.hold'], ['App.hold']);
         $call = self::newCall('App.hold');
         $this->sender->submit($call);
-        $call->messages = new Messages();
-        $call->messages->any = true;
+        $call->exchange = new Exchange();
+        $call->exchange->any = true;
         [$first->held, $first->isGone] = [[], true];
 
         $this->expectException(ConnectionLost::class);

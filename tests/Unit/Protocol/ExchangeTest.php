@@ -13,7 +13,7 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Goridge\MessageKind;
 use Reasno\GoTask\Goridge\Stream;
 use Reasno\GoTask\Protocol\Call;
-use Reasno\GoTask\Protocol\Messages;
+use Reasno\GoTask\Protocol\Exchange;
 use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Peer;
 use Reasno\GoTask\Protocol\Session;
@@ -31,9 +31,9 @@ use const PHP_INT_MAX;
  *
  * @internal
  */
-#[CoversClass(Messages::class)]
+#[CoversClass(Exchange::class)]
 #[CoversClass(Session::class)]
-final class MessagesTest extends TestCase
+final class ExchangeTest extends TestCase
 {
     private const SECOND = 1_000_000_000;
 
@@ -112,11 +112,11 @@ final class MessagesTest extends TestCase
     public function testWhatIsToldIsAFrameWithTheNumberOfTheCall(): void
     {
         $call = $this->send(CallFlag::INPUT);
-        $messages = $call->messages = new Messages();
+        $exchange = $call->exchange = new Exchange();
         $this->session->tell($call, MessageKind::ITEMS, 2, 'body');
         $frame = self::frame($this->session->sendBuffer->next());
         self::assertSame([Flag::MSGPACK, [$call->sequence, MessageKind::ITEMS, 2], 'body', Stream::STREAM], [$frame->flags, $frame->options, $frame->payload, $frame->stream]);
-        self::assertSame([true], [$messages->any]);
+        self::assertSame([true], [$exchange->any]);
     }
 
     public function testOfMuchProgressTheNewestIsKept(): void
@@ -128,14 +128,14 @@ final class MessagesTest extends TestCase
         $taken = self::taken($call);
         self::assertLessThan(100, count($taken));
         self::assertSame([['1'], ['1000']], [[$taken[0][2]], [$taken[count($taken) - 1][2]]]);
-        self::assertSame('1000', $call->messages?->progress);
+        self::assertSame('1000', $call->exchange?->progress);
     }
 
     public function testACallBackOfACallThatNobodyWaitsForIsRefusedAtOnce(): void
     {
         $call = $this->send(0);
-        $call->messages = new Messages();
-        $call->messages->isDropped = true;
+        $call->exchange = new Exchange();
+        $call->exchange->isDropped = true;
         $this->session->receive(self::message($call, MessageKind::CALL, 7, 'x') . self::message($call, MessageKind::PROGRESS, 0, 'x'));
         $answer = self::frame($this->session->sendBuffer->next());
         self::assertSame([Flag::JSON | Flag::ERROR, [$call->sequence, MessageKind::ANSWER, 7]], [$answer->flags, $answer->options]);
@@ -192,7 +192,7 @@ final class MessagesTest extends TestCase
     private static function taken(Call $call): array
     {
         $taken = [];
-        while (($message = $call->messages?->take()) !== null) {
+        while (($message = $call->exchange?->take()) !== null) {
             $taken[] = [$message->options[1], $message->options[2], $message->payload];
         }
 

@@ -23,7 +23,7 @@ use function end;
  *
  * @internal
  */
-final class Messages
+final class Exchange
 {
     /** Bytes of items that each direction may have on the way. */
     public const WINDOW = 262_144;
