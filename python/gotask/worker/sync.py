@@ -339,6 +339,7 @@ class Worker:
                     self._channel.returned(number)
                     continue
                 if known is None:
+                    gathers = self._flush(client)
                     self._give_back(client, [(sequence, method)])
                     continue
                 if gathers and (known.took >= GATHER_TIME or now - flushed >= GATHER_TIME):
