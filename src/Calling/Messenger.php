@@ -150,10 +150,11 @@ final class Messenger
                 return;
             }
             $body = $this->codec->encode($method([...(is_array($positional) ? $positional : []), ...(is_array($named) ? $named : [])]));
-        } catch (Cancelled $cancelled) {
-            // The coroutine was told to stop.
-            throw $cancelled;
         } catch (Throwable $thrown) {
+            if ($thrown instanceof Cancelled || $call->connection?->isCancellation($thrown) === true) {
+                // The coroutine was told to stop.
+                throw $thrown;
+            }
             $call->connection?->tell($call, MessageKind::ANSWER, $number, ErrorReply::of($thrown), Flag::JSON | Flag::ERROR);
 
             return;

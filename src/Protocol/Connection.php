@@ -206,6 +206,14 @@ abstract class Connection extends FastConnection
     }
 
     /**
+     * Whether the exception is one that the runtime throws where a caller waits that is told to stop, and nowhere else.
+     */
+    public static function isCancellation(Throwable $thrown): bool
+    {
+        return false;
+    }
+
+    /**
      * Sends a message within a call, unless that has ended. What the peer does not take at once is written while calls wait.
      *
      * @param int $kind see MessageKind

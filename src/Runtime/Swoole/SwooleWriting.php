@@ -130,10 +130,7 @@ abstract class SwooleWriting extends Connection
         }
     }
 
-    /**
-     * Whether the exception is one that Swoole throws where a coroutine waits, and nowhere else.
-     */
-    final protected static function isCancellation(Throwable $thrown): bool
+    final public static function isCancellation(Throwable $thrown): bool
     {
         return $thrown instanceof CanceledException || $thrown instanceof TimeoutException;
     }
