@@ -303,6 +303,20 @@ def test_a_worker_that_is_killed_at_any_step_leaves_one_outcome(
     assert peer.call("App.echo", 1) == 1 and peer.call("App.async_pid")
 
 
+@both
+@pytest.mark.parametrize("says", ["streams", "asks"])
+def test_a_call_within_which_something_was_said_is_not_made_again(
+    peer: Exchanger, tmp_path: Path, kind: str, says: str
+) -> None:
+    path = tmp_path / "notes"
+    flags = wire.WANTS_ITEMS if says == "streams" else 0
+    sequence = peer.begin(f"App.{kind}{says}_and_dies", str(path), flags=flags)
+    if says == "asks":
+        peer.serve(sequence, lambda name: name)
+    assert peer.result(sequence)["code"] == "worker_crashed"
+    assert lines(path, 1) == ["run"]
+
+
 def test_a_stream_may_call_back(peer: Exchanger) -> None:
     sequence = peer.stream("App.asks_and_streams", 50)
     rows = []

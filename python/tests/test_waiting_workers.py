@@ -7,6 +7,7 @@ from typing import Any
 
 import msgpack
 
+from gotask.broker.connection import MAX_WAITING_CALLS
 from gotask.wire.exchange import ANSWER, CALL
 
 from .exchanges import Exchanger
@@ -84,4 +85,13 @@ def test_a_key_does_not_lead_to_a_worker_that_waits(tmp_path: Path) -> None:
     asked = nest(peer, 1)
     assert peer.call("App.echo", 2, *key) == 2
     assert finish(peer, asked) == [[1]]
+    assert broker.end() == 0
+
+
+def test_a_caller_with_more_calls_than_are_read_at_a_time_is_heard_when_it_answers(tmp_path: Path) -> None:
+    broker, peer = begin(tmp_path)
+    sequences = [peer.begin("App.ask", "Config.get") for _ in range(MAX_WAITING_CALLS + 200)]
+    for sequence in sequences:
+        assert peer.serve(sequence, lambda name, index, key: name) == 1
+    assert peer.result(sequences[-1]) == ["Config.get"]
     assert broker.end() == 0

@@ -228,6 +228,30 @@ class App:
         thread.join()
         return said[0]
 
+    @gotask.method(idempotent=True)
+    def streams_and_dies(self, path: str) -> Iterator[int]:
+        note(path, "run")
+        yield 1
+        os.kill(os.getpid(), 9)
+
+    @gotask.method(idempotent=True)
+    async def async_streams_and_dies(self, path: str) -> AsyncIterator[int]:
+        note(path, "run")
+        yield 1
+        os.kill(os.getpid(), 9)
+
+    @gotask.method(idempotent=True)
+    def asks_and_dies(self, path: str) -> None:
+        note(path, "run")
+        current_call().php.call("Config.get")
+        os.kill(os.getpid(), 9)
+
+    @gotask.method(idempotent=True)
+    async def async_asks_and_dies(self, path: str) -> None:
+        note(path, "run")
+        await current_call().php.call("Config.get")
+        os.kill(os.getpid(), 9)
+
     def ask_from_child(self) -> str:
         reads, writes = os.pipe()
         child = os.fork()
