@@ -215,8 +215,11 @@ def test_a_wait_for_the_caller_ends_with_it(
     assert broker.address is not None
     path = tmp_path / "notes"
     caller = Exchanger(broker.address)
+    pid = caller.call(f"App.{kind}pid")
     sequence = caller.begin(f"App.{kind}ask_and_note", str(path), remaining=200 if end == "deadline" else 0)
     assert caller.next(sequence) is not None
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+        pass  # until the worker waits
     if end == "disconnect":
         caller.close()
     elif end == "cancel":
