@@ -1,4 +1,5 @@
-"""For pytest: `-p gotask.pytest_plugin`, and in its configuration `gotask_app = app.py` (a file counts from its folder).
+"""For pytest: `pytest_plugins = ["gotask.pytest_plugin"]` in conftest.py, and in its configuration `gotask_app = app.py` (a file
+counts from its folder).
 
     def test_hi(gotask_worker):
         assert gotask_worker.call("App.Hi", "Jo") == {"hello": "Jo"}

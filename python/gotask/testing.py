@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
@@ -37,6 +38,7 @@ from .wire import frames as wire
 from .wire import json
 from .wire.codec import decode, encode
 from .wire.explain import kind
+from .wire.names import is_file
 
 __all__ = ["Args", "TestWorker"]
 
@@ -50,7 +52,8 @@ _numbers = itertools.count(1)
 class TestWorker:
     """Runs the methods of an app, sync and async ones, in this process.
 
-    app: a file or module that registers services; or objects, classes and functions, as `gotask.register` takes them.
+    app: a file or module that registers services, a relative path counts from the working directory; or objects, classes and
+    functions, as `gotask.register` takes them.
     Services are opened when the worker is entered, and closed when it is left. `php` has the services of a PHP program that
     methods call back, by their names: `worker.php["Config.get"] = lambda name: "test"`.
     """
@@ -59,8 +62,8 @@ class TestWorker:
 
     def __init__(self, *app: Any, php: Mapping[str, Callable[..., Any]] | None = None) -> None:
         self.php = dict(php or {})
-        if len(app) == 1 and isinstance(app[0], str):
-            self._registry = _load(app[0])
+        if len(app) == 1 and isinstance(app[0], (str, os.PathLike)):
+            self._registry = _load(os.fspath(app[0]))
         else:
             self._registry = Registry()
             for target in app:
@@ -306,11 +309,13 @@ async def _awaited(step: Any) -> Any:
 
 def _load(app: str) -> Registry:
     """What an app registers. `gotask.register` is for the registry of the process, so another one takes its place meanwhile."""
-    if app not in _loaded:
+    key = os.path.abspath(app) if is_file(app) else app
+    if key not in _loaded:
         before, registries.default_registry = registries.default_registry, Registry()
         try:
             load(app)
-            _loaded[app] = registries.default_registry
+            # An app that a test has imported by itself has registered its services by then.
+            _loaded[key] = registries.default_registry if registries.default_registry.describe() else before
         finally:
             registries.default_registry = before
-    return _loaded[app]
+    return _loaded[key]

@@ -173,20 +173,27 @@ def test_a_run_of_pytest_shares_one_worker(tmp_path: Path) -> None:
         "import gotask\n@gotask.service\nclass App:\n    def hi(self, name):\n        return id(self)\n"
         "    def setting(self):\n        return gotask.current_call().php.call('Config.get')\n"
     )
-    (tmp_path / "pytest.ini").write_text("[pytest]\ngotask_app = app.py\naddopts = -p gotask.pytest_plugin\n")
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\ngotask_app = app.py\npythonpath = {PACKAGE}\n")
+    (tmp_path / "conftest.py").write_text("pytest_plugins = ['gotask.pytest_plugin']\n")
     (tmp_path / "test_app.py").write_text(
         "seen = set()\n"
         "def test_one(gotask_worker):\n    gotask_worker.php['Config.get'] = lambda: 7\n"
         "    assert gotask_worker.call('App.setting') == 7\n    seen.add(gotask_worker.call('App.Hi', 'Jo'))\n"
         "def test_two(gotask_worker):\n    assert not gotask_worker.php\n    seen.add(gotask_worker.call('App.Hi', 'Li'))\n"
         "    assert len(seen) == 1\n"
+        "def test_three():\n    from pathlib import Path\n    from gotask.testing import TestWorker\n    from app import App\n"
+        "    with TestWorker(Path(__file__).with_name('app.py')) as worker:\n        assert worker.call('App.Hi', 'Jo')\n"
+    )
+    (tmp_path / "test_alone.py").write_text(
+        "from pathlib import Path\nfrom app import App\nfrom gotask.testing import TestWorker\n"
+        "def test_it():\n    with TestWorker(Path(__file__).with_name('app.py')) as worker:\n        assert worker.call('App.Hi', 'Jo')\n"
     )
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert "2 passed" in run.stdout, run.stdout + run.stderr
+    assert "4 passed" in run.stdout, run.stdout + run.stderr
