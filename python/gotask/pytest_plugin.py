@@ -1,5 +1,6 @@
-"""For pytest: `pytest_plugins = ["gotask.pytest_plugin"]` in conftest.py, and in its configuration `gotask_app = app.py` (a file
-counts from its folder).
+"""For pytest: `pytest_plugins = ["gotask.pytest_plugin"]` in conftest.py, and `gotask_app = app.py` in its configuration.
+
+A file counts from the configuration's folder.
 
     def test_hi(gotask_worker):
         assert gotask_worker.call("App.Hi", "Jo") == {"hello": "Jo"}

@@ -108,7 +108,7 @@ class TestWorker:
         items: list[Any] = []
         failure: Exception | None = None
         try:
-            self._call(method, payload, timeout, headers, input, on_progress, _Reader(items, most))
+            self._call(method, payload, timeout, headers, input, on_progress, _Reader(method, items, most))
         except Exception as error:
             failure = error
         yield from items
@@ -196,13 +196,16 @@ class _Job(Job):
 class _Reader:
     """Who asked for the elements of a stream."""
 
-    def __init__(self, items: list[Any], most: int | None) -> None:
+    def __init__(self, name: str, items: list[Any], most: int | None) -> None:
+        self._name = name
         self._items = items
         self._most = most
 
     def take(self, item: Any) -> bool:
         """False: it wants no more."""
-        self._items.append(_as_sent(item, "element", UnsendableElement))
+        self._items.append(
+            _as_sent(item, f"{self._name} yielded what can't be sent: element", UnsendableElement)
+        )
         return len(self._items) != self._most
 
 

@@ -21,7 +21,10 @@ def trace_methods() -> None:
 
     ImportError: OpenTelemetry is not installed.
     """
-    from opentelemetry import context, propagate, trace  # type: ignore
+    try:
+        from opentelemetry import context, propagate, trace  # type: ignore
+    except ImportError as error:
+        raise ImportError("trace_methods() needs OpenTelemetry: pip install opentelemetry-api") from error
 
     tracer = trace.get_tracer("gotask")
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ def test_data_that_json_can_hold() -> None:
             self.data = data
 
     assert fields(Broken({"field": "width"}))["data"] == {"field": "width"}
-    assert fields(Broken({"x": {1}}))["data"] == {"repr": "{'x': {1}}"}
+    assert fields(Broken({"price": Decimal("1.50"), "ids": {1}}))["data"] == {"price": "1.50", "ids": [1]}
+    assert fields(Broken({"x": 1j}))["data"] == {"repr": "{'x': 1j}"}
     assert fields(Broken({"x": float("nan")}))["data"] == {"repr": "{'x': nan}"}
     assert len(fields(Broken({"x": "y" * 1_000_000}))["data"]["repr"]) <= 1024
     assert "data" not in fields(Broken([1]))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,18 @@ class App:
     async def total_later(self) -> int:
         return sum([number async for number in gotask.current_call().input])
 
+    async def total_wrongly(self) -> int:
+        return sum(gotask.current_call().input)
+
+    def hints(self) -> None:
+        gotask.current_call().progress(Decimal("0.5"), Path("a.png"))  # type: ignore[arg-type]
+
+    def things(self) -> Iterator[object]:
+        yield object()
+
+    def resize(self, width: int, crop: bool = False) -> tuple[int, bool]:
+        return width, crop
+
     def setting(self, name: str) -> Any:
         return gotask.current_call().php.call("Config.get", name, default=[1])
 
@@ -106,6 +119,17 @@ def test_failures_are_a_callers(worker: TestWorker) -> None:
         worker.call("App.unsendable")
     with pytest.raises(gotask.EncodeFailed):
         worker.call("App.echo", object())
+    with pytest.raises(
+        gotask.InvalidResult, match="App.Things yielded what can't be sent: element is an object"
+    ):
+        list(worker.stream("App.Things"))
+    for payload in ({"width": "64", "crop": "on"}, [64, True]):
+        with pytest.raises(
+            gotask.InvalidArguments, match="such as 64; to give several arguments, send Args$"
+        ):
+            worker.call("App.resize", payload)
+    with pytest.raises(gotask.InvalidArguments, match="such as 64$"):
+        worker.call("App.resize", "x")
 
 
 def test_services_are_opened_and_closed_once() -> None:
@@ -139,6 +163,8 @@ def test_a_reader_that_leaves_closes_the_generator(method: str, payload: Any) ->
 @pytest.mark.parametrize("method", ["App.total", "App.total_later"])
 def test_input_is_read(worker: TestWorker, method: str) -> None:
     assert worker.call(method, input=range(5)) == 10
+    with pytest.raises(gotask.RemoteError, match="an async method reads its input by `async for`"):
+        worker.call("App.total_wrongly", input=[1])
     with pytest.raises(gotask.RemoteError, match="sends no input"):
         worker.call(method)
 
@@ -161,6 +187,9 @@ def test_all_progress_is_told(worker: TestWorker) -> None:
     assert told[:2] == [(0.0, "", [0]), (0.01, "", [1])]
     assert len(told) == 100
     worker.call("App.steps")
+    told.clear()
+    worker.call("App.hints", on_progress=lambda *progress: told.append(progress))
+    assert told == [(0.5, "a.png", None)]
 
 
 def test_the_current_call_is_there(worker: TestWorker) -> None:
@@ -186,7 +215,8 @@ def test_a_run_of_pytest_shares_one_worker(tmp_path: Path) -> None:
     )
     (tmp_path / "test_alone.py").write_text(
         "from pathlib import Path\nfrom app import App\nfrom gotask.testing import TestWorker\n"
-        "def test_it():\n    with TestWorker(Path(__file__).with_name('app.py')) as worker:\n        assert worker.call('App.Hi', 'Jo')\n"
+        "def test_it():\n    with TestWorker(Path(__file__).with_name('app.py')) as worker:\n"
+        "        assert worker.call('App.Hi', 'Jo')\n"
     )
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Function = Callable[..., Any]
 Invoke = Callable[[Any], Any]
-Refuse = Callable[[str, Exception], ArgumentMismatch]
+Refuse = Callable[[str, Exception, Any], ArgumentMismatch]
 
 
 class Arguments:
@@ -170,7 +170,7 @@ class Arguments:
         try:
             return fit.convert(value)
         except _MISFITS as reason:
-            raise self._misfit(name, reason) from None
+            raise self._misfit(name, reason, None) from None
 
     def _spreading(self, call: Function, required: int) -> Invoke:
         def invoke(payload: Any) -> Any:
@@ -193,11 +193,14 @@ class Arguments:
 
         return invoke
 
-    def _misfit(self, name: str, error: Exception) -> ArgumentMismatch:
+    def _misfit(self, name: str, error: Exception, payload: Any) -> ArgumentMismatch:
+        """payload: of which the argument is all."""
         signature = self._signature()
         path, reason = name, "it is nested too deep"
         if isinstance(error, Misfit):
             path, reason = name + error.path, error.reason
+        if path == name and type(payload) in (list, dict) and self._high + len(self._named) > 1:
+            reason += "; to give several arguments, send Args"
         message = f"{signature.partition('(')[0]}(): argument {path}: {reason}"
         return ArgumentMismatch(message, {"signature": signature, "argument": path})
 
@@ -228,7 +231,7 @@ def _fitting(call: Invoke, fit: Fit, name: str, refuse: Refuse) -> Invoke:
             try:
                 payload = convert(payload)
             except _MISFITS as reason:
-                raise refuse(name, reason) from None
+                raise refuse(name, reason, payload) from None
         return call(payload)
 
     return invoke

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from collections.abc import Callable, Iterator, Mapping
-from types import MappingProxyType
+from types import CoroutineType, MappingProxyType
 from typing import Any, ClassVar, Protocol
 
 from ..errors import InvalidRequest
@@ -146,6 +146,9 @@ class Input:
             for item in self._items:
                 return item
             items = self._next_items()
+            if type(items) is CoroutineType:
+                items.close()
+                raise TypeError("an async method reads its input by `async for`")
             if items is None:
                 raise StopIteration
             self._items = iter(items)
@@ -193,14 +196,15 @@ class CurrentCall:
             raise RuntimeError(f"the caller of {self.method} sends no input: call(…, input: $iterable) does")
         return exchange_of(job).input
 
-    def progress(self, fraction: float | None = None, text: str = "", data: Any = None) -> None:
+    def progress(self, fraction: float | None = None, text: object = "", data: Any = None) -> None:
         """Tells the caller how far the call is, from any thread; nothing is sent where it does not listen.
 
-        fraction: from 0.0 to 1.0, or None. Of more than 50 a second the newest ones are sent. EncodeFailed: `data` can't be.
+        fraction: from 0.0 to 1.0, or None. text: str() of it is sent. Of more than 50 a second the newest ones are sent.
+        EncodeFailed: `data` can't be.
         """
         job = self._job
         if job.flags & WANTS_PROGRESS << EXCHANGES_SHIFT and job.exchange is not None:
-            job.exchange.progress(fraction, text, data)
+            job.exchange.progress(None if fraction is None else float(fraction), str(text), data)
 
     def remaining(self) -> float | None:
         """Seconds until the caller gives up, not below 0; None where it never does."""

@@ -9,6 +9,9 @@ from traceback import TracebackException
 from typing import Any
 
 from ..errors import ArgumentMismatch, MAX_NAME, RemoteError, UnsendableElement, class_name, shorten
+from ..wire import json
+from ..wire.codec import encode
+from ..wire.frames import JSON
 
 # The innermost frames of a traceback that are kept: each takes half a kilobyte while it is formatted.
 MAX_FRAMES = 2000
@@ -38,9 +41,16 @@ def _data(error: BaseException) -> dict[str, Any] | None:
     # It may be a property, which may raise.
     try:
         data = error.data  # type: ignore[attr-defined]
-        return data if isinstance(data, dict) else None
+        if not isinstance(data, dict):
+            return None
     except BaseException:
         return None
+    try:
+        # Decimals, dates, numbers of numpy and so on become what they are in results.
+        converted: dict[str, Any] = json.decode(encode(JSON, data).decode())
+        return converted
+    except BaseException:
+        return data  # of which the repr is sent
 
 
 def where(error: BaseException) -> str:

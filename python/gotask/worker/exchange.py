@@ -159,7 +159,8 @@ class Exchange:
         return packer() if self._codec == MSGPACK else self._encode
 
     def _encode(self, item: Any) -> bytes:
-        return encode(self._codec, item, "element", UnsendableElement)
+        name = self._job.method.decode("utf-8", "replace")
+        return encode(self._codec, item, f"{name} yielded what can't be sent: element", UnsendableElement)
 
     def _send_items(self) -> int:
         """Sends elements that wait, as many as one message has. Returns how many more there may be in the next one."""
