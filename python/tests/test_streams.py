@@ -87,6 +87,11 @@ def test_whatever_has_elements_is_streamed(peer: Exchanger, kind: str, what: str
     assert peer.result(sequence) is None
 
 
+def test_an_async_method_may_return_a_generator_whose_result_counts(peer: Exchanger) -> None:
+    sequence = peer.stream("App.async_some", "rows")
+    assert peer.items(sequence) == [0, 1, 2] and peer.result(sequence) == "all"
+
+
 @both
 @pytest.mark.parametrize("what", ["none", "dict", "text"])
 def test_what_has_none_is_an_error(peer: Exchanger, kind: str, what: str) -> None:

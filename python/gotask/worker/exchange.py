@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ..app.context import Input, Job
@@ -72,6 +72,7 @@ class Exchange:
         self._codec = codec_of(job.codec)
         self._max_payload = max_payload
         self._held: deque[bytes] = deque()  # encoded elements that were not sent yet
+        self._returned: Any = None  # by a generator
         self._credit = WINDOW
         self._calls = 0
         self._answers: dict[int, Message] = {}
@@ -153,6 +154,9 @@ class Exchange:
         self._calls += 1
         self._send(CALL, self._calls, body)
         return self._calls
+
+    def _each(self, result: object) -> Generator[Any, None, None]:
+        self._returned = yield from elements(self._job, result)
 
     def _packer(self) -> Callable[[Any], bytes]:
         """Encodes elements quickly; where it raises, _encode() says why."""

@@ -11,7 +11,7 @@ from typing import Any
 from ..app.context import Job
 from ..wire.exchange import MAX_ITEMS
 from .channel import Channel
-from .exchange import HOLD, Exchange, elements
+from .exchange import HOLD, Exchange
 
 
 class AsyncExchange(Exchange):
@@ -80,10 +80,10 @@ class AsyncExchange(Exchange):
                     if hasattr(each, "aclose"):
                         await each.aclose()
                 return None
-            for item in elements(self._job, result):
+            for item in self._each(result):
                 if self._hold(item):
                     await self._flush()
-            return None
+            return self._returned
         finally:
             if not self._job.cancelled and not self.is_gone:
                 await self._flush()

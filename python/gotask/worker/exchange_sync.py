@@ -12,7 +12,7 @@ import os
 import select
 import time
 from _thread import LockType, allocate_lock, get_ident, start_new_thread
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from typing import Any, Final
@@ -22,7 +22,7 @@ from ..app.context import Interrupted, Job, running_sync
 from ..errors import ConnectionLost
 from ..ipc.messages import CANCEL, ENDED, GONE, TELL
 from .channel import Channel
-from .exchange import HOLD, Exchange, elements
+from .exchange import HOLD, Exchange
 
 # As they are before an app puts another library's in their place.
 _poll: Final = select.poll
@@ -132,13 +132,7 @@ class SyncExchange(Exchange):
 
     def stream(self, result: object) -> Any:
         """Sends what an iterable gives, and returns what a generator returns. It is closed whatever happens."""
-        value = None
-
-        def steps() -> Generator[Any, None, None]:
-            nonlocal value
-            value = yield from elements(self._job, result)
-
-        each, held, pack = steps(), self._held, self._packer()
+        each, held, pack = self._each(result), self._held, self._packer()
         append = held.append
         try:
             for item in each:
@@ -155,7 +149,7 @@ class SyncExchange(Exchange):
                 self._flush()
             raise
         self._flush()
-        return value
+        return self._returned
 
     def _flush(self) -> None:
         """Sends what is held, and waits for the credit that this takes."""
