@@ -37,8 +37,9 @@ from .errors import (
 from .wire import frames as wire
 from .wire import json
 from .wire.codec import decode, encode
-from .wire.explain import kind
 from .wire.names import is_file
+from .worker.exchange import elements
+from .worker.jobs import HeadedJob
 
 __all__ = ["Args", "TestWorker"]
 
@@ -160,7 +161,7 @@ class TestWorker:
         body = b"" if payload is None else encode(wire.MSGPACK, payload, "payload", EncodeFailed)
         deadline = 0.0 if timeout is None else time.monotonic() + timeout
         flags |= exchanges << wire.EXCHANGES_SHIFT
-        job = _Job(next(_numbers), deadline, flags, wire.MSGPACK, 1, name.encode(), body)
+        job = HeadedJob(next(_numbers), deadline, flags, wire.MSGPACK, 1, name.encode(), body)
         job.headers = json.encode(dict(headers)).encode() if headers else b""
         is_async = self._registry.find(name).is_async
         exchange = _Exchange(self.php, job, iter(() if input is None else input), on_progress, reader)
@@ -187,12 +188,6 @@ class TestWorker:
             self._open_loop().run_until_complete(_awaited(step))
 
 
-class _Job(Job):
-    __slots__ = ("headers",)
-
-    headers: bytes  # type: ignore[misc]  # of the class of all others it is an attribute
-
-
 class _Reader:
     """Who asked for the elements of a stream."""
 
@@ -216,19 +211,19 @@ class _Exchange:
         self,
         php: Mapping[str, Callable[..., Any]],
         job: Job,
-        elements: Iterator[Any],
+        sent: Iterator[Any],
         on_progress: OnProgress | None,
         reader: _Reader | None,
     ) -> None:
         self.input = Input(self.next_items)
         self.reader = reader
         self._php = php
-        self._name = job.method.decode()
-        self._elements = elements
+        self._job = job
+        self._sent = sent
         self._on_progress = on_progress
 
     def stream(self, result: Any) -> Any:
-        each = self.elements(result)
+        each = elements(self._job, result)
         assert self.reader is not None
         while True:
             try:
@@ -239,15 +234,8 @@ class _Exchange:
                 getattr(each, "close", lambda: None)()
                 return None
 
-    def elements(self, result: Any) -> Iterator[Any]:
-        if isinstance(result, Iterable) and not isinstance(
-            result, (str, bytes, bytearray, memoryview, Mapping)
-        ):
-            return iter(result)
-        raise UnsendableElement(f"{self._name} returned {kind(result)}, which has no elements to stream")
-
     def next_items(self) -> list[Any] | None:
-        for item in self._elements:
+        for item in self._sent:
             return [_as_sent(item, "input", EncodeFailed)]
         return None
 

@@ -28,8 +28,8 @@ use const PHP_INT_MAX;
  */
 final class Elements
 {
-    /** Bytes of consumed items that the worker is told of together. */
-    private const CREDIT = Exchange::WINDOW / 4;
+    /** Bytes of elements that have been consumed when credit is given: not for each message. */
+    private const CREDIT_STEP = Exchange::WINDOW / 4;
 
     /** Seconds; more would not fit the clock. */
     private const MAX_PATIENCE = 1e9;
@@ -70,7 +70,7 @@ final class Elements
                     yield $element;
                 }
                 $consumed += strlen($items->payload);
-                if ($consumed >= self::CREDIT) {
+                if ($consumed >= self::CREDIT_STEP) {
                     $call->connection?->tell($call, MessageKind::CREDIT, $consumed);
                     $consumed = 0;
                 }

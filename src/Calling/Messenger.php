@@ -33,8 +33,8 @@ use function strlen;
  */
 final class Messenger
 {
-    /** Bytes of elements that are sent together. */
-    private const TOGETHER = 32_768;
+    /** Bytes of elements in one message, unless a single one is larger. */
+    private const MAX_ITEMS = 32_768;
 
     /** Bytes before the elements of an array in MessagePack: its type and how many there are. */
     private const LIST_HEAD = 5;
@@ -193,7 +193,7 @@ final class Messenger
                     break;
                 }
                 $element = $this->codec->encode($exchange->input->current());
-                if ($count > 0 && strlen($elements) + strlen($element) > self::TOGETHER) {
+                if ($count > 0 && strlen($elements) + strlen($element) > self::MAX_ITEMS) {
                     break;
                 }
                 if (strlen($element) + self::LIST_HEAD > $limit) {
@@ -202,7 +202,7 @@ final class Messenger
                 $elements .= $element;
                 $count++;
                 $exchange->isSent = true;
-            } while (strlen($elements) < self::TOGETHER && hrtime(true) - $asked < self::SLOW);
+            } while (strlen($elements) < self::MAX_ITEMS && hrtime(true) - $asked < self::SLOW);
         } catch (Throwable $thrown) {
             $exchange->input = null;
             $exchange->failure = $thrown;

@@ -217,7 +217,6 @@ final class Parallel
     {
         foreach ($this->connections() as $connection) {
             $connection->flush();
-            $connection->flush();
             $connection->receiveNow();
         }
     }

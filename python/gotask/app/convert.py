@@ -38,9 +38,8 @@ def fit_of(parameter: Parameter) -> Fit | None:
     """None: the parameter takes anything."""
     fit = _fit(parameter.type, False)
     if fit is not None and parameter.default is None:
-        return Fit(
-            fit.name, fit.exact | _NULL, fit.convert
-        )  # `width: int = None` takes what it has by default
+        # `width: int = None` takes what it has by default.
+        return Fit(fit.name, fit.exact | _NULL, fit.convert)
     return fit
 
 

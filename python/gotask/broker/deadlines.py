@@ -66,9 +66,8 @@ class _Stop:
         self.sure_at = inf  # when it is known that no worker will begin it, unless one has
         self.again_at = inf
         self.kill_at = inf
-        self.limit = (
-            0.0  # until when it is waited for a worker that has no processor; 0: its first grace is not over
-        )
+        # Until when it is waited for a worker that has no processor; 0: its first grace is not over.
+        self.limit = 0.0
 
 
 class Deadlines:

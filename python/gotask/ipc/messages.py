@@ -49,17 +49,17 @@ REPLY_IN_PLACE: Final = 2  # the same in the segment that the call came in
 LOADED: Final = 3  # JSON: what the app offers, which has been imported
 READY: Final = 4  # the services are open, and the worker takes calls
 FAILED: Final = 5  # JSON: why it can't start; it ends
-NO_QUEUE: Final = "it has no descriptor left for a queue of its own (ulimit -n)"
-TAINTED: Final = 6  # JSON: why it should be replaced when it has answered what it has
+TAINTED: Final = 6  # JSON: why it should be replaced when it has answered what it has, such as NO_QUEUE
 RETURNED: Final = 7  # a call was revoked, and has not begun
 REFUSED: Final = 8  # text: why a call can't be run here, which has not begun
 FRAMES: Final = 9  # frames for the client whose call has this number, since its fast socket did not take them
-SPENT: Final = 11  # it has run as many calls as it was to
 MALFORMED: Final = 10  # JSON: whose fast socket is to be closed, and why
+SPENT: Final = 11  # it has run as many calls as it was to
 EXCHANGE: Final = 12  # a message to the caller within its call: a whole frame
-EXCHANGE_SHARED: Final = (
-    13  # the same in a shared segment of that size, whose descriptor comes with the record
-)
+# The same in a shared segment of that size, whose descriptor comes with the record.
+EXCHANGE_SHARED: Final = 13
+
+NO_QUEUE: Final = "it has no descriptor left for a queue of its own (ulimit -n)"
 
 # What the broker asks of a worker, on the socket of the log records.
 REQUEST: Final = Struct("<BxxxxxxxQ")
@@ -73,7 +73,7 @@ LOOK: Final = 4
 TELL: Final = 5
 GONE: Final = 6  # the caller of the call of that number is gone: it answers nothing any more
 # Take calls from this queue, too, which no other worker has; its descriptor comes with the request.
-QUEUE: Final = 9
+QUEUE: Final = 7
 
 # A message of a fast socket: when it was sent (nanoseconds of CLOCK_MONOTONIC), and then frames of calls with four options.
 SENT: Final = Struct("<Q")

@@ -18,8 +18,8 @@ CALL: Final = 6  # a call back: [name, positional, named]
 # Bytes of elements that may be under way in one direction before their receiver has given credit.
 WINDOW: Final = 256 * 1024
 
-# A receiver gives credit when it has consumed so many bytes, and not for each message.
-GIVE_BACK: Final = WINDOW // 4
+# Bytes of elements that a receiver has consumed when it gives credit: not for each message.
+CREDIT_STEP: Final = WINDOW // 4
 
 # Bytes of elements in one message, unless a single one is larger.
 MAX_ITEMS: Final = 32 * 1024

@@ -85,9 +85,8 @@ class AsyncWorker:
         self._notes = notes
         self._revoked = revoked
         self._runner = runner
-        self._queues = [
-            queue
-        ]  # the shared one, and once there are calls whose keys are this worker's, its own
+        # The shared one, and once there are calls whose keys are this worker's, its own.
+        self._queues = [queue]
         self._queue = queue
         self._concurrency = concurrency
         self._patience = grace / 2

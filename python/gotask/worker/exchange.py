@@ -12,7 +12,7 @@ from ..errors import ConnectionLost, EncodeFailed, PayloadTooLarge, PhpError, Un
 from ..ipc.segment import Segment
 from ..options import option
 from ..wire.codec import decode, encode, packer
-from ..wire.exchange import ANSWER, CALL, CREDIT, END, GIVE_BACK, ITEMS, MAX_ITEMS, PROGRESS, WINDOW
+from ..wire.exchange import ANSWER, CALL, CREDIT, END, CREDIT_STEP, ITEMS, MAX_ITEMS, PROGRESS, WINDOW
 from ..wire.exchange import array_head, codec_of, head
 from ..wire.explain import kind as kind_of
 from ..wire.frames import ERROR, EXCHANGES_SHIFT, JSON, MSGPACK, STRUCTURED, WANTS_ITEMS, Buffer, Frame, parse
@@ -91,9 +91,8 @@ class Exchange:
     def receive(self, content: bytes, fd: int) -> None:
         """A message from the caller."""
         if fd < 0 and len(content) == 4:
-            self.is_gone = (
-                True  # this process had no descriptor for it, so a part of what the caller says is lost
-            )
+            # This process had no descriptor for it, so a part of what the caller says is lost.
+            self.is_gone = True
             return
         message = Message(content, fd)
         if message.kind == CREDIT:
@@ -111,9 +110,8 @@ class Exchange:
         message = self._messages[0]
         if message.kind == END:
             if message.is_error:
-                self._messages[0] = Message(
-                    head(self._codec, self._sequence, END, 0, 0), -1
-                )  # it says so once
+                # It says so once.
+                self._messages[0] = Message(head(self._codec, self._sequence, END, 0, 0), -1)
                 message.value()
             return None
         self._messages.popleft()
@@ -121,7 +119,7 @@ class Exchange:
         if type(items) is not list:
             raise PhpError("the caller's input can't be read: its elements are no array")
         self._consumed += message.size
-        if self._consumed >= GIVE_BACK:
+        if self._consumed >= CREDIT_STEP:
             consumed, self._consumed = self._consumed, 0
             self._send(CREDIT, consumed)
         return items

@@ -134,9 +134,8 @@ class Worker:
         self._memory, self._inbox_at = notes.memory, notes.inbox_at
         self._sent = notes.inbox[: SENT.size].cast("Q")
         self._queue = queue
-        self._own: socket.socket | None = (
-            None  # the queue of calls whose keys are this worker's, once there are any
-        )
+        # The queue of calls whose keys are this worker's, once there are any.
+        self._own: socket.socket | None = None
         self._can_be_fast = can_be_fast
         self._clock = time.monotonic
         self._calls = 0
