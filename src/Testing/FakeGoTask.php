@@ -6,9 +6,7 @@ namespace Reasno\GoTask\Testing;
 
 use AssertionError;
 use Closure;
-use DateTimeInterface;
 use Generator;
-use JsonSerializable;
 use PHPUnit\Framework\Assert;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Calling\Input;
@@ -30,19 +28,18 @@ use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Future;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\GoTask;
-use Reasno\GoTask\NdArray;
 use Reasno\GoTask\Progress;
 use Reasno\GoTask\Protocol\Metadata;
 use Reasno\GoTask\Protocol\Methods;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Service;
-use stdClass;
 use ValueError;
 
+use function array_diff_key;
+use function array_filter;
 use function array_key_exists;
 use function array_slice;
 use function count;
-use function is_array;
 use function strlen;
 
 /**
@@ -141,12 +138,8 @@ final class FakeGoTask implements GoTask
             $number = 0;
             foreach ($calls as $key => $call) {
                 [$method, $payload] = Parallel::pair($number++, $call);
-                try {
-                    $outcome = $this->call($method, $payload, $timeout);
-                } catch (GoTaskException $error) {
-                    $outcome = $throw ? throw $error : $error;
-                }
-                yield $key => $outcome;
+                $outcome = $this->outcome($method, $payload, $timeout);
+                yield $key => $throw && $outcome instanceof GoTaskException ? throw $outcome : $outcome;
             }
         })();
     }
@@ -155,25 +148,20 @@ final class FakeGoTask implements GoTask
     {
         self::checkConcurrency($concurrency);
         self::checkTimeout($timeout);
-        $results = $errors = $all = [];
+        $outcomes = [];
         foreach ($calls as $key => $call) {
-            if (array_key_exists($key, $all)) {
+            if (array_key_exists($key, $outcomes)) {
                 throw Parallel::twice($key);
             }
             [$method, $payload] = Parallel::pair($key, $call);
-            try {
-                $all[$key] = $results[$key] = $this->call($method, $payload, $timeout);
-            } catch (Cancelled $cancelled) {
-                throw $cancelled;
-            } catch (GoTaskException $error) {
-                $all[$key] = $errors[$key] = $error;
-            }
+            $outcomes[$key] = $this->outcome($method, $payload, $timeout);
         }
+        $errors = array_filter($outcomes, static fn (mixed $outcome): bool => $outcome instanceof GoTaskException);
         if ($throw && $errors !== []) {
-            throw new ParallelFailed($results, $errors);
+            throw new ParallelFailed(array_diff_key($outcomes, $errors), $errors);
         }
 
-        return $all;
+        return $outcomes;
     }
 
     public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void
@@ -220,7 +208,7 @@ final class FakeGoTask implements GoTask
         }
         [$expected] = array_values($payload);
         $form = self::form($expected);
-        $exact = $this->exact($expected);
+        $exact = SamePayload::key($expected, $this->codec);
         $expected = $this->pass($expected);
         foreach ($calls as $call) {
             if ($call->form === $form && $call->exact === $exact) {
@@ -274,7 +262,7 @@ final class FakeGoTask implements GoTask
         self::checkTimeout($timeout);
         Metadata::encode($method, $headers);
         $passed = $this->pass($payload);
-        $this->calls[] = new RecordedCall($method, $passed, $timeout, $notification, self::form($payload), $this->exact($payload), $key, $headers);
+        $this->calls[] = new RecordedCall($method, $passed, $timeout, $notification, self::form($payload), SamePayload::key($payload, $this->codec), $key, $headers);
         if ($payload instanceof Args) {
             /** @var array{list<mixed>, array<string, mixed>} $passed */
             return [...$passed[0], ...$passed[1]];
@@ -283,6 +271,21 @@ final class FakeGoTask implements GoTask
         $handler = $this->handlers[Methods::fold($method)] ?? null;
 
         return $handler === null ? [] : $handler->arguments($passed, $payload === null);
+    }
+
+    /**
+     * @return mixed the result or exception of one of several calls
+     * @throws Cancelled which the others end with
+     */
+    private function outcome(string $method, mixed $payload, ?float $timeout): mixed
+    {
+        try {
+            return $this->call($method, $payload, $timeout);
+        } catch (Cancelled $cancelled) {
+            throw $cancelled;
+        } catch (GoTaskException $error) {
+            return $error;
+        }
     }
 
     /**
@@ -341,36 +344,6 @@ final class FakeGoTask implements GoTask
         $text = ($form === null ? '' : "{$form} of ") . var_export($payload, true);
 
         return strlen($text) > self::SHOWN_BYTES ? substr($text, 0, self::SHOWN_BYTES) . '…' : $text;
-    }
-
-    /**
-     * What the worker gets, in bytes that are the same for all payloads between which it would see no difference: for two maps in another
-     * order, but not for 1, 1.0, '1' and true, for text and bytes, or for an empty list and an empty map.
-     */
-    private function exact(mixed $payload): string
-    {
-        return match (true) {
-            $payload instanceof Raw => $payload->bytes,
-            $payload instanceof Args => $this->codec->encode(self::ordered([$payload->positional, (object) $payload->named])),
-            default => $this->codec->encode(self::ordered($payload)),
-        };
-    }
-
-    private static function ordered(mixed $value): mixed
-    {
-        if ($value instanceof JsonSerializable && ! $value instanceof DateTimeInterface && ! $value instanceof NdArray) {
-            return self::ordered(Values::standIn($value));
-        }
-        if (! is_array($value) && ! $value instanceof stdClass) {
-            return $value;
-        }
-        $values = array_map(self::ordered(...), (array) $value);
-        if (is_array($value) && array_is_list($value)) {
-            return $values;
-        }
-        ksort($values, SORT_STRING);
-
-        return (object) $values;
     }
 
     private static function checkConcurrency(?int $concurrency): void

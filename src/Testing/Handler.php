@@ -98,7 +98,7 @@ final class Handler
      * @param Closure(): mixed $do
      * @throws GoTaskException what else it throws as the worker would say it
      */
-    public static function raising(string $method, Closure $do): mixed
+    private static function raising(string $method, Closure $do): mixed
     {
         try {
             return $do();

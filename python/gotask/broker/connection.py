@@ -459,25 +459,25 @@ class Connection(asyncio.BufferedProtocol):
                 self.accepted(call)
 
     def _message(self, frame: Frame, segment: Segment | None) -> None:
-        """A message within a call. Of a call that has its outcome, as it may have crossed that, it is nothing."""
+        """A message within a call. It is ignored where the call has its outcome, which it may have crossed."""
         if not self.structured:
             self._malformed(frame, segment, "messages within a call need a peer that has said Hello")
             return
         if len(frame.options) != 3 or frame.flags & ~ERROR not in (MSGPACK, JSON):
-            wrong = "three options and one codec are what it has"
+            wrong = "it has three options, and MessagePack or JSON as its codec"
         else:
             call = self._calls.get(frame.options[0])
             if call is None:
                 wrong = ""
             elif call.exchange is None:
-                wrong = "its call has asked for nothing"
+                wrong = "the worker has sent none that it could answer"
             else:
                 wrong = call.exchange.tell(frame, segment)
                 segment = None if not wrong else segment
         if segment is not None:
             segment.close()
         if wrong:
-            raise ProtocolError(f"a message within a call that is none: {wrong}")
+            raise ProtocolError(f"a message within a call is wrong: {wrong}")
 
     def hello(self, body: Any) -> None:
         """From here on the peer is one of ours."""

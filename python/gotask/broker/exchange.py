@@ -18,9 +18,9 @@ class Worker(Protocol):
 
 
 class Exchange:
-    """Made by the first message of a worker: a caller answers messages, and never begins.
+    """Made by the first message of a worker: a caller only ever answers.
 
-    Bodies of elements are counted here, too, so that no peer can make the broker or a worker hold more than the windows.
+    Bodies of elements are counted, so that no peer can make the broker or a worker hold more than the windows.
     `waits`: the newest call back that has no answer yet; 0: there is none.
     """
 
@@ -58,7 +58,7 @@ class Exchange:
                 return ""
             self._window += number
             if self._window > WINDOW:
-                wrong = "credit for more than has been sent"
+                wrong = "it gives credit for more than has been sent"
         elif kind == ITEMS and size and self._has_input and self._credit > 0:
             self._credit -= size
         elif kind == END and self._has_input:
@@ -66,7 +66,7 @@ class Exchange:
         elif kind == ANSWER and number in self._calls:
             self._calls.remove(number)
         else:
-            wrong = f"a message of kind {kind} that nothing has asked for"
+            wrong = f"nothing has asked for one of kind {kind}"
         if wrong:
             return wrong
         if segment is None:

@@ -15,7 +15,7 @@ from ..wire.codec import decode, encode, packer
 from ..wire.exchange import ANSWER, CALL, CREDIT, END, CREDIT_STEP, ITEMS, MAX_ITEMS, PROGRESS, WINDOW
 from ..wire.exchange import array_head, codec_of, head
 from ..wire.explain import kind as kind_of
-from ..wire.frames import ERROR, EXCHANGES_SHIFT, JSON, MSGPACK, STRUCTURED, WANTS_ITEMS, Buffer, Frame, parse
+from ..wire.frames import ERROR, JSON, MSGPACK, STRUCTURED, Buffer, Frame, parse
 from .channel import Channel, NoRoom
 
 # Seconds that an element waits for the next ones.
@@ -218,11 +218,6 @@ class Exchange:
                 self._send(PROGRESS, 0, kept)
             except NoRoom:
                 pass  # there is newer one soon
-
-
-def is_streamed(job: Job) -> bool:
-    """Whether the caller of a call wants elements."""
-    return bool(job.flags & WANTS_ITEMS << EXCHANGES_SHIFT)
 
 
 def elements(job: Job, result: object) -> Iterator[Any]:

@@ -135,6 +135,24 @@ final class FakeGoTaskTest extends TestCase
         $task->parallel([['Echo', 1], ['Busy']]);
     }
 
+    public function testACoroutineThatIsToldToStopEndsTheOtherCallsToo(): void
+    {
+        $task = new FakeGoTask(['Stop' => new Cancelled('It was told to stop.'), 'Echo' => 1]);
+        $ways = [
+            static fn () => $task->parallel([['Stop'], ['Echo']], throw: false),
+            static fn () => iterator_to_array($task->completed([['Stop'], ['Echo']], throw: false)),
+        ];
+        foreach ($ways as $way) {
+            try {
+                $way();
+                self::fail('It went on.');
+            } catch (Cancelled) {
+            }
+        }
+
+        $task->assertNotCalled('Echo');
+    }
+
     public function testAssertionsTellWhatWasCalled(): void
     {
         $task = new FakeGoTask(['A' => 1, 'B' => 2]);
