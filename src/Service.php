@@ -14,6 +14,8 @@ use Reasno\GoTask\Exception\GoTaskException;
  */
 final class Service
 {
+    use CallOptions;
+
     public function __construct(private readonly GoTask $task, private readonly string $name)
     {
     }
@@ -24,6 +26,6 @@ final class Service
      */
     public function __call(string $method, array $arguments): mixed
     {
-        return $this->task->call("{$this->name}.{$method}", new Args(...$arguments));
+        return $this->task->call("{$this->name}.{$method}", new Args(...$arguments), ...$this->options);
     }
 }

@@ -16,7 +16,7 @@ use function in_array;
 final class Names
 {
     /** Classes that the generated ones name, in lower case. */
-    private const USED = ['args', 'bytes', 'gotask', 'gotaskexception', 'datetimeimmutable', 'datetimeinterface', 'jsonserializable'];
+    private const USED = ['args', 'bytes', 'calloptions', 'gotask', 'gotaskexception', 'datetimeimmutable', 'datetimeinterface', 'jsonserializable'];
 
     /**
      * `say_hello` is `sayHello`; an underscore before anything but a letter of ASCII stays, so nobody's tables decide how it is written.

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Generate;
 use Nette\PhpGenerator\ClassType;
 use Nette\PhpGenerator\Literal;
 use Nette\PhpGenerator\PhpNamespace;
+use Reasno\GoTask\CallOptions;
 
 use function count;
 use function in_array;
@@ -34,6 +35,8 @@ final class ServiceWriter
     {
         $class = $namespace->addClass($name);
         $class->addComment($service === '' ? 'Functions of the Python worker.' : "The Python service {$service}.");
+        $namespace->addUse(CallOptions::class);
+        $class->addTrait('CallOptions');
         $constructor = $class->addMethod('__construct')->setPublic();
         if ($this->worker === null) {
             $constructor->addPromotedParameter('task')->setPrivate()->setReadOnly()->setType('GoTask');
@@ -65,7 +68,7 @@ final class ServiceWriter
             }
             $doc[] = $parameter->doc();
         }
-        $call = Code::value($tree['name']) . ($parameters === [] ? '' : ', ' . self::arguments($parameters));
+        $call = Code::value($tree['name']) . ', ' . ($parameters === [] ? 'null' : self::arguments($parameters)) . ', ...$this->options';
         $element = $tree['stream'] ? $this->types->element($tree['returns']) : null;
         $result = $element === null ? $this->types->result($tree['returns']) : PhpType::of('iterable', "iterable<{$element->doc()}>");
         if ($result->native === ['null']) {

@@ -30,7 +30,11 @@ final class ServiceMethods implements MethodsClassReflectionExtension
         return $this->reflections->getClass(self::class)->getNativeMethod('anyMethod');
     }
 
-    /** What PHPStan takes each of them for. */
+    /**
+     * What PHPStan takes each of them for.
+     *
+     * @phpstan-impure
+     */
     public function anyMethod(mixed ...$arguments): mixed
     {
         return $arguments;

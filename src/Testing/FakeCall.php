@@ -26,12 +26,14 @@ final class FakeCall
      * @param Closure(mixed): mixed $pass what becomes of a value on its way
      * @param null|Closure(Progress): mixed $onProgress
      * @param null|Iterator<mixed> $input
+     * @param array<array-key, string> $headers of the call
      */
     public function __construct(
         private readonly Closure $pass,
         private readonly Services $services,
         private readonly ?Closure $onProgress,
         private readonly ?Iterator $input,
+        public readonly array $headers,
     ) {
     }
 

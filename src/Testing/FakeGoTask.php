@@ -106,14 +106,14 @@ final class FakeGoTask implements GoTask
 
     public function call(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): mixed
     {
-        $call = $this->begin($onProgress, $input);
+        $call = $this->begin($onProgress, $input, $headers);
 
         return $this->answer($method, $this->record($method, $payload, $timeout, false, $key, $headers), $call);
     }
 
     public function callAsync(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Future
     {
-        $call = $this->begin($onProgress, $input);
+        $call = $this->begin($onProgress, $input, $headers);
         $arguments = $this->record($method, $payload, $timeout, false, $key, $headers);
         try {
             return new FakeFuture($method, $this->answer($method, $arguments, $call), null, $call->progress);
@@ -124,7 +124,7 @@ final class FakeGoTask implements GoTask
 
     public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Generator
     {
-        $call = $this->begin($onProgress, $input);
+        $call = $this->begin($onProgress, $input, $headers);
 
         return Handler::elements($method, $this->run($method, $this->record($method, $payload, $timeout, false, $key, $headers), $call), $this->pass(...));
     }
@@ -169,7 +169,7 @@ final class FakeGoTask implements GoTask
         $arguments = $this->record($method, $payload, null, true, $key, $headers);
 
         try {
-            $this->answer($method, $arguments, $this->begin(null, null));
+            $this->answer($method, $arguments, $this->begin(null, null, $headers));
         } catch (DeadlineExceeded|EncodeFailed|InvalidArguments|InvalidResult|RemoteError|WorkerCrashed) {
             // It was accepted. The worker logs what became of it.
         }
@@ -290,10 +290,11 @@ final class FakeGoTask implements GoTask
 
     /**
      * @param null|Closure(Progress): mixed $onProgress
+     * @param array<array-key, string> $headers
      */
-    private function begin(?Closure $onProgress, mixed $input): FakeCall
+    private function begin(?Closure $onProgress, mixed $input, array $headers): FakeCall
     {
-        return new FakeCall($this->pass(...), $this->services, $onProgress, $input === null ? null : Input::of($input));
+        return new FakeCall($this->pass(...), $this->services, $onProgress, $input === null ? null : Input::of($input), $headers);
     }
 
     /**

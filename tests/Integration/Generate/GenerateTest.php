@@ -16,7 +16,10 @@ use Reasno\GoTask\Exception\InvalidArguments;
 use Reasno\GoTask\Exception\MethodNotFound;
 use Reasno\GoTask\Generate\Folder;
 use Reasno\GoTask\Process\WorkerProcess;
+use Reasno\GoTask\Progress;
+use Reasno\GoTask\Testing\FakeCall;
 use Reasno\GoTask\Testing\FakeGoTask;
+use Reasno\GoTask\Testing\RecordedCall;
 use Reasno\GoTask\Tests\Integration\Client\RecordingLogger;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\Circle;
 use Reasno\GoTask\Tests\Integration\Generate\Edges\Color;
@@ -213,6 +216,29 @@ final class GenerateTest extends TestCase
 
         self::assertSame(Color::RED, (new Images($task))->outer(new EdgesOuterBox())->boxes[0]->color);
         $task->assertCalled('Images.outer', new Args(['boxes' => []]));
+    }
+
+    public function testWhatGoesWithACallIsGivenByWith(): void
+    {
+        $task = new FakeGoTask(['Images.outer' => static function (array $box, FakeCall $call): array {
+            $call->progress(0.5);
+
+            return ['boxes' => [...$call->input()]];
+        }, 'Images.nothing' => []]);
+        $said = [];
+        $images = new Images($task);
+        $ours = $images->with(headers: ['tenant' => 'acme'], onProgress: static function (Progress $progress) use (&$said): void {
+            $said[] = $progress->fraction;
+        });
+        $ours->with(key: 7, input: [], headers: ['locale' => 'de'])->outer(new EdgesOuterBox());
+        $ours->nothing();
+        $images->nothing();
+
+        self::assertSame([0.5], $said);
+        self::assertSame(
+            [[7, ['locale' => 'de', 'tenant' => 'acme']], [null, ['tenant' => 'acme']], [null, []]],
+            array_map(static fn (RecordedCall $call): array => [$call->key, $call->headers], $task->calls()),
+        );
     }
 
     public function testAWorkerWithOtherMethodsIsReportedOnce(): void

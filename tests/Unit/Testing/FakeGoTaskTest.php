@@ -23,6 +23,7 @@ use Reasno\GoTask\Exception\ParallelFailed;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Raw;
+use Reasno\GoTask\Testing\FakeCall;
 use Reasno\GoTask\Testing\FakeGoTask;
 use Reasno\GoTask\Time;
 use ReflectionMethod;
@@ -42,10 +43,12 @@ final class FakeGoTaskTest extends TestCase
     public function testKeysAndHeadersAreRecordedAndWrongHeadersAreErrors(): void
     {
         $task = new FakeGoTask(['App.Hi' => 'hi']);
+        $task->on('App.Headers', static fn (FakeCall $call): array => $call->headers);
         $task->call('App.Hi', 'x', key: 7, headers: ['tenant' => 'acme']);
         $task->notify('App.Hi', headers: ['a' => 'b']);
         [$first, $second] = $task->calls();
         self::assertSame([7, ['tenant' => 'acme'], null, ['a' => 'b']], [$first->key, $first->headers, $second->key, $second->headers]);
+        self::assertSame(['a' => 'b'], $task->call('App.Headers', headers: ['a' => 'b']));
         $this->expectException(InvalidRequest::class);
         $task->call('App.Hi', headers: ['a' => "\xff"]);
     }
@@ -72,6 +75,8 @@ final class FakeGoTaskTest extends TestCase
         self::assertSame('Jo Li', $task->service('App')->SayHello('Jo', last: 'Li'));
         self::assertSame('Jo ', $task->call('App.SayHello', new Args('Jo')));
         $task->assertCalled('App.SayHello', new Args('Jo', last: 'Li'));
+        $task->service('App')->with(key: 'Jo')->sayHello('Jo');
+        self::assertSame('Jo', $task->calls()[2]->key);
     }
 
     public function testPayloadsAndResultsPassThroughTheCodec(): void

@@ -9,6 +9,7 @@ declare(strict_types=1);
 namespace App\Python;
 
 use Reasno\GoTask\Args;
+use Reasno\GoTask\CallOptions;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\GoTask;
 
@@ -17,6 +18,8 @@ use Reasno\GoTask\GoTask;
  */
 class Functions
 {
+    use CallOptions;
+
     public function __construct(
         private readonly GoTask $task,
     ) {
@@ -32,6 +35,6 @@ class Functions
     public function exchangeRate(string $currency, ?string $day = null): float
     {
         /** @var float */
-        return $this->task->call('exchange_rate', new Args($currency, $day));
+        return $this->task->call('exchange_rate', new Args($currency, $day), ...$this->options);
     }
 }

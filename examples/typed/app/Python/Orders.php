@@ -11,6 +11,7 @@ namespace App\Python;
 use DateTimeImmutable;
 use DateTimeInterface;
 use Reasno\GoTask\Args;
+use Reasno\GoTask\CallOptions;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\GoTask;
 
@@ -19,6 +20,8 @@ use Reasno\GoTask\GoTask;
  */
 class Orders
 {
+    use CallOptions;
+
     public function __construct(
         private readonly GoTask $task,
     ) {
@@ -38,7 +41,7 @@ class Orders
     public function total(array $items, int|string $discount = '0.00'): string
     {
         /** @var numeric-string */
-        return $this->task->call('Orders.total', new Args($items, discount: $discount));
+        return $this->task->call('Orders.total', new Args($items, discount: $discount), ...$this->options);
     }
 
     /**
@@ -54,7 +57,7 @@ class Orders
         ?Order $replaces = null,
     ): Order {
         /** @var array<string, mixed> $result */
-        $result = $this->task->call('Orders.place', new Args($items, $address, $priority, $replaces));
+        $result = $this->task->call('Orders.place', new Args($items, $address, $priority, $replaces), ...$this->options);
 
         return Order::fromResult($result);
     }
@@ -66,7 +69,7 @@ class Orders
     public function find(string $id, array $among): ?Order
     {
         /** @var null|array<string, mixed> $result */
-        $result = $this->task->call('Orders.find', new Args($id, $among));
+        $result = $this->task->call('Orders.find', new Args($id, $among), ...$this->options);
 
         return $result === null ? null : Order::fromResult($result);
     }
@@ -79,7 +82,7 @@ class Orders
     public function byCity(array $orders): array
     {
         /** @var array<string, list<array<string, mixed>>> $result */
-        $result = $this->task->call('Orders.by_city', new Args($orders));
+        $result = $this->task->call('Orders.by_city', new Args($orders), ...$this->options);
 
         return array_map(static fn (array $item): array => array_map(Order::fromResult(...), $item), $result);
     }
@@ -90,7 +93,7 @@ class Orders
     public function advance(Status $status): Status
     {
         /** @var string $result */
-        $result = $this->task->call('Orders.advance', new Args($status));
+        $result = $this->task->call('Orders.advance', new Args($status), ...$this->options);
 
         return Status::from($result);
     }
@@ -102,7 +105,7 @@ class Orders
     public function label(Order $order, string $encoding = 'utf-8'): string
     {
         /** @var string */
-        return $this->task->call('Orders.label', new Args($order, $encoding));
+        return $this->task->call('Orders.label', new Args($order, $encoding), ...$this->options);
     }
 
     /**
@@ -116,7 +119,7 @@ class Orders
     public function due(string $day, float $within = 86400.0, ?string $at = null): DateTimeImmutable
     {
         /** @var DateTimeImmutable|string $result */
-        $result = $this->task->call('Orders.due', new Args($day, $within, $at));
+        $result = $this->task->call('Orders.due', new Args($day, $within, $at), ...$this->options);
 
         return $result instanceof DateTimeImmutable ? $result : new DateTimeImmutable($result);
     }
@@ -128,7 +131,7 @@ class Orders
     public function age(DateTimeInterface $since, ?DateTimeInterface $until = null): float
     {
         /** @var float */
-        return $this->task->call('Orders.age', new Args($since, $until));
+        return $this->task->call('Orders.age', new Args($since, $until), ...$this->options);
     }
 
     /**
@@ -138,7 +141,7 @@ class Orders
     public function way(Point $start, Point ...$stops): array
     {
         /** @var list<list<mixed>> $result */
-        $result = $this->task->call('Orders.way', new Args($start, ...$stops));
+        $result = $this->task->call('Orders.way', new Args($start, ...$stops), ...$this->options);
 
         return array_map(Point::fromResult(...), $result);
     }
@@ -153,7 +156,7 @@ class Orders
     public function box(array $sizes): array
     {
         /** @var array{int, int, int} */
-        return $this->task->call('Orders.box', new Args($sizes));
+        return $this->task->call('Orders.box', new Args($sizes), ...$this->options);
     }
 
     /**
@@ -163,7 +166,7 @@ class Orders
     public function search(string $text, ?int $limit = null, bool|int|string ...$filters): array
     {
         /** @var array<string, mixed> */
-        return $this->task->call('Orders.search', new Args($text, $limit, ...$filters));
+        return $this->task->call('Orders.search', new Args($text, $limit, ...$filters), ...$this->options);
     }
 
     /**
@@ -172,7 +175,7 @@ class Orders
     public function archive(string $folder = 'orders'): string
     {
         /** @var string */
-        return $this->task->call('Orders.archive', new Args($folder));
+        return $this->task->call('Orders.archive', new Args($folder), ...$this->options);
     }
 
     /**
@@ -184,7 +187,7 @@ class Orders
     public function rows(int $count): iterable
     {
         /** @var iterable<array<string, mixed>> $stream */
-        $stream = $this->task->stream('Orders.rows', new Args($count));
+        $stream = $this->task->stream('Orders.rows', new Args($count), ...$this->options);
         foreach ($stream as $element) {
             yield Item::fromResult($element);
         }
@@ -197,7 +200,7 @@ class Orders
     public function watch(float $every = 0.01): iterable
     {
         /** @var iterable<string> $stream */
-        $stream = $this->task->stream('Orders.watch', new Args($every));
+        $stream = $this->task->stream('Orders.watch', new Args($every), ...$this->options);
         foreach ($stream as $element) {
             yield Status::from($element);
         }
@@ -208,6 +211,6 @@ class Orders
      */
     public function clear(): void
     {
-        $this->task->call('Orders.clear');
+        $this->task->call('Orders.clear', null, ...$this->options);
     }
 }

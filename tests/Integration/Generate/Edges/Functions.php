@@ -9,6 +9,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Integration\Generate\Edges;
 
 use Reasno\GoTask\Args;
+use Reasno\GoTask\CallOptions;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\GoTask;
 
@@ -17,6 +18,8 @@ use Reasno\GoTask\GoTask;
  */
 class Functions
 {
+    use CallOptions;
+
     public function __construct(
         private readonly GoTask $task,
     ) {
@@ -29,7 +32,7 @@ class Functions
     public function functions(): string
     {
         /** @var string */
-        return $this->task->call('functions');
+        return $this->task->call('functions', null, ...$this->options);
     }
 
     /**
@@ -37,6 +40,6 @@ class Functions
      */
     public function args(mixed $x): mixed
     {
-        return $this->task->call('args', new Args($x));
+        return $this->task->call('args', new Args($x), ...$this->options);
     }
 }

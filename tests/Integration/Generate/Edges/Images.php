@@ -12,6 +12,7 @@ use DateTimeImmutable;
 use DateTimeInterface;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Bytes;
+use Reasno\GoTask\CallOptions;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\GoTask;
 
@@ -20,6 +21,8 @@ use Reasno\GoTask\GoTask;
  */
 class Images
 {
+    use CallOptions;
+
     public function __construct(
         private readonly GoTask $task,
     ) {
@@ -33,7 +36,7 @@ class Images
     public function print(int $this_, int $maxWidth = 1, int $maxWidth_ = 2, Color ...$kwargs): array
     {
         /** @var list<mixed> */
-        return $this->task->call('Images.print', new Args($this_, $maxWidth, $maxWidth_, ...$kwargs));
+        return $this->task->call('Images.print', new Args($this_, $maxWidth, $maxWidth_, ...$kwargs), ...$this->options);
     }
 
     /**
@@ -46,7 +49,7 @@ class Images
     public function größeDerWelt(float $größe = 1): float
     {
         /** @var float */
-        return $this->task->call('Images.größe_der_welt', new Args($größe));
+        return $this->task->call('Images.größe_der_welt', new Args($größe), ...$this->options);
     }
 
     /**
@@ -59,7 +62,7 @@ class Images
     public function only(int $a, int $c, mixed $b = null, array $rest = [], mixed $d = null): array
     {
         /** @var list<mixed> */
-        return $this->task->call('Images.only', new Args($a, ...($b === null ? [] : [$b, ...$rest]), ...($d === null ? [] : ['d' => $d]), c: $c));
+        return $this->task->call('Images.only', new Args($a, ...($b === null ? [] : [$b, ...$rest]), ...($d === null ? [] : ['d' => $d]), c: $c), ...$this->options);
     }
 
     /**
@@ -75,7 +78,7 @@ class Images
         ?DateTimeInterface $day = null,
     ): array {
         /** @var list<mixed> */
-        return $this->task->call('Images.defaults', new Args($color, $box, ...($number === null ? [] : ['number' => $number]), ...($day === null ? [] : ['day' => $day])));
+        return $this->task->call('Images.defaults', new Args($color, $box, ...($number === null ? [] : ['number' => $number]), ...($day === null ? [] : ['day' => $day])), ...$this->options);
     }
 
     /**
@@ -85,7 +88,7 @@ class Images
     public function all(int|string ...$args): array
     {
         /** @var list<mixed> */
-        return $this->task->call('Images.all', new Args(...$args));
+        return $this->task->call('Images.all', new Args(...$args), ...$this->options);
     }
 
     /**
@@ -96,7 +99,7 @@ class Images
     public function literal(null|bool|int|string $value): null|bool|int|string
     {
         /** @var null|"\x2a/"|"it's"|'$x'|1|true */
-        return $this->task->call('Images.literal', new Args($value));
+        return $this->task->call('Images.literal', new Args($value), ...$this->options);
     }
 
     /**
@@ -107,7 +110,7 @@ class Images
     public function mixed(int|string $value): int|string
     {
         /** @var 'two'|1 */
-        return $this->task->call('Images.mixed', new Args($value));
+        return $this->task->call('Images.mixed', new Args($value), ...$this->options);
     }
 
     /**
@@ -116,7 +119,7 @@ class Images
     public function odd(Odd $value): Odd
     {
         /** @var array<string, mixed> $result */
-        $result = $this->task->call('Images.odd', new Args($value));
+        $result = $this->task->call('Images.odd', new Args($value), ...$this->options);
 
         return Odd::fromResult($result);
     }
@@ -127,7 +130,7 @@ class Images
     public function tree(Tree $value): Tree
     {
         /** @var array<string, mixed> $result */
-        $result = $this->task->call('Images.tree', new Args($value));
+        $result = $this->task->call('Images.tree', new Args($value), ...$this->options);
 
         return Tree::fromResult($result);
     }
@@ -138,7 +141,7 @@ class Images
     public function nothing(EdgesImages $value = new EdgesImages()): EdgesImages
     {
         /** @var array<string, mixed> $result */
-        $result = $this->task->call('Images.nothing', new Args($value));
+        $result = $this->task->call('Images.nothing', new Args($value), ...$this->options);
 
         return EdgesImages::fromResult($result);
     }
@@ -149,7 +152,7 @@ class Images
     public function outer(EdgesOuterBox $value): EdgesOuterBox
     {
         /** @var array<string, mixed> $result */
-        $result = $this->task->call('Images.outer', new Args($value));
+        $result = $this->task->call('Images.outer', new Args($value), ...$this->options);
 
         return EdgesOuterBox::fromResult($result);
     }
@@ -160,7 +163,7 @@ class Images
     public function oneOf(null|EdgesBox|int $value): null|EdgesBox|int
     {
         /** @var null|array<string, mixed>|int $result */
-        $result = $this->task->call('Images.one_of', new Args($value));
+        $result = $this->task->call('Images.one_of', new Args($value), ...$this->options);
 
         return is_array($result) ? EdgesBox::fromResult($result) : $result;
     }
@@ -171,7 +174,7 @@ class Images
     public function either(Circle|EdgesBox $value): Circle|EdgesBox
     {
         /** @var array<string, mixed> $result */
-        $result = $this->task->call('Images.either', new Args($value));
+        $result = $this->task->call('Images.either', new Args($value), ...$this->options);
 
         return match (true) {
             array_key_exists('width', $result) => EdgesBox::fromResult($result),
@@ -187,7 +190,7 @@ class Images
     public function events(array $value): array
     {
         /** @var list<null|array<string, mixed>> $result */
-        $result = $this->task->call('Images.events', new Args($value));
+        $result = $this->task->call('Images.events', new Args($value), ...$this->options);
 
         return array_map(static fn (?array $item): null|Gone|Made => $item === null ? null : match (true) {
             $item['kind'] === 'made' => Made::fromResult($item),
@@ -202,7 +205,7 @@ class Images
     public function alike(int $value): array
     {
         /** @var array<string, mixed> */
-        return $this->task->call('Images.alike', new Args($value));
+        return $this->task->call('Images.alike', new Args($value), ...$this->options);
     }
 
     /**
@@ -213,7 +216,7 @@ class Images
     public function nested(array $value): array
     {
         /** @var array<string, list<null|array{array<string, mixed>, string}>> $result */
-        $result = $this->task->call('Images.nested', new Args($value));
+        $result = $this->task->call('Images.nested', new Args($value), ...$this->options);
 
         return array_map(static fn (array $item): array => array_map(static fn (?array $item): ?array => $item === null ? null : [EdgesBox::fromResult($item[0]), Color::from($item[1])], $item), $result);
     }
@@ -226,7 +229,7 @@ class Images
     public function pairs(array $value): array
     {
         /** @var list<list<mixed>> $result */
-        $result = $this->task->call('Images.pairs', new Args($value));
+        $result = $this->task->call('Images.pairs', new Args($value), ...$this->options);
 
         return array_map(Pair::fromResult(...), $result);
     }
@@ -239,7 +242,7 @@ class Images
     public function keys(array $value): array
     {
         /** @var array<string, int> */
-        return $this->task->call('Images.keys', new Args($value));
+        return $this->task->call('Images.keys', new Args($value), ...$this->options);
     }
 
     /**
@@ -252,7 +255,7 @@ class Images
     public function sets(array $a, array $b, array $c): array
     {
         /** @var array{list<int>, list<int>, list<numeric-string>} $result */
-        $result = $this->task->call('Images.sets', new Args($a, $b, $c));
+        $result = $this->task->call('Images.sets', new Args($a, $b, $c), ...$this->options);
 
         return [$result[0], array_map(Level::from(...), $result[1]), $result[2]];
     }
@@ -265,6 +268,6 @@ class Images
     public function data(Bytes|string $value, array $more, Bytes|string $text): array
     {
         /** @var list<string> */
-        return $this->task->call('Images.data', new Args($value, $more, $text));
+        return $this->task->call('Images.data', new Args($value, $more, $text), ...$this->options);
     }
 }

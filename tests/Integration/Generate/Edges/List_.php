@@ -9,6 +9,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Integration\Generate\Edges;
 
 use Reasno\GoTask\Args;
+use Reasno\GoTask\CallOptions;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\GoTask;
 
@@ -17,6 +18,8 @@ use Reasno\GoTask\GoTask;
  */
 class List_
 {
+    use CallOptions;
+
     public function __construct(
         private readonly GoTask $task,
     ) {
@@ -28,6 +31,6 @@ class List_
      */
     public function list(int $match = 1): void
     {
-        $this->task->call('List.list', new Args($match));
+        $this->task->call('List.list', new Args($match), ...$this->options);
     }
 }

@@ -9,6 +9,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Integration\Generate\Edges;
 
 use Reasno\GoTask\Args;
+use Reasno\GoTask\CallOptions;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\GoTask;
 
@@ -17,6 +18,8 @@ use Reasno\GoTask\GoTask;
  */
 class ShopArgs
 {
+    use CallOptions;
+
     public function __construct(
         private readonly GoTask $task,
     ) {
@@ -29,6 +32,6 @@ class ShopArgs
     public function class_(string $function): string
     {
         /** @var string */
-        return $this->task->call('shop.args.class_', new Args($function));
+        return $this->task->call('shop.args.class_', new Args($function), ...$this->options);
     }
 }

@@ -26,6 +26,8 @@ function uses(Images $images): array
     $images->nested(['a' => [[new EdgesBox(1)]]]); // wrong
     $images->sets(['1'], [], []); // wrong
     $images->missing(); // wrong
+    $images->with(key: 7)->literal('other'); // wrong
+    $images->with(timeout: 'long'); // wrong
     $text = trim($images->größeDerWelt()); // wrong
     $nested = $images->nested([]);
     $width = $nested['a'][0][0]->width; // wrong
@@ -43,6 +45,7 @@ function untyped(GoTask $task, Service $service): string
 {
     $result = $task->service('App')->say(last: 'Li', first: 'Jo');
     $service->hi('Jo', last: 'Li');
+    $service->with(timeout: 2.0)->hi('Jo');
     array_map($service->hi(...), ['Jo']);
     $text = trim($service->hi()); // wrong
 
