@@ -16,7 +16,7 @@ import msgpack
 import pytest
 
 from gotask.broker.call import Call, KeyedCall
-from gotask.broker.keyed import KeyedQueues
+from gotask.broker.keyed import GroupQueues
 from gotask.broker.queue import CallQueue
 from gotask.wire import frames as wire
 
@@ -173,7 +173,7 @@ def test_keys_are_spread_evenly_and_only_those_of_a_place_move() -> None:
         SimpleNamespace(place=-1, waits=None, in_service=True, own=Mock(has_ended=True)) for _ in range(8)
     ]
     pool: Any = SimpleNamespace(workers=workers, in_service=8)
-    queues = KeyedQueues(shared, pool, Mock())
+    queues = GroupQueues(shared, pool, Mock())
     queues.balance()
     assert [worker.place for worker in workers] == list(range(8))
     keys = [crc32(str(number).encode()) for number in range(8000)]

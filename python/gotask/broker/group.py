@@ -25,7 +25,7 @@ from .deadlines import CANCELLED, DEADLINE, Deadlines
 from .environment import Place
 from .exchange import Exchange
 from .kernel_queue import KernelQueue
-from .keyed import KeyedQueues
+from .keyed import GroupQueues
 from .latency import Latency
 from .pool import WorkerPool
 from .process import WorkerProcess
@@ -89,7 +89,7 @@ class WorkerGroup:
         self._queue_limits = queue_limits
         self.queue: SharedQueue = self._make_queue(None)
         self.pool: WorkerPool = WorkerPool(self, runtime, size)
-        self._keyed = KeyedQueues(self.queue, self.pool, self._make_own_queue)
+        self._queues = GroupQueues(self.queue, self.pool, self._make_own_queue)
         self._recovery = CrashRecovery(
             runtime, self.queue, self.begun, self.holders, self.read_answers, self.deadlines.reason
         )
@@ -101,7 +101,7 @@ class WorkerGroup:
         pool = self.pool
         if pool.failure is not None and not pool.in_service:
             raise Unavailable(f"no worker can be started: {pool.failure}")
-        queue = self.queue if not call.key else self._keyed.queue_for(call.key)
+        queue = self.queue if not call.key else self._queues.queue_for(call.key)
         if not queue.submit(call):
             self.refused += 1
             return False
@@ -119,7 +119,7 @@ class WorkerGroup:
         """Ends a call that nobody waits for any more, or whose time is over, whether it waits, has been sent or runs."""
         late = 0 < call.deadline <= time.monotonic()
         if call.state is QUEUED:
-            queue = self.queue if not call.key else self._keyed.queue_with(call)
+            queue = self.queue if not call.key else self._queues.queue_with(call)
             queue.waiting.remove(call)
             self.expired(call) if late else call.end()
         elif call.state is SENT:
@@ -127,17 +127,17 @@ class WorkerGroup:
 
     def hold(self, owner: Caller) -> None:
         """Starts no more calls of a caller that does not read its answers."""
-        for queue in self._keyed.all:
+        for queue in self._queues.all:
             queue.waiting.hold(owner)
 
     def release(self, owner: Caller) -> None:
-        for queue in self._keyed.all:
+        for queue in self._queues.all:
             queue.waiting.release(owner)
-        self._runtime.touched.update(self._keyed.all)
+        self._runtime.touched.update(self._queues.all)
 
     def discard(self, owner: Caller) -> None:
         """No more calls of a caller that is gone are begun. Those that run may end, but not take for ever."""
-        for queue in self._keyed.all:
+        for queue in self._queues.all:
             for call in queue.waiting.discard(owner):
                 call.end()
         left = [
@@ -158,11 +158,11 @@ class WorkerGroup:
 
     @property
     def queued(self) -> int:
-        return sum(len(queue.waiting) for queue in self._keyed.all)
+        return sum(len(queue.waiting) for queue in self._queues.all)
 
     @property
     def running(self) -> int:
-        queued = sum(queue.running for queue in self._keyed.all)
+        queued = sum(queue.running for queue in self._queues.all)
         return queued + sum(worker.notes.has_message for worker in self.pool.workers)
 
     @property
@@ -170,7 +170,7 @@ class WorkerGroup:
         """Whether calls wait that no worker has begun."""
         begun = self.begun()
         return self.queued > 0 or any(
-            number not in begun for queue in self._keyed.all for number in queue.sent
+            number not in begun for queue in self._queues.all for number in queue.sent
         )
 
     def status(self) -> dict[str, Any]:
@@ -198,7 +198,7 @@ class WorkerGroup:
 
     def requeue(self, call: Call) -> None:
         """Queues a call that had been taken before, whatever the limits say."""
-        queue = self.queue if not call.key else self._keyed.queue_for(call.key)
+        queue = self.queue if not call.key else self._queues.queue_for(call.key)
         queue.waiting.push(call)
         self._runtime.touched.add(queue)
         self.pool.is_short()
@@ -208,17 +208,17 @@ class WorkerGroup:
         fast = self._runtime.fast
         if number >> FAST and fast is not None:
             return fast.call_of(number)
-        return self._keyed.queue_of(number).sent.get(number)
+        return self._queues.queue_of(number).sent.get(number)
 
     def revoke(self, call: Call) -> bool:
         """Has no worker begin a call that was sent. False: not yet."""
         return self.queue.revoke(call)
 
     def late(self, now: float) -> float:
-        for queue in self._keyed.all:
+        for queue in self._queues.all:
             for call in queue.waiting.expired(now):
                 self.expired(call)
-        earliest = min(queue.waiting.earliest() for queue in self._keyed.all)
+        earliest = min(queue.waiting.earliest() for queue in self._queues.all)
         for call in self._sent():
             if not call.deadline or call.state is not SENT:
                 continue
@@ -229,7 +229,7 @@ class WorkerGroup:
         return earliest
 
     def _sent(self) -> list[Call]:
-        return [call for queue in self._keyed.all for call in queue.sent.values()]
+        return [call for queue in self._queues.all for call in queue.sent.values()]
 
     def begun(self) -> set[int]:
         """The calls that workers have begun, and perhaps answered."""
@@ -267,7 +267,7 @@ class WorkerGroup:
         self._draining = True
         waiting = self.queue.waiting.clear()
         for worker in self.pool.workers:
-            waiting += self._keyed.take_back(worker)
+            waiting += self._queues.take_back(worker)
         self.end()
         self.later(self.patience(), self.kill, even_ending=True)
         return waiting
@@ -338,7 +338,7 @@ class WorkerGroup:
     ) -> None:
         """A worker sends a message to the caller of a call that runs; a large one lies in a segment, or None: it was lost."""
         fast = self._runtime.fast if number >> FAST else None
-        call = fast.speaking(number) if fast is not None else self._keyed.queue_of(number).sent.get(number)
+        call = fast.speaking(number) if fast is not None else self._queues.queue_of(number).sent.get(number)
         if segment is not None:
             self._runtime.segments.adopt(segment)
         if call is None or call.outcome is not WAITING:
@@ -378,7 +378,7 @@ class WorkerGroup:
             return fast.answered(number)
         if not number & 1:
             return self.queue.answered(number)
-        queue = self._keyed.queue_of(number)
+        queue = self._queues.queue_of(number)
         self._runtime.touched.add(queue)
         return queue.answered(number)
 
@@ -402,7 +402,7 @@ class WorkerGroup:
         if number >> FAST and self._runtime.fast is not None:
             self._runtime.fast.returned(number)
             return
-        queue = self._keyed.queue_of(number)
+        queue = self._queues.queue_of(number)
         call = queue.sent.get(number)
         if call is not None:
             queue.returned([call])
@@ -463,7 +463,7 @@ class WorkerGroup:
             self.latency.add(between, ran)
         self.pool.remove(worker)
         self._recovery.settle(worker, report)
-        self._queue_anew(self._keyed.remove(worker))
+        self._queue_anew(self._queues.remove(worker))
         for other in self.pool.workers:
             other.look()  # the kernel may have woken the dead one for a message that lies there
         if not self.pool.workers:
@@ -477,7 +477,7 @@ class WorkerGroup:
 
     def resize(self) -> None:
         """Tells the queue how many calls the workers run at a time that take from it."""
-        self._queue_anew(self._keyed.balance())
+        self._queue_anew(self._queues.balance())
         self.queue.resize(self.pool.in_service * self._concurrency)
 
     def refuse_waiting(self, error: GoTaskError) -> None:
@@ -492,7 +492,7 @@ class WorkerGroup:
 
     def give_up(self, call: Call, reason: str) -> None:
         """A call has been revoked before a worker began it. Its message and its memory stay until one has reported that."""
-        self._keyed.queue_of(call.number).give_up(call)
+        self._queues.queue_of(call.number).give_up(call)
         if reason == DEADLINE:
             self._say_expired(call)
 
@@ -503,7 +503,7 @@ class WorkerGroup:
 
     def _hand_over(self) -> None:
         """What dead workers had not begun goes to those that came after this group."""
-        for queue in self._keyed.all:
+        for queue in self._queues.all:
             for call in queue.waiting.clear():
                 self._runtime.resubmit(call)
 

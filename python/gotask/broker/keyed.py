@@ -30,7 +30,7 @@ def _weight(key: int, place: int) -> int:
     return (mixed ^ mixed >> 32) * 0xD6E8FEB86659FD93 & _BITS
 
 
-class KeyedQueues:
+class GroupQueues:
     """The queues of one group: `all` of them, the shared one first. make: a worker's own. OSError: it can't be made.
 
     Calls that are returned here are to be queued anew.

@@ -159,7 +159,7 @@ FAULTS = (
     Fault(
         "keys",
         "calls with a key that a dead worker had not begun are forgotten",
-        _BROKER + "keyed:KeyedQueues.remove",
+        _BROKER + "keyed:GroupQueues.remove",
         "queue.recall()",
         "pass",
     ),

@@ -423,7 +423,7 @@ class World:
         """After each step of the broker's: each call is in one place, and counts are right."""
         later: set[int] | None = None
         groups = list(self.broker.generations.groups())
-        for queue in (queue for group in groups for queue in group._keyed.all):
+        for queue in (queue for group in groups for queue in group._queues.all):
             if queue.running != sum(call.state is not REVOKED for call in queue.sent.values()):
                 raise Violation(f"{queue.running} calls are counted as running")
             for call in queue.sent.values():
@@ -438,7 +438,7 @@ class World:
             for call in connection._calls.values():
                 places = 0
                 places += self.broker.fast._stopped.get(call.number) is call
-                for queue in (queue for group in groups for queue in group._keyed.all):
+                for queue in (queue for group in groups for queue in group._queues.all):
                     places += queue.sent.get(call.number) is call
                     places += call in queue.waiting._waiting.get(connection, ())
                 if places == 0:
@@ -519,7 +519,7 @@ class World:
             raise Violation("workers are missing")
         if generations._leaving:
             raise Violation(f"generations do not end: {generations._leaving}")
-        for group, queue in [(g, queue) for g in generations.groups() for queue in g._keyed.all]:
+        for group, queue in [(g, queue) for g in generations.groups() for queue in g._queues.all]:
             for what, left in (
                 ("sent", queue.sent),
                 ("to be stopped", group.deadlines._stops),
