@@ -30,11 +30,7 @@ final class ServiceMethods implements MethodsClassReflectionExtension
         return $this->reflections->getClass(self::class)->getNativeMethod('anyMethod');
     }
 
-    /**
-     * What PHPStan takes each of them for.
-     *
-     * @phpstan-impure
-     */
+    /** What PHPStan takes each of them for. */
     public function anyMethod(mixed ...$arguments): mixed
     {
         return $arguments;

@@ -75,7 +75,7 @@ final class FakeGoTaskTest extends TestCase
         self::assertSame('Jo Li', $task->service('App')->SayHello('Jo', last: 'Li'));
         self::assertSame('Jo ', $task->call('App.SayHello', new Args('Jo')));
         $task->assertCalled('App.SayHello', new Args('Jo', last: 'Li'));
-        $task->service('App')->with(key: 'Jo')->sayHello('Jo');
+        self::assertSame('Jo ', $task->service('App')->with(key: 'Jo')->sayHello('Jo'));
         self::assertSame('Jo', $task->calls()[2]->key);
     }
 
