@@ -105,8 +105,8 @@ class Work:
         return seconds
 
     def hang(self, path: str) -> None:
-        call().progress(None, "begun")
         with leaving(path):
+            call().progress(None, "begun")
             time.sleep(60)
 
     def between(self, count: int) -> Iterator[int]:
