@@ -143,10 +143,10 @@ final class Client implements GoTask
     {
         $call = $this->prepare($method, $payload, $timeout);
         if ($key !== null || $headers !== [] || $this->observers !== []) {
-            $this->describe($call, $key, $headers);
+            $this->addMetadata($call, $key, $headers);
         }
         if ($onProgress !== null || $input !== null) {
-            self::attach($call, $onProgress, $input);
+            self::addExchange($call, $onProgress, $input);
         }
         if ($this->sender->fast?->callFast($call, $this->now) !== true) {
             $this->sender->submit($call);
@@ -162,10 +162,10 @@ final class Client implements GoTask
     {
         $call = $this->prepare($method, $payload, $timeout);
         if ($key !== null || $headers !== [] || $this->observers !== []) {
-            $this->describe($call, $key, $headers);
+            $this->addMetadata($call, $key, $headers);
         }
         if ($onProgress !== null || $input !== null) {
-            self::attach($call, $onProgress, $input);
+            self::addExchange($call, $onProgress, $input);
         }
         $this->sender->submit($call);
 
@@ -174,8 +174,8 @@ final class Client implements GoTask
 
     public function stream(string $method, mixed $payload = null, ?float $timeout = null, ?Closure $onProgress = null, mixed $input = null, null|int|string $key = null, array $headers = []): Generator
     {
-        $call = $this->describe($this->prepare($method, $payload, $timeout, CallFlag::STREAM), $key, $headers);
-        self::attach($call, $onProgress, $input);
+        $call = $this->addMetadata($this->prepare($method, $payload, $timeout, CallFlag::STREAM), $key, $headers);
+        self::addExchange($call, $onProgress, $input);
 
         return (new Elements($this->sender, $this->codec, $call))->read();
     }
@@ -208,7 +208,7 @@ final class Client implements GoTask
 
     public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void
     {
-        $call = $this->describe($this->prepare($method, $payload, null, CallFlag::NOTIFY), $key, $headers);
+        $call = $this->addMetadata($this->prepare($method, $payload, null, CallFlag::NOTIFY), $key, $headers);
         $this->sender->submit($call);
         $this->sender->finish($call);
     }
@@ -280,7 +280,7 @@ final class Client implements GoTask
      * @param array<array-key, string> $headers
      * @throws InvalidRequest
      */
-    private function describe(Call $call, null|int|string $key, array $headers): Call
+    private function addMetadata(Call $call, null|int|string $key, array $headers): Call
     {
         $json = Metadata::encode($call->method, $headers);
         $ends = [];
@@ -328,7 +328,7 @@ final class Client implements GoTask
             $this->sender,
             $this->observers === []
                 ? fn (string $method, mixed $payload): Call => $this->prepare($method, $payload, $timeout)
-                : fn (string $method, mixed $payload): Call => $this->describe($this->prepare($method, $payload, $timeout), null, []),
+                : fn (string $method, mixed $payload): Call => $this->addMetadata($this->prepare($method, $payload, $timeout), null, []),
             $concurrency ?? self::CONCURRENCY,
         );
     }
@@ -352,7 +352,7 @@ final class Client implements GoTask
     /**
      * @param null|Closure(Progress): mixed $onProgress
      */
-    private static function attach(Call $call, ?Closure $onProgress, mixed $input): void
+    private static function addExchange(Call $call, ?Closure $onProgress, mixed $input): void
     {
         $call->exchange = new Exchange($onProgress, $input === null ? null : Input::of($input));
         $call->callFlags |= ($onProgress === null ? 0 : CallFlag::PROGRESS) | ($input === null ? 0 : CallFlag::INPUT);

@@ -42,7 +42,7 @@ abstract class FastCalls extends Calls
     /** No call costs fewer µs than this, whatever its method took. */
     protected const LEAST = 20;
 
-    /** So many headers are remembered. */
+    /** So many frames' headers are remembered. */
     private const HEADS = 512;
 
     private const FIRST = 0x4000_0000;
@@ -89,7 +89,7 @@ abstract class FastCalls extends Calls
 
     private bool $hasBegunAnew = false;
 
-    /** @var array<int, string> headers of calls, by bytes of their payload and codec */
+    /** @var array<int, string> headers of frames, by bytes of their payload and codec */
     private array $heads = [];
 
     /** How many calls callsSince() has returned so far. */
@@ -190,8 +190,8 @@ abstract class FastCalls extends Calls
             $method = $call->method;
             $body = $call->body;
             $name = strlen($method);
-            $key = $name + strlen($body) << 8 | $call->codec;
-            $message .= ($this->heads[$key] ?? $this->head($key)) . pack('V4', $sequence, $name, $milliseconds, 0) . $method . $body;
+            $form = $name + strlen($body) << 8 | $call->codec;
+            $message .= ($this->heads[$form] ?? $this->head($form)) . pack('V4', $sequence, $name, $milliseconds, 0) . $method . $body;
         }
         $this->lastSequence = $sequence;
         $count = count($calls);
@@ -291,12 +291,12 @@ abstract class FastCalls extends Calls
         $this->fast = $this->takenBack = $this->micros = $this->heldMicros = $this->heldBytes = 0;
     }
 
-    private function head(int $key): string
+    private function head(int $form): string
     {
         if (count($this->heads) >= self::HEADS) {
             $this->heads = [];
         }
 
-        return $this->heads[$key] = substr(Frame::encode($key & 0xFF, [0, 0, 0, 0], str_repeat("\0", $key >> 8)), 0, Frame::HEADER);
+        return $this->heads[$form] = substr(Frame::encode($form & 0xFF, [0, 0, 0, 0], str_repeat("\0", $form >> 8)), 0, Frame::HEADER);
     }
 }

@@ -37,6 +37,11 @@ final class FakeCall
     ) {
     }
 
+    /**
+     * Tells the caller how far the call is; nobody is told where it has no onProgress.
+     *
+     * @param null|float $fraction as a rule 0 … 1
+     */
     public function progress(?float $fraction = null, string $text = '', mixed $data = null): void
     {
         if ($this->onProgress !== null) {
