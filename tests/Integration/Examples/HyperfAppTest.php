@@ -77,6 +77,13 @@ final class HyperfAppTest extends TestCase
             $sorted = $fractions;
             sort($sorted);
             self::assertSame($sorted, $fractions);
+
+            $browser = fopen("http://{$address}/survey/events?below=2000000", 'r');
+            self::assertIsResource($browser);
+            self::assertSame("event: progress\n", fgets($browser));
+            fclose($browser);
+            self::assertStringContainsString('"primes"', (string) file_get_contents("http://{$address}/survey/events?below=20000"));
+            self::assertStringNotContainsString('has gone', (string) file_get_contents("{$this->directory}/log.txt"), 'A browser that leaves is no error.');
         } finally {
             proc_terminate($server);
             proc_close($server);

@@ -64,20 +64,20 @@ class SurveyController
         $stream = new EventStream($connection);
 
         try {
-            // Where the browser has gone, the exception of send() ends the work in Python.
-            $result = $this->task->call('survey', $below, 60.0, static fn (Progress $progress) => self::send($connection, 'progress', $progress));
+            // What the callback throws ends the work in Python, too.
+            $result = $this->task->call('survey', $below, 60.0, static fn (Progress $progress) => self::send($connection, 'progress', $progress) || throw new RuntimeException('The browser has gone.'));
             self::send($connection, 'done', $result);
         } catch (GoTaskException $failure) {
             self::send($connection, 'failed', $failure->getMessage());
+        } catch (RuntimeException) {
+            // Nobody is left to be told.
         } finally {
             $stream->end();
         }
     }
 
-    private static function send(Writable $connection, string $event, mixed $data): void
+    private static function send(Writable $connection, string $event, mixed $data): bool
     {
-        if (! $connection->write("event: {$event}\ndata: " . json_encode($data, JSON_THROW_ON_ERROR) . "\n\n")) {
-            throw new RuntimeException('The browser has gone.');
-        }
+        return $connection->write("event: {$event}\ndata: " . json_encode($data, JSON_THROW_ON_ERROR) . "\n\n");
     }
 }
