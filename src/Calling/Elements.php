@@ -21,8 +21,8 @@ use function strlen;
 use const PHP_INT_MAX;
 
 /**
- * A stream from Python: a call whose result comes element by element. The generator of read() alone refers to it, and to let go of
- * that, begun or not, cancels the call.
+ * A stream from Python: a call whose result comes element by element. Only the generator of read() refers to it, so whoever lets go of
+ * that generator, begun or not, cancels the call.
  *
  * @internal
  */
@@ -84,7 +84,7 @@ final class Elements
     }
 
     /**
-     * Waits for the next message or the outcome. While nobody waits the time of a stream does not run.
+     * Waits for the next message or the outcome. The time of a stream runs only while somebody waits.
      */
     private function wait(): void
     {

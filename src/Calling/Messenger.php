@@ -39,7 +39,7 @@ final class Messenger
     /** Bytes before the elements of an array in MessagePack: its type and how many there are. */
     private const LIST_HEAD = 5;
 
-    /** ns that the input takes for an element, from which on that is not kept to be sent together with others. */
+    /** ns. An element for which the input took longer is sent at once, without others. */
     private const SLOW = 1_000_000;
 
     public function __construct(private readonly MessagePackCodec $codec, private readonly Services $services)
@@ -58,7 +58,7 @@ final class Messenger
 
         try {
             while ($exchange !== null) {
-                // Before it is looked whether there is one: another may come meanwhile.
+                // Before take(): another one may come meanwhile.
                 if ($call->outcome === Outcome::Message) {
                     $call->outcome = Outcome::Waiting;
                 }

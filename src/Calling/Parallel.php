@@ -39,7 +39,7 @@ use function spl_object_id;
  */
 final class Parallel
 {
-    /** ns that the source of the calls takes for one before it is looked what has been answered meanwhile; its calls are not held any more. */
+    /** ns. Where the source takes longer for a call, answers are read meanwhile, and its calls are not held any more. */
     private const BUSY = 1_000_000;
 
     /** Seconds; every call has its deadline. */
@@ -50,7 +50,7 @@ final class Parallel
 
     private ?Latch $latch = null;
 
-    /** With how many further calls of a source those that are held leave: as many as places became free at a time. */
+    /** How many more calls of a source leave together: as many as places became free at a time. */
     private int $free = 0;
 
     /** @var array<TKey, Call> those under way */

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 
 class Type(NamedTuple):
-    """kind: a key of SCALARS' values, or `any`, `null`, `list`, `iterator`, `tuple`, `map`, `union`, `literal`,
+    """kind: one of SCALARS' values, or `any`, `null`, `list`, `iterator`, `tuple`, `map`, `union`, `literal`,
     `enum`, `dataclass`, `typed_dict`, `named_tuple`, `model`.
 
     of: the types in it; of a literal its values. cls: the class that it was, where that matters.

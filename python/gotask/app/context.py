@@ -14,7 +14,7 @@ from ..wire.frames import EXCHANGES_SHIFT, HAS_INPUT, WANTS_PROGRESS, Buffer
 
 
 class Exchange(Protocol):
-    """The messages of one call; see `worker.exchange`. What waits is a coroutine in an async call."""
+    """The messages of one call; see `worker.exchange`. In an async call what waits returns a coroutine."""
 
     input: Input
 

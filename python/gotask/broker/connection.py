@@ -245,7 +245,7 @@ class Connection(asyncio.BufferedProtocol):
             and (
                 self._waiting_calls <= MAX_WAITING_CALLS
                 and self._waiting_bytes <= MAX_WAITING_BYTES
-                # What waits may wait for a worker that waits for this peer's answer.
+                # What waits may need a worker that itself waits for an answer of this peer.
                 or any(call.exchange is not None for call in self._calls.values())
             )
         )

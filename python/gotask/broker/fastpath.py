@@ -236,7 +236,7 @@ class FastPath:
         else:
             call = self._call(number)
             if call is None or reason == TAKEN_BACK and call.exchange is not None:
-                return  # the second has begun: its worker waits for what its caller says
+                return  # a call that has sent messages has begun
             self._stopped[number] = call
         self._reasons[number] = reason
         if reason == CANCELLED:

@@ -137,7 +137,7 @@ class WorkerPool:
             self._group.later(SHORT, self._grow)
 
     def lend(self, worker: WorkerProcess, call: Call) -> bool:
-        """A worker is to wait for the answer of its call's caller. False: all others do, and none may be started any more."""
+        """A worker begins to wait for its caller's answer. False: it must not: all others wait, and no more may be started."""
         others = [other.waits for other in self._staying() if other is not worker]
         if len(others) + 1 >= self.most * (1 + EXTRA) and None not in others:
             return False
@@ -146,7 +146,7 @@ class WorkerPool:
         return True
 
     def _waits(self) -> list[tuple[int, int] | None]:
-        """What all of them wait for; empty where one does not wait."""
+        """Which call back each of them waits for; empty where one does not wait."""
         waits = [worker.waits for worker in self._staying()]
         return [] if None in waits else waits
 

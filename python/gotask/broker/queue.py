@@ -21,7 +21,7 @@ class CallQueue:
         self.calls = 0  # that may be taken
         self.held_calls = 0  # of callers that are not to get more answers for now
         self.bytes = 0
-        self.together: Iterable[CallQueue] = (self,)  # which the limits hold for
+        self.together: Iterable[CallQueue] = (self,)  # the limits are for all these together
 
     def __len__(self) -> int:
         return self.calls + self.held_calls

@@ -118,7 +118,7 @@ class Channel:
         size = job.reply_size
         took = microseconds(seconds)
         if job.flags & TIMED:
-            # Nor is one for the fast path that has said something to its caller: it waits for it, on the ordinary connection.
+            # A method that sends its caller messages is not for the fast path: these come on the ordinary connection.
             slow = 0 if job.exchange is None and self.can_be_fast(job.method) else SLOW
             frame[1] = b"".join((frame[1], (min(took, SLOW - 1) | slow).to_bytes(4, "little")))
         if size < LARGE:
