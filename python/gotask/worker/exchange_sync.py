@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from ..app import context
 from ..app.context import Interrupted, Job, running_sync
+from ..app.runner import WANTS_ITEMS
 from ..errors import ConnectionLost
 from ..ipc.messages import CANCEL, ENDED, GONE, TELL
 from .channel import Channel
@@ -92,7 +93,13 @@ class SyncExchange(Exchange):
         """Takes what has come; requests that are not for this call are kept for the worker's loop."""
         with self._lock:
             self._take_requests()
-        if self._cancelled or context.is_unwanted(self.number):
+        # A stream without a connection is cancelled: were it told twice, what cleans up would be interrupted.
+        if (
+            self._cancelled
+            or context.is_unwanted(self.number)
+            or self.is_gone
+            and self._job.flags & WANTS_ITEMS
+        ):
             interrupt(self._job)
         self._check()
 
