@@ -10,6 +10,7 @@ use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\ProgressLine;
 use Reasno\GoTask\GoTask;
 use Symfony\Component\Console\Input\InputArgument;
+use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\ConsoleOutputInterface;
 use Symfony\Component\Console\Output\OutputInterface;
 use Symfony\Component\Console\Output\StreamOutput;
@@ -30,6 +31,7 @@ class CallCommand extends ClientCommand
             ->setDescription('Call a method and show its result')
             ->addArgument('method', InputArgument::REQUIRED, 'such as App.Hi; the command methods lists them')
             ->addArgument('payload', InputArgument::OPTIONAL, 'JSON; - reads it from standard input; nothing is null')
+            ->addOption('stream', null, InputOption::VALUE_NONE, 'for a method that yields: each element as a line of JSON, as it comes')
             ->setHelp(<<<'HELP'
                   <info>%command.full_name% App.Hi '"Reasno"'</info>
                   <info>%command.full_name% App.Add '[1, 2]'</info>           a list fills the parameters of a method with several
@@ -50,6 +52,13 @@ class CallCommand extends ClientCommand
         $source = $text === '-' ? 'what standard input holds' : 'the argument payload';
         $text = $text === '-' ? (string) stream_get_contents(STDIN) : $text;
         $payload = $text === null || trim($text) === '' ? null : Json::parse($text, $source);
+        if ($options->flag('stream')) {
+            foreach ($task->stream($options->text('method') ?? '', $payload, $timeout) as $element) {
+                $output->writeln(Json::line($element), OutputInterface::OUTPUT_RAW);
+            }
+
+            return ExitCode::OK;
+        }
         $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : null;
         $line = $errors?->isDecorated() === true ? new ProgressLine($errors) : null;
 

@@ -69,6 +69,14 @@ final class ConsoleTest extends TestCase
         self::assertSame([0, "4\n", ''], self::gotask(['call', 'App.Steps', '4']));
     }
 
+    public function testCallShowsAStreamLineByLine(): void
+    {
+        self::assertSame([0, "{\"row\":2}\n{\"row\":1}\n", ''], self::gotask(['call', 'App.Rows', '2', '--stream']));
+        [$code, $stdout, $stderr] = self::gotask(['call', 'App.Rows', '2']);
+        self::assertSame([ExitCode::FAILED, ''], [$code, $stdout]);
+        self::assertStringContainsString('stream', $stderr);
+    }
+
     public function testBytesAreWrittenAsTheyAre(): void
     {
         self::assertSame([0, "\xff\0\xfe", ''], self::gotask(['call', 'App.bytes']));

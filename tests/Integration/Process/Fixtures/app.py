@@ -6,6 +6,10 @@ import gotask
 
 
 class App:
+    def rows(self, count):
+        for row in range(count, 0, -1):
+            yield {"row": row}
+
     def steps(self, count):
         for number in range(count):
             gotask.current_call().progress(number / count, f"step <{number}>\x1b[2J")
