@@ -122,3 +122,13 @@ def test_without_numpy_it_is_said_what_is_missing() -> None:
 
 def test_msgpack_sees_an_extension() -> None:
     assert msgpack.unpackb(encode(MSGPACK, numpy.int8([5]))).code == 1
+
+
+def test_rows_without_elements_are_no_list_of_any_length() -> None:
+    array = numpy.ndarray((2**40, 0), "u1", b"")
+    assert decode(MSGPACK, encode(MSGPACK, array)).shape == array.shape
+    with pytest.raises(InvalidResult, match="no elements, and too many rows"):
+        encode(JSON, array)
+    assert (
+        encode(JSON, numpy.zeros((0, 2**40))) == b"[]" and encode(JSON, numpy.zeros((2, 0))) == b"[[],[]]"
+    )

@@ -485,6 +485,42 @@ def test_an_array_becomes_a_list_where_that_is_annotated() -> None:
         taking(list[Union[float, None]]).invoke(numpy.array([1.0, [2.0]], dtype=object))
 
 
+def test_an_array_of_rows_without_elements_is_no_list_of_any_length() -> None:
+    numpy = pytest.importorskip("numpy", reason="python3-numpy is not installed")
+    with pytest.raises(ArgumentMismatch, match="no elements, and too many rows for a list"):
+        taking(list).invoke(numpy.ndarray((2**40, 0), "u1", b""))
+
+
+@dataclass
+class Sum:
+    left: Sum | Product | int
+    kind: Literal["+"]
+
+
+@dataclass
+class Product:
+    left: Sum | Product | int
+    kind: Literal["*"]
+
+
+@pytest.mark.parametrize("leaf", [1, "1", "x"], ids=["fits", "is converted", "does not fit"])
+def test_unions_within_unions_take_a_time_that_grows_with_the_value_alone(leaf: object) -> None:
+    value = leaf
+    for _ in range(60):
+        value = {"left": value, "kind": "*"}
+    taker = taking(Union[Sum, Product])
+    if leaf != "x":
+        made = taker.invoke(value)
+        for _ in range(60):
+            assert type(made) is Product
+            made = made.left
+        assert made == 1
+    else:
+        with pytest.raises(ArgumentMismatch) as error:
+            taker.invoke(value)
+        assert len(str(error.value)) < 2000
+
+
 def parameter(annotation: Any, default: object = MISSING) -> Parameter:
     return Parameter("a", POSITIONAL_OR_KEYWORD, default, annotation)
 

@@ -7,8 +7,10 @@ it is and costs a look at its type.
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import local
 from typing import Any
 
+from ..wire import arrays
 from . import scalars
 from .annotations import SCALARS, Type
 from .classes import fields_of
@@ -21,6 +23,9 @@ _NOTHING: frozenset[type] = frozenset()
 
 # Fields that a message names.
 _MAX_NAMES = 10
+
+# Characters of the reason why a value is none of a union's members.
+_MAX_REASON = 500
 
 
 class Fit:
@@ -99,8 +104,11 @@ def _each(values: list[Any], inner: Fit) -> list[Any]:
 def _to_list(value: Any, name: str, strict: bool) -> Any:
     if not strict and type(value) is dict and not value:
         return []  # PHP has one array for both
-    if not strict and hasattr(value, "tolist"):
-        return value.tolist()  # an array of numpy
+    if not strict and arrays.is_array(value):
+        try:
+            return arrays.to_list(value)
+        except ValueError as error:
+            raise Misfit(str(error)) from None
     hint = "a list; in PHP array_values() makes one" if type(value) is dict else "a list"
     raise misfit(value, name, hint)
 
@@ -183,10 +191,49 @@ def _union(wanted: Type, strict: bool) -> Fit | None:
             try:
                 return fit.convert(value)
             except Misfit as reason:
-                reasons[fit.name] = f"{reason.path}: {reason.reason}" if reason.path else reason.reason
+                why = f"{reason.path}: {reason.reason}" if reason.path else reason.reason
+                reasons[fit.name] = why if len(why) <= _MAX_REASON else f"{why[: _MAX_REASON - 1]}…"
         raise Misfit(f"{shown(value)} is none of {name} ({'. '.join(reasons.values())})")
 
-    return Fit(name, exact, convert)
+    return Fit(name, exact, _once(convert))
+
+
+class _Tried(local):
+    """What became of lists and maps while one argument is converted: each with its result, or why there is none."""
+
+    results: dict[tuple[int, Convert], tuple[Any, Any, Misfit | None]] | None = None
+
+
+_tried = _Tried()
+
+
+def _once(convert: Convert) -> Convert:
+    """Tries each list or map once. What lies within a member that contains the union would be tried again for each other
+    member, and so the times would be multiplied at each level.
+    """
+
+    def convert_once(value: Any) -> Any:
+        if type(value) is not dict and type(value) is not list:
+            return convert(value)
+        results = _tried.results
+        if results is None:
+            _tried.results = {}
+            try:
+                return convert(value)
+            finally:
+                _tried.results = None
+        key = id(value), convert  # the value is kept as well, so no other one has its number
+        if key not in results:
+            try:
+                results[key] = value, convert(value), None
+            except Misfit as reason:
+                results[key] = value, None, Misfit(reason.reason, reason.path)
+        _, made, misfit = results[key]
+        if misfit is not None:
+            raise Misfit(misfit.reason, misfit.path)
+        return made
+
+    return convert_once
 
 
 _SCALARS = {*SCALARS.values(), "null", "path"}

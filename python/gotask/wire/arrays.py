@@ -25,6 +25,9 @@ _SIZES = {
     **{"uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8, "float32": 4, "float64": 8},
 }
 
+# Rows without elements, in a list: they are no bytes of a body, and there may be 2⁶³ of them.
+_MAX_EMPTY = 1024
+
 # The name of the type and the number of dimensions. Then come their lengths, and the elements at a multiple of 8 bytes.
 _HEAD = Struct("<8sQ")
 _MAX_DIMENSIONS = 32
@@ -42,6 +45,13 @@ def is_array(value: object) -> bool:
 def is_numeric(array: Any) -> bool:
     """Whether it is sent as an array. Complex numbers are refused as one."""
     return array.dtype.kind in "biufc" and not hasattr(array, "mask")
+
+
+def to_list(array: Any) -> Any:
+    """The elements in a list within a list for each dimension. ValueError: there are none, in too many lists."""
+    if not array.size and prod(array.shape[: array.shape.index(0)]) > _MAX_EMPTY:
+        raise ValueError(f"an array of the shape {array.shape} has no elements, and too many rows for a list")
+    return array.tolist()
 
 
 def in_parts(array: Any) -> tuple[bytes, memoryview]:

@@ -17,7 +17,7 @@ from collections.abc import (
 from typing import Any
 
 from ..errors import class_name
-from .arrays import in_parts, is_array
+from .arrays import in_parts, is_array, to_list
 from .json import MAX_DEPTH
 from .results import convert
 
@@ -107,7 +107,7 @@ def _sent(value: Any, codec: str) -> tuple[Any, str | None]:
         sent = convert(value)
         if is_array(sent):
             if codec == "JSON":
-                return sent.tolist(), None
+                return to_list(sent), None
             in_parts(sent)
             return sent, None
     except Exception as failure:  # an encoder's

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NoReturn
 
-from .arrays import is_array
+from .arrays import is_array, to_list
 from .results import convert
 
 # How deep containers may be nested.
@@ -68,7 +68,7 @@ def _default(value: Any) -> Any:
     if isinstance(sent, datetime):
         return sent.isoformat()
     if is_array(sent):
-        return sent.tolist()
+        return to_list(sent)
     if sent is value:
         raise TypeError("no such type in JSON")
     return sent

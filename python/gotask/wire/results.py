@@ -72,7 +72,7 @@ def finite(value: Any) -> Any:
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [finite(item) for item in value]
-    return finite(value.tolist()) if arrays.is_array(value) else value
+    return finite(arrays.to_list(value)) if arrays.is_array(value) else value
 
 
 # By class. The last ones are asked in vain for most, so what was found is kept.
