@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 import gotask
 from gotask.wire import frames as wire
-from gotask.wire.exchange import ANSWER, CALL, END, ITEMS, WINDOW
+from gotask.app.context import Job
+from gotask.wire.exchange import ANSWER, CALL, CREDIT, END, ITEMS, WINDOW
+from gotask.worker.exchange import Exchange
 
 from .exchanges import Exchanger, lines
 from .fast import CANCELLED, LATE, FastPeer
@@ -156,6 +159,40 @@ def test_a_caller_that_sends_more_than_it_may_is_cut_off(
             while True:
                 rough.read()
     assert peer.call("App.async_pid")
+
+
+def test_messages_with_nothing_in_them_go_no_further(broker: BrokerProcess) -> None:
+    """No credit would bound how many of them lie in the broker while the method works."""
+    assert broker.address is not None
+    peer = Exchanger(broker.address)
+    sequence = peer.stream("App.async_slow_rows", [0.0, 0.0])
+    assert peer.next(sequence) is not None
+    peer.say(sequence, CREDIT, 0)
+    assert peer.call("App.echo", 1) == 1
+    sequence = peer.begin("App.async_total", 0, flags=wire.HAS_INPUT)
+    peer.credit(sequence)
+    peer.say(sequence, ITEMS, 0)
+    with pytest.raises((EOFError, ConnectionError)):
+        while True:
+            peer.read()
+
+
+def test_messages_that_a_worker_gets_and_can_do_nothing_with(tmp_path: Path) -> None:
+    exchange = Exchange(None, Job(1, 0.0, wire.STRUCTURED, wire.MSGPACK, 1, b"App.ask", b""), 1)  # type: ignore
+    large = tmp_path / "large"
+    large.write_bytes(wire.encode(wire.MSGPACK, (1, ANSWER, 7), bytes(70_000), wire.STREAM))
+    announced = large.stat().st_size.to_bytes(4, "little")
+    exchange.receive(wire.encode(wire.MSGPACK, (1, ANSWER, 7), b"\xc0", wire.STREAM), -1)
+    fd = os.open(large, os.O_RDWR)
+    exchange.receive(announced, fd)
+    assert not exchange._answers, "an answer that nobody waits for any more is not kept"
+    with pytest.raises(OSError):
+        os.fstat(fd)
+    fd = os.open(large, os.O_WRONLY)  # which can't be mapped, as where there is no memory left
+    exchange.receive(announced, fd)
+    assert exchange.is_gone, "what waits for it ends"
+    with pytest.raises(OSError):
+        os.fstat(fd)
 
 
 @both

@@ -19,7 +19,7 @@ both = pytest.mark.parametrize("kind", ["", "async_"], ids=["sync", "async"])
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
     path = tmp_path_factory.mktemp("streams") / "b.sock"
-    process = BrokerProcess(APPS / "exchanges.py", address=f"unix://{path}")
+    process = BrokerProcess(APPS / "exchanges.py", "--max-payload", "2000000", address=f"unix://{path}")
     process.wait_for("ready")
     yield process
     assert process.end() == 0
@@ -144,6 +144,27 @@ def test_an_element_that_cant_be_sent_ends_the_stream_after_those_before_it(
 
 
 @both
+def test_an_element_above_the_limit_ends_the_stream_though_the_method_works_on(
+    peer: Exchanger, kind: str
+) -> None:
+    sequence = peer.stream(f"App.{kind}bad_rows", 200, "large")
+    assert peer.items(sequence) == list(range(200))
+    error = peer.result(sequence)
+    assert error["code"] == "invalid_result" and "above the limit of 2000000" in error["message"]
+
+
+@both
+def test_progress_above_the_limit_is_an_error_of_its_method_also_where_it_would_be_sent_later(
+    peer: Exchanger, kind: str
+) -> None:
+    pid = peer.call("App.pid")
+    sequence = peer.begin(f"App.{kind}large_progress", flags=wire.WANTS_PROGRESS)
+    assert len(peer.progress(sequence)) >= 16
+    assert peer.result(sequence)["type"] == "gotask.errors.PayloadTooLarge"
+    assert peer.call("App.pid") == pid
+
+
+@both
 def test_what_came_stays_when_its_worker_is_killed(peer: Exchanger, kind: str) -> None:
     sequence = peer.stream(f"App.{kind}bad_rows", 1000, "kill")
     assert peer.items(sequence) == list(range(1000))
@@ -175,6 +196,7 @@ def test_who_stops_reading_has_the_generator_closed(
 
 @both
 def test_a_deadline_ends_a_stream_that_nobody_reads(peer: Exchanger, tmp_path: Path, kind: str) -> None:
+    assert peer.call(f"App.{kind}pid")  # a worker is there, also after a test that has killed it
     path = tmp_path / "notes"
     sequence = peer.begin(
         f"App.{kind}cleaning", str(path), 10_000, 1.0, flags=wire.WANTS_ITEMS, remaining=300

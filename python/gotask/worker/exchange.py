@@ -39,7 +39,11 @@ class Message:
         self._segment: Segment | None = None
         if fd >= 0:
             self._segment = Segment(int.from_bytes(content, "little"), fd)
-            raw = self._segment.view
+            try:
+                raw = self._segment.view
+            except OSError:
+                self._segment.destroy()
+                raise
         self._frame: Frame = parse(raw)
         _, self.kind, self.number = self._frame.options
         self.is_error = bool(self._frame.flags & ERROR)
@@ -75,6 +79,7 @@ class Exchange:
         self._returned: Any = None  # by a generator
         self._credit = WINDOW
         self._calls = 0
+        self._awaited: set[int] = set()  # calls back whose answers are waited for
         self._answers: dict[int, Message] = {}
         self.input = Input(lambda: self.next_items())
         self._messages: deque[Message] = deque()  # of it, that are not read yet
@@ -94,16 +99,30 @@ class Exchange:
             # This process had no descriptor for it, so a part of what the caller says is lost.
             self.is_gone = True
             return
-        message = Message(content, fd)
+        try:
+            message = Message(content, fd)
+        except OSError:
+            self.is_gone = True  # the same for want of memory
+            return
         if message.kind == CREDIT:
             self._credit += message.number
         elif message.kind == ANSWER:
-            self._answers[message.number] = message
+            if message.number in self._awaited:
+                self._answers[message.number] = message
+            else:
+                message.close()
         elif message.kind in (ITEMS, END):
             self._messages.append(message)
 
     def _answer(self, number: int) -> Any:
         return self._answers.pop(number).value()
+
+    def _forget(self, number: int) -> None:
+        """Nobody waits for that answer any more."""
+        self._awaited.discard(number)
+        answer = self._answers.pop(number, None)
+        if answer is not None:
+            answer.close()
 
     def _take_items(self) -> list[Any] | None:
         """The elements of the next message of the input. None: it has ended."""
@@ -151,6 +170,7 @@ class Exchange:
         body = encode(self._codec, [name, args, named], "arguments", EncodeFailed)
         self._calls += 1
         self._send(CALL, self._calls, body)
+        self._awaited.add(self._calls)
         return self._calls
 
     def _each(self, result: object) -> Generator[Any, None, None]:

@@ -143,9 +143,12 @@ class AsyncExchange(Exchange):
     async def call(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         self._check()
         number = self._send_call(name, args, named)
-        while number not in self._answers:
-            await self._wait()
-        return self._answer(number)
+        try:
+            while number not in self._answers:
+                await self._wait()
+            return self._answer(number)
+        finally:
+            self._forget(number)
 
     def progress(self, fraction: float | None, text: str, data: Any) -> None:
         if get_ident() != self._thread:

@@ -234,8 +234,11 @@ class SyncExchange(Exchange):
             self._check()
             with self._lock:
                 number = self._send_call(name, args, named)
-            self._wait(lambda: number in self._answers)
-            return self._answer(number)
+            try:
+                self._wait(lambda: number in self._answers)
+                return self._answer(number)
+            finally:
+                self._forget(number)
 
     def progress(self, fraction: float | None, text: str, data: Any) -> None:
         if not self._is_main():

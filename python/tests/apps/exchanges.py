@@ -72,6 +72,9 @@ class App:
         if how == "kill":
             time.sleep(0.05)
             os.kill(os.getpid(), 9)
+        if how == "large":
+            yield "x" * 3_000_000
+            time.sleep(0.1)
         yield object()
 
     async def async_bad_rows(self, good: int, how: str) -> AsyncIterator[Any]:
@@ -82,6 +85,9 @@ class App:
         if how == "kill":
             await asyncio.sleep(0.05)
             os.kill(os.getpid(), 9)
+        if how == "large":
+            yield "x" * 3_000_000
+            await asyncio.sleep(0.1)
         yield object()
 
     def cleaning(self, path: str, rows: int, pause: float) -> Iterator[Any]:
@@ -134,6 +140,15 @@ class App:
         else:
             run()
         return "done"
+
+    def large_progress(self) -> str:
+        for step in range(20):
+            current_call().progress(None, str(step))
+        current_call().progress(None, "x" * 2_100_000)
+        return "done"
+
+    async def async_large_progress(self) -> str:
+        return self.large_progress()
 
     def progress_then(self, count: int, seconds: float) -> str:
         for step in range(count):
