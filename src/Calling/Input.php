@@ -36,7 +36,7 @@ final class Input
             return self::pieces($input);
         }
         if (! is_iterable($input)) {
-            throw new ValueError('The input must be iterable or a stream, it is ' . get_debug_type($input) . '.');
+            throw new ValueError('The input must be iterable, or a stream such as fopen() opens, it is ' . get_debug_type($input) . '.');
         }
 
         return self::elements($input);

@@ -145,7 +145,7 @@ final class Messenger
             $name = is_string($name) ? $name : '';
             $method = $this->services->find($name);
             if ($method === null) {
-                $this->refuse($call, $number, 'method_not_found', "PHP has no {$name} that may be called back: register an object with a public method of that name. Its services: {$this->services->names()}.");
+                $this->refuse($call, $number, 'method_not_found', $this->services->missing($name));
 
                 return;
             }

@@ -167,7 +167,7 @@ final class Parallel
     public static function pair(int|string $key, mixed $call): array
     {
         if (! is_array($call) || ! is_string($call[0] ?? null) || count($call) > 2) {
-            throw new ValueError("The call under the key {$key} must be a pair of method and payload, it is " . get_debug_type($call) . '.');
+            throw new ValueError("The call under the key {$key} must be a pair of method and payload, such as ['App.Hi', 'Jo'], it is " . get_debug_type($call) . '.');
         }
 
         return [$call[0], $call[1] ?? null];

@@ -81,11 +81,17 @@ final class Services
     }
 
     /**
-     * The names of the services, for an error.
+     * The error where find() has found nothing, and what there is.
      */
-    public function names(): string
+    public function missing(string $name): string
     {
-        return implode(', ', array_map(static fn (array $service): string => $service[0], $this->services)) ?: 'none';
+        $service = explode('.', Methods::fold($name), 2)[0];
+        $methods = array_map(static fn (ReflectionMethod $method): string => $method->getName(), $this->methods[$service] ?? []);
+        $there = $methods === []
+            ? 'Its services: ' . (implode(', ', array_column($this->services, 0)) ?: 'none')
+            : "{$this->services[$service][0]} has " . implode(', ', $methods);
+
+        return "PHP has no {$name} that may be called back: register an object with a public method of that name. {$there}.";
     }
 
     /**

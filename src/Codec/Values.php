@@ -15,6 +15,7 @@ use Reasno\GoTask\Exception\EncodeFailed;
 use Reasno\GoTask\Raw;
 use stdClass;
 use Throwable;
+use Traversable;
 use UnitEnum;
 
 use function get_debug_type;
@@ -210,6 +211,7 @@ final class Values
             $value instanceof Closure => "is a closure, which can't be sent.",
             $value instanceof Raw, $value instanceof Args => "is {$type}, which is a whole payload and not a part of one.",
             $value instanceof UnitEnum => "is {$type}::{$value->name}, an enum case without a value: send its name.",
+            $value instanceof Traversable => "is an object of class {$type}, which can't be sent as a part of a payload: send iterator_to_array() of it, or give it to the call as its input.",
             is_object($value) => "is an object of class {$type}, which can't be sent: "
                 . 'let it implement JsonSerializable, or send an array.',
             default => "is a {$type}, which can't be sent.",

@@ -65,7 +65,7 @@ final class FakeCall
      */
     public function php(string $name, mixed ...$arguments): mixed
     {
-        $method = $this->services->find($name) ?? throw new RuntimeException("PHP has no {$name} that may be called back. Its services: {$this->services->names()}.");
+        $method = $this->services->find($name) ?? throw new RuntimeException($this->services->missing($name));
 
         /** @var array<array-key, mixed> $arguments */
         $arguments = ($this->pass)($arguments) ?? [];

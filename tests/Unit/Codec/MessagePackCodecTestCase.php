@@ -9,6 +9,7 @@ use DateTime;
 use DateTimeImmutable;
 use DateTimeInterface;
 use DateTimeZone;
+use Generator;
 use JsonSerializable;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\Attributes\TestWith;
@@ -342,6 +343,10 @@ abstract class MessagePackCodecTestCase extends TestCase
         yield 'an object' => [
             new RuntimeException(),
             "is an object of class RuntimeException, which can't be sent: let it implement JsonSerializable, or send an array.",
+        ];
+        yield 'a generator' => [
+            (static fn (): Generator => yield 1)(),
+            "is an object of class Generator, which can't be sent as a part of a payload: send iterator_to_array() of it, or give it to the call as its input.",
         ];
         yield 'an enum case without a value' => [
             Fixtures\Bare::One,
