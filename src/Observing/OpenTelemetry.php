@@ -10,6 +10,7 @@ use OpenTelemetry\API\Trace\Span;
 use OpenTelemetry\API\Trace\SpanKind;
 use OpenTelemetry\API\Trace\StatusCode;
 use OpenTelemetry\Context\Context;
+use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Observer;
 use Throwable;
 
@@ -21,6 +22,16 @@ use Throwable;
  */
 final class OpenTelemetry implements Observer
 {
+    /**
+     * @throws InvalidConfiguration open-telemetry/api is not installed
+     */
+    public function __construct()
+    {
+        if (! class_exists(Span::class)) {
+            throw new InvalidConfiguration('The observer OpenTelemetry needs a package that is not installed: composer require open-telemetry/api');
+        }
+    }
+
     public function begin(string $method, array &$headers): ?Closure
     {
         if (! Span::getCurrent()->isRecording()) {

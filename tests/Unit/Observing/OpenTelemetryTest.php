@@ -19,6 +19,7 @@ use Reasno\GoTask\Observing\OpenTelemetry;
 use RuntimeException;
 
 use function class_exists;
+use function dirname;
 use function str_repeat;
 
 /**
@@ -32,6 +33,21 @@ final class OpenTelemetryTest extends TestCase
         if (! class_exists(Configurator::class)) {
             self::markTestSkipped('open-telemetry/api is not installed.');
         }
+    }
+
+    public function testWhatIsNotInstalledIsNamed(): void
+    {
+        $code = <<<'PHP'
+            spl_autoload_register(static fn (string $class) => str_starts_with($class, 'Reasno\GoTask')
+                && require $argv[1] . strtr(substr($class, 13), '\\', '/') . '.php');
+            try {
+                new Reasno\GoTask\Observing\OpenTelemetry();
+            } catch (Reasno\GoTask\Exception\InvalidConfiguration $error) {
+                echo $error->getMessage();
+            }
+            PHP;
+        exec(implode(' ', array_map(escapeshellarg(...), [PHP_BINARY, '-r', $code, dirname(__DIR__, 3) . '/src'])) . ' 2>&1', $lines);
+        self::assertStringContainsString('composer require open-telemetry/api', implode("\n", $lines));
     }
 
     public function testWithoutASpanThatRecordsNothingIsDoneAndNothingSent(): void
