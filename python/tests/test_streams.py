@@ -211,6 +211,17 @@ def test_many_async_streams_run_at_the_same_time(peer: Exchanger) -> None:
         assert len(peer.items(sequence)) == 10
 
 
+def test_a_generator_that_awaits_nothing_lets_other_calls_of_its_loop_have_their_turn(
+    peer: Exchanger,
+) -> None:
+    sequence = peer.stream("App.async_rows", 1_000_000)
+    other = peer.send("App.async_pid", [])
+    while other not in peer.replies:
+        peer.read()
+    assert sum(len(frame.payload) for frame in peer.messages[sequence]) < WINDOW
+    peer.cancel(sequence)
+
+
 def test_json_is_streamed_too_and_raw_in_messagepack(peer: Exchanger) -> None:
     for codec, body, expected in ((wire.JSON, b"3", b"["), (wire.RAW, b"3", b"\x91")):
         sequence = peer.send_raw(

@@ -9,12 +9,10 @@ use Iterator;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\MessageKind;
 use Reasno\GoTask\Progress;
+use SplQueue;
 use Throwable;
 
-use function array_pop;
-use function array_shift;
 use function count;
-use function end;
 
 /**
  * What goes to and fro while a call is under way: items of streams, progress, calls back. A call without any has none of these.
@@ -49,8 +47,8 @@ final class Exchange
     /** What the input threw. */
     public ?Throwable $failure = null;
 
-    /** @var list<Frame> */
-    private array $waiting = [];
+    /** @var SplQueue<Frame> a queue: a stream that nobody reads for long can have a hundred thousand, and array_shift() moves all of them */
+    private readonly SplQueue $waiting;
 
     /**
      * @param null|Closure(Progress): mixed $onProgress
@@ -58,6 +56,7 @@ final class Exchange
      */
     public function __construct(public readonly ?Closure $onProgress = null, public ?Iterator $input = null)
     {
+        $this->waiting = new SplQueue();
     }
 
     public function put(Frame $message): void
@@ -68,11 +67,11 @@ final class Exchange
         }
         if ($message->options[1] === MessageKind::PROGRESS) {
             $this->progress = $message->payload;
-            if (count($this->waiting) >= self::MANY && end($this->waiting)->options[1] === MessageKind::PROGRESS) {
-                array_pop($this->waiting);
+            if (count($this->waiting) >= self::MANY && $this->waiting->top()->options[1] === MessageKind::PROGRESS) {
+                $this->waiting->pop();
             }
         }
-        $this->waiting[] = $message;
+        $this->waiting->enqueue($message);
     }
 
     /**
@@ -88,6 +87,6 @@ final class Exchange
      */
     public function take(): ?Frame
     {
-        return array_shift($this->waiting);
+        return $this->waiting->isEmpty() ? null : $this->waiting->dequeue();
     }
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from asyncio import AbstractEventLoop, Future, TimerHandle
+from asyncio import AbstractEventLoop, Future, TimerHandle, sleep
 from math import inf
 from threading import get_ident
 from typing import Any
@@ -123,6 +123,8 @@ class AsyncExchange(Exchange):
             self._sent_at = time.monotonic()
 
     async def _flush(self) -> None:
+        # A generator that awaits nothing would hold up the other calls of its loop until the credit is used up.
+        await sleep(0)
         self._send_held()
         while self._held:
             await self._wait()

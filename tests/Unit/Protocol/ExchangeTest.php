@@ -19,6 +19,7 @@ use Reasno\GoTask\Protocol\Peer;
 use Reasno\GoTask\Protocol\Session;
 
 use function count;
+use function hrtime;
 use function json_decode;
 use function range;
 use function str_repeat;
@@ -46,6 +47,25 @@ final class ExchangeTest extends TestCase
         $this->session->greet($hello);
         $this->session->sendBuffer->clear();
         $this->session->receive(Frame::encode(Flag::JSON, [$hello->sequence, 12], Session::HELLO . '{"protocol":1,"peer":"python","version":"0","max_payload":100000}'));
+    }
+
+    public function testManyMessagesThatWaitedAreTakenInATimeThatGrowsWithTheirNumberAlone(): void
+    {
+        $exchange = new Exchange();
+        $decoder = new FrameDecoder(100_000);
+        $decoder->feed(Frame::encode(Flag::MSGPACK, [7, MessageKind::ITEMS, 1], "\x91\x01", Stream::STREAM));
+        $message = $decoder->next();
+        self::assertInstanceOf(Frame::class, $message);
+        for ($count = 0; $count < 131_072; $count++) {
+            $exchange->put($message);
+        }
+        // To move all others with each one takes half a minute.
+        $began = hrtime(true);
+        while ($exchange->take() !== null) {
+            $count--;
+        }
+        self::assertSame(0, $count);
+        self::assertLessThan(5 * self::SECOND, hrtime(true) - $began);
     }
 
     public function testMessagesComeInTheirOrderAndBeforeTheReplyHoweverTheirBytesAreCut(): void
