@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..config import Config
 from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
-from ..ipc.messages import FAILED, FAST, GONE, LOADED, MALFORMED, READY, SPENT, TAINTED, TELL
+from ..ipc.messages import FAILED, FAST_SHIFT, GONE, LOADED, MALFORMED, READY, SPENT, TAINTED, TELL
 from ..ipc.segment import Segment
 from ..options import option
 from ..wire.exchange import CALL, MESSAGE_HEAD, message_options
@@ -205,8 +205,8 @@ class WorkerGroup:
         self._watch(call)
 
     def call_of(self, number: int) -> Call | None:
-        fast = self._runtime.fast
-        if number >> FAST and fast is not None:
+        fast = self._runtime.fast if number >> FAST_SHIFT else None
+        if fast is not None:
             return fast.call_of(number)
         return self._queues.queue_of(number).sent.get(number)
 
@@ -337,7 +337,7 @@ class WorkerGroup:
         self, worker: WorkerProcess, number: int, frame: Buffer | None, segment: Segment | None
     ) -> None:
         """A worker sends a message to the caller of a call that runs; a large one lies in a segment, or None: it was lost."""
-        fast = self._runtime.fast if number >> FAST else None
+        fast = self._runtime.fast if number >> FAST_SHIFT else None
         call = fast.speaking(number) if fast is not None else self._queues.queue_of(number).sent.get(number)
         if segment is not None:
             self._runtime.segments.adopt(segment)
@@ -373,8 +373,8 @@ class WorkerGroup:
                 self.cancel(call)
 
     def _answered(self, number: int) -> Call | None:
-        fast = self._runtime.fast
-        if number >> FAST and fast is not None:
+        fast = self._runtime.fast if number >> FAST_SHIFT else None
+        if fast is not None:
             return fast.answered(number)
         if not number & 1:
             return self.queue.answered(number)
@@ -399,8 +399,9 @@ class WorkerGroup:
 
     def take_back(self, number: int) -> None:
         """A call that a worker had received and does not begin goes to another one, or is over."""
-        if number >> FAST and self._runtime.fast is not None:
-            self._runtime.fast.returned(number)
+        fast = self._runtime.fast if number >> FAST_SHIFT else None
+        if fast is not None:
+            fast.returned(number)
             return
         queue = self._queues.queue_of(number)
         call = queue.sent.get(number)
@@ -440,10 +441,8 @@ class WorkerGroup:
             self.pool.replace(worker, _SPENT)
 
     def _answered_with_error(self, call: Call, frame: bytes) -> None:
-        fast = self._runtime.fast
-        reason = (
-            fast.reason(call) if fast is not None and call.number >> FAST else self.deadlines.reason(call)
-        )
+        fast = self._runtime.fast if call.number >> FAST_SHIFT else None
+        reason = self.deadlines.reason(call) if fast is None else fast.reason(call)
         if call.is_notification:
             self._runtime.log_reply(call, frame, f"the notification {call.name} failed", "error")
         elif reason == DEADLINE:

@@ -80,7 +80,8 @@ SENT: Final = Struct("<Q")
 FAST_HEAD: Final = Struct("<QIIIII")  # such a frame's first 12 bytes and its options
 FAST_BIT: Final = 0x40000000  # in the sequences of fast calls
 FIRST_CLIENT: Final = 1 << 30  # clients of fast sockets are numbered from here
-FAST: Final = 62  # number >> FAST: whether that is the number of a fast call, client << 32 | sequence
+# number >> FAST_SHIFT: whether that is the number of a fast call, client << 32 | sequence.
+FAST_SHIFT: Final = 62
 GIVEN_BACK: Final = 3  # the second option of STOP: the call has not run and will not
 
 

@@ -153,7 +153,7 @@ FAULTS = (
         "fast",
         "a call with a large number is taken for one of the fast path",
         _BROKER + "group:WorkerGroup._answered",
-        "number >> FAST",
+        "number >> FAST_SHIFT",
         "number >> 32",
     ),
     Fault(
