@@ -39,6 +39,9 @@ TIMEOUT: Final = 5.0
 # Seconds between two looks whether a worker can still come upon calls that were revoked.
 LOOK_TIME: Final = 1.0
 
+# Seconds after which it is looked for the reply to a call that ran when it was taken back; then after twice as long, and so on.
+FETCH_TIME: Final = 0.02
+
 # Peers that have connected and have not shown their token.
 MAX_PENDING: Final = 64
 
@@ -313,11 +316,24 @@ class FastPath:
                 self._is_over(call)
             elif self._reasons[number] == TAKEN_BACK:
                 self._let_go(call)
+                self._fetch_later(worker, number, FETCH_TIME)
             else:
                 self._running[number] = worker
                 return worker
             return None
         return None
+
+    def _fetch_later(self, worker: WorkerProcess, number: int, pause: float) -> None:
+        """The worker may be about to gather the reply to that call, and then be busy with a slow one."""
+
+        def fetch() -> None:
+            begun = [] if worker.state == "dead" else [earlier for earlier, _ in _begun(worker)]
+            if number in begun[:-1]:
+                self.frames(number >> 32, worker.notes.gathered.read())
+            elif number in begun:
+                self._fetch_later(worker, number, 2 * pause)
+
+        self._loop.call_later(pause, fetch)
 
     def revoke(self, call: Call) -> bool:
         return all([group.queue.revoked.add(call.number) for group in self._groups()])
