@@ -15,11 +15,12 @@ from gotask.broker.arrivals import Arrivals
 from gotask.broker.broker import MAX_HELLO, Broker
 from gotask.broker.connection import MAX_UNREAD_BYTES, MAX_UNREAD_LARGE, Connection
 from gotask.broker.log import Log
-from gotask.broker.call import Call
+from gotask.broker.call import TOLD, WAITING, Call
 from gotask.broker.sending import MOST_SEGMENTS
 from gotask.config import parse_arguments
 from gotask.ipc.segment import Segment
 from gotask.wire import frames as wire
+from gotask.wire.exchange import CALL
 from gotask.wire.names import Catalogue
 
 MIB = 1024 * 1024
@@ -207,6 +208,23 @@ def test_large_results_that_nobody_reads_are_bounded(broker: Broker) -> None:
     assert connection.answer(outstanding(connection, 100), wire.encode(wire.RAW, (100, 1), b"m"))
     connection.connection_lost(None)
     assert broker.unread == 0
+
+
+def test_small_messages_that_nobody_reads_are_bounded_too(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An async method may call back a million times."""
+    monkeypatch.setattr("gotask.broker.connection.MAX_UNREAD_LARGE", MIB)
+    connection, _ = connect(broker, reads=False)
+    connection.structured = True
+    call = outstanding(connection, 1)
+    message = wire.encode(wire.MSGPACK, (1, CALL, 1), bytes(1000), wire.STREAM)
+    for _ in range(3000):
+        if call.outcome is WAITING:
+            connection.message(call, message)
+            connection.flush()
+    assert call.outcome is TOLD and MIB < broker.unread < MIB + 3000
+    connection.connection_lost(None)
 
 
 def test_large_results_that_nobody_reads_hold_few_descriptors(

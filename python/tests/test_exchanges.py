@@ -220,6 +220,17 @@ def test_many_calls_back_of_one_async_call_are_there_at_the_same_time(peer: Exch
     assert peer.result(sequence) == list(range(20))
 
 
+def test_an_answer_wakes_who_waits_for_it_alone(peer: Exchanger) -> None:
+    """Were all others woken each time, this would take minutes."""
+    count = 20_000
+    sequence = peer.begin("App.async_ask", "Config.get", count)
+    asked = [peer.next(sequence) for _ in range(count)]
+    for message in asked:
+        assert message is not None
+        peer.say(sequence, ANSWER, message[1], b"\xc0")
+    assert peer.result(sequence) == [None] * count
+
+
 @both
 @pytest.mark.parametrize("size", [10, 100_000, 5_000_000])
 def test_arguments_and_answers_of_any_size(peer: Exchanger, kind: str, size: int) -> None:

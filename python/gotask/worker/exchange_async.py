@@ -21,7 +21,8 @@ class AsyncExchange(Exchange):
         super().__init__(channel, job, max_payload)
         self._loop = loop
         self._thread = get_ident()
-        self._waiting: set[Future[None]] = set()
+        self._waiting: set[Future[None]] = set()  # for credit, or for the input
+        self._calling: dict[int, Future[None]] = {}  # for the answer of that number
         self._size = 0  # of the elements that are held
         self._timer: TimerHandle | None = None  # that sends them
         self._sent_at = -inf
@@ -41,21 +42,27 @@ class AsyncExchange(Exchange):
         finally:
             self._waiting.discard(future)
 
-    def _wake(self) -> None:
-        for future in self._waiting:
+    def _wake(self, *futures: Future[None]) -> None:
+        for future in futures:
             if not future.done():
                 future.set_result(None)
 
     def receive(self, content: bytes, fd: int) -> None:
+        count = len(self._answers)
         super().receive(content, fd)
         if self._held and self._credit > 0:
             self._send_soon()
-        self._wake()
+        if self.is_gone:
+            self.gone()
+        elif len(self._answers) > count:  # for the newest one; thousands may wait for others
+            self._wake(self._calling[next(reversed(self._answers))])
+        else:
+            self._wake(*self._waiting)
 
     def gone(self) -> None:
         """The caller is."""
         self.is_gone = True
-        self._wake()
+        self._wake(*self._waiting, *self._calling.values())
 
     def _send(self, kind: int, number: int, *body: bytes) -> None:
         job = self._job
@@ -108,7 +115,7 @@ class AsyncExchange(Exchange):
             self._send_held()
         except Exception as error:  # for the method's task, which goes on
             self._failure = error
-            self._wake()
+            self._wake(*self._waiting)
 
     def _send_held(self) -> None:
         if self._failure is not None:
@@ -145,12 +152,15 @@ class AsyncExchange(Exchange):
     async def call(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         self._check()
         number = self._send_call(name, args, named)
+        self._calling[number] = future = self._loop.create_future()
         try:
-            while number not in self._answers:
-                await self._wait()
+            await future
+            if number not in self._answers:
+                self._check()
             return self._answer(number)
         finally:
             self._forget(number)
+            del self._calling[number]
 
     def progress(self, fraction: float | None, text: str, data: Any) -> None:
         if get_ident() != self._thread:
