@@ -185,6 +185,30 @@ def test_gathered_replies_are_fetched_from_behind_a_call_that_turned_slow(peer: 
     peer.stop(slow, CANCELLED)
 
 
+def test_a_call_that_runs_when_it_is_taken_back_is_not_held_by_a_slow_one_behind_it(tmp_path: Path) -> None:
+    """As on a busy machine, where a worker has no processor just before it gathers a reply."""
+    app = tmp_path / "app.py"
+    app.write_text(
+        "import time, gotask, gotask.worker.sync\n"
+        "gotask.worker.sync.GATHER_TIME = 100.0\n"
+        "gotask.register(time.sleep, 'sleep')\n"
+    )
+    with_app = BrokerProcess(app, address=f"unix://{tmp_path}/s.sock")
+    try:
+        with_app.wait_for("ready")
+        assert with_app.address is not None
+        peer = FastPeer(with_app.address)
+        assert peer.call_fast("sleep", 0) is None
+        first, slow = peer.send_many(("sleep", 0.2), ("sleep", 60))
+        peer.call("GoTask.Ping")
+        peer.stop(first, TAKE_BACK)
+        wait_until(lambda: bool(peer.call("GoTask.Ping")) and False or first in peer.outcomes)
+        assert peer.value(first) is None
+        peer.stop(slow, CANCELLED)
+    finally:
+        with_app.end()
+
+
 def test_a_late_call_is_interrupted_and_a_waiting_one_does_not_run(peer: FastPeer) -> None:
     (late,) = begin(peer, ("App.Sleep", 20))
     peer.stop(late, LATE)
