@@ -169,8 +169,9 @@ def test_what_nobody_has_taken_of_a_client_that_is_gone_is_not_run(
 
 def test_gathered_replies_are_fetched_from_behind_a_call_that_turned_slow(peer: FastPeer) -> None:
     peer.call_fast("App.Sleep", 0)
+    wait_until(lambda: not has_begun(peer))
     quick, slow = peer.send_many(("App.Echo", 1), ("App.Sleep", 60))
-    peer.call_fast("App.Echo", 0)
+    wait_until(lambda: has_begun(peer))
     peer.stop(quick, TAKE_BACK)
 
     def has_come() -> bool:
@@ -199,8 +200,9 @@ def test_a_call_that_runs_when_it_is_taken_back_is_not_held_by_a_slow_one_behind
         assert with_app.address is not None
         peer = FastPeer(with_app.address)
         assert peer.call_fast("sleep", 0) is None
+        wait_until(lambda: not has_begun(peer))
         first, slow = peer.send_many(("sleep", 0.2), ("sleep", 60))
-        peer.call("GoTask.Ping")
+        wait_until(lambda: has_begun(peer))
         peer.stop(first, TAKE_BACK)
         wait_until(lambda: bool(peer.call("GoTask.Ping")) and False or first in peer.outcomes)
         assert peer.value(first) is None
@@ -472,6 +474,11 @@ def begin(peer: FastPeer, *calls: tuple[str, Any]) -> list[int]:
     before, *sequences = peer.send_many(("App.Echo", 0), *calls)
     assert peer.fast_result(before) == 0
     return sequences
+
+
+def has_begun(peer: FastPeer) -> bool:
+    """Whether a worker has begun the first call of a message."""
+    return any(service["running"] for service in peer.call("GoTask.Status")["services"])
 
 
 def wait_until(wanted: Callable[[], bool]) -> None:
