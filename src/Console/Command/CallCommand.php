@@ -54,7 +54,12 @@ class CallCommand extends ClientCommand
         $payload = $text === null || trim($text) === '' ? null : Json::parse($text, $source);
         if ($options->flag('stream')) {
             foreach ($task->stream($options->text('method') ?? '', $payload, $timeout) as $element) {
-                $output->writeln(Json::line($element), OutputInterface::OUTPUT_RAW);
+                $line = Json::line($element) . "\n";
+                if (! $output instanceof StreamOutput) {
+                    $output->write($line, false, OutputInterface::OUTPUT_RAW);
+                } elseif (@fwrite($output->getStream(), $line) === false) {
+                    break; // whoever reads has left: `… | head`
+                }
             }
 
             return ExitCode::OK;

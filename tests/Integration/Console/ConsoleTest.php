@@ -77,6 +77,12 @@ final class ConsoleTest extends TestCase
         self::assertStringContainsString('stream', $stderr);
     }
 
+    public function testAStreamEndsWithItsReader(): void
+    {
+        exec(implode(' ', array_map(escapeshellarg(...), [PHP_BINARY, __DIR__ . '/../../../bin/gotask', 'call', 'App.Rows', '1000000000', '--stream', '--address', (string) self::$worker?->address()])) . ' | head -n 1', $lines);
+        self::assertSame(['{"row":1000000000}'], $lines);
+    }
+
     public function testBytesAreWrittenAsTheyAre(): void
     {
         self::assertSame([0, "\xff\0\xfe", ''], self::gotask(['call', 'App.bytes']));
