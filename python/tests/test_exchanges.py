@@ -368,6 +368,13 @@ def test_a_call_within_which_something_was_said_is_not_made_again(
     assert lines(path, 1) == ["run"]
 
 
+def test_an_alarm_of_a_method_cuts_no_message_short(peer: Exchanger) -> None:
+    sequence = peer.begin("App.ask_with_alarms", 500)
+    assert peer.serve(sequence, lambda name: name) <= 500
+    result = peer.result(sequence)
+    assert type(result) is int and result > 0, result
+
+
 def test_a_stream_may_call_back(peer: Exchanger) -> None:
     sequence = peer.stream("App.asks_and_streams", 50)
     rows = []

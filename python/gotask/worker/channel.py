@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
@@ -30,6 +31,9 @@ from .jobs import NoPayload, TakenJob
 
 # Characters of a log record's message where the whole record does not fit into a message of the socket.
 MAX_LOG_MESSAGE: Final = 16 * 1024
+
+_SIGNALS: Final = frozenset(range(1, signal.NSIG))
+_mask: Final = signal.pthread_sigmask
 
 
 class NoRoom(Exception):
@@ -82,12 +86,17 @@ class Channel:
     def message(self, number: int, frame: tuple[bytes, ...]) -> None:
         """Sends a message within a call, given in parts. NoRoom: there is no memory or descriptor for a large one."""
         size = sum(map(len, frame))
-        if size < LARGE:
-            self._sendall(b"".join((RECORD.pack(number, size, EXCHANGE, 0), *frame)))
-        elif self.is_forked:
-            self.leave()
-        else:
-            self._send_shared(number, size, frame, EXCHANGE_SHARED, 0)
+        # A handler of the method's own may raise (an alarm): in the middle of a record it would cut that short.
+        before = _mask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            if size < LARGE:
+                self._sendall(b"".join((RECORD.pack(number, size, EXCHANGE, 0), *frame)))
+            elif self.is_forked:
+                self.leave()
+            else:
+                self._send_shared(number, size, frame, EXCHANGE_SHARED, 0)
+        finally:
+            _mask(signal.SIG_SETMASK, before)
 
     def frames(self, number: int, frames: Buffer) -> None:
         """Replies and what else a client was to get on its fast socket, whose number is that of a call of it."""

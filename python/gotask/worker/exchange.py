@@ -41,9 +41,9 @@ class Message:
             self._segment = Segment(int.from_bytes(content, "little"), fd)
             try:
                 raw = self._segment.view
-            except OSError:
+            except OSError as error:
                 self._segment.destroy()
-                raise
+                raise NoRoom(str(error)) from None
         self._frame: Frame = parse(raw)
         _, self.kind, self.number = self._frame.options
         self.is_error = bool(self._frame.flags & ERROR)
@@ -101,7 +101,7 @@ class Exchange:
             return
         try:
             message = Message(content, fd)
-        except OSError:
+        except NoRoom:
             self.is_gone = True  # the same for want of memory
             return
         if message.kind == CREDIT:
