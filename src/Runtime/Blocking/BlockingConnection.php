@@ -115,7 +115,8 @@ final class BlockingConnection extends TransportConnection
         try {
             $isFast = $this->submitFast($call, $now, false);
             if ($isFast) {
-                $this->takeMessage($this->fastSocket->await());
+                $message = $this->spin($this->fastSocket, $call);
+                $this->takeMessage($message === '' ? $this->fastSocket->await() : $message);
             }
         } catch (Throwable $thrown) {
             $thrown = $this->interrupted($thrown);

@@ -69,6 +69,9 @@ abstract class SwooleFast extends SwooleWaking
             // of its own would cost two system calls and a coroutine here, and wake a worker once more, or a second one.
             if ($session->fast === 0 && ! $session->wasShared || ! $session->hold($call)) {
                 $this->sendFast($call, $now);
+                if ($session->fast === 1 && $this->fast !== null) {
+                    $this->takeMessage($this->spin($this->fast, $call));
+                }
             } elseif (! $this->sendsSoon) {
                 $this->sendHeldSoon();
             }
