@@ -86,7 +86,11 @@ abstract class SwooleFast extends SwooleWaking
             $this->flush();
         }
         // await(), in fewer steps: its outcome is most likely the next thing that happens to it.
-        if ($call->outcome === Outcome::Waiting) {
+        if ($call->outcome === Outcome::Waiting && $session->expectsMore()) {
+            // What spin() has received is not the outcome: that comes on the ordinary connection.
+            $this->readForAll();
+            $this->await($call);
+        } elseif ($call->outcome === Outcome::Waiting) {
             $call->coroutine = $cid;
             $this->waiting[$cid] = true;
             $resumed = false;
