@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -46,7 +48,15 @@ class Exchanger(Peer):
     def say(
         self, sequence: int, kind: int, number: int = 0, body: bytes = b"", flags: int = wire.MSGPACK
     ) -> None:
-        self.socket.sendall(wire.encode(flags, (sequence, kind, number), body, wire.STREAM))
+        data = memoryview(wire.encode(flags, (sequence, kind, number), body, wire.STREAM))
+        while data:
+            # Who has much to read and only writes is not read from.
+            readable, writable, _ = select.select([self.socket], [self.socket], [], 20.0)
+            assert readable or writable, "the broker neither reads nor writes"
+            if writable:
+                data = data[self.socket.send(data, socket.MSG_DONTWAIT) :]
+            else:
+                self.read()
 
     def next(self, sequence: int) -> tuple[int, int, Any] | None:
         """Kind, number and value of the next message of that call. None: it has its outcome, and there is none."""

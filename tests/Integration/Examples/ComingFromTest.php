@@ -199,7 +199,8 @@ final class ComingFromTest extends TestCase
 
     public function testTheNumberOfProcesses(): void
     {
-        self::assertSame(2, self::group('sync')['workers'] ?? null);
+        // One that a late call has cost is replaced.
+        self::waitUntil(static fn (): bool => (self::group('sync')['workers'] ?? null) === 2, 'two run sync methods');
         self::assertSame(1, self::group('async')['workers'] ?? null);
     }
 
