@@ -14,8 +14,6 @@ use function hrtime;
 use function is_array;
 use function is_string;
 use function json_decode;
-use function max;
-use function min;
 use function strlen;
 
 use const PHP_OS_FAMILY;
@@ -36,13 +34,6 @@ abstract class FastConnection
     /** So many reads, each of what is there already, are made at most before deadlines count: more than any socket buffer holds. */
     protected const READS = 64;
 
-    /** ns for which spin() looks for an answer, and µs that a method is expected to take at most where it does. */
-    private const SPIN = 60_000;
-    private const SPUN = 50;
-
-    /** Calls for which spin() does nothing after it was in vain, at most. */
-    private const MAX_VAIN = 1023;
-
     private const METHOD = 'GoTask.FastPath';
 
     /** A connection with fewer calls opens none. */
@@ -57,11 +48,6 @@ abstract class FastConnection
     private const WELCOME = "\x01";
 
     protected bool $open = true;
-
-    /** Calls for which spin() does nothing: those that are left, and how many there were. */
-    private int $spinless = 0;
-
-    private int $vain = 0;
 
     /** The fast path, once it is open. */
     protected ?FastSocket $fast = null;
@@ -202,29 +188,6 @@ abstract class FastConnection
         }
 
         return $message !== null;
-    }
-
-    /**
-     * Looks for the answer to a quick call that has just left, without giving the processor away: to be put to sleep and woken again costs
-     * as much as such a call. Where that was in vain, as with a single processor, it is not done for the next calls, twice as many each time.
-     *
-     * @return null|string as FastSocket::receive()
-     */
-    final protected function spin(FastSocket $socket, Call $call): ?string
-    {
-        if ($this->spinless > 0 || $call->micros > self::SPUN) {
-            $this->spinless = max(0, $this->spinless - 1);
-
-            return '';
-        }
-        $until = hrtime(true) + self::SPIN;
-        do {
-            $message = $socket->receive();
-        } while ($message === '' && hrtime(true) < $until);
-        $this->vain = $message === '' ? min(2 * $this->vain + 1, self::MAX_VAIN) : 0;
-        $this->spinless = $this->vain;
-
-        return $message;
     }
 
     /**

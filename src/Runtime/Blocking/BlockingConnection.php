@@ -115,8 +115,7 @@ final class BlockingConnection extends TransportConnection
         try {
             $isFast = $this->submitFast($call, $now, false);
             if ($isFast) {
-                $message = $this->spin($this->fastSocket, $call);
-                $this->takeMessage($message === '' ? $this->fastSocket->await() : $message);
+                $this->takeMessage($this->fastSocket->awaitQuick($call->micros));
             }
         } catch (Throwable $thrown) {
             $thrown = $this->interrupted($thrown);

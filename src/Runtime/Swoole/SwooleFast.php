@@ -69,9 +69,6 @@ abstract class SwooleFast extends SwooleWaking
             // of its own would cost two system calls and a coroutine here, and wake a worker once more, or a second one.
             if ($session->fast === 0 && ! $session->wasShared || ! $session->hold($call)) {
                 $this->sendFast($call, $now);
-                if ($session->fast === 1 && $this->fast !== null) {
-                    $this->takeMessage($this->spin($this->fast, $call));
-                }
             } elseif (! $this->sendsSoon) {
                 $this->sendHeldSoon();
             }
@@ -86,11 +83,7 @@ abstract class SwooleFast extends SwooleWaking
             $this->flush();
         }
         // await(), in fewer steps: its outcome is most likely the next thing that happens to it.
-        if ($call->outcome === Outcome::Waiting && $session->expectsMore()) {
-            // What spin() has received is not the outcome: that comes on the ordinary connection.
-            $this->readForAll();
-            $this->await($call);
-        } elseif ($call->outcome === Outcome::Waiting) {
+        if ($call->outcome === Outcome::Waiting) {
             $call->coroutine = $cid;
             $this->waiting[$cid] = true;
             $resumed = false;
