@@ -7,7 +7,7 @@ import select
 import socket
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from gotask.wire import frames as wire
 from gotask.wire.exchange import ANSWER, CREDIT, END, ITEMS, PROGRESS
 from gotask.wire.frames import Frame
 
-from .peer import Peer
+from .peer import BrokerProcess, Peer
 
 EXACT = wire.ARGS
 
@@ -139,3 +139,12 @@ def lines(path: Path, count: int) -> list[str]:
         assert time.monotonic() < until, "nothing was noted"
         time.sleep(0.002)
     return path.read_text().split()
+
+
+def exchanger(broker: BrokerProcess) -> Iterator[Exchanger]:
+    """For a fixture: a peer, and after the test a look whether the broker goes on, whatever the test did."""
+    assert broker.address is not None
+    made = Exchanger(broker.address)
+    yield made
+    assert Exchanger(broker.address).call("App.echo", "still there") == "still there"
+    made.close()

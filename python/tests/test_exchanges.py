@@ -16,7 +16,7 @@ from gotask.app.context import Job
 from gotask.wire.exchange import ANSWER, CALL, CREDIT, END, ITEMS, WINDOW
 from gotask.worker.exchange import Exchange
 
-from .exchanges import Exchanger, lines
+from .exchanges import Exchanger, exchanger, lines
 from .fast import CANCELLED, LATE, FastPeer
 from .peer import APPS, BrokerProcess, Peer
 
@@ -34,12 +34,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
 
 @pytest.fixture
 def peer(broker: BrokerProcess) -> Iterator[Exchanger]:
-    assert broker.address is not None
-    made = Exchanger(broker.address)
-    yield made
-    # Whatever a test did, the broker goes on.
-    assert Exchanger(broker.address).call("App.echo", "still there") == "still there"
-    made.close()
+    yield from exchanger(broker)
 
 
 class FastExchanger(Exchanger, FastPeer):

@@ -10,7 +10,7 @@ import pytest
 from gotask.wire import frames as wire
 from gotask.wire.exchange import ANSWER, CREDIT, END, ITEMS, MAX_ITEMS, PROGRESS, WINDOW
 
-from .exchanges import Exchanger, lines
+from .exchanges import Exchanger, exchanger, lines
 from .peer import APPS, BrokerProcess, Peer
 
 both = pytest.mark.parametrize("kind", ["", "async_"], ids=["sync", "async"])
@@ -27,12 +27,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
 
 @pytest.fixture
 def peer(broker: BrokerProcess) -> Iterator[Exchanger]:
-    assert broker.address is not None
-    made = Exchanger(broker.address)
-    yield made
-    # Whatever a test did, the broker goes on.
-    assert Exchanger(broker.address).call("App.echo", "still there") == "still there"
-    made.close()
+    yield from exchanger(broker)
 
 
 @both

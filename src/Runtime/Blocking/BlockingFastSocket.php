@@ -31,7 +31,7 @@ use const SOCKET_EINTR;
 use const SOL_SOCKET;
 
 /**
- * The socket of a fast path where the process waits: the kernel itself keeps the time, so a call takes two system calls.
+ * The socket of a fast path where the process waits: the kernel itself keeps the time of a wait.
  *
  * @internal
  */
