@@ -9,8 +9,10 @@ from typing import Any
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _ENGLISH = _REPOSITORY / "docs"
-_README = {"docs": "README.md", "zh": "README-CN.md"}
-_LINK = re.compile(r"(\]\()([^)\s]+)(?=\))")
+_CHINESE = _ENGLISH / "zh"
+_FIRST = {_ENGLISH: _REPOSITORY / "README.md", _CHINESE: _REPOSITORY / "README-CN.md"}
+_ELSEWHERE = "elsewhere:"
+_LINK = re.compile(r"(?<=\]\()([^)\s#]+)")
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -24,27 +26,30 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """The first page is the README. Links to pages stay within the site; those to the repository's other files lead to GitHub."""
     pages = Path(config["docs_dir"])
-    source = Path(page.file.abs_src_path)
+    at = source = Path(page.file.abs_src_path)
     if source == pages / "index.md":
-        source = _REPOSITORY / _README[pages.name]
+        source = _FIRST[pages]
         markdown = source.read_text(encoding="utf-8")
 
     def lead(match: re.Match[str]) -> str:
-        path, hash, anchor = match[2].partition("#")
-        if not path or re.match(r"[a-z]+:", path):
+        if re.match(r"[a-z]+:", match[0]):
             return match[0]
-        file = (source.parent / path).resolve()
+        file = (source.parent / match[0]).resolve()
         if not file.exists():
-            raise FileNotFoundError(f"{source}: {path} leads to nothing")
-        if file.name in _README.values() and file.parent == _REPOSITORY:
-            path = "index.html" if pages == _ENGLISH else "../index.html"
-            path = path if file.name == "README.md" else "zh/index.html"
-        elif file.is_relative_to(pages) and not file.is_relative_to(_ENGLISH / "zh") or pages.name == file.parent.name == "zh":
-            path = os.path.relpath(file, Path(page.file.abs_src_path).parent)
-        elif file.is_relative_to(_ENGLISH):
-            path = "../" + file.relative_to(_ENGLISH).as_posix().replace(".md", ".html")
-        else:
-            path = f"{config['repo_url'].rstrip('/')}/blob/main/{file.relative_to(_REPOSITORY).as_posix()}"
-        return match[1] + path + hash + anchor
+            raise FileNotFoundError(f"{source}: {match[0]} leads to nothing")
+        for folder, first in _FIRST.items():
+            if file == first:
+                file = folder / "index.md"
+        if not file.is_relative_to(_ENGLISH):
+            return f"{config['repo_url'].rstrip('/')}/blob/main/{file.relative_to(_REPOSITORY).as_posix()}"
+        path = os.path.relpath(file, at.parent)
+        # A page of the other language is a file of another site, of which mkdocs knows nothing.
+        if file.suffix == ".md" and file.is_relative_to(_CHINESE) != (pages == _CHINESE):
+            return _ELSEWHERE + path.replace(".md", ".html")
+        return path
 
     return _LINK.sub(lead, markdown)
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    return html.replace(f'href="{_ELSEWHERE}', 'href="')
