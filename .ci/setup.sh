@@ -42,12 +42,12 @@ php_fits() {
 # Whether a package would bring nothing: it is installed, or what it has is there by other ways, such as another PHP or a virtual environment.
 is_there() {
     case $1 in
-        openssl | valgrind | unzip | composer) command -v "$1" >/dev/null && return ;;
+        openssl | valgrind | unzip | composer | chromium | prometheus | redis-server) command -v "$1" >/dev/null && return ;;
         # Another PHP takes no extension of Debian's.
         php-msgpack) [ -n "$php" ] && ! is_debians_php && return ;;
         php*) [ -n "$php" ] && return ;;
-        python3-dev) [ -n "$python" ] && [ "$GOTASK_PYTHON" != /usr/bin/python3 ] && return ;;
-        *) [ -n "$python" ] && return ;;
+        # Another Python takes no package of Debian's.
+        *) [ -n "$python" ] && [ "$GOTASK_PYTHON" != /usr/bin/python3 ] && return ;;
     esac
     dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
 }

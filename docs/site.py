@@ -24,7 +24,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """The first page is the README. Links to pages stay within the site; those to the repository's other files lead to GitHub."""
+    """The first page is the README. Links stay within the site, or lead to the repository's files on GitHub."""
     pages = Path(config["docs_dir"])
     at = source = Path(page.file.abs_src_path)
     if source == pages / "index.md":

@@ -40,7 +40,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     pytest.importorskip("pymdownx", reason="mkdocs-material is not installed")
     root = tmp_path_factory.mktemp("site")
     for name, folder in (("mkdocs.yml", root), ("mkdocs.zh.yml", root / "zh")):
-        build = [sys.executable, "-m", "mkdocs", "build", "-q", "-f", REPOSITORY / name, "-d", folder]
+        build = [
+            sys.executable,
+            "-m",
+            "mkdocs",
+            "build",
+            "-q",
+            "-f",
+            str(REPOSITORY / name),
+            "-d",
+            str(folder),
+        ]
         built = subprocess.run(build, capture_output=True, text=True, timeout=120)
         if "Unrecognised theme name: 'material'" in built.stderr:
             pytest.skip("mkdocs-material is not installed")
