@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from .service_manager import VARIABLES
+
 # Numerical libraries start a thread for each processor, in each worker; several workers want one each.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -15,7 +17,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 MAIN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "__main__.py")
 
 # Always kept from workers.
-_SECRET = ("GOTASK_KEY",)
+_SECRET = ("GOTASK_KEY", *VARIABLES)
 
 
 def worker_environment(

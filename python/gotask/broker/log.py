@@ -9,6 +9,7 @@ import time
 from asyncio import AbstractEventLoop
 from typing import Any
 
+from .service_manager import ServiceManager
 from .writer import NonBlockingWriter
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -29,6 +30,7 @@ class Log:
         self._managed = managed
         self._stderr = NonBlockingWriter(2, _dropped_output)
         self._half = b""  # of what raw() was given last
+        self._service_manager = ServiceManager(os.environ)
         self._records = self._stderr
         self._loop: AbstractEventLoop | None = None
         self._often: dict[str, tuple[int, str]] = {}  # by kind: how often in these seconds, and what was last
@@ -40,6 +42,7 @@ class Log:
     def attach(self, loop: AbstractEventLoop) -> None:
         """From now on, a reader that does not read costs records and not the broker's time."""
         self._loop = loop
+        self._service_manager.watch(loop)
         self._stderr.attach(loop)
         if self._managed:
             self._records.attach(loop)
@@ -98,7 +101,8 @@ class Log:
         self._write(json.dumps(record, default=repr) if self._managed else _text(record))
 
     def event(self, event: str, **fields: Any) -> None:
-        """A step in the broker's life. A supervisor gets it as such, people as a line."""
+        """A step in the broker's life. A supervisor gets it as such, people as a line; systemd is told what it asks for."""
+        self._service_manager.tell(event, str(fields.get("message", "")))
         if self._managed:
             self._write(json.dumps({"event": event, **fields}))
         elif message := fields.get("message"):

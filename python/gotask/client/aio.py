@@ -42,12 +42,12 @@ class AsyncClient:
         connect_timeout: float = 10.0,
         codec: int = wire.MSGPACK,
         max_payload: int = wire.MAX_PAYLOAD,
-        key: str | bytes | None = None,
+        key: Key | str | bytes | None = None,
         tls: Tls = Tls(),
     ) -> None:
         self._address = parse_address(address)
         is_network = isinstance(self._address, TcpAddress)
-        self._key = Key(key) if key is not None and is_network else None
+        self._key = (key if isinstance(key, Key) else Key(key)) if key is not None and is_network else None
         self._tls = tls.encryption(self._address)
         self._timeout = timeout
         self._connect_timeout = connect_timeout

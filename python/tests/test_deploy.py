@@ -1,0 +1,204 @@
+"""What a service manager, a container and their health checks need: sd_notify, `ping`, being the first process; and deploy/."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, gone
+from .test_lifecycle import processes
+
+MAIN = PACKAGE / "gotask" / "__main__.py"
+DEPLOY = PACKAGE.parent / "deploy"
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+def ping(address: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(MAIN), "ping", "--address", address],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, **env},
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_ping_says_by_its_exit_code_whether_the_broker_answers(tmp_path: Path) -> None:
+    network = f"tcp://127.0.0.1:{free_port()}"
+    both = f"{network},unix://{tmp_path}/s"
+    broker = BrokerProcess(APPS / "sync_only.py", env={"GOTASK_ADDRESS": both, "GOTASK_KEY": KEY})
+    broker.wait_for("ready")
+    assert ping(network, GOTASK_KEY=KEY).returncode == 0
+    assert ping(both).returncode == 0  # by the Unix socket, which asks for no key
+    refused = ping(network)
+    assert refused.returncode == 5 and "key" in refused.stderr
+    broker.end()
+    ended = ping(network, GOTASK_KEY=KEY)
+    assert ended.returncode == 3 and network in ended.stderr
+    assert ping("nowhere").returncode == 2
+
+
+def test_a_service_manager_is_told_what_becomes_of_the_broker(tmp_path: Path) -> None:
+    shutil.copy(APPS / "sync_only.py", tmp_path / "app.py")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(f"{tmp_path}/notify")
+        told.settimeout(20)
+
+        def wait_for(state: str) -> str:
+            while True:
+                text = told.recv(4096).decode()
+                if text.startswith(state):
+                    return text
+
+        env = {"NOTIFY_SOCKET": f"{tmp_path}/notify", "WATCHDOG_USEC": "200000"}
+        broker = BrokerProcess(tmp_path / "app.py", address=f"unix://{tmp_path}/s", env=env)
+        assert f"STATUS=ready at unix://{tmp_path}/s" in wait_for("READY=1")
+        wait_for("WATCHDOG=1")
+        broker.process.send_signal(signal.SIGHUP)
+        assert "MONOTONIC_USEC=" in wait_for("RELOADING=1")
+        wait_for("READY=1")
+        (tmp_path / "app.py").write_text("raise OSError('broken')")
+        broker.process.send_signal(signal.SIGHUP)
+        wait_for("RELOADING=1")
+        assert "old code goes on" in wait_for("READY=1")
+        worker = processes(Peer(f"unix://{tmp_path}/s"))[1]
+        environment = Path(f"/proc/{worker}/environ").read_bytes()
+        assert b"NOTIFY_SOCKET" not in environment and b"WATCHDOG_USEC" not in environment
+        broker.process.send_signal(signal.SIGTERM)
+        wait_for("STOPPING=1")
+        assert broker.end() == 0
+
+
+def test_a_watchdog_of_another_process_is_not_fed(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.bind(f"{tmp_path}/notify")
+        told.settimeout(20)
+        env = {"NOTIFY_SOCKET": f"{tmp_path}/notify", "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}
+        broker = BrokerProcess(APPS / "sync_only.py", address=f"unix://{tmp_path}/s", env=env)
+        broker.wait_for("ready")
+        assert told.recv(4096).startswith(b"READY=1")
+        broker.end()
+        assert told.recv(4096).startswith(b"STOPPING=1")
+
+
+def can_unshare() -> bool:
+    command = ["unshare", "--pid", "--fork", "--mount-proc", "true"]
+    return (
+        shutil.which("unshare") is not None and subprocess.run(command, capture_output=True).returncode == 0
+    )
+
+
+ORPHANS = """
+import os, time
+import gotask
+
+class Orphans:
+    def leave(self):
+        if not os.fork():
+            if not os.fork():
+                time.sleep(0.05)
+            os._exit(0)
+        os.wait()
+
+    def zombies(self):
+        pids = [pid for pid in os.listdir("/proc") if pid.isdigit()]
+        states = [open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] for pid in pids]
+        return len(states), states.count("Z")
+
+gotask.register(Orphans)
+"""
+
+
+@pytest.mark.skipif(not can_unshare(), reason="namespaces of processes take root")
+def test_the_first_process_of_a_container_reaps_what_is_left_and_ends_when_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(ORPHANS)
+    address = f"unix://{tmp_path}/s"
+    command = [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        sys.executable,
+        str(MAIN),
+        str(tmp_path / "app.py"),
+    ]
+    outside = subprocess.Popen(
+        [*command, "--workers", "2", "--address", address], stderr=subprocess.PIPE, text=True
+    )
+    assert outside.stderr is not None
+    assert "ready" in outside.stderr.readline()
+    peer = Peer(address)
+    status = peer.call("GoTask.Status")
+    assert status["pid"] == 1
+    for _ in range(5):
+        peer.call("Orphans.Leave")
+    until = 200
+    while (counts := peer.call("Orphans.Zombies")) != [3, 0] and until:
+        until -= 1
+    assert counts == [3, 0], "the broker and its two workers, none of them a zombie"
+    first = int(Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text())
+    os.kill(first, signal.SIGTERM)
+    assert outside.wait(15) == 0
+    assert gone([first], 5)
+    outside.stderr.close()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_the_systemd_unit_is_right_and_hardened(tmp_path: Path) -> None:
+    unit = tmp_path / "gotask.service"
+    text = (DEPLOY / "systemd" / "gotask.service").read_text()
+    unit.write_text(text.replace("/srv/app/.venv/bin/python3", sys.executable))
+    analyze = ["systemd-analyze", "--offline=yes"]
+    verified = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
+    assert [line for line in verified.stderr.splitlines() if "gotask.service" in line] == []
+    rated = subprocess.run(
+        [*analyze, "security", "--threshold=25", str(unit)], capture_output=True, text=True
+    )
+    assert rated.returncode == 0, rated.stdout
+
+
+def documents(name: str) -> list[dict[str, Any]]:
+    yaml = pytest.importorskip("yaml")
+    return list(yaml.safe_load_all((DEPLOY / name).read_text()))
+
+
+def test_the_kubernetes_manifest_keeps_to_what_the_broker_needs() -> None:
+    service, deployment, budget = documents("kubernetes/worker.yaml")
+    pod = deployment["spec"]["template"]["spec"]
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"] == labels
+    assert budget["spec"]["selector"]["matchLabels"] == labels
+    assert service["spec"]["clusterIP"] == "None"
+    assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    (container,) = pod["containers"]
+    drain = int(container["lifecycle"]["preStop"]["exec"]["command"][1]) + 30  # --shutdown-timeout
+    assert pod["terminationGracePeriodSeconds"] > drain
+    start = container["startupProbe"]
+    assert start["periodSeconds"] * start["failureThreshold"] > 60  # --start-timeout
+    for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[kind]["exec"]["command"][:4] == ["python3", "-m", "gotask", "ping"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == {
+        volume["name"] for volume in pod["volumes"]
+    }
+
+
+def test_the_image_has_all_that_the_package_imports() -> None:
+    (compose,) = documents("docker/compose.yaml")
+    assert set(compose["services"]["worker"]) >= {"build", "secrets", "stop_grace_period"}
+    folders = {path.parent.name for path in (PACKAGE / "gotask").glob("*/__init__.py")}
+    project = (PACKAGE / "pyproject.toml").read_text()
+    assert [name for name in sorted(folders) if f'"gotask.{name}"' not in project] == []
