@@ -8,6 +8,7 @@ use Closure;
 use Generator;
 use Psr\Log\LoggerInterface;
 use Psr\Log\NullLogger;
+use Reasno\GoTask\Calling\Durable;
 use Reasno\GoTask\Calling\Elements;
 use Reasno\GoTask\Calling\Input;
 use Reasno\GoTask\Calling\Parallel;
@@ -32,7 +33,7 @@ use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Exchange;
 use Reasno\GoTask\Protocol\Key;
 use Reasno\GoTask\Protocol\Metadata;
-use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Protocol\Outcome as CallOutcome;
 use SensitiveParameter;
 use Throwable;
 use ValueError;
@@ -150,7 +151,7 @@ final class Client implements GoTask
         }
         if ($this->sender->fast?->callFast($call, $this->now) !== true) {
             $this->sender->submit($call);
-        } elseif ($call->outcome === Outcome::Replied && $call->replyFlags === Flag::MSGPACK && $call->replyHead === '' && $call->reply !== '' && $call->metadata === null) {
+        } elseif ($call->outcome === CallOutcome::Replied && $call->replyFlags === Flag::MSGPACK && $call->replyHead === '' && $call->reply !== '' && $call->metadata === null) {
             // finish(), in fewer steps.
             return $this->codec->decode($call->reply);
         }
@@ -206,11 +207,18 @@ final class Client implements GoTask
         })();
     }
 
-    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void
+    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = [], bool $durable = false): ?string
     {
-        $call = $this->addMetadata($this->prepare($method, $payload, null, CallFlag::NOTIFY), $key, $headers);
+        $call = $this->addMetadata($this->prepare($method, $payload, null, $durable ? CallFlag::DURABLE : CallFlag::NOTIFY), $key, $headers);
         $this->sender->submit($call);
-        $this->sender->finish($call);
+        $answer = $this->sender->finish($call);
+
+        return $durable ? Durable::id($method, $answer) : null;
+    }
+
+    public function outcome(string $id): Outcome
+    {
+        return Durable::outcome($id, $this->call('GoTask.Outcome', $id), $this->codec);
     }
 
     public function service(string $name): Service

@@ -118,11 +118,23 @@ interface GoTask
      *
      * What the method returns is dropped; if it fails, the worker logs that.
      *
+     * Durable, it returns once Celery's broker has the call: that survives the end of every process here, runs at least once, and its
+     * outcome() can be asked for later. Only for methods with `executor="celery"`; see docs/beyond-one-machine.md.
+     *
      * @param null|int|string $key as for call()
      * @param array<array-key, string> $headers as for call()
+     * @return ($durable is true ? string : null) the id of a durable call
      * @throws GoTaskException when it was not accepted
      */
-    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void;
+    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = [], bool $durable = false): ?string;
+
+    /**
+     * What has become of a durable call, asked from any process. It is known for as long as Celery keeps results (`result_expires`, a day).
+     *
+     * @param string $id from notify()
+     * @throws GoTaskException when that can't be asked
+     */
+    public function outcome(string $id): Outcome;
 
     /**
      * The methods of one Python service as methods of an object.

@@ -4,6 +4,10 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask;
 
+use function is_float;
+use function is_int;
+use function is_string;
+
 /**
  * How far a method says that it is: `gotask.current_call().progress(0.3, "reading", data)`.
  */
@@ -19,5 +23,16 @@ final class Progress
         public readonly string $text = '',
         public readonly mixed $data = null,
     ) {
+    }
+
+    /**
+     * @internal
+     * @param array<array-key, mixed> $values fraction, text and data, as a worker sends them
+     */
+    public static function of(array $values): self
+    {
+        [$fraction, $text, $data] = $values + [null, '', null];
+
+        return new self(is_int($fraction) || is_float($fraction) ? (float) $fraction : null, is_string($text) ? $text : '', $data);
     }
 }

@@ -160,7 +160,7 @@ class TestWorker:
         )
         body = b"" if payload is None else encode(wire.MSGPACK, payload, "payload", EncodeFailed)
         deadline = 0.0 if timeout is None else time.monotonic() + timeout
-        flags |= exchanges << wire.EXCHANGES_SHIFT
+        flags |= exchanges << wire.SPECIAL_SHIFT
         job = HeadedJob(next(_numbers), deadline, flags, wire.MSGPACK, 1, name.encode(), body)
         job.headers = json.encode(dict(headers)).encode() if headers else b""
         is_async = self._registry.find(name).is_async

@@ -196,6 +196,14 @@ def test_a_method_without_an_input_says_so(peer: Exchanger, kind: str) -> None:
     assert error["type"] == "RuntimeError" and "sends no input" in error["message"]
 
 
+@both
+def test_a_method_that_keeps_no_durable_calls_says_so(peer: Exchanger, kind: str) -> None:
+    error = peer.result(peer.begin(f"App.{kind}total", 1, flags=wire.DURABLE))
+    assert error["code"] == "invalid_arguments" and 'executor="celery"' in error["message"]
+    error = peer.result(peer.begin(f"App.{kind}total", 1, flags=wire.DURABLE | wire.NOTIFY))
+    assert error["code"] == "invalid_request"
+
+
 # -- calls back ---------------------------------------------------------------------------------------------------------
 
 

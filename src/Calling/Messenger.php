@@ -19,8 +19,6 @@ use Throwable;
 
 use function hrtime;
 use function is_array;
-use function is_float;
-use function is_int;
 use function is_string;
 use function pack;
 use function strlen;
@@ -130,9 +128,8 @@ final class Messenger
     private function decode(string $progress): Progress
     {
         $values = $this->codec->decode($progress);
-        [$fraction, $text, $data] = (is_array($values) ? $values : []) + [null, '', null];
 
-        return new Progress(is_int($fraction) || is_float($fraction) ? (float) $fraction : null, is_string($text) ? $text : '', $data);
+        return Progress::of(is_array($values) ? $values : []);
     }
 
     private function callBack(Call $call, Frame $message): void

@@ -205,6 +205,9 @@ final class Sender
         if (($call->callFlags & (CallFlag::STREAM | CallFlag::INPUT)) !== 0) {
             throw new InvalidRequest("The peer at {$connection->address} is a plain Goridge server, which knows no streams: call() {$call->method}, without an input.", $call->method);
         }
+        if (($call->callFlags & CallFlag::DURABLE) !== 0) {
+            throw new InvalidRequest("The peer at {$connection->address} is a plain Goridge server, which keeps no durable calls: notify() it without durable.", $call->method);
+        }
         if (($call->callFlags & CallFlag::ARGS) === 0) {
             return;
         }

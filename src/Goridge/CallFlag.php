@@ -26,6 +26,9 @@ final class CallFlag
     /** The call has an input, which the method may read. */
     public const INPUT = 0x10;
 
+    /** The call is put where it survives every process here; the reply is its id. */
+    public const DURABLE = 0x20;
+
     /** Not on the wire: the call has headers or a key, see Protocol\Metadata. */
     public const METADATA = 0x100;
 }

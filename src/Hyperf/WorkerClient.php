@@ -15,6 +15,7 @@ use Reasno\GoTask\Hyperf\Config\OptionNames;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 use Reasno\GoTask\Hyperf\Config\Workers;
 use Reasno\GoTask\Observer;
+use Reasno\GoTask\Outcome;
 use Reasno\GoTask\Service;
 use ValueError;
 
@@ -68,9 +69,14 @@ class WorkerClient implements GoTask
         return ($this->client ?? $this->client())->completed($calls, $concurrency, $timeout, $throw);
     }
 
-    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void
+    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = [], bool $durable = false): ?string
     {
-        ($this->client ?? $this->client())->notify($method, $payload, $key, $headers);
+        return ($this->client ?? $this->client())->notify($method, $payload, $key, $headers, $durable);
+    }
+
+    public function outcome(string $id): Outcome
+    {
+        return ($this->client ?? $this->client())->outcome($id);
     }
 
     public function service(string $name): Service

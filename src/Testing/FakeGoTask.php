@@ -28,6 +28,7 @@ use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Future;
 use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\GoTask;
+use Reasno\GoTask\Outcome;
 use Reasno\GoTask\Progress;
 use Reasno\GoTask\Protocol\Metadata;
 use Reasno\GoTask\Protocol\Methods;
@@ -55,7 +56,7 @@ use function strlen;
  * on the way (an object into an array, say) changes here. Anything that a closure throws arrives as a RemoteError, unless it is
  * one of this package's exceptions, or an assertion of PHPUnit's that failed.
  *
- * A handler runs when its call is made, also for callAsync() and notify(), awaited or not. One that yields, or returns something
+ * A handler runs when its call is made, also for callAsync() and notify(), awaited or not, durable or not. One that yields, or returns something
  * iterable, is what stream() takes. One whose last parameter is a FakeCall can tell of progress, read the input, and call back.
  */
 final class FakeGoTask implements GoTask
@@ -69,6 +70,9 @@ final class FakeGoTask implements GoTask
 
     /** @var array<string, Handler> by folded name */
     private array $handlers = [];
+
+    /** @var array<string, Outcome> of durable calls, by id */
+    private array $outcomes = [];
 
     private readonly MessagePackCodec $codec;
 
@@ -138,7 +142,7 @@ final class FakeGoTask implements GoTask
             $number = 0;
             foreach ($calls as $key => $call) {
                 [$method, $payload] = Parallel::pair($number++, $call);
-                $outcome = $this->outcome($method, $payload, $timeout);
+                $outcome = $this->settle($method, $payload, $timeout);
                 yield $key => $throw && $outcome instanceof GoTaskException ? throw $outcome : $outcome;
             }
         })();
@@ -154,7 +158,7 @@ final class FakeGoTask implements GoTask
                 throw Parallel::twice($key);
             }
             [$method, $payload] = Parallel::pair($key, $call);
-            $outcomes[$key] = $this->outcome($method, $payload, $timeout);
+            $outcomes[$key] = $this->settle($method, $payload, $timeout);
         }
         $errors = array_filter($outcomes, static fn (mixed $outcome): bool => $outcome instanceof GoTaskException);
         if ($throw && $errors !== []) {
@@ -164,15 +168,39 @@ final class FakeGoTask implements GoTask
         return $outcomes;
     }
 
-    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = []): void
+    public function notify(string $method, mixed $payload = null, null|int|string $key = null, array $headers = [], bool $durable = false): ?string
     {
         $arguments = $this->record($method, $payload, null, true, $key, $headers);
+        $id = $durable ? 'fake-' . count($this->calls) : null;
+        $state = 'done';
+        $result = $failure = null;
 
         try {
-            $this->answer($method, $arguments, $this->begin(null, null, $headers));
-        } catch (DeadlineExceeded|EncodeFailed|InvalidArguments|InvalidResult|RemoteError|WorkerCrashed) {
-            // It was accepted. The worker logs what became of it.
+            $result = $this->answer($method, $arguments, $this->begin(null, null, $headers));
+        } catch (DeadlineExceeded|EncodeFailed|InvalidArguments|InvalidResult|RemoteError|WorkerCrashed $failure) {
+            // It was accepted. The worker logs what became of it, or the outcome says it.
+            $state = 'failed';
         }
+        if ($id !== null) {
+            $this->setOutcome(new Outcome($id, $state, null, $result, $failure));
+        }
+
+        return $id;
+    }
+
+    public function outcome(string $id): Outcome
+    {
+        return $this->outcomes[$id] ?? new Outcome($id, 'unknown');
+    }
+
+    /**
+     * What outcome() is to say of a durable call: it is done or failed otherwise, since its handler runs when it is made.
+     */
+    public function setOutcome(Outcome $outcome): self
+    {
+        $this->outcomes[$outcome->id] = $outcome;
+
+        return $this;
     }
 
     public function service(string $name): Service
@@ -277,7 +305,7 @@ final class FakeGoTask implements GoTask
      * @return mixed the result or exception of one of several calls
      * @throws Cancelled which the others end with
      */
-    private function outcome(string $method, mixed $payload, ?float $timeout): mixed
+    private function settle(string $method, mixed $payload, ?float $timeout): mixed
     {
         try {
             return $this->call($method, $payload, $timeout);

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from ..errors import InvalidRequest
 from ..wire import json
-from ..wire.frames import EXCHANGES_SHIFT, HAS_INPUT, WANTS_PROGRESS, Buffer
+from ..wire.frames import SPECIAL_SHIFT, HAS_INPUT, WANTS_PROGRESS, Buffer
 
 
 class Exchange(Protocol):
@@ -192,7 +192,7 @@ class CurrentCall:
     def input(self) -> Input:
         """The elements that the caller sends along, read as they are needed. RuntimeError: it sends none."""
         job = self._job
-        if not job.flags & HAS_INPUT << EXCHANGES_SHIFT:
+        if not job.flags & HAS_INPUT << SPECIAL_SHIFT:
             raise RuntimeError(f"the caller of {self.method} sends no input: call(…, input: $iterable) does")
         return exchange_of(job).input
 
@@ -203,7 +203,7 @@ class CurrentCall:
         EncodeFailed: `data` can't be.
         """
         job = self._job
-        if job.flags & WANTS_PROGRESS << EXCHANGES_SHIFT and job.exchange is not None:
+        if job.flags & WANTS_PROGRESS << SPECIAL_SHIFT and job.exchange is not None:
             job.exchange.progress(None if fraction is None else float(fraction), str(text), data)
 
     def remaining(self) -> float | None:

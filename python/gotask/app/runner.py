@@ -11,7 +11,15 @@ from struct import Struct
 from typing import Final
 from zlib import crc32
 
-from ..errors import DeadlineExceeded, GoTaskError, InvalidResult, PayloadTooLarge, RemoteError, error_text
+from ..errors import (
+    DeadlineExceeded,
+    GoTaskError,
+    InvalidArguments,
+    InvalidResult,
+    PayloadTooLarge,
+    RemoteError,
+    error_text,
+)
 from ..options import option
 from ..wire import frames as wire
 from ..wire.arrays import LargeArray
@@ -23,8 +31,10 @@ from .failures import error_body, traceback_text, where
 from .middleware import surrounded
 from .registry import Method, Registry
 
-EXCHANGES: Final = wire.EXCHANGES << wire.EXCHANGES_SHIFT
-WANTS_ITEMS: Final = wire.WANTS_ITEMS << wire.EXCHANGES_SHIFT
+SPECIAL: Final = wire.SPECIAL << wire.SPECIAL_SHIFT
+EXCHANGES: Final = wire.EXCHANGES << wire.SPECIAL_SHIFT
+WANTS_ITEMS: Final = wire.WANTS_ITEMS << wire.SPECIAL_SHIFT
+DURABLE: Final = wire.DURABLE << wire.SPECIAL_SHIFT
 
 _START: Final = Struct("<BBI")
 _PAIR: Final = Struct("<II")
@@ -91,12 +101,14 @@ class Runner:
             method = self._methods.get(job.method) or self.method(job.method)
         except GoTaskError as error:
             return self.failed(job, error.body())
-        if job.flags & EXCHANGES:
+        if job.flags & SPECIAL:
             return self._run_exchange(job, method)
         return self.parts(job, self.run_method(job, method))
 
     def _run_exchange(self, job: Job, method: Method) -> list[Buffer]:
         """The same for a call whose caller wants more than its outcome."""
+        if job.flags & DURABLE:
+            return self.not_durable(job)
         exchange = exchange_of(job)
         runs: Method | _Streaming = _Streaming(method, exchange) if job.flags & WANTS_ITEMS else method
         return self.parts(job, self.run_method(job, runs))
@@ -158,6 +170,15 @@ class Runner:
     def unstoppable(self, job: Job) -> list[Buffer]:
         """The reply to an async call that goes on although it was cancelled."""
         return self.failed(job, _stopped(job, "it did not end when it was cancelled", {}).body())
+
+    def not_durable(self, job: Job) -> list[Buffer]:
+        """The reply to a durable call of a method that keeps none."""
+        job.body = b""
+        name = job.method.decode("utf-8", "replace")
+        error = InvalidArguments(
+            f'{name} keeps no durable calls: declare it @gotask.method(executor="celery"), or notify() it without durable'
+        )
+        return self.failed(job, error.body())
 
     def lost(self, job: Job, why: str) -> list[Buffer]:
         """The reply to a call that has run, and whose reply there is no room for."""

@@ -9,7 +9,7 @@ from ..errors import GoTaskError
 from ..wire.codec import decode
 from ..wire.frames import EXACT, Buffer
 from .context import Interrupted, Job, exchange_of, running_async
-from .runner import EXCHANGES, WANTS_ITEMS, Runner
+from .runner import DURABLE, EXCHANGES, WANTS_ITEMS, Runner
 
 # What a task group raises, from Python 3.11 on.
 _Group: type[BaseException] | tuple[()] = getattr(builtins, "BaseExceptionGroup", ())
@@ -24,6 +24,8 @@ async def run_async(runner: Runner, job: Job) -> list[Buffer]:
         return runner.failed(job, error.body())
     finally:
         job.body = b""
+    if job.flags & DURABLE:
+        return runner.not_durable(job)
     running_async.set(job)
     exchange = exchange_of(job) if job.flags & EXCHANGES else None
     job.interruptible = True

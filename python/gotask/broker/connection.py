@@ -18,7 +18,6 @@ from ..wire.frames import (
     CODECS,
     CONTROL,
     ERROR,
-    EXCHANGES,
     JSON,
     LARGE,
     MAX_HEADERS,
@@ -29,6 +28,7 @@ from ..wire.frames import (
     PING,
     PONG,
     RAW,
+    SPECIAL,
     STOP,
     STREAM,
     Buffer,
@@ -433,8 +433,8 @@ class Connection(asyncio.BufferedProtocol):
         deadline, flags = 0.0, 0
         if count >= 4:
             flags = options[3]
-            if flags & EXCHANGES and (flags & NOTIFY or not self.structured):
-                why = "items, progress and input need a caller that has said Hello and waits, which NOTIFY does not"
+            if flags & SPECIAL and (flags & NOTIFY or not self.structured):
+                why = "items, progress, input and durability need a caller that has said Hello and waits, which NOTIFY does not"
                 self._malformed(frame, segment, why)
                 return
             if options[2] and not flags & NOTIFY:

@@ -21,7 +21,7 @@ from typing import Final
 
 from ..ipc.messages import ENTRY, SHARED
 from ..ipc.notes import Revocations
-from ..wire.frames import ARGS, EXACT, EXCHANGES, EXCHANGES_SHIFT, STRUCTURED, TIMED
+from ..wire.frames import ARGS, EXACT, SPECIAL, SPECIAL_SHIFT, STRUCTURED, TIMED
 from .call import RECEIVED, REVOKED, SENT, Call
 from .kernel_queue import KernelQueue
 from .queue import CallQueue
@@ -211,7 +211,7 @@ class SharedQueue:
         if call.owner.timed:
             flags |= TIMED
         if len(options) >= 4 and options[3]:
-            flags |= (options[3] & ARGS and EXACT) | (options[3] & EXCHANGES) << EXCHANGES_SHIFT
+            flags |= (options[3] & ARGS and EXACT) | (options[3] & SPECIAL) << SPECIAL_SHIFT
         if call.segment is None:
             entry = ENTRY.pack(number, call.deadline, call.size, flags)
             taken = self.kernel.send(b"".join((entry, call.frame.raw)))

@@ -37,12 +37,14 @@ WANTS_ITEMS: Final = 0x04  # the reply is a stream of what the method yields
 WANTS_PROGRESS: Final = 0x08
 HAS_INPUT: Final = 0x10
 EXCHANGES: Final = WANTS_ITEMS | WANTS_PROGRESS | HAS_INPUT  # what a caller has to be there for
+DURABLE: Final = 0x20  # put where it survives every process here; the reply is its id
+SPECIAL: Final = EXCHANGES | DURABLE
 
 # How a worker runs a call. Not on the wire.
 STRUCTURED: Final = 0x01  # the caller understands structured errors
 EXACT: Final = 0x02  # the body is [positional, named]
 TIMED: Final = 0x08  # the reply has a third option: the microseconds that the method took
-EXCHANGES_SHIFT: Final = 4  # where those of EXCHANGES stand
+SPECIAL_SHIFT: Final = 4  # where those of SPECIAL stand
 
 # In that option: calls of this method never take the fast path.
 SLOW: Final = 0x80000000

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Tests\Unit\Testing;
 use DateTime;
 use DateTimeImmutable;
 use DomainException;
+use LogicException;
 use PHPUnit\Framework\AssertionFailedError;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
@@ -22,6 +23,8 @@ use Reasno\GoTask\Exception\Overloaded;
 use Reasno\GoTask\Exception\ParallelFailed;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Exception\WorkerCrashed;
+use Reasno\GoTask\Outcome;
+use Reasno\GoTask\Progress;
 use Reasno\GoTask\Raw;
 use Reasno\GoTask\Testing\FakeCall;
 use Reasno\GoTask\Testing\FakeGoTask;
@@ -341,6 +344,32 @@ final class FakeGoTaskTest extends TestCase
     {
         $task = new FakeGoTask(['A' => new DomainException('no')]);
         self::assertInstanceOf(RemoteError::class, $task->parallel([['A']], throw: false)[0]);
+    }
+
+    public function testADurableCallHasAnOutcome(): void
+    {
+        $task = new FakeGoTask([
+            'Report.Build' => static fn (int $rows): array => ['rows' => $rows],
+            'Report.Lose' => new RemoteError('Report.Lose raised KeyError', 'Report.Lose'),
+        ]);
+        $id = $task->notify('Report.Build', 3, durable: true);
+        self::assertSame(['done', ['rows' => 3]], [$task->outcome($id)->state, $task->outcome($id)->result()]);
+        $lost = $task->outcome($task->notify('Report.Lose', durable: true));
+        self::assertSame('failed', $lost->state);
+        $task->setOutcome(new Outcome($id, 'running', new Progress(0.5, 'half')));
+        self::assertSame(0.5, $task->outcome($id)->progress?->fraction);
+        self::assertSame('unknown', $task->outcome('made up')->state);
+
+        foreach ([$task->outcome($id), $task->outcome('made up')] as $unfinished) {
+            try {
+                $unfinished->result();
+                self::fail('There is no result.');
+            } catch (LogicException $error) {
+                self::assertStringContainsString($unfinished->id, $error->getMessage());
+            }
+        }
+        $this->expectExceptionMessage('Report.Lose raised KeyError');
+        $lost->result();
     }
 
     public function testANotificationThatWasAcceptedFailsNobody(): void
