@@ -8,6 +8,7 @@ use Closure;
 use Composer\InstalledVersions;
 use Reasno\GoTask\Console\Command\CallCommand;
 use Reasno\GoTask\Console\Command\DoctorCommand;
+use Reasno\GoTask\Console\Command\DumpCommand;
 use Reasno\GoTask\Console\Command\GenerateCommand;
 use Reasno\GoTask\Console\Command\InstallCommand;
 use Reasno\GoTask\Console\Command\MethodsCommand;
@@ -15,6 +16,7 @@ use Reasno\GoTask\Console\Command\PingCommand;
 use Reasno\GoTask\Console\Command\ReloadCommand;
 use Reasno\GoTask\Console\Command\ServeCommand;
 use Reasno\GoTask\Console\Command\StatusCommand;
+use Reasno\GoTask\Console\Command\TopCommand;
 use Reasno\GoTask\GoTask;
 use Symfony\Component\Console\Application as SymfonyApplication;
 
@@ -35,6 +37,8 @@ final class Application extends SymfonyApplication
             new CallCommand($connect),
             new MethodsCommand($connect),
             new StatusCommand($connect),
+            new TopCommand($connect),
+            new DumpCommand($connect),
             new PingCommand($connect),
             new ReloadCommand($connect),
             new DoctorCommand(),

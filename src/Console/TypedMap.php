@@ -61,6 +61,19 @@ final class TypedMap
         return ($this->fields[$key] ?? false) === true;
     }
 
+    public function map(string $key): self
+    {
+        return self::of($this->fields[$key] ?? null);
+    }
+
+    /**
+     * @return array<array-key, float> all of its fields
+     */
+    public function numbers(): array
+    {
+        return array_map(static fn (mixed $value): float => is_int($value) || is_float($value) ? (float) $value : 0.0, $this->fields);
+    }
+
     /**
      * @return list<string>
      */

@@ -10,11 +10,13 @@ use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Aspect\WorkerAspect;
 use Reasno\GoTask\Hyperf\Command\CallCommand;
 use Reasno\GoTask\Hyperf\Command\DoctorCommand;
+use Reasno\GoTask\Hyperf\Command\DumpCommand;
 use Reasno\GoTask\Hyperf\Command\GenerateCommand;
 use Reasno\GoTask\Hyperf\Command\InstallCommand;
 use Reasno\GoTask\Hyperf\Command\MethodsCommand;
 use Reasno\GoTask\Hyperf\Command\ReloadCommand;
 use Reasno\GoTask\Hyperf\Command\StatusCommand;
+use Reasno\GoTask\Hyperf\Command\TopCommand;
 use Reasno\GoTask\Hyperf\Config\BasePath;
 use Reasno\GoTask\Hyperf\Listener\PrivateWorkersListener;
 use Reasno\GoTask\Hyperf\Listener\RegisterProcessesListener;
@@ -65,11 +67,13 @@ class ConfigProvider
             'commands' => [
                 CallCommand::class,
                 DoctorCommand::class,
+                DumpCommand::class,
                 GenerateCommand::class,
                 InstallCommand::class,
                 MethodsCommand::class,
                 ReloadCommand::class,
                 StatusCommand::class,
+                TopCommand::class,
             ],
             'listeners' => [
                 PrivateWorkersListener::class,

@@ -138,7 +138,7 @@ abstract class ClientCommand extends Command
         return ExitCode::of($failure);
     }
 
-    private static function show(Throwable $failure, OutputInterface $output): void
+    protected static function show(Throwable $failure, OutputInterface $output): void
     {
         $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
         $errors->writeln('<fg=red>' . Terminal::text($failure->getMessage()) . '</>');

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console\Command;
 
 use Reasno\GoTask\Console\ExitCode;
+use Reasno\GoTask\Console\Figures;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Terminal;
@@ -46,15 +47,26 @@ class StatusCommand extends ClientCommand
                 // The one of all services that have no workers of their own has no name.
                 $service->text('name') === '' ? '(shared)' : $service->shown('name'),
                 ...array_map($service->shown(...), ['kind', 'workers', 'queued', 'running', 'calls', 'refused']),
-                ...array_map(static fn (string $key): string => self::time($service->number($key)), ['wait_p50', 'wait_p99', 'run_p50', 'run_p99']),
+                ...array_map(static fn (string $key): string => Figures::time($service->number($key)), ['wait_p50', 'wait_p99', 'run_p50', 'run_p99']),
             ],
             $status->records('services'),
         ));
-        self::table($output, ['worker', 'service', 'kind', 'generation', 'state', 'calls'], array_map(
+        self::table($output, ['method', 'calls', 'errors', 'wait p50', 'p99', 'run p50', 'p99'], array_map(
+            static fn (TypedMap $method): array => [
+                $method->shown('name'),
+                $method->shown('calls'),
+                self::parts($method->map('errors')),
+                ...array_map(Figures::time(...), [$method->map('wait')->number('p50'), $method->map('wait')->number('p99')]),
+                ...array_map(Figures::time(...), [$method->map('run')->number('p50'), $method->map('run')->number('p99')]),
+            ],
+            $status->records('methods'),
+        ));
+        self::table($output, ['worker', 'service', 'kind', 'generation', 'state', 'calls', 'memory'], array_map(
             static fn (TypedMap $worker): array => [
                 $worker->shown('pid'),
                 $worker->text('service') === '' ? '(shared)' : $worker->shown('service'),
                 ...array_map($worker->shown(...), ['kind', 'generation', 'state', 'calls']),
+                Figures::size($worker->number('memory')),
             ],
             $status->records('workers'),
         ));
@@ -80,11 +92,23 @@ class StatusCommand extends ClientCommand
                 default => '<comment>' . $reload->shown('message') . '</comment>',
             },
             'addresses' => Terminal::line(implode(', ', $status->texts('addresses'))),
-            'up for' => self::duration($status->number('uptime')),
+            'up for' => Figures::duration($status->number('uptime')),
             'broker' => sprintf('process %s, Python %s (%s), gotask %s', $status->shown('pid'), $status->shown('python'), $status->shown('loop'), $status->shown('version')),
             'generation' => $status->shown('generation'),
             'calls' => sprintf('%s so far, %s running, %s waiting, over %s connections', ...array_map($status->shown(...), ['calls', 'running', 'queued', 'connections'])),
+            'deaths' => self::parts($status->map('counters')->map('deaths')),
         ], static fn (string $line): bool => $line !== '');
+    }
+
+    /** How many of each there are; empty: none. */
+    private static function parts(TypedMap $numbers): string
+    {
+        $parts = [];
+        foreach ($numbers->numbers() as $name => $number) {
+            $parts[] = Figures::count($number) . ' ' . Terminal::line((string) $name);
+        }
+
+        return implode(', ', $parts);
     }
 
     private static function failure(string $message): string
@@ -102,27 +126,5 @@ class StatusCommand extends ClientCommand
             $output->writeln('');
             (new Table($output))->setStyle('compact')->setHeaders($headers)->setRows($rows)->render();
         }
-    }
-
-    private static function time(float $seconds): string
-    {
-        return match (true) {
-            $seconds < 0.001 => sprintf('%.0f µs', $seconds * 1e6),
-            $seconds < 0.1 => sprintf('%.1f ms', $seconds * 1e3),
-            $seconds < 10.0 => sprintf('%.2f s', $seconds),
-            default => sprintf('%.0f s', $seconds),
-        };
-    }
-
-    private static function duration(float $seconds): string
-    {
-        $seconds = (int) $seconds;
-
-        return match (true) {
-            $seconds < 120 => "{$seconds} s",
-            $seconds < 7200 => intdiv($seconds, 60) . ' min',
-            $seconds < 172_800 => intdiv($seconds, 3600) . ' h',
-            default => intdiv($seconds, 86_400) . ' days',
-        };
     }
 }
