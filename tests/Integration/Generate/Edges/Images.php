@@ -15,10 +15,6 @@ use Reasno\GoTask\Bytes;
 use Reasno\GoTask\CallOptions;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\GoTask;
-use x2a;
-
-use function array_key_exists;
-use function is_array;
 
 /**
  * The Python service Images.
@@ -96,13 +92,13 @@ class Images
     }
 
     /**
-     * @param null|"it's"|"x2a/"|'$x'|1|true $value
-     * @return null|"it's"|"x2a/"|'$x'|1|true
+     * @param null|"\x2a/"|"it's"|'$x'|1|true $value
+     * @return null|"\x2a/"|"it's"|'$x'|1|true
      * @throws GoTaskException
      */
     public function literal(null|bool|int|string $value): null|bool|int|string
     {
-        /** @var null|"it's"|"x2a/"|'$x'|1|true */
+        /** @var null|"\x2a/"|"it's"|'$x'|1|true */
         return $this->task->call('Images.literal', new Args($value), ...$this->options);
     }
 

@@ -9,8 +9,6 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Integration\Generate\Edges;
 
 use JsonSerializable;
-use x24x;
-use x2a;
 
 final readonly class Odd implements JsonSerializable
 {
@@ -30,7 +28,7 @@ final readonly class Odd implements JsonSerializable
      */
     public static function fromResult(array $result): self
     {
-        /** @var array{'content-type': string, '2x': int, "it's": bool, "x2a/ x24x": string, "a\x22b": int, class: string, "new\x0aline": int} $result */
+        /** @var array{'content-type': string, '2x': int, "it's": bool, "\x2a/ \x24x": string, "a\x22b": int, class: string, "new\x0aline": int} $result */
         return new self(
             contentType: $result['content-type'],
             _2x: $result['2x'],
