@@ -61,6 +61,10 @@ return [
         // For development: load the app again when a Python file below its folder changes.
         'watch' => env('GOTASK_WATCH', false),
 
+        // A page that shows what goes on, and /metrics for Prometheus: 'tcp://127.0.0.1:9180', for instance, then
+        // http://127.0.0.1:9180/. Beyond this machine it asks for the key as a password. null: none.
+        'web' => env('GOTASK_WEB'),
+
         // What methods may call back, as gotask.current_call().php.call("Config.get", …): classes, or other entries of the container,
         // by the names that Python knows them by, such as 'Config' => App\Service\ConfigService::class.
         'services' => [],

@@ -29,6 +29,11 @@ if __name__ == "__main__":
         from gotask.worker.main import leave, main
 
         leave(main())
+    elif sys.argv[1:2] == ["--web-process"]:
+        signals.reset_in_worker()
+        from gotask.web.main import main
+
+        sys.exit(main())
     else:
         signals.reset_in_broker()
         from gotask.cli import main

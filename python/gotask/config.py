@@ -45,6 +45,7 @@ class Config(NamedTuple):
     secret: tuple[str, ...]
     access: Access
     log_level: str
+    web: TcpAddress | None
     watch: bool
     managed: bool
 
@@ -99,6 +100,15 @@ def _address_option(text: str) -> Address:
         return parse_address(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _web_address(text: str) -> Address:
+    address = _address_option(text)
+    if not isinstance(address, TcpAddress):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address for a browser: write tcp://127.0.0.1:9180, or tls://host:port"
+        )
+    return address
 
 
 def _mode(text: str) -> int:
@@ -232,6 +242,14 @@ _OPTIONS = (
         "NAME[,NAME]",
         "variables of the environment that workers do not get; never GOTASK_KEY",
     ),
+    _Option(
+        "web",
+        _web_address,
+        "",
+        "ADDRESS",
+        "serves a page that shows what goes on (/), and the same for Prometheus (/metrics), for instance at"
+        " tcp://127.0.0.1:9180; beyond this machine with the shared key as password (default: none)",
+    ),
     _Option("log-level", _level, "info", "LEVEL", "debug, info, warning or error"),
 )
 
@@ -308,7 +326,7 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     values["secret"] = values["secret"] or ()
     try:
         access = _read_access(addresses, values, environment)
-        check(addresses, access)
+        check(addresses, access, values["web"])
     except ValueError as error:
         parser.error(str(error))
     config = Config(
@@ -327,11 +345,12 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
 
 def _read_access(addresses: Sequence[Address], values: dict[str, Any], environment: dict[str, str]) -> Access:
     """Takes the options of access out of `values`. ValueError: a file is missing, or can't be used."""
-    network = [address for address in addresses if isinstance(address, TcpAddress)]
+    network = [address for address in (*addresses, values["web"]) if isinstance(address, TcpAddress)]
     key_file = values.pop("key_file")
     key = find_key(key_file, environment) if network else None
     uids = allowed_uids(values.pop("allow_uids"), values["socket_mode"], values["socket_group"])
     certificate, private, ca = (values.pop(f"tls_{name}") for name in ("certificate", "key", "ca"))
     if certificate is None or not any(address.tls for address in network):
         return Access(key, uids=uids)  # GOTASK_TLS_* may be set for callers on this machine
-    return Access(key, Tls(ca, certificate, private).server_context(), ca is not None, uids)
+    files = Tls(ca, certificate, private)
+    return Access(key, files.server_context(), ca is not None, uids, files)

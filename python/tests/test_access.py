@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from gotask.broker.access import is_loopback
+from gotask.wire.address import is_loopback
 from gotask.broker.pending_peers import MAX_LEAVING, MAX_WAITING, PendingPeers
 from gotask.client.aio import AsyncClient
 from gotask.client.sync import Client

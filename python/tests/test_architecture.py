@@ -20,6 +20,7 @@ BELOW = {
     "ipc": "wire",
     "client": "wire",
     "broker": "ipc wire",
+    "web": "client ipc wire",
     "worker": "app ipc wire",
 }
 UNDER_ALL = {"errors", "options", "version"}

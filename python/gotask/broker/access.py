@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import sys
@@ -11,8 +10,9 @@ from struct import Struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..options import option
-from ..wire.address import Address, TcpAddress
+from ..wire.address import Address, TcpAddress, is_loopback
 from ..wire.handshake import Key
+from ..wire.tls import Tls
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -31,12 +31,14 @@ class Credentials(NamedTuple):
 
 
 class Access(NamedTuple):
-    """What is asked of those who connect. `uids`: None lets everybody in whom the socket's file mode does."""
+    """What is asked of those who connect. `uids`: None lets everybody in whom the socket's file mode does. `files`: those that
+    `tls` was made of."""
 
     key: Key | None = None
     tls: SSLContext | None = None
     asks_certificate: bool = False
     uids: frozenset[int] | None = None
+    files: Tls = Tls()
 
     def admits(self, credentials: Credentials | None) -> bool:
         """Whether a process may connect to a Unix socket. None: the system does not say who it is."""
@@ -52,8 +54,18 @@ def allowed_uids(given: frozenset[int] | None, mode: int, group: int | None) -> 
     return None if mode & _OTHERS or group is not None else own
 
 
-def check(addresses: Sequence[Address], access: Access) -> None:
-    """ValueError: a network address that anybody could call."""
+def check(addresses: Sequence[Address], access: Access, web: TcpAddress | None = None) -> None:
+    """ValueError: a network address that anybody could call, or where anybody could look."""
+    if web is not None and web.tls and access.tls is None:
+        raise ValueError(
+            f"{option('--web')} {web} needs a certificate: give {option('--tls-certificate')} and {option('--tls-key')}"
+        )
+    if web is not None and not is_loopback(web.host) and access.key is None:
+        raise ValueError(
+            f"{option('--web')} {web} is open to the network and nothing says who may look: give a shared key"
+            f" ({option('--key-file')}, or the variable GOTASK_KEY; openssl rand -hex 32 makes one), or an address of this"
+            " machine alone, such as tcp://127.0.0.1:9180"
+        )
     for address in addresses:
         if not isinstance(address, TcpAddress):
             continue
@@ -68,19 +80,6 @@ def check(addresses: Sequence[Address], access: Access) -> None:
             " or the variable GOTASK_KEY; openssl rand -hex 32 makes one), or tls:// with"
             f" {option('--tls-ca')}, which asks callers for certificates; or listen on a Unix socket or on 127.0.0.1"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether the address can be reached from this machine alone. A name is none, but for localhost: it may come to mean
-    anything."""
-    if host == "localhost":
-        return True
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return bool((mapped or ip).is_loopback)
 
 
 def credentials_of(connected: socket.socket) -> Credentials | None:

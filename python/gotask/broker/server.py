@@ -20,6 +20,7 @@ from .fastpath import FastPath
 from .listener import AddressUnusable, Listener
 from .log import Log
 from .watches import FileWatch
+from .web import WebProcess
 
 # Exit codes, beside 0 (ended as asked) and 2 (usage): of sysexits.h where it has one.
 EX_APP_FAILED = 70
@@ -106,9 +107,18 @@ class _Server:
             loop.add_reader(0, self._lifeline)
         broker = Broker(self._config, self._log, loop, self._ready, self._start_failed, self._fast)
         adopt_orphans()
+        web: WebProcess | None = None
+
+        def children_ended() -> None:
+            if web is not None:
+                web.look_for_end()
+            broker.generations.children_ended()
+
         # Not by the loop: uvloop refuses this one.
-        signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(broker.generations.children_ended))
+        signal.signal(signal.SIGCHLD, lambda *_: loop.call_soon_threadsafe(children_ended))
         try:
+            if self._config.web is not None:
+                web = WebProcess(self._config, self._log, loop)
             broker.start()
             if self._config.watch:
                 self._watch = FileWatch(loop, self._config.app, self._config.folder, broker.reload)
@@ -137,6 +147,8 @@ class _Server:
             broker.generations.kill()
             await self._wait_for_workers(broker)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            if web is not None:
+                web.end()
             self._log.close()
             # The loop lets go of its handlers as it is closed: one more SIGTERM would end this process with that signal.
             signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))

@@ -36,6 +36,21 @@ class TcpAddress(NamedTuple):
 Address = UnixAddress | TcpAddress
 
 
+def is_loopback(host: str) -> bool:
+    """Whether the address can be reached from this machine alone. A name is none, but for localhost: it may come to mean
+    anything."""
+    if host == "localhost":
+        return True
+    import ipaddress
+
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return bool((mapped or ip).is_loopback)
+
+
 def check_owner(address: Address) -> None:
     """Refuses a Unix socket that anybody may have put there: another user's, in a folder that everybody can write to.
 

@@ -26,6 +26,7 @@ final class OptionNames
         '--start-timeout' => 'start_timeout',
         '--shutdown-timeout' => 'shutdown_timeout',
         '--key-file' => 'key_file',
+        '--web' => 'web',
         '--concurrency' => 'limits.concurrency',
         '--max-payload' => 'limits.max_payload',
         '--queue-calls' => 'limits.queue_calls',

@@ -93,6 +93,7 @@ final class WorkerConfig
             'GOTASK_MAX_MEMORY_HARD' => $limits->integer('max_memory_hard', 0, 1 << 50, 0),
             'GOTASK_IDLE_TIME' => $section->seconds('idle_time', 60.0),
             'GOTASK_WATCH' => (int) $watch,
+            'GOTASK_WEB' => (string) $section->optionalText('web'),
             'GOTASK_LOG_LEVEL' => $log->choice('level', ['info', 'debug', 'warning', 'error']),
             OptionNames::VARIABLE => OptionNames::forBroker($name),
         ]);
@@ -144,7 +145,7 @@ final class WorkerConfig
     /**
      * The worker, to be started.
      *
-     * @param null|string $address null: a private one
+     * @param null|string $address null: a private one, which has no page: that is at the address of the one that serves
      */
     public function process(?string $address, LoggerInterface $logger): WorkerProcess
     {
@@ -155,7 +156,7 @@ final class WorkerConfig
             $this->python,
             $this->startTimeout,
             $this->shutdownTimeout,
-            $this->environment,
+            $address === null ? ['GOTASK_WEB' => ''] + $this->environment : $this->environment,
             $this->directory,
             $logger,
         );
