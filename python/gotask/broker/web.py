@@ -29,7 +29,7 @@ EX_ADDRESS: Final = 73
 
 
 class WebProcess:
-    """Runs while the broker does, whatever becomes of it. Its settings come by its standard input, which is also its lifeline."""
+    """Runs while the broker does, whatever becomes of it. Its settings come by standard input, which is its lifeline, too."""
 
     def __init__(self, config: Config, log: Log, loop: AbstractEventLoop) -> None:
         access = config.access

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import count
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from .feed import Status
 
@@ -61,7 +61,8 @@ def exposition(status: Status | None, places: Places, accept: str) -> tuple[byte
         return text(found), _TEXT
     encoder, kind = choose_encoder(accept)
     collected: Any = _Collected([_metric(family, Metric) for family in found])
-    return cast(bytes, encoder(collected)), kind
+    content: bytes = encoder(collected)
+    return content, kind
 
 
 def text(found: list[Family]) -> bytes:
