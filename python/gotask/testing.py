@@ -118,12 +118,8 @@ class TestWorker:
 
     def __enter__(self) -> TestWorker:
         self._loop = asyncio.new_event_loop()
-        opened: set[str] = set()
-        for method in self._registry.describe():
-            for name, opens in self._registry.opening(method["group"], method["async"]):
-                if name not in opened:
-                    opened.add(name)
-                    self._wait(opens())
+        for service in self._registry.services():
+            self._wait(service.open())
         return self
 
     def __exit__(
@@ -163,7 +159,8 @@ class TestWorker:
         flags |= exchanges << wire.SPECIAL_SHIFT
         job = HeadedJob(next(_numbers), deadline, flags, wire.MSGPACK, 1, name.encode(), body)
         job.headers = json.encode(dict(headers)).encode() if headers else b""
-        is_async = self._registry.find(name).is_async
+        found = self._registry.find(name)
+        is_async = found.is_async and found.settings.executor is None
         exchange = _Exchange(self.php, job, iter(() if input is None else input), on_progress, reader)
         job.exchange = _AsyncExchange(exchange) if is_async else exchange
         if is_async:

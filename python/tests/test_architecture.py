@@ -19,9 +19,10 @@ BELOW = {
     "app": "wire",
     "ipc": "wire",
     "client": "wire",
+    "executors": "app ipc wire",
     "broker": "ipc wire",
     "web": "client ipc wire",
-    "worker": "app ipc wire",
+    "worker": "app executors ipc wire",
 }
 UNDER_ALL = {"errors", "options", "version"}
 FACE = {"__init__", "__main__", "cli", "pytest_plugin", "testing", "tracing"}

@@ -26,11 +26,13 @@ def middleware(function: T) -> T:
 
 def surrounded(method: Method, middlewares: list[Callable[..., Any]]) -> Method:
     """The method with those of the middlewares around it that are of its kind."""
-    around = [function for function in middlewares if is_async(function) == method.is_async]
+    # What has an executor is a plain def: where that runs it, the sync ones are around it.
+    runs_async = method.is_async and method.settings.executor is None
+    around = [function for function in middlewares if is_async(function) == runs_async]
     if not around:
         return method
     outer = copy(method)
-    surround = _surround_async if method.is_async else _surround
+    surround = _surround_async if runs_async else _surround
     # Looked up at each call: the first one may put others in their place.
     outer.invoke = surround(around, lambda payload: method.invoke(payload))
     outer.invoke_exact = surround(around, lambda payload: method.invoke_exact(payload))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import MethodNotFound
 from ..wire.names import DESCRIBE, SHARED_GROUP, Catalogue, check_name, fold
 from .arguments import Arguments, Invoke
+from .groups import GroupSettings, make_group
 from .parameters import MISSING, Parameters, is_async, is_generator, parameters_of
 from .signatures import signatures
 
@@ -30,18 +31,10 @@ class Settings(NamedTuple):
     timeout: float = 0.0  # seconds; 0.0: none
     idempotent: bool = False
     convert: bool = True
+    executor: Any = None  # what runs it elsewhere: an engine's name, an Executor, or what makes one
 
 
 _PLAIN = Settings()
-
-
-class GroupSettings(NamedTuple):
-    """A service's settings for its own worker processes. 0 stands for the broker's setting."""
-
-    name: str
-    workers: int
-    queue_calls: int
-    queue_bytes: int
 
 
 class Method:
@@ -69,12 +62,18 @@ class Method:
     ) -> None:
         self.name = name
         self.group = group
-        self.is_async = is_async(function)
+        # A method that runs elsewhere costs its worker nothing but waiting.
+        self.is_async = settings.executor is not None or is_async(function)
         self.is_generator = is_generator(function)
         self.settings = settings
         self.doc = _summary(function)
         self._function = function
         self._bound = bound
+        if settings.executor is not None and (is_async(function) or self.is_generator):
+            raise TypeError(
+                f"{name} is {'a generator' if self.is_generator else 'async'}, and what has an executor is a plain def"
+                " that returns its result: it runs in another thread or process, where no loop is and nothing is streamed"
+            )
         self.invoke: Invoke = self._not_open
         self.invoke_exact: Invoke = self._not_open
 
@@ -120,12 +119,20 @@ class Method:
             "timeout": self.settings.timeout,
             "idempotent": self.settings.idempotent,
             "group": self.group,
+            **self._executor(),
         }
 
     def describe_fully(self) -> tuple[dict[str, Any], Any, Parameters]:
         """For `describe.describe()`."""
-        start = {"name": self.name, "async": self.is_async, "stream": self.is_generator}
+        start = {"name": self.name, "async": self.is_async, "stream": self.is_generator, **self._executor()}
         return start, self._function, self.parameters
+
+    def _executor(self) -> dict[str, str]:
+        executor = self.settings.executor
+        if executor is None:
+            return {}
+        name = executor if type(executor) is str else getattr(executor, "__name__", type(executor).__name__)
+        return {"executor": str(name)}
 
     def _not_open(self, payload: Any) -> Any:
         raise RuntimeError(f"{self.name} is called before its service was opened")
@@ -134,7 +141,7 @@ class Method:
         return f"<Method {self.signature}>"
 
 
-class _Service:
+class Service:
     """A registered class or object. A class is instantiated once in each worker, when the service is opened."""
 
     __slots__ = ("name", "group", "target", "methods", "instance", "opened")
@@ -169,7 +176,7 @@ class Registry:
     """Services and functions by their names on the wire."""
 
     def __init__(self) -> None:
-        self._services: dict[str, _Service] = {}
+        self._services: dict[str, Service] = {}
         self._methods: dict[str, Method] = {}
         self._groups: dict[str, GroupSettings] = {}
         self._catalogue = Catalogue([])
@@ -198,7 +205,7 @@ class Registry:
         if not found and (isinstance(target, type) or not callable(target)):
             raise TypeError(f"{cls.__qualname__} has no public method, so there is nothing to register")
         name = name or str(getattr(target, "__name__", cls.__name__))
-        group = _make_group(name, workers, queue_calls, queue_bytes)
+        group = make_group(name, workers, queue_calls, queue_bytes)
         if found:
             self._register_service(target, name, group.name, found)
         else:
@@ -244,10 +251,24 @@ class Registry:
 
     def opening(self, group: str, is_async: bool) -> Iterator[tuple[str, Step]]:
         """Name and opener of each service of a group that has methods of that kind: call it in order, and await what it
-        returns, if anything."""
+        returns, if anything. Where the methods with an executor run, `service_of()` tells what to open."""
         for service in self._services.values():
-            if service.group == group and any(method.is_async == is_async for _, method in service.methods):
+            if service.group == group and any(
+                method.is_async == is_async and method.settings.executor is None
+                for _, method in service.methods
+            ):
                 yield service.name, service.open
+
+    def service_of(self, method: Method) -> Service | None:
+        """None: it is a function, and needs no service."""
+        return self._services.get(fold(method.name.rpartition(".")[0]))
+
+    def services(self) -> Iterable[Service]:
+        return self._services.values()
+
+    def has_executors(self) -> bool:
+        """Whether any method has one."""
+        return any(method.settings.executor is not None for method in self._methods.values())
 
     def closing(self) -> Iterator[tuple[str, Step]]:
         """Name and closer of each service that was opened, last opened first."""
@@ -273,7 +294,7 @@ class Registry:
             )
         if isinstance(target, type):
             _check_constructor(target)
-        service = _Service(name, group, target)
+        service = Service(name, group, target)
         names: dict[str, tuple[str, Any]] = {}
         for attribute, raw in found.items():
             function = getattr(raw, "__func__", raw)
@@ -291,27 +312,6 @@ class Registry:
     def _add(self, method: Method) -> None:
         self._catalogue.add({"name": method.name})
         self._methods[method.name] = method
-
-
-def _make_group(
-    name: str, workers: int | None, queue_calls: int | None, queue_bytes: int | None
-) -> GroupSettings:
-    if workers is None:
-        if queue_calls is not None or queue_bytes is not None:
-            raise ValueError(
-                f"{name} has a queue of its own only with workers of its own: give workers=, too"
-            )
-        return GroupSettings(SHARED_GROUP, 0, 0, 0)
-    for what, number, least, most in (
-        ("workers", workers, 1, 1024),
-        ("queue_calls", queue_calls, 1, 10_000_000),
-        ("queue_bytes", queue_bytes, 1024, 2**40),
-    ):
-        if number is not None and (type(number) is not int or not least <= number <= most):
-            raise ValueError(
-                f"{what} of {name} must be a whole number from {least} to {most}, not {number!r}"
-            )
-    return GroupSettings(name, workers, queue_calls or 0, queue_bytes or 0)
 
 
 def _check_constructor(cls: type) -> None:

@@ -9,11 +9,13 @@ import sys
 import time
 import traceback
 from asyncio import Task, TimerHandle
-from typing import NoReturn
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NoReturn
 from weakref import WeakSet
 
 from ..app import context
 from ..app.context import Job, running_async
+from ..app.loader import import_own
 from ..app.registry import default_registry
 from ..app.runner import Runner
 from ..app.runner_async import run_async
@@ -27,9 +29,16 @@ from .exchange_async import AsyncExchange
 from .jobs import NoPayload, TakenJob, parse_job
 from .main import report_close, report_failure
 
+if TYPE_CHECKING:
+    from ..executors.router import Executors
 
-def serve(worker: AsyncWorker, channel: Channel, group: str) -> int:
+
+def serve(worker: AsyncWorker, channel: Channel, group: str, app: str) -> int:
     """The life of the worker, in a loop of its own: uvloop's where that is installed. Returns the exit code."""
+    made: Executors | None = None
+    if default_registry.has_executors():
+        executors: Executors = import_own("gotask.executors.router", app).Executors(app)
+        made, worker.run_job = executors, executors.run
 
     async def run() -> int:
         try:
@@ -40,6 +49,8 @@ def serve(worker: AsyncWorker, channel: Channel, group: str) -> int:
         except BaseException as error:
             return report_failure(channel, error)
         await worker.serve()
+        if made is not None:
+            await made.close()
         for name, closes in default_registry.closing():
             try:
                 closing = closes()
@@ -81,6 +92,7 @@ class AsyncWorker:
         concurrency: int,
         grace: float,
     ) -> None:
+        self.run_job: Callable[[Runner, Job], Awaitable[list[Buffer]]] = run_async
         self._channel = channel
         self._notes = notes
         self._revoked = revoked
@@ -265,7 +277,7 @@ class AsyncWorker:
         if job.deadline and job.deadline <= running.began:
             reply = self._runner.expired(job)
         else:
-            reply = await run_async(self._runner, job)
+            reply = await self.run_job(self._runner, job)
         if self._running.get(job.number) is running:
             self._answer(running, reply)
 

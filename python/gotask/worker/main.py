@@ -89,7 +89,7 @@ def main() -> int:
             return report_failure(channel, error)
         if concurrency:
             shared = channel, notes, revoked, runner, queue
-            return int(aio.serve(aio.AsyncWorker(*shared, concurrency, grace / 1e6), channel, group))
+            return int(aio.serve(aio.AsyncWorker(*shared, concurrency, grace / 1e6), channel, group, app))
         keep_alarm()
 
         def can_be_fast(method: Method) -> bool:

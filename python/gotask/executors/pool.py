@@ -1,0 +1,206 @@
+"""Runs calls in a `concurrent.futures.Executor`: threads of the async worker, processes beside it, or whatever has submit()."""
+
+from __future__ import annotations
+
+import time
+from asyncio import AbstractEventLoop, CancelledError, get_running_loop, sleep, wrap_future
+from concurrent.futures import BrokenExecutor
+from threading import Thread
+from typing import Any
+
+from ..app.failures import failure_text
+from ..errors import Cancelled, Unavailable, WorkerCrashed
+from . import remote
+from .engine import Call
+
+# Seconds that an executor gets to end with its worker: what it runs then is nobody's any more.
+GRACE = 0.5
+
+# How often a call is submitted that has not begun when its pool breaks: another call may break the next pool, too.
+ATTEMPTS = 3
+
+
+class Pool:
+    """executor: an Executor, or what makes one. One that is made here is replaced when it breaks."""
+
+    def __init__(self, executor: Any) -> None:
+        self._is_given = not isinstance(executor, type) and hasattr(executor, "submit")
+        self._make = executor
+        self._executor: Any = executor if self._is_given else None
+
+    async def run(self, call: Call) -> tuple[bool, bytes]:
+        for attempt in range(ATTEMPTS):
+            executor = self._get(call)
+            line = _line(executor, call)
+            try:
+                try:
+                    future = executor.submit(remote.run, *call.arguments(), line.end)
+                except RuntimeError as error:  # it is broken, or was shut down
+                    self._replace(executor)
+                    if self._is_given or attempt == ATTEMPTS - 1:
+                        raise Unavailable(
+                            f"{call.name} has not run: its executor takes no calls: {error}"
+                        ) from None
+                    continue
+                try:
+                    outcome: tuple[bool, bytes] = await wrap_future(future)
+                    return outcome
+                except CancelledError:
+                    call.is_cancelled = True
+                    call.has_begun = not future.cancel()
+                    raise
+                except BrokenExecutor as error:
+                    self._replace(executor)
+                    line.read()
+                    if self._is_given or call.has_begun and not (call.is_idempotent and attempt == 0):
+                        raise _lost(call, error) from None
+            finally:
+                line.close()
+        raise Unavailable(f"{call.name} has not run: other calls broke its executor {ATTEMPTS} times")
+
+    async def close(self) -> None:
+        if self._executor is not None:
+            ending = Thread(target=self._executor.shutdown, daemon=True)
+            ending.start()
+            until = time.monotonic() + GRACE
+            while ending.is_alive() and time.monotonic() < until:
+                await sleep(0.005)
+
+    def _get(self, call: Call) -> Any:
+        if self._executor is None:
+            try:
+                self._executor = self._make()
+            except Exception as error:
+                raise Unavailable(
+                    f"{call.name} has not run: its executor can't be made: {failure_text(error)}"
+                ) from None
+        return self._executor
+
+    def _replace(self, executor: Any) -> None:
+        """The next call gets a new one."""
+        if not self._is_given and self._executor is executor:
+            self._executor = None
+            Thread(target=executor.shutdown, daemon=True).start()
+
+
+def _lost(call: Call, error: BrokenExecutor) -> Exception:
+    if call.has_begun:
+        return WorkerCrashed(
+            f"{call.name} was lost with a process of its executor, and may have run: {error}"
+        )
+    return Unavailable(
+        f"{call.name} has not run: its executor is broken for good, as it is an object;"
+        f" give executor= what makes one, and it is replaced: {error}"
+    )
+
+
+def _line(executor: Any, call: Call) -> Threads | Processes:
+    # A subclass counts: only the queue of such a pool can take a descriptor along.
+    kinds = {
+        cls.__name__ for cls in type(executor).__mro__ if cls.__module__.startswith("concurrent.futures.")
+    }
+    if "ThreadPoolExecutor" in kinds:
+        return Threads(call)
+    if "ProcessPoolExecutor" in kinds:
+        return Processes(call, get_running_loop())
+    return Unknown(call)
+
+
+class Threads:
+    """The line to a thread of this process. Both ends are one."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self.end: Any = self
+
+    def begin(self) -> None:
+        if self._call.is_cancelled:
+            raise Cancelled("nobody waits for it any more; it has not run")
+        self._call.has_begun = True
+
+    def progress(self, body: bytes) -> None:
+        self._call.progress(body)
+
+    def is_cancelled(self) -> bool:
+        return self._call.is_cancelled
+
+    def read(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class Unknown(Threads):
+    """No line: nothing is known of the way to where such an executor runs a call, nor whether it has begun it."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self.end = None
+        call.has_begun = True
+
+
+class Processes:
+    """The line to a process of a pool: a pair of sockets, one of which goes there with the call."""
+
+    def __init__(self, call: Call, loop: AbstractEventLoop) -> None:
+        from multiprocessing import Pipe
+
+        self._call = call
+        self._loop = loop
+        call.has_begun = False
+        self._socket, theirs = Pipe()
+        self.end = ProcessEnd(theirs)
+        loop.add_reader(self._socket.fileno(), self.read)
+
+    def read(self) -> None:
+        try:
+            while self._socket.poll():
+                body = self._socket.recv_bytes()
+                self._call.has_begun = True
+                if body:
+                    self._call.progress(body)
+        except (EOFError, OSError):
+            self._loop.remove_reader(self._socket.fileno())  # the process has died
+
+    def close(self) -> None:
+        """The call is over. What still runs of it sees that it is cancelled."""
+        if not self._socket.closed:
+            self.read()
+            self._loop.remove_reader(self._socket.fileno())
+            try:
+                self._socket.send_bytes(b"")
+            except OSError:
+                pass  # nobody is there
+            self._socket.close()
+            self.end.close()
+
+
+class ProcessEnd:
+    """The end of the pool's process."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+
+    def begin(self) -> None:
+        if self.is_cancelled():
+            raise Cancelled("nobody waits for it any more; it has not run")
+        self._send(b"")
+
+    def progress(self, body: bytes) -> None:
+        self._send(body)
+
+    def is_cancelled(self) -> bool:
+        try:
+            return bool(self._socket.poll())
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _send(self, body: bytes) -> None:
+        try:
+            self._socket.send_bytes(body)
+        except OSError:
+            pass  # the worker is gone, and nobody waits

@@ -1,0 +1,276 @@
+"""Methods with `executor=` of concurrent.futures: threads, processes, and whatever has submit()."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gotask
+from gotask.app.registry import Registry
+from gotask.testing import TestWorker
+from gotask.wire import frames as wire
+
+from .exchanges import EXACT, Exchanger, lines
+from .peer import APPS, BrokerProcess, gone
+
+
+class Broker:
+    """One broker for all tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.notes = folder / "notes"
+        self.notes.touch()
+        address = f"unix://{folder / 'b.sock'}"
+        self.process = BrokerProcess(APPS / "executors.py", address=address, env={"NOTES": str(self.notes)})
+        self.process.wait_for("ready")
+        self.peer = Exchanger(address)
+        self._count = 0
+        self._folder = folder
+
+    def path(self) -> str:
+        """Of a file that is not there yet."""
+        self._count += 1
+        return str(self._folder / f"file{self._count}")
+
+    def call(self, method: str, *args: Any) -> Any:
+        return self.peer.result(self.peer.begin(method, *args))
+
+    def noted(self, text: str) -> int:
+        return self.notes.read_text().splitlines().count(text)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker = Broker(tmp_path_factory.mktemp("executors"))
+    yield broker
+    assert broker.process.end() == 0
+
+
+everywhere = pytest.mark.parametrize("service", ["Threads", "Given", "Pool", "Object", "AtOnce"])
+with_line = pytest.mark.parametrize("service", ["Threads", "Pool"])
+
+
+@everywhere
+def test_arguments_results_and_errors_are_those_of_any_method(broker: Broker, service: str) -> None:
+    assert broker.call(f"{service}.echo", {"a": [1, None, "é"]}) == {"a": [1, None, "é"]}
+    assert broker.call(f"{service}.double", "21") == 42, "arguments are converted"
+    assert broker.call(f"{service}.double", "x")["code"] == "invalid_arguments"
+    error = broker.call(f"{service}.fail")
+    assert (error["code"], error["type"], error["message"]) == ("remote_error", "ValueError", "no")
+    assert error["where"].startswith("executors.py:") and 'raise ValueError("no")' in error["traceback"]
+    assert "gotask/executors" not in error["traceback"]
+    assert broker.call(f"{service}.unsendable")["code"] == "invalid_result"
+
+
+@everywhere
+def test_large_bodies_go_both_ways(broker: Broker, service: str) -> None:
+    text = "x" * 3_000_000
+    assert broker.call(f"{service}.echo", text) == text
+
+
+def test_other_codecs_are_kept(broker: Broker) -> None:
+    assert broker.peer.call_raw("Pool.echo", b'{"a": 1}', wire.JSON) == b'{"a":1}'
+    assert broker.peer.call_raw("Pool.echo", b"\xff\x00", wire.RAW) == b"\xff\x00"
+
+
+def test_a_service_is_opened_once_where_its_methods_run(broker: Broker) -> None:
+    opened, here, _ = broker.call("Threads.where")
+    assert opened == here
+    assert broker.call("Threads.where") == [opened, here, False]
+    worker = [each for each in broker.peer.call("GoTask.Status")["workers"]]
+    assert [each["kind"] for each in worker] == ["async"], "no sync worker is needed"
+    assert here == worker[0]["pid"]
+    opened, there, _ = broker.call("Pool.where")
+    assert opened == there != here
+    broker.call("Pool.where")
+    assert broker.noted(f"open {there}") == 1
+
+
+@everywhere
+def test_each_call_knows_itself(broker: Broker, service: str) -> None:
+    headers = b'{"user": "%d", "around": "1"}'
+    sequences = []
+    for number in range(8):
+        name = f"{service}.who".encode()
+        head = headers % number
+        options = (number + 1_000, len(name), 5000, EXACT, len(head), 0)
+        broker.peer.socket.sendall(wire.encode(wire.MSGPACK, options, name + head + b"\x92\x90\x80"))
+        sequences.append(number + 1_000)
+    for number, sequence in enumerate(sequences):
+        assert broker.peer.result(sequence) == [[f"{service}.who", str(number), True], "around"]
+
+
+@with_line
+def test_progress_reaches_the_caller_in_order(broker: Broker, service: str) -> None:
+    sequence = broker.peer.begin(f"{service}.steps", 3, flags=wire.WANTS_PROGRESS)
+    assert broker.peer.progress(sequence) == [[n / 3, f"step {n}", {"step": n}] for n in range(3)]
+    assert broker.peer.result(sequence) == "done"
+
+
+@with_line
+def test_of_much_progress_the_last_is_sent(broker: Broker, service: str) -> None:
+    sequence = broker.peer.begin(f"{service}.steps", 5000, flags=wire.WANTS_PROGRESS)
+    said = broker.peer.progress(sequence)
+    assert said[-1][2] == {"step": 4999} and len(said) < 500
+
+
+@with_line
+def test_a_call_that_is_cancelled_knows_it(broker: Broker, service: str) -> None:
+    before, begun = broker.noted("cancelled"), broker.path()
+    sequence = broker.peer.begin(f"{service}.until_cancelled", begun)
+    lines_of(begun)
+    broker.peer.cancel(sequence)
+    while broker.noted("cancelled") == before:
+        os.sched_yield()
+
+
+@with_line
+def test_one_whose_time_is_over_is_answered_while_it_goes_on(broker: Broker, service: str) -> None:
+    go = broker.path()
+    error = broker.peer.result(broker.peer.begin(f"{service}.hold", go, broker.path(), remaining=300))
+    assert error["code"] == "deadline_exceeded"
+    Path(go).touch()
+
+
+def test_what_waits_behind_others_is_not_begun_after_its_time(broker: Broker) -> None:
+    go, begun = broker.path(), broker.path()
+    held = broker.peer.begin("Pool.hold", go, begun)
+    lines_of(begun)
+    # The pool takes one more along than it has processes for.
+    waiting = [broker.peer.begin("Pool.note", "too late", remaining=100) for _ in range(3)]
+    for sequence in waiting:
+        assert broker.peer.result(sequence)["code"] == "deadline_exceeded"
+    Path(go).touch()
+    assert broker.peer.result(held) == "held"
+    broker.call("Pool.echo", 1)
+    assert broker.noted("too late") == 0
+
+
+def test_a_broken_pool_is_replaced_and_only_what_ran_is_lost(broker: Broker) -> None:
+    died, go, begun = broker.noted("die"), broker.path(), broker.path()
+    held = broker.peer.begin("Pair.hold", broker.path(), begun)
+    lines_of(begun)
+    deadly = broker.peer.begin("Pair.die", go)
+    waiting = [broker.peer.begin("Pair.note", f"waited {number}") for number in range(6)]
+    while broker.noted("die") == died:
+        os.sched_yield()
+    Path(go).touch()
+    for sequence in (held, deadly):
+        error = broker.peer.result(sequence)
+        assert error["code"] == "worker_crashed" and "may have run" in error["message"]
+    assert [broker.peer.result(sequence) for sequence in waiting] == [None] * 6
+    assert [broker.noted(f"waited {number}") for number in range(6)] == [1] * 6
+    assert broker.noted("die") == died + 1
+
+
+def test_a_lost_call_is_made_again_once_where_its_method_is_idempotent(broker: Broker) -> None:
+    died = broker.noted("die")
+    assert broker.call("Again.die")["code"] == "worker_crashed"
+    assert broker.noted("die") == died + 2
+    assert broker.call("Again.echo", 1) == 1
+
+
+def test_a_broken_pool_that_is_an_object_says_what_to_do(broker: Broker) -> None:
+    assert "may have run" in broker.call("Object.die")["message"]
+    error = broker.call("Object.echo", 1)
+    assert error["code"] == "unavailable" and "has not run" in error["message"]
+
+
+def test_an_executor_that_can_not_be_made_is_said(broker: Broker) -> None:
+    error = broker.call("Refused.echo", 1)
+    assert error["code"] == "unavailable" and "OSError: no threads today" in error["message"]
+
+
+def test_what_needs_the_caller_is_refused(broker: Broker) -> None:
+    error = broker.peer.result(broker.peer.stream("Threads.echo", [1]))
+    assert error["code"] == "invalid_request" and "neither a stream nor an input" in error["message"]
+    assert "has an executor" in broker.call("Pool.ask")["message"]
+
+
+def test_methods_and_describe_name_the_executor(broker: Broker) -> None:
+    for answer in (broker.peer.call("GoTask.Methods"), broker.peer.call("GoTask.Describe")["methods"]):
+        found = {each["name"]: each["executor"] for each in answer}
+        assert found["Pool.echo"] == "one_process" and found["Object.echo"] == "ProcessPoolExecutor"
+
+
+def test_the_worker_ends_whatever_its_executors_do(tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    process = broker.call("Pool.where")[1]
+    broker.call("AtOnce.echo", 1)
+    held = broker.path()
+    broker.peer.begin("Threads.hold", broker.path(), held, remaining=100)
+    busy = broker.call("Pair.where")[1]
+    lines_of(held)
+    assert broker.process.end() == 0
+    assert gone([process, busy], 5)
+    assert broker.noted("shut down") == 1 and broker.noted(f"close {process}") == 1
+
+
+def test_a_worker_that_is_killed_leaves_no_process_of_a_pool(tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    process = broker.call("Pool.where")[1]
+    (worker,) = broker.peer.call("GoTask.Status")["workers"]
+    os.kill(worker["pid"], signal.SIGKILL)
+    assert gone([process], 5)
+    assert broker.call("Pool.echo", 1) == 1
+    assert broker.process.end() == 0
+
+
+# -- registering ------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_executor_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="there is no executor 'ray': give 'dask', 'celery', a concurrent"):
+        gotask.method(executor="ray")
+    with pytest.raises(ValueError, match="there is no executor 3"):
+        gotask.method(executor=3)
+
+
+def test_a_package_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"needs the package distributed.*dask\[distributed\]"):
+        gotask.method(executor="dask")
+
+
+def test_only_a_plain_def_can_have_an_executor() -> None:
+    class App:
+        @gotask.method(executor=ThreadPoolExecutor)
+        async def waits(self) -> None:
+            pass
+
+    class Streams:
+        @gotask.method(executor=ThreadPoolExecutor)
+        def streams(self) -> Iterator[int]:
+            yield 1
+
+    with pytest.raises(TypeError, match="App.waits is async, and what has an executor is a plain def"):
+        Registry().register(App)
+    with pytest.raises(TypeError, match="Streams.streams is a generator"):
+        Registry().register(Streams)
+
+
+def test_a_test_worker_runs_the_method_itself() -> None:
+    class App:
+        def open(self) -> None:
+            self.opened = os.getpid()
+
+        @gotask.method(executor=ThreadPoolExecutor)
+        def where(self, number: int) -> list[int]:
+            gotask.current_call().progress(1.0)
+            return [self.opened, os.getpid(), number]
+
+    said: list[Any] = []
+    with TestWorker(App) as worker:
+        result = worker.call("App.where", "3", on_progress=lambda *all: said.append(all))
+    assert result == [os.getpid(), os.getpid(), 3] and said == [(1.0, "", None)]
+
+
+def lines_of(path: str) -> None:
+    """Waits until the file is there."""
+    lines(Path(path), 0)
