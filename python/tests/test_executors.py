@@ -193,6 +193,12 @@ def test_what_needs_the_caller_is_refused(broker: Broker) -> None:
     assert "has an executor" in broker.call("Pool.ask")["message"]
 
 
+def test_only_celery_keeps_durable_calls(broker: Broker) -> None:
+    error = broker.peer.result(broker.peer.begin("Threads.note", "durable", flags=wire.DURABLE))
+    assert error["code"] == "invalid_arguments" and "keeps no durable calls" in error["message"]
+    assert broker.noted("durable") == 0
+
+
 def test_methods_and_describe_name_the_executor(broker: Broker) -> None:
     for answer in (broker.peer.call("GoTask.Methods"), broker.peer.call("GoTask.Describe")["methods"]):
         found = {each["name"]: each["executor"] for each in answer}

@@ -7,10 +7,11 @@ from typing import Protocol
 
 from ..app.context import Job
 from ..app.registry import Method
+from ..app.runner import DURABLE
 from ..wire.codec import decode
-from ..wire.frames import EXACT, EXCHANGES_SHIFT, MSGPACK, WANTS_PROGRESS
+from ..wire.frames import EXACT, SPECIAL_SHIFT, MSGPACK, WANTS_PROGRESS
 
-_PROGRESS = WANTS_PROGRESS << EXCHANGES_SHIFT
+_PROGRESS = WANTS_PROGRESS << SPECIAL_SHIFT
 
 
 class Call:
@@ -21,6 +22,7 @@ class Call:
         self.is_idempotent = method.settings.idempotent
         self.has_begun = False  # as far as is known
         self.is_cancelled = False
+        self.is_durable = bool(job.flags & DURABLE)
         self.wants_progress = bool(job.flags & _PROGRESS)
         self._app = app
         self._job = job

@@ -6,14 +6,14 @@ from asyncio import CancelledError, gather
 from typing import Any
 
 from ..app.context import Job, exchange_of
-from ..app.runner import EXCHANGES, Runner
+from ..app.runner import DURABLE, EXCHANGES, Runner
 from ..app.runner_async import run_async
 from ..errors import DeadlineExceeded, GoTaskError, InvalidRequest
-from ..wire.frames import EXCHANGES_SHIFT, HAS_INPUT, WANTS_ITEMS, Buffer
+from ..wire.frames import SPECIAL_SHIFT, HAS_INPUT, WANTS_ITEMS, Buffer
 from .engine import Call, Engine
 from .pool import Pool
 
-_STREAMS = (WANTS_ITEMS | HAS_INPUT) << EXCHANGES_SHIFT
+_STREAMS = (WANTS_ITEMS | HAS_INPUT) << SPECIAL_SHIFT
 
 
 class Executors:
@@ -31,6 +31,8 @@ class Executors:
             return await run_async(runner, job)  # which says it
         if method.settings.executor is None:
             return await run_async(runner, job)
+        if job.flags & DURABLE and method.settings.executor != "celery":
+            return runner.not_durable(job)
         if job.flags & _STREAMS:
             text = f"{method.name} has an executor, so it has neither a stream nor an input: call it without; it has not run"
             return runner.failed(job, InvalidRequest(text).body())
