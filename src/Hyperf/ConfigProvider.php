@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Hyperf;
 
 use Hyperf\Contract\StdoutLoggerInterface;
+use Hyperf\Metric\Contract\MetricFactoryInterface;
 use LogicException;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Aspect\WorkerAspect;
@@ -22,8 +23,10 @@ use Reasno\GoTask\Hyperf\Listener\PrivateWorkersListener;
 use Reasno\GoTask\Hyperf\Listener\RegisterProcessesListener;
 use Reasno\GoTask\Hyperf\Listener\ReloadListener;
 use Reasno\GoTask\Hyperf\Listener\TracebackListener;
+use Reasno\GoTask\Hyperf\Metric\WorkerMetrics;
 
 use function dirname;
+use function interface_exists;
 
 /**
  * Registers this package with Hyperf.
@@ -83,6 +86,7 @@ class ConfigProvider
                 ReloadListener::class => -99,
                 // After Hyperf's own, which sorts the handlers.
                 TracebackListener::class => -99,
+                ...interface_exists(MetricFactoryInterface::class) ? [WorkerMetrics::class] : [],
             ],
             'publish' => [
                 [

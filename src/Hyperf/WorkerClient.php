@@ -14,6 +14,7 @@ use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Config\OptionNames;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
 use Reasno\GoTask\Hyperf\Config\Workers;
+use Reasno\GoTask\Hyperf\Metric\CallMetrics;
 use Reasno\GoTask\Observer;
 use Reasno\GoTask\Outcome;
 use Reasno\GoTask\Service;
@@ -121,7 +122,7 @@ class WorkerClient implements GoTask
                 hints: OptionNames::forClient($config),
                 // When they are first called: one may well have this client injected.
                 services: array_map(fn (string $entry): Closure => fn (): mixed => $this->container->get($entry), $config->services),
-                observers: array_map($this->observer(...), $config->observers),
+                observers: [...array_map($this->observer(...), $config->observers), ...$this->metrics()],
             );
             array_map($client->expectSignatures(...), $this->signatures);
 
@@ -136,6 +137,14 @@ class WorkerClient implements GoTask
         $observer = $this->container->get($entry);
 
         return $observer instanceof Observer ? $observer : throw new ValueError("{$entry}, one of its observers, is no " . Observer::class . '.');
+    }
+
+    /**
+     * @return list<Observer> none unless hyperf/metric collects
+     */
+    private function metrics(): array
+    {
+        return CallMetrics::isWanted($this->container) ? [new CallMetrics($this->name)] : [];
     }
 
     private function client(): Client

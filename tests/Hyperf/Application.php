@@ -200,7 +200,7 @@ final class Application
         return getenv('GOTASK_HYPERF_PHP') ?: PHP_BINARY;
     }
 
-    private static function freePort(): int
+    public static function freePort(): int
     {
         $socket = stream_socket_server('tcp://127.0.0.1:0');
         assert($socket !== false);

@@ -71,6 +71,13 @@ namespace Hyperf\Coordinator {
         }
     }
 
+    class Timer
+    {
+        public function tick(float $timeout, callable $closure): int
+        {
+        }
+    }
+
     class CoordinatorManager
     {
         public static function until(string $identifier): Coordinator
@@ -233,6 +240,61 @@ namespace Hyperf\Logger {
     }
 }
 
+namespace Hyperf\Metric {
+    class MetricFactoryPicker
+    {
+        public static bool $isCommand = false;
+    }
+}
+
+namespace Hyperf\Metric\Adapter\NoOp {
+    use Hyperf\Metric\Contract\MetricFactoryInterface;
+
+    abstract class MetricFactory implements MetricFactoryInterface
+    {
+    }
+}
+
+namespace Hyperf\Metric\Contract {
+    interface GaugeInterface
+    {
+        public function with(string ...$labelValues): static;
+
+        public function set(float $value): void;
+    }
+
+    interface HistogramInterface
+    {
+        public function with(string ...$labelValues): static;
+
+        public function put(float $sample): void;
+    }
+
+    interface MetricFactoryInterface
+    {
+        /**
+         * @param null|list<string> $labelNames
+         */
+        public function makeGauge(string $name, ?array $labelNames = []): GaugeInterface;
+
+        /**
+         * @param null|list<string> $labelNames
+         */
+        public function makeHistogram(string $name, ?array $labelNames = []): HistogramInterface;
+    }
+}
+
+namespace Hyperf\Metric\Event {
+    use Hyperf\Metric\Contract\MetricFactoryInterface;
+
+    class MetricFactoryReady
+    {
+        public function __construct(public MetricFactoryInterface $factory)
+        {
+        }
+    }
+}
+
 namespace Hyperf\Process {
     use Psr\Container\ContainerInterface;
     use Psr\EventDispatcher\EventDispatcherInterface;
@@ -286,6 +348,15 @@ namespace Hyperf\Server\Event {
 }
 
 namespace Hyperf\Support {
+    /**
+     * @template T of object
+     * @param class-string<T> $name
+     * @return T
+     */
+    function make(string $name): object
+    {
+    }
+
     function env(string $key, mixed $default = null): mixed
     {
     }
