@@ -62,6 +62,11 @@ final class ConsoleTest extends HyperfTestCase
         self::assertJson($status);
         self::assertStringStartsWith('{"pid":', $this->app->output('gotask:status', '--json', '-w', 'default'));
 
+        [$code, $output] = $this->app->console('gotask:top', '--interval=0.01');
+        self::assertSame(3, $code, $output);
+        self::assertMatchesRegularExpression('/^apart +gone .*\ndefault +ready .*\napart: Cannot connect to .*apart\.sock/m', $output);
+        self::assertMatchesRegularExpression('/^default +\d+ +\(shared\) /m', $this->app->console('gotask:top', '--interval=0.01')[1]);
+
         [$code, $output] = $this->app->console('gotask:doctor');
         self::assertSame(1, $code, $output);
         self::assertMatchesRegularExpression('/the worker apart, which is not managed.*\nbad  Cannot connect to .*apart.sock/', $output);
