@@ -29,7 +29,7 @@ def ready(peer, count=0):
     """Waits until every worker serves, so many at least; gives their number."""
     while True:
         states = [worker["state"] for worker in peer.call("GoTask.Status")["workers"]]
-        if len(states) >= count and set(states) == {"ready"}:
+        if len(states) >= count and set(states) <= {"idle", "busy"}:
             return len(states)
         time.sleep(0.001)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 # Characters of a traceback or a message. A longer one loses its middle, as its ends say the most.
@@ -239,6 +240,16 @@ def from_body(body: bytes) -> GoTaskError:
     return RemoteError(
         message, data, _text(fields, "type"), _text(fields, "traceback"), _text(fields, "where")
     )
+
+
+_CODE = re.compile(rb'\{"code": ?"([a-z_]{1,32})"')
+
+
+def code_of(body: bytes) -> str:
+    """The code of the error in a body that this side has made, without decoding the rest; `remote_error` where it has none."""
+    found = _CODE.match(body)
+    code = found[1].decode() if found is not None else ""
+    return code if code in BY_CODE else RemoteError.code
 
 
 def _text(fields: dict[str, Any], key: str) -> str:

@@ -44,7 +44,7 @@ def workers(peer: Peer, ready: int = 2, kind: str = "sync") -> list[int]:
     until = time.monotonic() + 20
     while time.monotonic() < until:
         there = [worker for worker in peer.call("GoTask.Status")["workers"] if worker["kind"] == kind]
-        found = [worker["pid"] for worker in there if worker["state"] == "ready"]
+        found = [worker["pid"] for worker in there if worker["state"] in ("idle", "busy")]
         if len(found) == ready == len(there):
             return sorted(found)
         time.sleep(0.005)

@@ -286,7 +286,6 @@ def test_status_counts_calls_of_both_paths(peer: FastPeer) -> None:
     status = peer.call("GoTask.Status")
     (service,) = [service for service in status["services"] if service["kind"] == "sync"]
     assert status["calls"] == service["calls"] == sum(worker["calls"] for worker in status["workers"]) == 9
-    assert 0.01 <= service["run_p99"] < 5 and 0 < service["wait_p50"] < 5
 
 
 def test_a_worker_is_replaced_when_it_has_run_its_number_of_fast_calls(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def finish(peer: Exchanger, asked: list[tuple[int, int]]) -> list[Any]:
 
 def workers(peer: Exchanger) -> int:
     return sum(
-        worker["state"] == "ready" and worker["kind"] == "sync"
+        worker["state"] in ("idle", "busy") and worker["kind"] == "sync"
         for worker in peer.call("GoTask.Status")["workers"]
     )
 

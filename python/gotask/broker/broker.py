@@ -19,6 +19,7 @@ from ..wire.names import DESCRIBE, Catalogue
 from . import arrivals
 from .arrivals import Arrivals
 from .call import Call, Caller, Route
+from .counts import OTHERS, PAUSE
 from .fastpath import FastPath
 from .generation import Generation
 from .generations import Generations
@@ -29,12 +30,16 @@ from .runtime import Runtime
 
 SYSTEM_METHODS: Final = (
     DESCRIBE,
+    "GoTask.Failures",
     "GoTask.FastPath",
     "GoTask.Hello",
     "GoTask.Methods",
     "GoTask.Ping",
     "GoTask.Status",
 )
+
+# What GoTask.Status counts beside calls and deaths.
+COUNTERS: Final = ("connections", "refused", "recycled", "reloads", "reloads_failed", "slow")
 
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
 MAX_ROUTES: Final = 4096
@@ -83,6 +88,7 @@ class Broker:
         self.log = log
         self.runtime = Runtime(config, log, loop, self.resubmit)
         self.segments = self.runtime.segments
+        self.counts = self.runtime.counts
         self.flush = self.runtime.flush
         self.pending = PendingPeers()
         self.ready = False
@@ -107,6 +113,7 @@ class Broker:
         """Starts the workers."""
         self.generations.start()
         self.loop.call_later(arrivals.LOOK, self._look)
+        self.loop.call_later(PAUSE, self._snapshot)
 
     def reload(self) -> None:
         """Loads the app again, as it is now; what is there goes on until the new workers are ready."""
@@ -141,6 +148,7 @@ class Broker:
 
     def connected(self, connection: Peer) -> None:
         self._connections.add(connection)
+        self.counts.events["connections"] += 1
         connection.regulate()
 
     def disconnected(self, connection: Peer) -> None:
@@ -155,19 +163,29 @@ class Broker:
             connection.look(now)
         self.loop.call_later(arrivals.LOOK, self._look)
 
+    def _snapshot(self) -> None:
+        self.counts.snapshot()
+        self.loop.call_later(PAUSE, self._snapshot)
+
     # -- calls ------------------------------------------------------------------------------------------------------
 
     def submit(self, call: Call, route: Route | None) -> None:
         """Sends the call on its way: that of `routes`, where it is among them. GoTaskError: it can't be."""
         if route is None:
-            route = self._route(call.method)
+            try:
+                route = self._route(call.method)
+            except GoTaskError as error:
+                self.counts.of(OTHERS).failed(error, 0.0)
+                raise
         self.calls += 1
         call.route = route
+        call.counts = route.counts
         if route.timeout and not 0 < call.deadline <= call.arrived + route.timeout:
             call.deadline = call.arrived + route.timeout
         if route.idempotent:
             self.runtime.retry_budget.earn()
         if not route.group.submit(call):
+            self.counts.events["refused"] += 1
             raise Overloaded(
                 f"as many calls or bytes wait for the workers of {call.name} as may; this one has not run:"
                 f" try later, or raise {option('--queue-calls')}, {option('--queue-bytes')} or {option('--workers')},"
@@ -239,6 +257,8 @@ class Broker:
             return self._answer_to_all(name, codec)
         if name == "GoTask.FastPath" and self.fast is not None:
             return encode(codec, self.fast.invite(call.owner))
+        if name == "GoTask.Failures":
+            return encode(codec, self.counts.failures.told())
         if name == "GoTask.Status":
             return encode(codec, self._status())
         raise MethodNotFound(
@@ -279,6 +299,11 @@ class Broker:
             "calls": self.calls + self.runtime.fast_calls + self.generations.fast_calls,
             "running": self.generations.running,
             **self.generations.status(),
+            "methods": self.counts.status(),
+            "counters": {
+                **{name: self.counts.events[name] for name in COUNTERS},
+                "deaths": dict(self.counts.deaths),
+            },
         }
 
     def _route(self, method: bytes) -> Route:
@@ -294,7 +319,8 @@ class Broker:
         generation = self.generations.current
         assert generation is not None
         group = generation.groups[description["group"], description["async"]]
-        route = Route(group, description["timeout"], description["idempotent"])
+        counts = self.counts.of(description["name"], description["group"], group.kind)
+        route = Route(group, description["timeout"], description["idempotent"], counts)
         if len(self.routes) < MAX_ROUTES:
             self.routes[method] = route
         return route
@@ -303,7 +329,7 @@ class Broker:
     def _describing(self) -> dict[str, Any] | None:
         """Any worker can answer `GoTask.Describe`: it goes where the first method goes. None: there is no method at all."""
         methods = self._catalogue.descriptions
-        return {**methods[0], "timeout": 0.0, "idempotent": True} if methods else None
+        return {**methods[0], "name": DESCRIBE, "timeout": 0.0, "idempotent": True} if methods else None
 
     def _serve(self, generation: Generation) -> None:
         """From now on calls go to this generation."""

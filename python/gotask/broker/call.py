@@ -25,12 +25,14 @@ nobody can look at them any more, whatever its caller knows.
 
 from __future__ import annotations
 
+import time
 from typing import Any, ClassVar, Final, Protocol
 
-from ..errors import GoTaskError
+from ..errors import Cancelled, GoTaskError
 from ..ipc.segment import Segment
 from ..wire.frames import WANTS_ITEMS, Buffer, Frame
 from .access import Credentials
+from .counts import MethodCounts
 from .exchange import Exchange
 
 
@@ -128,12 +130,13 @@ class Destination(Protocol):
 class Route:
     """Where the calls of a method go, and what holds for them."""
 
-    __slots__ = ("group", "timeout", "idempotent")
+    __slots__ = ("group", "timeout", "idempotent", "counts")
 
-    def __init__(self, group: Destination, timeout: float, idempotent: bool) -> None:
+    def __init__(self, group: Destination, timeout: float, idempotent: bool, counts: MethodCounts) -> None:
         self.group = group
         self.timeout = timeout  # seconds, 0.0: none
         self.idempotent = idempotent
+        self.counts = counts
 
 
 class Call:
@@ -154,6 +157,7 @@ class Call:
         "state",
         "outcome",
         "exchange",
+        "counts",
     )
 
     key: ClassVar[int] = 0  # only a KeyedCall has one
@@ -182,6 +186,7 @@ class Call:
         self.state = RECEIVED
         self.outcome = WAITING
         self.exchange: Exchange | None = None  # once its worker has sent a message
+        self.counts: MethodCounts | None = None  # where it is to be counted; None: not here, or it has been
 
     @property
     def body_at(self) -> int:
@@ -220,6 +225,8 @@ class Call:
     def end(self) -> None:
         """Nobody has it any more: a large payload's memory may be used for another call."""
         self.move(ENDED)
+        if self.counts is not None:
+            self.count(Cancelled("nobody waited for it any more"))
         if self.segment is not None:
             self.segment.close()
             self.segment = None
@@ -246,8 +253,20 @@ class Call:
 
     def fail(self, error: GoTaskError) -> None:
         """Ends it with an error."""
+        self.count(error)
         self.end()
         self.owner.tell(self, error)
+
+    def tell(self, error: GoTaskError) -> None:
+        """Tells its caller an error; whoever has it may come upon it yet."""
+        self.count(error)
+        self.owner.tell(self, error)
+
+    def count(self, error: GoTaskError) -> None:
+        """Counts it as one that has failed, once."""
+        counts, self.counts = self.counts, None
+        if counts is not None:
+            counts.failed(error, time.monotonic() - self.arrived)
 
 
 class KeyedCall(Call):

@@ -308,7 +308,7 @@ class Connection(asyncio.BufferedProtocol):
     def message(self, call: Call, frame: Buffer, segment: Segment | None = None) -> None:
         """Sends a message within a call; an error instead, which ends the call, where the peer reads too little."""
         if self._reads_too_little():
-            self.tell(call, unread(len(frame), self._send_buffer.size))
+            call.tell(unread(len(frame), self._send_buffer.size))
             if segment is not None:
                 segment.close()
             return

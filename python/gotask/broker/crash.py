@@ -85,6 +85,13 @@ class CrashReport(NamedTuple):
         """Whether what the worker ran brought its end about, as far as can be known."""
         return self.status >= 0 or bool(self.reason) or self.oom is True or -self.status in _OWN_SIGNALS
 
+    @property
+    def cause(self) -> str:
+        """In a word or two, to be counted: why the broker killed it, a signal's name, an exit code."""
+        if self.reason or self.oom:
+            return self.reason or "memory"
+        return f"exit {self.status}" if self.status >= 0 else _signal_name(-self.status)
+
     def data(self, call: int, method: bytes) -> dict[str, Any]:
         """The data of the error that a call gets whose worker died."""
         data: dict[str, Any] = {
@@ -112,12 +119,16 @@ def describe(status: int, oom: bool | None, by_us: bool) -> str:
         return "was killed"
     if status >= 0:
         return f"ended with exit code {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
+    name = _signal_name(-status)
     by = " of the kernel's out-of-memory killer" if oom else ""
     return f"was killed by {name}{by}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 _KEY = "oom_kill "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import chain
+from math import inf
 from typing import Any
 
 from . import children
@@ -11,6 +13,7 @@ from .call import Caller
 from .generation import Generation
 from .group import WorkerGroup
 from .process import WorkerProcess
+from .running import worker_status
 from .runtime import Runtime
 
 
@@ -124,20 +127,24 @@ class Generations:
             "reload": reload,
             "failure": next((group.pool.failure for group in serving if group.pool.failure), None),
             "queued": self.queued,
+            "queue": self._queue(),
             "workers": [
-                {
-                    "pid": worker.pid,
-                    "state": worker.state,
-                    "calls": worker.calls + worker.notes.calls,
-                    "service": group.name,
-                    "kind": group.kind,
-                    "generation": generation.number,
-                }
+                worker_status(group, worker, generation.number)
                 for generation in self._all()
                 for group in generation.groups.values()
                 for worker in group.pool.workers
             ],
             "services": [group.status() for group in serving],
+        }
+
+    def _queue(self) -> dict[str, Any]:
+        """The calls that wait in the broker: how many, their bytes, and how many seconds the first one has waited."""
+        queues = [queue for group in self.groups() for queue in group.waiting]
+        oldest = min((queue.oldest() for queue in queues), default=inf)
+        return {
+            "calls": sum(len(queue) for queue in queues),
+            "bytes": sum(queue.bytes for queue in queues),
+            "oldest": max(0.0, time.monotonic() - oldest),
         }
 
     def _all(self) -> list[Generation]:
@@ -158,6 +165,7 @@ class Generations:
         if self._runtime.fast is not None:
             self._runtime.fast.serve()
         if old is not None:
+            self._runtime.counts.events["reloads"] += 1
             self._leaving.add(old)
             for group in tuple(old.groups.values()):
                 for call in group.drain():
@@ -174,6 +182,7 @@ class Generations:
             self._on_start_failed(message)
             return
         self.failure = message
+        self._runtime.counts.events["reloads_failed"] += 1
         text = f"the app could not be loaded again, and its old code goes on: {message}"
         self._log.event("reload_failed", generation=generation.number, message=text)
         self._next()

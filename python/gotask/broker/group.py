@@ -26,7 +26,6 @@ from .environment import Place
 from .exchange import Exchange
 from .kernel_queue import KernelQueue
 from .keyed import GroupQueues
-from .latency import Latency
 from .pool import WorkerPool
 from .process import WorkerProcess
 from .queue import CallQueue
@@ -84,7 +83,6 @@ class WorkerGroup:
         self._draining = False  # what is not with a worker yet goes elsewhere
         self.refused = 0
         self.calls = 0
-        self.latency = Latency()
         self.deadlines: Deadlines = Deadlines(self, runtime)
         self._queue_limits = queue_limits
         self.queue: SharedQueue = self._make_queue(None)
@@ -157,8 +155,13 @@ class WorkerGroup:
                 self._watch(call)
 
     @property
+    def waiting(self) -> list[CallQueue]:
+        """Its calls that wait in the broker."""
+        return [queue.waiting for queue in self._queues.all]
+
+    @property
     def queued(self) -> int:
-        return sum(len(queue.waiting) for queue in self._queues.all)
+        return sum(map(len, self.waiting))
 
     @property
     def running(self) -> int:
@@ -183,7 +186,7 @@ class WorkerGroup:
             "running": self.running,
             "calls": self.calls + sum(worker.notes.calls for worker in self.pool.workers),
             "refused": self.refused,
-            **self.latency.percentiles([s for worker in self.pool.workers for s in worker.notes.samples()]),
+            **self._runtime.counts.percentiles(self.name, self.kind),
         }
 
     @property
@@ -300,7 +303,8 @@ class WorkerGroup:
             self._runtime.touched.add(queue)
         if call is None:
             return
-        self._done(worker, call, now, took)
+        self._done(worker, call)
+        self._count(worker, call, frame, now, took)
         if frame[1] & ERROR:
             self._answered_with_error(call, frame)
         call.end()
@@ -317,19 +321,22 @@ class WorkerGroup:
         call = self._answered(number)
         segment = self._runtime.segments.adopt(content) if isinstance(content, Segment) else None
         if call is not None:
-            self._done(worker, call, now, took)
+            self._done(worker, call)
             if content is None:
                 call.fail(RemoteError("the result is lost: the broker has no descriptor left (ulimit -n)"))
                 return
             if segment is None:
                 segment, call.segment = call.segment, None
-            call.end()
             if segment is not None:
                 frame = segment.view if isinstance(content, Segment) else segment.view[:content]
+                self._count(worker, call, frame, now, took)
+                call.end()
                 if frame[1] & ERROR:
                     self._answered_with_error(call, bytes(frame))
                 if call.owner.answer(call, frame, segment):
                     return
+            else:
+                call.end()
         if segment is not None:
             segment.close()
 
@@ -350,7 +357,7 @@ class WorkerGroup:
             call.exchange = Exchange(worker, number)
         if frame is None:
             lost = RemoteError("a part of it is lost: the broker has no descriptor left (ulimit -n)")
-            call.owner.tell(call, lost)
+            call.tell(lost)
         else:
             _, kind, place = message_options(frame)
             if kind == CALL and not self.is_async and not self.pool.lend(worker, call):
@@ -433,12 +440,24 @@ class WorkerGroup:
         elif kind == MALFORMED and self._runtime.fast is not None:
             self._runtime.fast.malformed(news["client"], news["what"])
 
-    def _done(self, worker: WorkerProcess, call: Call, now: float, took: int) -> None:
+    def _done(self, worker: WorkerProcess, call: Call) -> None:
+        if call.number >> FAST_SHIFT:
+            return  # its worker has counted it
         self.calls += 1
         worker.calls += 1
-        self.latency.add(now - call.arrived, took)
         if worker.calls >= worker.max_calls:
             self.pool.replace(worker, _SPENT)
+
+    def _count(self, worker: WorkerProcess, call: Call, frame: Buffer, now: float, took: int) -> None:
+        """Counts a call that its worker has answered, unless it has been counted: its caller was told an error before."""
+        counts, call.counts = call.counts, None
+        if counts is None:
+            return
+        between = now - call.arrived
+        body_at = 4 * (frame[0] & 0x0F) + len(call.method)
+        counts.answered(between, took, call.size - call.body_at, len(frame) - body_at)
+        if frame[1] & ERROR:
+            counts.answered_with_error(bytes(frame[body_at:]), call.outcome is not LEFT, worker.pid, between)
 
     def _answered_with_error(self, call: Call, frame: bytes) -> None:
         fast = self._runtime.fast if call.number >> FAST_SHIFT else None
@@ -458,8 +477,6 @@ class WorkerGroup:
         report = worker.report(self._runtime.oom)
         self.calls += worker.notes.calls
         self._runtime.fast_calls += worker.notes.calls
-        for between, ran in worker.notes.samples():
-            self.latency.add(between, ran)
         self.pool.remove(worker)
         self._recovery.settle(worker, report)
         self._queue_anew(self._queues.remove(worker))
@@ -486,19 +503,18 @@ class WorkerGroup:
 
     def expired(self, call: Call) -> None:
         """Answers a call whose time was over while it waited here."""
-        call.end()
-        self._say_expired(call)
+        call.fail(self._expiry(call))
 
     def give_up(self, call: Call, reason: str) -> None:
         """A call has been revoked before a worker began it. Its message and its memory stay until one has reported that."""
         self._queues.queue_of(call.number).give_up(call)
         if reason == DEADLINE:
-            self._say_expired(call)
+            call.tell(self._expiry(call))
 
-    def _say_expired(self, call: Call) -> None:
+    def _expiry(self, call: Call) -> GoTaskError:
         message = f"its time was over before a worker was free; {call.not_run}"
         self._runtime.lost(call, message)
-        call.owner.tell(call, DeadlineExceeded(message))
+        return DeadlineExceeded(message)
 
     def _hand_over(self) -> None:
         """What dead workers had not begun goes to those that came after this group."""

@@ -174,6 +174,7 @@ class WorkerPool:
         if worker.unwanted or worker.state == "dead":
             return
         worker.unwanted = why
+        self._runtime.counts.events["recycled"] += 1
         worker.max_calls = sys.maxsize
         self._log.info(f"worker {worker.pid} is replaced: {why}", calls=worker.calls)
         self._balance()
@@ -300,12 +301,14 @@ class WorkerPool:
                 failure = worker.failure or {
                     "message": report.death("before it was ready") + report.last_words()
                 }
+                self._runtime.counts.deaths["start"] += 1
                 where = report.stack and f"; it was here:\n{report.stack}"
                 self._start_failed(f"{failure['message']}{where}")
             return
         if report.status == 0 or before == "leaving" and not report.is_own_doing:
             self._log.info("worker ended", pid=worker.pid)
         else:
+            self._runtime.counts.deaths[report.cause] += 1
             self._log.error(
                 f"{report.death()}; a new one is started",
                 stderr=report.stderr[-2000:],

@@ -113,6 +113,7 @@ class WorkerProcess:
         concurrency = config.concurrency if self.is_async else 0
         self.notes = WorkerNotes(concurrency)
         self.state = "starting"
+        self.started_at = time.monotonic()
         self.failure: dict[str, Any] | None = None
         self.calls = 0
         self.max_calls = sys.maxsize  # after so many it is replaced

@@ -136,6 +136,10 @@ class CallQueue:
             default=inf,
         )
 
+    def oldest(self) -> float:
+        """When the first of those that wait came; infinite where none waits."""
+        return min((next(iter(calls)).arrived for calls in self._waiting.values()), default=inf)
+
     def discard(self, owner: Caller) -> list[Call]:
         """Takes out what `owner`, who is gone, has waiting, but for its notifications, which were promised to run."""
         self.release(owner)

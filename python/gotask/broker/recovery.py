@@ -127,7 +127,7 @@ class CrashRecovery:
             self._queue.give_up(call)
         self._queue.abandon(call)
         self._abandoned.append((call, holders))
-        call.owner.tell(call, error)
+        call.tell(error)
 
     def _end_abandoned(self) -> None:
         for entry in tuple(self._abandoned):

@@ -11,6 +11,7 @@ from ..errors import told
 from ..ipc.segment import SegmentPool
 from ..wire import frames as wire
 from .call import Call, Caller
+from .counts import Counts
 from .crash import CrashReport, OomCounter
 from .log import Log
 from .retry_budget import RetryBudget
@@ -70,6 +71,7 @@ class Runtime:
         self.segments = SegmentPool(loop.call_later)
         self.oom = OomCounter()
         self.retry_budget = RetryBudget()
+        self.counts = Counts()
         self.fast_calls = 0  # that workers ran which have ended
         self.fast: FastCalls | None = None  # where there is one
         self.dirty: list[Caller] = []  # with something gathered to be written

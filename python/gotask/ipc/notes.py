@@ -7,6 +7,7 @@ sends the signal that makes it look (see `worker.interrupts`), and which calls n
 
 from __future__ import annotations
 
+from time import monotonic_ns
 from typing import Any, Final
 
 from . import gathered
@@ -29,12 +30,11 @@ _HOLDER: Final = 5
 # Calls of fast sockets that it has run; with how many calls in all it is to say that it has run its number.
 CALLS: Final = 6
 LIMIT: Final = 7
-# Of the last messages of fast sockets, in turn: how long the first call waited, in the upper 32 bits, and ran, in microseconds.
-SAMPLES: Final = 1024
-FIRST_SAMPLE: Final = 8
+# When the calls of the queues were begun, as _BEGUN has them: nanoseconds of CLOCK_MONOTONIC. Written before their numbers.
+_BEGUN_AT: Final = 8
 # One word for each async call that may run, with its number. Behind these as many words for the async calls that the broker
-# asks to interrupt.
-_ASYNC: Final = FIRST_SAMPLE + SAMPLES
+# asks to interrupt, and as many for when the calls were begun.
+_ASYNC: Final = 10
 _WORD: Final = 8
 
 # Calls of a queue that can be revoked at a time. Far fewer ever wait in the kernel.
@@ -52,7 +52,7 @@ class WorkerNotes:
     """
 
     def __init__(self, concurrency: int, fd: int | None = None) -> None:
-        words = _ASYNC + 2 * concurrency + 1  # in the last one, the last request to look that it has heeded
+        words = _ASYNC + 3 * concurrency + 1  # in the last one, the last request to look that it has heeded
         size = words * _WORD
         self.segment = Segment(size + gathered.SIZE + MESSAGE_SIZE, fd)
         self.words = self.segment.view[:size].cast("Q")
@@ -76,11 +76,13 @@ class WorkerNotes:
 
     def begin(self, number: int) -> None:
         """Notes that the sync call is begun: from here on it never runs again."""
+        self.words[_BEGUN_AT + (number & 1)] = monotonic_ns()
         self.words[_BEGUN + (number & 1)] = number
 
     def take(self, number: int) -> int:
         """Notes an async call; returns the slot to give back. IndexError: more are running than `concurrency`."""
         slot = self._free.pop()
+        self.words[slot + 2 * self._concurrency] = monotonic_ns()
         self.words[slot] = number
         return slot
 
@@ -149,11 +151,6 @@ class WorkerNotes:
         """Whether it runs calls of a fast socket."""
         return self.words[MESSAGE] != 0
 
-    def samples(self) -> list[tuple[float, int]]:
-        """Of its last calls of fast sockets: seconds from call to answer, and microseconds that they ran."""
-        words = [word for word in self.words[FIRST_SAMPLE : FIRST_SAMPLE + SAMPLES] if word]
-        return [((word >> 32) / 1e6 + (word & 0xFFFFFFFF) / 1e6, word & 0xFFFFFFFF) for word in words]
-
     def message(self) -> tuple[int, int, bytes] | None:
         """The message of a fast socket that the worker has: whose it is, which of its calls is begun, and its bytes."""
         noted, calls = self.words[MESSAGE], self.words[CALLS]
@@ -171,6 +168,15 @@ class WorkerNotes:
         words = self.words
         noted = (*words[_BEGUN:MESSAGE], *words[_ASYNC : _ASYNC + self._concurrency])
         return [number for number in noted if number]
+
+    def begun_at(self) -> list[tuple[int, float]]:
+        """The same, each with when it was begun, in seconds of time.monotonic()."""
+        words = self.words
+        begun, times = [*words[_BEGUN:MESSAGE]], [*words[_BEGUN_AT:_ASYNC]]
+        if self._concurrency:
+            begun += words[_ASYNC : _ASYNC + self._concurrency]
+            times += words[_ASYNC + 2 * self._concurrency : _ASYNC + 3 * self._concurrency]
+        return [(number, at / 1e9) for number, at in zip(begun, times) if number]
 
     def close(self) -> None:
         self.words.release()

@@ -31,7 +31,6 @@ from ..ipc.messages import (
     LEAVE,
     LOOK,
     MALFORMED,
-    MAX_MICROSECONDS,
     NO_QUEUE,
     QUEUE,
     SENT,
@@ -40,11 +39,11 @@ from ..ipc.messages import (
     fast_calls,
     receive,
 )
-from ..ipc.notes import CALLS, FIRST_SAMPLE, LEAVING, LIMIT, MESSAGE, PLACES, SAMPLES, SIZE_SHIFT
+from ..ipc.notes import CALLS, LEAVING, LIMIT, MESSAGE, PLACES, SIZE_SHIFT
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire import frames as wire
 from ..wire.frames import EXACT, LARGE, SLOW, STRUCTURED, TIMED, Buffer
-from .channel import Channel, NoRoom, microseconds
+from .channel import Channel, NoRoom
 from .exchange_sync import ANOTHER_THREAD, SyncExchange, shut
 from .jobs import NoPayload, TakenJob, parse_job
 
@@ -310,7 +309,7 @@ class Worker:
         place, offset, end = 0, SENT.size, size
         flushed = now = clock()
         sent = self._sent[0] / 1e9
-        waited, ran, gathers, frame = now - sent, 0, False, b""
+        gathers, frame = False, b""
         try:
             if end <= offset:
                 raise Malformed("a message without a call")
@@ -356,7 +355,6 @@ class Worker:
                 began, now = now, clock()
                 known.took = took = now - began
                 micros = int(took * 1e6)
-                ran = ran or micros
                 if type(reply) is bytes and not job.by_broker:
                     size = name + len(reply)
                     head = self._replies.get(codec << 32 | size) or self._reply_head(codec, size)
@@ -382,10 +380,6 @@ class Worker:
             self._channel.record(MALFORMED, {"client": client.id, "what": str(malformed)})
         self._fast_calls = total = self._fast_calls + place
         words[CALLS] = total
-        wait = int(waited * 1e6)
-        if not 0 <= wait <= MAX_MICROSECONDS or ran > MAX_MICROSECONDS:
-            wait, ran = microseconds(waited), min(ran, MAX_MICROSECONDS)
-        words[FIRST_SAMPLE + total % SAMPLES] = wait << 32 | ran
         before = self._calls
         self._calls = calls = before + place
         if before < words[LIMIT] <= calls:

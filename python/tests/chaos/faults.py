@@ -99,7 +99,9 @@ def stop_worker_for_good(scene: Scene) -> None:
 def shared_workers(scene: Scene) -> list[int]:
     status = scene.call("GoTask.Status")
     return [
-        worker["pid"] for worker in status["workers"] if not worker["service"] and worker["state"] == "ready"
+        worker["pid"]
+        for worker in status["workers"]
+        if not worker["service"] and worker["state"] in ("idle", "busy")
     ]
 
 

@@ -477,7 +477,7 @@ class Play:
     def _workers(self) -> list[int]:
         """The ready ones of the call's kind."""
         workers = [worker for worker in self._status()["workers"] if worker["kind"] == self.kind.worker]
-        return [int(w["pid"]) for w in workers if not w["service"] and w["state"] == "ready"]
+        return [int(w["pid"]) for w in workers if not w["service"] and w["state"] in ("idle", "busy")]
 
     def _status(self) -> dict[str, Any]:
         peer = Peer(self.address)

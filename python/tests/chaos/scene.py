@@ -122,7 +122,9 @@ class Scene:
                 in_service = [service["workers"] for service in status["services"]]
                 held = [peer.send("Sync.hold", 0.02) for _ in range(WORKERS)]
                 seen.update(pid for pid in map(peer.result, held) if isinstance(pid, int))
-                current = {worker["pid"] for worker in status["workers"] if worker["state"] == "ready"}
+                current = {
+                    worker["pid"] for worker in status["workers"] if worker["state"] in ("idle", "busy")
+                }
                 return in_service == [WORKERS, ASYNC_WORKERS, OWN_WORKERS] and len(current & seen) == WORKERS
             except (OSError, EOFError):
                 return False

@@ -60,9 +60,9 @@ FAULTS = (
     Fault(
         "memory",
         "a late large call in the kernel loses its memory when its caller is told",
-        _BROKER + "group:WorkerGroup._say_expired",
-        "call.owner.tell(",
-        "call.segment and call.segment.close(); call.owner.tell(",
+        _BROKER + "group:WorkerGroup.give_up",
+        "call.tell(",
+        "call.segment and call.segment.close(); call.tell(",
     ),
     Fault(
         "lateness",
