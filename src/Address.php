@@ -22,9 +22,14 @@ final class Address implements Stringable
 
     /**
      * @param string $host the path of the Unix socket when $port is null
+     * @param string $name the host as it was given, where $host is one of the IP addresses that it stands for
      */
-    private function __construct(public readonly string $host, public readonly ?int $port, public readonly bool $tls = false)
-    {
+    private function __construct(
+        public readonly string $host,
+        public readonly ?int $port,
+        public readonly bool $tls = false,
+        public readonly string $name = '',
+    ) {
     }
 
     public function __toString(): string
@@ -56,6 +61,30 @@ final class Address implements Stringable
     public function isUnix(): bool
     {
         return $this->port === null;
+    }
+
+    /**
+     * Whether it may stand for several machines. `localhost` is one.
+     */
+    public function isName(): bool
+    {
+        return ! $this->isUnix() && $this->host !== 'localhost' && ! str_contains($this->host, ':') && filter_var($this->host, FILTER_VALIDATE_IP) === false;
+    }
+
+    /**
+     * One of the machines that a name stands for.
+     */
+    public function at(string $ip): self
+    {
+        return new self($ip, $this->port, $this->tls, $this->host);
+    }
+
+    /**
+     * As it was given.
+     */
+    public function given(): string
+    {
+        return $this->name === '' ? (string) $this : (string) new self($this->name, $this->port, $this->tls);
     }
 
     private static function unix(string $path): self

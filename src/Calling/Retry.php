@@ -64,7 +64,7 @@ final class Retry
         }
         $hasNotRun = $call->outcome === Outcome::Lost
             ? ! $call->sent && $call->connection?->retired !== true
-            : self::isRefused($call) && ($call->connection?->isUsable() === false || $this->runtimes->addresses() > 1);
+            : self::isRefused($call) && ($call->connection?->isUsable() === false || $this->runtimes->here()->addresses() > 1);
 
         return $hasNotRun
             ? $this->resendUnrun($call, $submit)
@@ -120,7 +120,7 @@ final class Retry
      */
     private function resendUnrun(Call $call, Closure $submit): bool
     {
-        if ($call->resends > $this->runtimes->addresses()) {
+        if ($call->resends > $this->runtimes->here()->addresses()) {
             return false;
         }
         $call->resends++;

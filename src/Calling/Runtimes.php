@@ -45,6 +45,8 @@ final class Runtimes
 
     private readonly bool $hasSwoole;
 
+    private readonly bool $isOne;
+
     /** Why no connection could be opened when that was last tried. */
     private null|ConnectFailed|DeadlineExceeded|NotAuthorized|WorkerStartFailed $outage = null;
 
@@ -58,6 +60,7 @@ final class Runtimes
     public function __construct(private readonly array $addresses, private readonly Settings $settings, private readonly ?Runtime $plain = null)
     {
         $this->hasSwoole = class_exists(Coroutine::class, false);
+        $this->isOne = count($addresses) === 1 && ! $addresses[0]->isName();
     }
 
     /**
@@ -114,11 +117,11 @@ final class Runtimes
     }
 
     /**
-     * How many addresses there are.
+     * Whether there is one address, and no name, which may stand for several.
      */
-    public function addresses(): int
+    public function isOne(): bool
     {
-        return count($this->addresses);
+        return $this->isOne;
     }
 
     /**
@@ -126,7 +129,7 @@ final class Runtimes
      */
     public function spreading(): ?Runtime
     {
-        $connections = count($this->addresses) > 1 ? $this->here() : $this->blocking;
+        $connections = $this->isOne ? $this->blocking : $this->here();
 
         return $connections === $this->blocking ? null : $connections?->runtime();
     }
@@ -140,7 +143,7 @@ final class Runtimes
 
     private function connections(Runtime $runtime): Connections
     {
-        return count($this->addresses) === 1
+        return $this->isOne
             ? new Pool($runtime, $this->settings, $this->addresses[0])
             : new Cluster($runtime, $this->settings, $this->addresses);
     }

@@ -61,7 +61,7 @@ final class Sender
     {
         $now = hrtime(true);
         $connection = $this->connect($call, $now);
-        $this->fast = $connection->mayBeFast && $this->runtimes->addresses() === 1 ? $connection : null;
+        $this->fast = $connection->mayBeFast && $this->runtimes->isOne() ? $connection : null;
 
         try {
             $connection->submit($call, $now);

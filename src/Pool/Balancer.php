@@ -35,14 +35,34 @@ final class Balancer
 
     private int $last;
 
+    /** @var int<1, max> */
+    private int $count;
+
     /**
-     * @param int<1, max> $count of the addresses
+     * @param int<1, max> $count of the places
      * @param null|Closure(): float $random from 0 to 1
      */
-    public function __construct(private readonly int $count, private readonly ?Closure $random = null)
+    public function __construct(int $count, private readonly ?Closure $random = null)
     {
+        $this->resize($count);
+    }
+
+    /**
+     * @param int<1, max> $count of the places from now on
+     */
+    public function resize(int $count): void
+    {
+        $this->count = $count;
         // Many processes start at the same time, and must not all begin with the first address.
         $this->last = (int) ($this->random() * $count) % $count;
+    }
+
+    /**
+     * Another address has that place from now on, or none.
+     */
+    public function forget(int $place): void
+    {
+        unset($this->aside[$place], $this->pauses[$place], $this->restored[$place]);
     }
 
     /**

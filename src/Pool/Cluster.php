@@ -10,10 +10,14 @@ use Reasno\GoTask\Exception\NotAuthorized;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Peer;
+use Reasno\GoTask\Runtime\Latch;
 use Reasno\GoTask\Runtime\Probe;
 use Reasno\GoTask\Runtime\Runtime;
 
+use function array_filter;
+use function array_keys;
 use function array_map;
+use function array_shift;
 use function count;
 use function getmypid;
 use function hash;
@@ -24,8 +28,11 @@ use function is_string;
 use function max;
 use function min;
 
+use const ARRAY_FILTER_USE_KEY;
+
 /**
- * The connections of one client in one runtime to several addresses that serve the same: a pool for each.
+ * The connections of one client in one runtime to several addresses that serve the same, or to names, each of which may stand for several:
+ * a pool for each address.
  *
  * While some addresses are fine no call waits for one that is not. When none is, each is tried once more, the one that was to be
  * asked first before the others, within the time that connecting may take altogether.
@@ -43,10 +50,18 @@ final class Cluster implements Connections
     /** ns that an address gets at the least. */
     private const LEAST = 10_000_000;
 
-    /** @var non-empty-list<Pool> */
-    private array $pools;
+    /** @var array<int<0, max>, Pool> by place */
+    private array $pools = [];
+
+    /** @var array<int<0, max>, Address> by place, which an address keeps for as long as it is there */
+    private array $addresses = [];
+
+    private readonly Names $names;
 
     private Balancer $balancer;
+
+    /** While the names are looked up for the first time, other coroutines wait here. */
+    private ?Latch $looking = null;
 
     /** @var array<int, Probe> those under way, by the place of their address */
     private array $probes = [];
@@ -57,13 +72,16 @@ final class Cluster implements Connections
     private int $pid;
 
     /**
-     * @param non-empty-list<Address> $addresses
+     * @param non-empty-list<Address> $given
      */
-    public function __construct(private readonly Runtime $runtime, private readonly Settings $settings, private readonly array $addresses)
+    public function __construct(private readonly Runtime $runtime, private readonly Settings $settings, private readonly array $given)
     {
-        $this->pools = array_map(static fn (Address $address): Pool => new Pool($runtime, $settings, $address), $addresses);
-        $this->balancer = new Balancer(count($addresses));
+        $this->names = new Names($runtime, $given);
+        $this->balancer = new Balancer(count($given));
         $this->pid = (int) getmypid();
+        if ($this->names->due > 0) {
+            $this->follow($given);
+        }
     }
 
     public function acquire(int $deadline, int $now, string $method, int $key = 0): Connection
@@ -72,8 +90,13 @@ final class Cluster implements Connections
             $this->probe($now);
         }
         $limit = $now + (int) ($this->settings->connectTimeout * 1e9);
+        if ($now >= $this->names->due || $this->pools === []) {
+            $now = $this->look($now, $limit);
+        }
         $loads = array_map(static fn (Pool $pool): int => $pool->load(), $this->pools);
+        $tried = [];
         while (($place = $this->choose($loads, $key) ?? $this->balancer->soonest($loads)) !== null) {
+            $tried[(string) $this->addresses[$place]] = true;
             unset($loads[$place]);
             $hasOther = false;
             foreach ($loads as $other => $load) {
@@ -107,9 +130,84 @@ final class Cluster implements Connections
                 }
             }
             $now = (int) hrtime(true);
+            if ($loads === [] && $now >= $this->names->due) {
+                $now = $this->look($now, $limit);
+                $isNew = fn (int $place): bool => ! isset($tried[(string) $this->addresses[$place]]);
+                $loads = array_map(static fn (Pool $pool): int => $pool->load(), array_filter($this->pools, $isNew, ARRAY_FILTER_USE_KEY));
+            }
         }
 
         throw $this->unreachable();
+    }
+
+    public function addresses(): int
+    {
+        return count($this->pools);
+    }
+
+    /**
+     * Looks the names up: beside the caller, as long as there is an address that is fine and the runtime can.
+     *
+     * @param int $limit until when the caller waits for another one that does so, hrtime() in ns
+     * @return int $now, later by the time that it took
+     */
+    private function look(int $now, int $limit): int
+    {
+        $began = (int) hrtime(true);
+        if ($this->looking !== null) {
+            if ($this->pools === []) {
+                $this->looking->wait(max(0.001, ($limit - $began) / 1e9));
+            }
+
+            return $now + (int) hrtime(true) - $began;
+        }
+        $this->looking = $this->runtime->latch();
+        $look = function () use ($now): void {
+            try {
+                $this->follow($this->names->look($now));
+            } finally {
+                $this->looking?->open();
+                $this->looking = null;
+            }
+        };
+        foreach ($this->pools as $place => $_) {
+            if ($this->looking !== null && ! $this->balancer->isAside($place)) {
+                $this->runtime->spawn($look);
+
+                return $now;
+            }
+        }
+        $look();
+
+        return $now + (int) hrtime(true) - $began;
+    }
+
+    /**
+     * Has these addresses from now on. Calls at one that is gone are still answered.
+     *
+     * @param list<Address> $addresses
+     */
+    private function follow(array $addresses): void
+    {
+        $coming = [];
+        foreach ($addresses as $address) {
+            $coming[(string) $address] = $address;
+        }
+        foreach ($this->addresses as $place => $address) {
+            if (! isset($coming[(string) $address])) {
+                unset($this->addresses[$place], $this->pools[$place], $this->probes[$place], $this->reasons[$place]);
+                $this->balancer->forget($place);
+            }
+            unset($coming[(string) $address]);
+        }
+        for ($place = 0; $coming !== []; $place++) {
+            if (! isset($this->pools[$place])) {
+                $address = array_shift($coming);
+                $this->addresses[$place] = $address;
+                $this->pools[$place] = new Pool($this->runtime, $this->settings, $address);
+            }
+        }
+        $this->balancer->resize(max(0, ...array_keys($this->pools)) + 1);
     }
 
     /**
@@ -195,7 +293,9 @@ final class Cluster implements Connections
     {
         $isNew = ! $this->balancer->isAside($place);
         $this->reasons[$place] = $reason;
-        $this->balancer->fail($place, (int) hrtime(true));
+        $now = (int) hrtime(true);
+        $this->balancer->fail($place, $now);
+        $this->names->hurry($now);
         if ($isNew) {
             $this->settings->logger->warning('{address} is set aside: {reason}', [
                 'address' => (string) $this->addresses[$place],
@@ -227,7 +327,7 @@ final class Cluster implements Connections
         }
 
         return new ConnectFailed(
-            'Cannot connect to any of ' . implode(', ', $this->addresses) . '. ' . implode(' ', array_map(self::text(...), $this->reasons)),
+            'Cannot connect to any of ' . implode(', ', $this->given) . '. ' . implode(' ', array_map(self::text(...), $this->reasons)),
             $last,
         );
     }

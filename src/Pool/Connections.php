@@ -39,6 +39,11 @@ interface Connections
      */
     public function suspect(Connection $connection): void;
 
+    /**
+     * How many addresses a call may go to, as far as is known.
+     */
+    public function addresses(): int;
+
     public function runtime(): Runtime;
 
     public function close(): void;

@@ -66,7 +66,7 @@ final class Opener
         if ($limit <= $start) {
             throw self::expired($method, null);
         }
-        $status = new StatusFile((string) $this->address);
+        $status = new StatusFile($this->address->given());
         while (true) {
             $available = $status->available();
             $connection = $failed = null;

@@ -83,6 +83,11 @@ final class Pool implements Connections
     {
     }
 
+    public function addresses(): int
+    {
+        return 1;
+    }
+
     public function runtime(): Runtime
     {
         return $this->runtime;

@@ -45,6 +45,13 @@ interface Runtime
     public function probe(Address $address, Tls $tls, float $timeout): Probe;
 
     /**
+     * Looks a name up.
+     *
+     * @return list<string> the IP addresses of its records: those of IPv4, or of IPv6 where there are none; empty: it has none, or that can't be known now
+     */
+    public function resolve(string $name): array;
+
+    /**
      * Waits in the runtime's manner.
      *
      * @param float $seconds at least 0.001

@@ -63,6 +63,11 @@ final class BlockingRuntime implements Runtime
         return new StreamProbe($address, $tls, $timeout);
     }
 
+    public function resolve(string $name): array
+    {
+        return StreamConnector::resolve($name);
+    }
+
     public function pause(float $seconds): void
     {
         usleep((int) ($seconds * 1e6));

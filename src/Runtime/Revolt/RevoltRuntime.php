@@ -70,6 +70,11 @@ final class RevoltRuntime implements Runtime
         return new StreamProbe($address, $tls, $timeout);
     }
 
+    public function resolve(string $name): array
+    {
+        return StreamConnector::resolve($name);
+    }
+
     public function pause(float $seconds): void
     {
         $suspension = EventLoop::getSuspension();

@@ -82,14 +82,33 @@ final class StreamConnector
     }
 
     /**
-     * The same with the IPv4 address of a name that has one. PHP tries all of a name's addresses only where it waits, and else the first:
-     * for `localhost` often ::1, where a worker that listens on that name does not.
+     * The same with the IPv4 address of `localhost`, the only name that comes here. PHP tries all of a name's addresses only where it waits, and
+     * else the first: often ::1, where a worker that listens on that name does not.
      */
     private static function single(Address $address): string
     {
         $addresses = $address->isUnix() || ! function_exists('gethostbynamel') ? false : gethostbynamel($address->host);
 
         return $addresses === false || $addresses === [] ? self::target($address) : "tcp://{$addresses[0]}:{$address->port}";
+    }
+
+    /**
+     * @return list<string> see Runtime::resolve()
+     */
+    public static function resolve(string $name): array
+    {
+        $found = function_exists('gethostbynamel') ? gethostbynamel($name) : false;
+        if ($found !== false && $found !== [] || ! function_exists('socket_addrinfo_lookup')) {
+            return array_values(array_unique($found ?: []));
+        }
+        $ips = [];
+        foreach (Quietly::call(static fn () => socket_addrinfo_lookup($name, null, ['ai_family' => AF_INET6, 'ai_socktype' => SOCK_STREAM])) ?: [] as $found) {
+            /** @var array{ai_addr: array{sin6_addr: string}} $explained */
+            $explained = socket_addrinfo_explain($found);
+            $ips[] = $explained['ai_addr']['sin6_addr'];
+        }
+
+        return $ips;
     }
 
     /**
@@ -160,7 +179,7 @@ final class StreamConnector
         return array_filter([
             'verify_peer' => true,
             'verify_peer_name' => true,
-            'peer_name' => $tls->peerName ?? $address->host,
+            'peer_name' => $tls->peerName ?? ($address->name ?: $address->host),
             'cafile' => $tls->ca,
             'local_cert' => $tls->certificate,
             'local_pk' => $tls->key,

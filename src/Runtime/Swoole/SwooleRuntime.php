@@ -9,6 +9,7 @@ use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\NotAuthorized;
+use Reasno\GoTask\Platform\Quietly;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\Handshake;
 use Reasno\GoTask\Protocol\Session;
@@ -19,10 +20,15 @@ use Reasno\GoTask\Runtime\Stream\StreamConnector;
 use Reasno\GoTask\Tls;
 use Swoole\Coroutine;
 use Swoole\Coroutine\Socket;
+use Swoole\Coroutine\System;
 
 use function array_filter;
+use function array_unique;
+use function array_values;
 use function constant;
 use function defined;
+use function is_array;
+use function is_string;
 use function str_contains;
 
 use const AF_INET;
@@ -30,6 +36,7 @@ use const AF_INET6;
 use const AF_UNIX;
 use const SOCK_STREAM;
 use const SOL_TCP;
+use const STREAM_IPPROTO_TCP;
 
 /**
  * Swoole's coroutines, with and without its runtime hooks. Waiting parks the coroutine.
@@ -39,6 +46,9 @@ use const SOL_TCP;
 final class SwooleRuntime implements Runtime
 {
     private const TCP_NODELAY = 1;
+
+    /** Seconds. */
+    private const LOOKUP = 5.0;
 
     public function connect(Address $address, Session $session, Tls $tls, float $timeout): Connection
     {
@@ -68,6 +78,18 @@ final class SwooleRuntime implements Runtime
 
             return $answer !== '' && $answer !== false;
         });
+    }
+
+    public function resolve(string $name): array
+    {
+        foreach ([AF_INET, AF_INET6] as $family) {
+            $found = Quietly::call(static fn () => System::getaddrinfo($name, $family, SOCK_STREAM, STREAM_IPPROTO_TCP, null, self::LOOKUP));
+            if (is_array($found) && $found !== []) {
+                return array_values(array_unique(array_filter($found, is_string(...))));
+            }
+        }
+
+        return [];
     }
 
     public function pause(float $seconds): void
@@ -115,7 +137,7 @@ final class SwooleRuntime implements Runtime
         if (! defined('SWOOLE_SSL_TLSv1_3')) {
             throw StreamConnector::failed($address, 'this build of Swoole knows no TLS 1.3 (--enable-openssl)');
         }
-        $name = $tls->peerName ?? $address->host;
+        $name = $tls->peerName ?? ($address->name ?: $address->host);
         if (filter_var($name, FILTER_VALIDATE_IP) !== false) {
             throw StreamConnector::failed($address, "Swoole finds names alone in certificates, not {$name}: give Tls a peerName that the worker's has");
         }

@@ -5,8 +5,13 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Unit\Pool;
 
 use LogicException;
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Connection;
+use Reasno\GoTask\Protocol\Session;
+
+use function strlen;
 
 /**
  * A connection to nobody: what is sent stays outstanding.
@@ -24,7 +29,10 @@ final class FakeConnection extends Connection
 
     public function await(Call $call): void
     {
-        throw new LogicException('Nobody answers.');
+        if ($call->method !== Session::HELLO) {
+            throw new LogicException('Nobody answers.');
+        }
+        $this->session->receive(Frame::encode(Flag::JSON, [$call->sequence, strlen($call->method)], "{$call->method}{\"protocol\":1,\"max_payload\":1000}"));
     }
 
     public function awaitAny(array $calls): void

@@ -20,6 +20,11 @@ use function in_array;
 
 final class FakeRuntime implements Runtime
 {
+    /** @var list<string> of any name */
+    public array $records = [];
+
+    public int $lookups = 0;
+
     public bool $refuses = false;
 
     public string $refusal = 'refuses';
@@ -45,6 +50,9 @@ final class FakeRuntime implements Runtime
     /** @var null|Closure(): void what runs once while it connects */
     public ?Closure $onConnect = null;
 
+    /** @var list<FakeConnection> those to nobody that it has made */
+    public array $made = [];
+
     /** @var list<float> seconds that each connection could have taken */
     public array $timeouts = [];
 
@@ -67,7 +75,7 @@ final class FakeRuntime implements Runtime
             return $made;
         }
 
-        return $this->refuses || in_array((string) $address, $this->down, true) ? throw new ConnectFailed("{$address} {$this->refusal}.") : new FakeConnection($session, $address);
+        return $this->refuses || in_array((string) $address, $this->down, true) ? throw new ConnectFailed("{$address} {$this->refusal}.") : $this->made[] = new FakeConnection($session, $address);
     }
 
     public function latch(): ?Latch
@@ -85,6 +93,13 @@ final class FakeRuntime implements Runtime
         $this->probed[] = (string) $address;
 
         return new FakeProbe(fn (): ?bool => $this->probes[(string) $address] ?? null);
+    }
+
+    public function resolve(string $name): array
+    {
+        $this->lookups++;
+
+        return $this->records;
     }
 
     public function pause(float $seconds): void
