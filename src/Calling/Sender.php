@@ -114,13 +114,22 @@ final class Sender
      */
     public function finish(Call $call): mixed
     {
-        $call->connection?->await($call);
-        // As hasResult() does, without the cost of calling it.
-        if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0 && $call->exchange === null && $call->metadata === null) {
-            return $this->result->decode($call);
-        }
-        while ($this->goesOn($call)) {
+        try {
             $call->connection?->await($call);
+            // As hasResult() does, without the cost of calling it.
+            if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0 && $call->exchange === null && $call->metadata === null) {
+                return $this->result->decode($call);
+            }
+            while ($this->goesOn($call)) {
+                $call->connection?->await($call);
+            }
+        } catch (Throwable $thrown) {
+            // A signal's handler may have thrown it, between any two steps.
+            if ($call->isUnderWay()) {
+                $this->cancel($call);
+            }
+
+            throw $thrown;
         }
 
         return $this->outcome($call);

@@ -44,7 +44,7 @@ final class BlockingConnection extends TransportConnection
     protected function written(Call $call): void
     {
         while ($this->session->sendBuffer->length > 0 && $call->outcome === Outcome::Waiting) {
-            $this->step();
+            $this->step($call);
         }
     }
 
@@ -56,7 +56,7 @@ final class BlockingConnection extends TransportConnection
 
         try {
             while ($call->outcome === Outcome::Waiting) {
-                $this->step();
+                $this->step($call);
             }
         } catch (Throwable $thrown) {
             // Nobody waits for it any more.
@@ -85,7 +85,7 @@ final class BlockingConnection extends TransportConnection
                     return;
                 }
             }
-            $connections === [] ? $this->step() : self::stepTogether($connections);
+            $connections === [] ? $this->step($calls) : self::stepTogether($connections, $calls);
         }
     }
 
@@ -118,10 +118,7 @@ final class BlockingConnection extends TransportConnection
                 $this->takeMessage($this->fastSocket->awaitQuick($call->micros));
             }
         } catch (Throwable $thrown) {
-            $thrown = $this->interrupted($thrown);
-            $this->cancel($call);
-
-            throw $thrown;
+            throw $this->interruptedWaiting($thrown, $call);
         }
         $this->entered = false;
         if ($this->postponed !== []) {
@@ -159,8 +156,10 @@ final class BlockingConnection extends TransportConnection
 
     /**
      * Waits for the next thing that happens: bytes to read, room to write, a deadline.
+     *
+     * @param array<Call>|Call $awaited
      */
-    private function step(): void
+    private function step(array|Call $awaited): void
     {
         $this->entered = true;
 
@@ -171,12 +170,36 @@ final class BlockingConnection extends TransportConnection
                 $this->wait($this->session);
             }
         } catch (Throwable $thrown) {
-            throw $this->interrupted($thrown);
+            throw $this->interruptedWaiting($thrown, $awaited);
         }
         $this->entered = false;
         if ($this->postponed !== []) {
             $this->leave();
         }
+    }
+
+    /**
+     * A signal's handler has thrown something while its caller waited, who gives the calls up by that. The connection is closed, and a call
+     * that runs would go on without it: so they are cancelled first, unless a frame is half written, behind which nothing can be said.
+     *
+     * @param array<Call>|Call $awaited
+     */
+    private function interruptedWaiting(Throwable $thrown, array|Call $awaited): Throwable
+    {
+        try {
+            if ($this->session->sendBuffer->length === 0) {
+                foreach ($awaited instanceof Call ? [$awaited] : $awaited as $call) {
+                    if ($call->connection === $this) {
+                        $this->session->cancel($call);
+                    }
+                }
+                $this->write();
+            }
+        } finally {
+            $this->interrupted($thrown);
+        }
+
+        return $thrown;
     }
 
     private function wait(Session $session): void
@@ -219,8 +242,9 @@ final class BlockingConnection extends TransportConnection
      * Like step(), for the next thing that happens on any of these connections.
      *
      * @param non-empty-list<self> $connections
+     * @param array<Call> $awaited
      */
-    private static function stepTogether(array $connections): void
+    private static function stepTogether(array $connections, array $awaited): void
     {
         foreach ($connections as $connection) {
             $connection->entered = true;
@@ -230,7 +254,7 @@ final class BlockingConnection extends TransportConnection
             self::waitTogether($connections);
         } catch (Throwable $thrown) {
             foreach ($connections as $connection) {
-                $connection->interrupted($thrown);
+                $connection->interruptedWaiting($thrown, $awaited);
             }
 
             throw $thrown;

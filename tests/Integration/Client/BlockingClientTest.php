@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Tests\Integration\Client;
 
 use Closure;
 use PHPUnit\Framework\Attributes\RequiresPhpExtension;
+use PHPUnit\Framework\Attributes\TestWith;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\GoTaskException;
 use RuntimeException;
@@ -90,6 +91,33 @@ final class BlockingClientTest extends ClientContract
                 }
             });
         });
+    }
+
+    #[RequiresPhpExtension('pcntl')]
+    #[TestWith([1, 'call'])]
+    #[TestWith([2, 'parallel'])]
+    public function testThePeerIsToldThatAnExceptionOfASignalsHandlerHasEndedTheCall(int $calls, string $way): void
+    {
+        $client = new Client($this->peer->address);
+        $client->call('Echo');
+        pcntl_async_signals(true);
+        pcntl_signal(SIGUSR1, static fn () => throw new RuntimeException('The user has had enough.'));
+        $killer = proc_open(['/bin/sh', '-c', 'kill -USR1 ' . getmypid()], [], $pipes);
+        self::assertIsResource($killer);
+
+        try {
+            $way === 'call' ? $client->call('Late:20') : $client->parallel([['Late:20'], ['Late:20']]);
+            self::fail('The handler has thrown.');
+        } catch (RuntimeException $thrown) {
+            self::assertSame('The user has had enough.', $thrown->getMessage());
+        } finally {
+            proc_close($killer);
+            pcntl_signal(SIGUSR1, SIG_DFL);
+        }
+        $asked = hrtime(true);
+        self::assertCount($calls, (array) $client->call("Cancelled:{$calls}", null, 8.0));
+        // It counts itself where its own time is over.
+        self::assertLessThan(7.0, (hrtime(true) - $asked) / 1e9);
     }
 
     #[RequiresPhpExtension('pcntl')]
