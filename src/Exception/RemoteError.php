@@ -17,6 +17,8 @@ final class RemoteError extends CallFailed
      * @param string $type the class of the Python exception, such as `ValueError`; '' where the peer does not say
      * @param string $traceback Python's traceback as text; '' where the peer does not say
      * @param array<array-key, mixed> $data the `data` attribute of the Python exception
+     * @param string $text what the Python exception says itself, without method, class and line: for a user to read, where its class is
+     *                     one that is meant for users
      */
     public function __construct(
         string $message,
@@ -24,6 +26,7 @@ final class RemoteError extends CallFailed
         public readonly string $type = '',
         public readonly string $traceback = '',
         array $data = [],
+        public readonly string $text = '',
     ) {
         parent::__construct(
             $message,

@@ -133,6 +133,7 @@ final class ErrorReply
             $type,
             rtrim(self::string($error, 'traceback')),
             $data,
+            $message,
         );
     }
 

@@ -105,7 +105,7 @@ final class Handler
         } catch (AssertionFailedError|GoTaskException $exception) {
             throw $exception;
         } catch (Throwable $thrown) {
-            throw new RemoteError("{$method} raised " . $thrown::class . ': ' . $thrown->getMessage(), $method, $thrown::class);
+            throw new RemoteError("{$method} raised " . $thrown::class . ': ' . $thrown->getMessage(), $method, $thrown::class, text: $thrown->getMessage());
         }
     }
 

@@ -93,6 +93,7 @@ final class ErrorReplyTest extends TestCase
 
         self::assertInstanceOf(RemoteError::class, $exception);
         self::assertSame('App.hi raised ValueError: bad name', $exception->getMessage());
+        self::assertSame('bad name', $exception->text);
         self::assertSame('ValueError', $exception->type);
         self::assertSame(['field' => 'name'], $exception->data);
         self::assertSame('', $exception->traceback);
