@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import gotask
+from gotask.errors import RemoteError
 from gotask.testing import Args, TestWorker
 
 PACKAGE = Path(__file__).parents[1]
@@ -227,3 +228,22 @@ def test_a_run_of_pytest_shares_one_worker(tmp_path: Path) -> None:
         timeout=60,
     )
     assert "4 passed" in run.stdout, run.stdout + run.stderr
+
+
+class Files:
+    def lines(self) -> list[str]:
+        return [line.decode() for line in gotask.current_call().input.file()]
+
+
+def test_an_input_of_bytes_or_text_is_read_as_a_file() -> None:
+    with TestWorker(Files) as worker:
+        assert worker.call("Files.Lines", input=[b"one\ntw", "", "o\nthr", b"ee"]) == [
+            "one\n",
+            "two\n",
+            "three",
+        ]
+        assert worker.call("Files.Lines", input=[]) == []
+        with pytest.raises(
+            RemoteError, match="an element that is no bytes but int.* read other elements by `for`"
+        ):
+            worker.call("Files.Lines", input=[b"one\n", 2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from contextvars import ContextVar
 from collections.abc import Callable, Iterator, Mapping
@@ -153,6 +154,13 @@ class Input:
                 raise StopIteration
             self._items = iter(items)
 
+    def file(self) -> io.BufferedReader:
+        """The elements, which are bytes or text, as one binary file: for csv, pandas, tarfile …
+
+        It is read once, from the front, by a sync method. TypeError, when it is read: an element is anything else.
+        """
+        return io.BufferedReader(_Pieces(self), io.DEFAULT_BUFFER_SIZE)
+
     def __aiter__(self) -> Input:
         return self
 
@@ -164,6 +172,33 @@ class Input:
             if items is None:
                 raise StopAsyncIteration
             self._items = iter(items)
+
+
+class _Pieces(io.RawIOBase):
+    """The elements of an input, one behind the other."""
+
+    def __init__(self, items: Iterator[Any]) -> None:
+        self._items = items
+        self._rest: Buffer = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        while not self._rest:
+            try:
+                item = next(self._items)
+            except StopIteration:
+                return 0
+            if not isinstance(item, (str, bytes)):
+                raise TypeError(
+                    f"the input has an element that is no bytes but {type(item).__name__}: input.file() is for what"
+                    " the caller sends as a stream or as strings; read other elements by `for`"
+                )
+            self._rest = memoryview(item.encode() if isinstance(item, str) else item)
+        size = min(len(room), len(self._rest))
+        room[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
 
 
 class CurrentCall:
