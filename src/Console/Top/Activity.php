@@ -127,14 +127,30 @@ final class Activity
                 'memory' => $process->number('memory'),
                 'cpu' => $this->rate($process->number('cpu'), $was->number('cpu')),
                 'seconds' => ($running[0] ?? TypedMap::of(null))->number('seconds'),
-                'running' => implode(', ', array_map(
-                    static fn (TypedMap $call): string => "{$call->text('method')} " . Figures::time($call->number('seconds')),
-                    $running,
-                )),
+                'running' => self::calls($running),
             ];
         }
 
         return $rows;
+    }
+
+    /**
+     * @param list<TypedMap> $running the oldest first
+     * @return string each method with its oldest call, and how many there are of it
+     */
+    private static function calls(array $running): string
+    {
+        $oldest = $numbers = $shown = [];
+        foreach ($running as $call) {
+            $method = $call->text('method');
+            $oldest[$method] ??= "{$method} " . Figures::time($call->number('seconds'));
+            $numbers[$method] = ($numbers[$method] ?? 0) + 1;
+        }
+        foreach ($numbers as $method => $number) {
+            $shown[] = ($number > 1 ? "{$number} × " : '') . $oldest[$method];
+        }
+
+        return implode(', ', $shown);
     }
 
     private function rate(float $now, float $before): ?float

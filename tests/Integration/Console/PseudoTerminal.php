@@ -27,7 +27,7 @@ final class PseudoTerminal
 
     private string $output = '';
 
-    /** Keeps the terminal when the program has ended. @var resource */
+    /** @var resource which keeps the terminal when the program has ended */
     private mixed $slave;
 
     /**

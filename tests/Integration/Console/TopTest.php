@@ -120,6 +120,9 @@ final class TopTest extends TestCase
         $status = (new Client((string) self::$worker?->address()))->call('GoTask.Status');
         $pids = is_array($status) && is_array($status['workers']) ? array_column($status['workers'], 'pid') : [];
 
-        return (int) end($pids);
+        $pid = end($pids);
+        self::assertIsInt($pid);
+
+        return $pid;
     }
 }

@@ -56,6 +56,14 @@ final class ScreenTest extends TestCase
         self::assertMatchesRegularExpression('/^App\.hi +- +300 /', $lines[4]);
     }
 
+    public function testCallsOfOneMethodAreShownTogether(): void
+    {
+        $running = [['method' => 'Http.get', 'seconds' => 3.0], ['method' => '7', 'seconds' => 2.0], ['method' => 'Http.get', 'seconds' => 1.0]];
+        $activity = new Activity(Statuses::look(1.0, [], [Statuses::worker(11, running: $running)]), null);
+
+        self::assertSame(['2 × Http.get 3.00 s, 7 2.00 s'], array_column($activity->processes, 'running'));
+    }
+
     public function testAnotherBrokerIsNotComparedWithTheOneBefore(): void
     {
         [$before, $now] = self::looks();
