@@ -73,8 +73,8 @@ trait NamedWorker
         foreach ($workers as $worker) {
             foreach ($given === null ? $worker->addresses : Addresses::of($given) as $address) {
                 $title = match (true) {
+                    $given === null && count($worker->addresses) === 1 => $worker->name,
                     count($workers) === 1 => $address,
-                    count($worker->addresses) === 1 => $worker->name,
                     default => "{$worker->name} {$address}",
                 };
                 $targets[$title] = ['worker' => $worker->name, 'address' => $address];
