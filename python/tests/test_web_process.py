@@ -1,0 +1,136 @@
+"""The page's process beside a broker: it starts and ends with it, and nothing that becomes of it disturbs calls."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .certificates import Certificates
+from .peer import APPS, BrokerProcess, Peer, gone
+
+KEY = "a key that nobody can guess"
+
+
+def page(broker: BrokerProcess) -> str:
+    """Where its page is now."""
+    broker.logged("the page is at ")
+    told = [record["message"] for record in broker.records if "the page is at " in record.get("message", "")]
+    return str(told[-1].rpartition(" ")[2])
+
+
+def get(address: str, authorization: str = "", context: ssl.SSLContext | None = None) -> tuple[int, bytes]:
+    request = urllib.request.Request(
+        address, headers={"Authorization": authorization} if authorization else {}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10, context=context) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def process(broker: BrokerProcess) -> int:
+    """That serves the page."""
+    pid = broker.process.pid
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if b"--web-process" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return int(child)
+    raise AssertionError("there is none")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    address = f"unix://{tmp_path_factory.mktemp('web')}/b.sock"
+    process = BrokerProcess(APPS / "calls.py", "--web", "tcp://127.0.0.1:0", address=address)
+    process.wait_for("ready")
+    yield process
+    assert process.end() == 0
+
+
+def test_it_shows_what_the_broker_says(broker: BrokerProcess) -> None:
+    address = page(broker)
+    assert get(address + "ready") == (200, b"ready\n")
+    status = json.loads(get(address + "status")[1])
+    assert status["pid"] == broker.process.pid and status["workers"]
+    assert b"gotask_up 1.0" in get(address + "metrics")[1]
+    assert isinstance(json.loads(get(address + "failures")[1]), list)
+    assert b"<title>GoTask</title>" in get(address)[1]
+    # The key is not among what it was started with.
+    assert b"GOTASK_KEY" not in Path(f"/proc/{process(broker)}/environ").read_bytes()
+
+
+def test_a_reload_does_not_disturb_it(broker: BrokerProcess) -> None:
+    before = process(broker)
+    broker.process.send_signal(signal.SIGHUP)
+    broker.wait_for("reloaded")
+    assert process(broker) == before and get(page(broker) + "ready")[0] == 200
+
+
+def test_signals_to_all_processes_of_a_service_are_the_brokers(broker: BrokerProcess) -> None:
+    before = process(broker)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(before, number)
+    assert get(page(broker) + "ready")[0] == 200 and process(broker) == before
+
+
+def test_when_it_dies_calls_go_on_and_it_is_started_again(broker: BrokerProcess) -> None:
+    old, address = process(broker), page(broker)
+    broker.records.clear()
+    os.kill(old, signal.SIGKILL)
+    assert (
+        "(signal 9): it is started again in 1 s" in broker.logged("the page's process has ended")["message"]
+    )
+    assert Peer(str(broker.address)).call("GoTask.Ping", 7) == 7
+    assert page(broker) != address and get(page(broker) + "ready")[0] == 200
+    assert process(broker) != old
+
+
+def test_an_address_that_is_taken_keeps_nothing_from_serving(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        broker = BrokerProcess(APPS / "calls.py", "--web", address, address=f"unix://{tmp_path}/b.sock")
+        broker.wait_for("ready")
+        record = broker.logged("the page can't be at ")
+        assert record["level"] == "error" and f"{address}: Address already in use" in record["message"]
+        assert Peer(str(broker.address)).call("GoTask.Ping", 7) == 7
+    assert page(broker)
+    # However the broker ends, it ends, too.
+    pid = process(broker)
+    broker.end(signal.SIGKILL)
+    assert gone([pid], 5)
+
+
+def test_with_a_key_and_tls_of_the_brokers(tmp_path: Path) -> None:
+    files = Certificates(tmp_path)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tls://127.0.0.1:{free.getsockname()[1]}"
+    broker = BrokerProcess(
+        APPS / "calls.py",
+        *("--tls-certificate", files.broker, "--tls-key", files.broker_key, "--tls-ca", files.ca),
+        *("--web", "tls://127.0.0.1:0"),
+        address=address,
+        env={"GOTASK_KEY": KEY},
+    )
+    broker.wait_for("ready")
+    context = ssl.create_default_context(cafile=files.ca)
+    assert get(page(broker), context=context)[0] == 401
+    basic = "Basic " + base64.b64encode(f"me:{KEY}".encode()).decode()
+    assert get(page(broker) + "status", basic, context)[0] == 200
+    assert get(page(broker) + "ready", context=context) == (200, b"ready\n")
+    pid = process(broker)
+    assert broker.end() == 0
+    assert gone([pid], 5)
