@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,10 @@ from .test_web_process import page as address
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 
-CALLS = "[...document.querySelectorAll('#methods tbody tr')].find(row => row.cells[0].textContent === 'Orders.total')?.cells[2].textContent"
+CALLS = (
+    "[...document.querySelectorAll('#methods tbody tr')].find(row => row.cells[0].textContent === 'Orders.total')"
+    "?.cells[2].textContent"
+)
 VERDICT = "document.getElementById('verdict').textContent"
 
 

@@ -11,6 +11,9 @@ from .feed import Status
 # https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 _TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
+# Kinds of death that are there before the first one: Prometheus can't tell that a series began with a death.
+DEATHS = {"SIGKILL": 0, "SIGSEGV": 0, "memory": 0, "start": 0}
+
 WORKER_STATES = ("starting", "idle", "busy", "leaving")
 
 
@@ -163,15 +166,16 @@ def _workers(workers: list[dict[str, Any]], places: Places) -> Iterator[Family]:
 def _counters(counters: dict[str, Any]) -> Iterator[Family]:
     for key, name, help in (
         ("connections", "gotask_connections_accepted", "Connections that were accepted."),
-        ("refused", "gotask_refused", "Calls and peers that were turned away."),
+        ("refused", "gotask_refused_calls", "Calls that were turned away, as the queue was full."),
         ("recycled", "gotask_workers_recycled", "Workers that were replaced as limits say."),
         ("reloads", "gotask_reloads", "How often the app was loaded again."),
         ("reloads_failed", "gotask_reloads_failed", "How often it could not be."),
         ("slow", "gotask_slow_calls", "Calls that ran longer than the limit for the log."),
     ):
         yield Family(name, "counter", help, [Sample("_total", {}, float(counters[key]))])
-    deaths = [Sample("_total", {"reason": reason}, float(n)) for reason, n in counters["deaths"].items()]
-    yield Family("gotask_worker_deaths", "counter", "Workers that died, by how.", deaths)
+    deaths = {**DEATHS, **counters["deaths"]}
+    samples = [Sample("_total", {"reason": reason}, float(n)) for reason, n in deaths.items()]
+    yield Family("gotask_worker_deaths", "counter", "Workers that died, by how.", samples)
 
 
 def _gauge(name: str, help: str, value: float) -> Family:
