@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,27 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 TIME = 30.0
 
 
+# It reads commands from descriptor 3, and writes to 4.
+_START = """
+import os, sys
+from fcntl import F_DUPFD, fcntl
+pipes = [fcntl(int(number), F_DUPFD, 10) for number in sys.argv[1:3]]
+for number, pipe in zip((3, 4), pipes):
+    os.dup2(pipe, number)
+    os.close(pipe)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--no-first-run",
+)
+
+
 class Browser:
     """https://chromedevtools.github.io/devtools-protocol/"""
 
@@ -25,14 +47,9 @@ class Browser:
         assert CHROMIUM is not None
         its_input, self._to = os.pipe()
         self._from, its_output = os.pipe()
-        flags = (
-            "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --hide-scrollbars --no-first-run"
-        )
-        command = (
-            f'exec "$0" {flags} --user-data-dir="$1" --remote-debugging-pipe 3<&{its_input} 4>&{its_output}'
-        )
+        command = [CHROMIUM, *_FLAGS, f"--user-data-dir={folder}", "--remote-debugging-pipe"]
         self._process = subprocess.Popen(
-            ["sh", "-c", command, CHROMIUM, str(folder)],
+            [sys.executable, "-c", _START, str(its_input), str(its_output), *command],
             pass_fds=(its_input, its_output),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
