@@ -63,7 +63,7 @@ def test_arguments_results_and_errors_are_those_of_any_method(broker: Broker, se
     assert broker.call(f"{service}.double", "x")["code"] == "invalid_arguments"
     error = broker.call(f"{service}.fail")
     assert (error["code"], error["type"], error["message"]) == ("remote_error", "ValueError", "no")
-    assert error["where"].startswith("executors.py:") and 'raise ValueError("no")' in error["traceback"]
+    assert error["where"].startswith("work.py:") and 'raise ValueError("no")' in error["traceback"]
     assert "gotask/executors" not in error["traceback"]
     assert broker.call(f"{service}.unsendable")["code"] == "invalid_result"
 
