@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from .contenders import Contender, Result
 from .context import Context
-from .processes import Failed
+from .processes import Failed, favour_all
 
 Results = dict[str, list[Result]]
 
@@ -45,6 +45,7 @@ def alternate(
     rounds: int | None = None,
 ) -> Results:
     """Each in turn, and another one first in each round. One that fails is left out from then on, and has no results."""
+    favour_all()
     results: Results = {contender.name: [] for contender in contenders}
     left = list(contenders)
     for number in range(rounds or context.rounds):

@@ -65,10 +65,14 @@ class Scale:
         return [step * place for place in range(int(self.high / step + 1e-9) + 1)]
 
 
-def plot(title: str, x: Axis, y: Axis, series: Mapping[str, Points]) -> str:
-    """A whole SVG document."""
-    across = Scale(x, [point[0] for points in series.values() for point in points], LEFT, WIDTH - RIGHT)
-    up = Scale(y, [point[1] for points in series.values() for point in points], HEIGHT - BOTTOM, TOP)
+def plot(
+    title: str, x: Axis, y: Axis, series: Mapping[str, Points], marks: Mapping[str, Points] | None = None
+) -> str:
+    """A whole SVG document. Marks: single points beside the series of the same name, in its colour."""
+    marks = marks or {}
+    shown = [point for points in (*series.values(), *marks.values()) for point in points]
+    across = Scale(x, [point[0] for point in shown], LEFT, WIDTH - RIGHT)
+    up = Scale(y, [point[1] for point in shown], HEIGHT - BOTTOM, TOP)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
@@ -88,6 +92,10 @@ def plot(title: str, x: Axis, y: Axis, series: Mapping[str, Points]) -> str:
         place = [(across(horizontal), up(vertical)) for horizontal, vertical in points]
         parts.append(line(place, colour, 2))
         parts += [f'<circle cx="{left:.1f}" cy="{top:.1f}" r="2.5" fill="{colour}"/>' for left, top in place]
+        parts += [
+            f'<circle cx="{across(left):.1f}" cy="{up(top):.1f}" r="6" fill="none" stroke="{colour}" stroke-width="2"/>'
+            for left, top in marks.get(name, ())
+        ]
         row = TOP + 10 + 19 * number
         parts.append(line([(WIDTH - RIGHT + 14, row), (WIDTH - RIGHT + 34, row)], colour, 2))
         parts.append(text(WIDTH - RIGHT + 40, row + 4, name, "start", 11))
