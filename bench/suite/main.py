@@ -13,7 +13,7 @@ from . import machine
 from .context import ROOT, Context
 from .processes import Failed, stop_all
 from .report import Report
-from .rows import bulk, curves, pinned, plain, startup, streams, tables, web, work
+from .rows import bulk, curves, mongodb, pinned, plain, startup, streams, tables, web, work
 
 PARTS: dict[str, Callable[[Context, Report], None]] = {
     "hyperf": web.hyperf,
@@ -32,6 +32,7 @@ PARTS: dict[str, Callable[[Context, Report], None]] = {
     "latency": curves.latency,
     "sizes": curves.sizes,
     "scaling": work.scaling,
+    "mongodb": mongodb.measure,
 }
 BEGIN, END = "<!-- figures: written by bench/run --docs -->\n", "<!-- end of figures -->\n"
 
