@@ -158,7 +158,7 @@ class NotAuthorized(GoTaskError):
 
 
 class Unavailable(GoTaskError):
-    """The broker is ending, or can't start a worker; the call has not run."""
+    """The broker is ending, or can't start a worker, or a method's executor can't be reached; the call has not run."""
 
     code = "unavailable"
 

@@ -185,6 +185,7 @@ def test_a_broken_pool_that_is_an_object_says_what_to_do(broker: Broker) -> None
 def test_an_executor_that_can_not_be_made_is_said(broker: Broker) -> None:
     error = broker.call("Refused.echo", 1)
     assert error["code"] == "unavailable" and "OSError: no threads today" in error["message"]
+    assert error["data"] == {"executor": "refuse"}, "callers see that the broker itself is well"
 
 
 def test_what_needs_the_caller_is_refused(broker: Broker) -> None:

@@ -71,12 +71,17 @@ final class Retry
             : ($call->outcome === Outcome::Lost || self::hasCrashed($call)) && $this->resendIdempotent($call, $submit);
     }
 
+    /**
+     * Whether the peer took no call. Where a method's executor takes none, the peer itself is well.
+     */
     private static function isRefused(Call $call): bool
     {
-        return $call->outcome === Outcome::Replied
-            && ($call->replyFlags & Flag::ERROR) !== 0
-            && str_contains($call->reply, 'unavailable')
-            && ErrorReply::toException($call->method, $call->reply) instanceof Unavailable;
+        if ($call->outcome !== Outcome::Replied || ($call->replyFlags & Flag::ERROR) === 0 || ! str_contains($call->reply, 'unavailable')) {
+            return false;
+        }
+        $refusal = ErrorReply::toException($call->method, $call->reply);
+
+        return $refusal instanceof Unavailable && ! isset($refusal->data['executor']);
     }
 
     /**

@@ -119,20 +119,23 @@ class Method:
             "timeout": self.settings.timeout,
             "idempotent": self.settings.idempotent,
             "group": self.group,
-            **self._executor(),
+            **({"executor": self.executor} if self.executor else {}),
         }
 
     def describe_fully(self) -> tuple[dict[str, Any], Any, Parameters]:
         """For `describe.describe()`."""
-        start = {"name": self.name, "async": self.is_async, "stream": self.is_generator, **self._executor()}
+        start = {"name": self.name, "async": self.is_async, "stream": self.is_generator}
+        if self.executor:
+            start["executor"] = self.executor
         return start, self._function, self.parameters
 
-    def _executor(self) -> dict[str, str]:
+    @property
+    def executor(self) -> str:
+        """What runs it elsewhere: the name of an engine, a class or a function. Empty: nothing does."""
         executor = self.settings.executor
-        if executor is None:
-            return {}
-        name = executor if type(executor) is str else getattr(executor, "__name__", type(executor).__name__)
-        return {"executor": str(name)}
+        if executor is None or isinstance(executor, str):
+            return executor or ""
+        return str(getattr(executor, "__name__", type(executor).__name__))
 
     def _not_open(self, payload: Any) -> Any:
         raise RuntimeError(f"{self.name} is called before its service was opened")

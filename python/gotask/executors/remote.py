@@ -77,7 +77,8 @@ def run(
         _open(method)
     except BaseException as error:
         what = f"{method} has not run: {app} can't be loaded on {platform.node()}"
-        return True, Unavailable(f"{what}: {_failure or failure_text(error)}").body()
+        where = {"executor": platform.node()}  # so that callers don't take it for the broker's
+        return True, Unavailable(f"{what}: {_failure or failure_text(error)}", where).body()
     if line is not None:
         try:
             line.begin()

@@ -8,7 +8,7 @@ from typing import Any
 from ..app.context import Job, exchange_of
 from ..app.runner import DURABLE, EXCHANGES, Runner
 from ..app.runner_async import run_async
-from ..errors import DeadlineExceeded, GoTaskError, InvalidRequest
+from ..errors import DeadlineExceeded, GoTaskError, InvalidRequest, Unavailable
 from ..wire.frames import SPECIAL_SHIFT, HAS_INPUT, WANTS_ITEMS, Buffer
 from .engine import Call, Engine
 from .pool import Pool
@@ -44,6 +44,10 @@ class Executors:
         except CancelledError:
             call.is_cancelled = True
             return runner.failed(job, _left(call).body()) if call.has_begun else runner.cancelled(job)
+        except Unavailable as error:
+            # So that callers don't take it for the broker's.
+            error.data = {"executor": method.executor}
+            return runner.failed(job, error.body())
         except GoTaskError as error:
             return runner.failed(job, error.body())
         except Exception as error:

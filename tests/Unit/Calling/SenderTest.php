@@ -165,6 +165,22 @@ final class SenderTest extends SenderTestCase
         }
     }
 
+    public function testACallWhoseExecutorIsGoneIsNoRefusalOfItsBroker(): void
+    {
+        $this->sender = $this->sender('unix:///nowhere/other.sock');
+        $first = $this->broker();
+        $this->broker();
+
+        try {
+            $this->call('App.onDask');
+            self::fail('It has run.');
+        } catch (Unavailable $unavailable) {
+            self::assertSame(['executor' => 'dask'], $unavailable->data);
+        }
+        self::assertSame(['App.onDask'], self::called($first), 'no other broker is asked');
+        self::assertCount(1, $this->runtime->connected);
+    }
+
     public function testACancelledCallIsNotMadeAgain(): void
     {
         $this->broker(['App.get'], ['App.get']);

@@ -20,6 +20,8 @@ use Reasno\GoTask\Runtime\Blocking\BlockingConnection;
 use Reasno\GoTask\Tests\Unit\Pool\FakeRuntime;
 use Reasno\GoTask\Tests\Unit\Runtime\Blocking\ScriptedTransport;
 
+use function array_map;
+use function array_values;
 use function count;
 use function hrtime;
 use function json_encode;
@@ -41,11 +43,12 @@ abstract class SenderTestCase extends TestCase
         $this->sender = $this->sender();
     }
 
-    protected function sender(): Sender
+    protected function sender(string ...$others): Sender
     {
         $settings = new Settings(5.0, 1, 4, 60.0, 1_000_000, new NullLogger());
+        $addresses = array_map(Address::parse(...), [self::ADDRESS, ...array_values($others)]);
 
-        return new Sender(new Runtimes([Address::parse(self::ADDRESS)], $settings, $this->runtime), $settings, new MessagePackCodec());
+        return new Sender(new Runtimes($addresses, $settings, $this->runtime), $settings, new MessagePackCodec());
     }
 
     /**
@@ -69,6 +72,7 @@ abstract class SenderTestCase extends TestCase
                 'App.hold' => $transport->held[] = static fn () => $transport->answer($call, $body, $call->flags),
                 'App.fail' => $transport->answer($call, '{"code":"remote_error","message":"as told","type":"ValueError"}', Flag::JSON | Flag::ERROR),
                 'App.refuse' => self::refuse($transport, $call),
+                'App.onDask' => $transport->answer($call, '{"code":"unavailable","message":"no scheduler","data":{"executor":"dask"}}', Flag::JSON | Flag::ERROR),
                 'App.die', 'App.get' => $transport->isGone = true,
                 default => $transport->answer($call, $body, $call->flags),
             };
