@@ -292,6 +292,9 @@ def test_families_have_what_happened() -> None:
     assert found["gotask_workers", (("kind", "sync"), ("service", ""), ("state", "idle"))] == 0
     assert found["gotask_workers", (("kind", "sync"), ("service", ""), ("state", "busy"))] == 1
     assert found["gotask_worker_deaths_total", (("reason", "exit 3"),)] == 2
+    assert found["gotask_worker_deaths_total", (("reason", "SIGSEGV"),)] == 0, "there before the first one"
+    large = (("kind", "async"), ("service", "Own"), ("worker", "1"))
+    assert found["gotask_worker_memory_bytes", large] == 123456789012
     assert sum(name.startswith("gotask_call_run_seconds_bucket") for name, _ in found) == 2 * len(BOUNDS)
 
 

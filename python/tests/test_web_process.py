@@ -8,6 +8,8 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from .certificates import Certificates
-from .peer import APPS, BrokerProcess, Peer, gone
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, gone
 
 KEY = "a key that nobody can guess"
 
@@ -113,6 +115,36 @@ def test_an_address_that_is_taken_keeps_nothing_from_serving(tmp_path: Path) -> 
     assert gone([pid], 5)
 
 
+def test_it_ends_with_its_standard_input_also_where_no_signal_tells_of_the_broker(tmp_path: Path) -> None:
+    settings = {
+        "address": "tcp://127.0.0.1:0",
+        "broker": f"unix://{tmp_path}/b.sock",
+        "key": None,
+        "tls": [None] * 4,
+        "parent": os.getpid(),
+    }
+    records, its_records = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with records, its_records:
+        alone = subprocess.Popen(
+            [
+                sys.executable,
+                str(PACKAGE / "gotask" / "__main__.py"),
+                "--web-process",
+                str(its_records.fileno()),
+            ],
+            stdin=subprocess.PIPE,
+            pass_fds=[its_records.fileno()],
+        )
+        assert alone.stdin is not None
+        alone.stdin.write(json.dumps(settings).encode() + b"\n")
+        alone.stdin.flush()
+        records.settimeout(20)
+        address = json.loads(records.recv(4096))["message"].rpartition(" ")[2]
+        assert get(address + "ready") == (503, b"not ready: connect_failed\n")
+        alone.stdin.close()
+        assert alone.wait(10) == 0
+
+
 def test_with_a_key_and_tls_of_the_brokers(tmp_path: Path) -> None:
     files = Certificates(tmp_path)
     with socket.socket() as free:
@@ -120,13 +152,15 @@ def test_with_a_key_and_tls_of_the_brokers(tmp_path: Path) -> None:
         address = f"tls://127.0.0.1:{free.getsockname()[1]}"
     broker = BrokerProcess(
         APPS / "calls.py",
-        *("--tls-certificate", files.broker, "--tls-key", files.broker_key, "--tls-ca", files.ca),
+        # A certificate of another name: the page's process knows the broker by the file.
+        *("--tls-certificate", files.caller, "--tls-key", files.caller_key, "--tls-ca", files.ca),
         *("--web", "tls://127.0.0.1:0"),
         address=address,
         env={"GOTASK_KEY": KEY},
     )
     broker.wait_for("ready")
     context = ssl.create_default_context(cafile=files.ca)
+    context.check_hostname = False
     assert get(page(broker), context=context)[0] == 401
     basic = "Basic " + base64.b64encode(f"me:{KEY}".encode()).decode()
     assert get(page(broker) + "status", basic, context)[0] == 200
