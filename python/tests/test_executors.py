@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ from gotask.wire import frames as wire
 
 from .exchanges import EXACT, Exchanger, lines
 from .peer import APPS, BrokerProcess, gone
+
+PAGE = Path(__file__).parents[2] / "docs" / "beyond-one-machine.md"
 
 
 class Broker:
@@ -276,6 +279,25 @@ def test_a_test_worker_runs_the_method_itself() -> None:
     with TestWorker(App) as worker:
         result = worker.call("App.where", "3", on_progress=lambda *all: said.append(all))
     assert result == [os.getpid(), os.getpid(), 3] and said == [(1.0, "", None)]
+
+
+@pytest.mark.parametrize(
+    "service, call",
+    [
+        ("Report", ("Report.build", [2026, ["north", "south"]], {"year": 2026, "regions": 2})),
+        ("Forecast", ("Forecast.run", [[100.0, 200.0], 1], [100.0, 200.0, pytest.approx(220.0)])),
+    ],
+)
+def test_the_code_of_the_documentation_runs(tmp_path: Path, service: str, call: tuple[str, Any, Any]) -> None:
+    if service == "Forecast":
+        pytest.importorskip("distributed", reason="there is no Dask (python3-distributed)")
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.S | re.M)
+    (code,) = [block for block in blocks if f"class {service}:" in block]
+    app = tmp_path / f"documented_{service.lower()}.py"
+    app.write_text(code)
+    method, payload, expected = call
+    with TestWorker(app) as worker:
+        assert worker.call(method, payload) == expected
 
 
 def lines_of(path: str) -> None:

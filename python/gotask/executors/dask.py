@@ -196,17 +196,18 @@ def _lost(call: Call, client: Any) -> GoTaskError:
 
 
 def run_task(key: str, is_idempotent: bool, *arguments: Any) -> tuple[bool, bytes]:
-    """The task."""
-    line: Any = _Line(key, is_idempotent)
+    """The task. arguments: those of `remote.run()`."""
+    line: Any = _Line(key, is_idempotent, arguments[1])
     return remote.run(*arguments, line)  # type: ignore[call-arg]  # mypy counts one too many
 
 
 class _Line:
     """The line of a task: by Dask's own connections."""
 
-    def __init__(self, key: str, is_idempotent: bool) -> None:
+    def __init__(self, key: str, is_idempotent: bool, name: str) -> None:
         from distributed import get_client, get_worker
 
+        self._name = name
         self._key = key
         self._is_idempotent = is_idempotent
         self._worker: Any = get_worker()
@@ -222,8 +223,8 @@ class _Line:
                 raise Cancelled("nobody waits for it any more; it has not run") from None
             if not self._is_idempotent:
                 raise WorkerCrashed(
-                    "the worker of Dask that ran it has died, or has lost its result: it may have run, and is not run again,"
-                    " as its method is not declared idempotent"
+                    f"a worker of Dask has died with {self._name}, or with its result: it may have run, and is not run again,"
+                    " as it is not declared idempotent"
                 ) from None
 
     def progress(self, body: bytes) -> None:
