@@ -15,7 +15,19 @@ import pytest
 
 from gotask.app.registry import Registry
 from gotask.app.runner import Runner
-from gotask.ipc.messages import CLIENT, ENTRY, FAST_BIT, LEAVE, LOOK, MESSAGES, RECORD, REQUEST, SENT
+from gotask.ipc.messages import (
+    CLIENT,
+    ENTRY,
+    FAILURE,
+    FAST_BIT,
+    LEAVE,
+    LOOK,
+    MESSAGES,
+    RECORD,
+    REQUEST,
+    RETURNED,
+    SENT,
+)
 from gotask.ipc.notes import Revocations, WorkerNotes
 from gotask.wire import frames as wire
 from gotask.worker import sync
@@ -79,7 +91,10 @@ def records(data: bytes) -> list[Any]:
     found = []
     while data:
         number, size, kind, _ = RECORD.unpack_from(data)
-        found.append((number, kind, replies(data[RECORD.size : RECORD.size + size])))
+        if kind not in (RETURNED, FAILURE):
+            found.append((number, kind, replies(data[RECORD.size : RECORD.size + size])))
+        elif kind == RETURNED:
+            found.append((number, kind, []))
         data = data[RECORD.size + size :]
     return found
 

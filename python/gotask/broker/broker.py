@@ -319,7 +319,7 @@ class Broker:
         generation = self.generations.current
         assert generation is not None
         group = generation.groups[description["group"], description["async"]]
-        counts = self.counts.of(description["name"], description["group"], group.kind)
+        counts = self.counts.of(description["name"])
         route = Route(group, description["timeout"], description["idempotent"], counts)
         if len(self.routes) < MAX_ROUTES:
             self.routes[method] = route
@@ -333,7 +333,7 @@ class Broker:
 
     def _serve(self, generation: Generation) -> None:
         """From now on calls go to this generation."""
-        self._catalogue = Catalogue(generation.methods or [])
+        self._catalogue = self.counts.catalogue = Catalogue(generation.methods or [])
         self._answers.clear()
         self.routes.clear()
         names = [method["name"] for method in self._catalogue.descriptions if method["idempotent"]]

@@ -7,10 +7,12 @@ a worker has counted is added here when it ends, so a reload, a death or a repla
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from ..errors import Cancelled, GoTaskError, code_of
+from ..ipc.counters import Counters
+from ..wire.names import Catalogue
 from .failures import Failures
 
 # Bucket i has the times below 2^i µs that no earlier one has; the last one, all longer ones.
@@ -48,10 +50,10 @@ class MethodCounts:
         "_failures",
     )
 
-    def __init__(self, name: str, service: str, kind: str, failures: Failures) -> None:
+    def __init__(self, name: str, failures: Failures) -> None:
         self.name = name
-        self.service = service
-        self.kind = kind
+        self.service = ""
+        self.kind = "sync"
         self.calls = 0
         self.errors: Counter[str] = Counter()
         self.received = 0
@@ -87,6 +89,7 @@ class MethodCounts:
             self._failures.add(self.name, error.body(), (error.data or {}).get("pid", 0), seconds)
 
     def add(self, other: MethodCounts) -> None:
+        self.service, self.kind = other.service, other.kind
         self.calls += other.calls
         self.errors.update(other.errors)
         self.received += other.received
@@ -102,27 +105,56 @@ _NEVER: Final[_Times] = ([0] * BUCKETS, [0] * BUCKETS)
 
 
 class Counts:
-    """Of all methods, and of what happens beside calls. `methods`: the brokered calls, and all of workers that have ended."""
+    """Of all methods, and of what happens beside calls.
+
+    methods: of brokered calls, and of all calls of workers that have ended. living: what the others have counted.
+    """
 
     def __init__(self) -> None:
         self.failures = Failures()
         self.methods: dict[str, MethodCounts] = {}
+        self.living: list[Counters] = []
+        self.catalogue = Catalogue([])  # of the methods that there are now
         self.events: Counter[str] = Counter()
         self.deaths: Counter[str] = Counter()  # of workers, by what ended them
         self._snapshots: deque[dict[str, _Times]] = deque(maxlen=SNAPSHOTS)
 
-    def of(self, name: str, service: str = "", kind: str = "sync") -> MethodCounts:
-        """Those of a method, which are the same object for ever."""
+    def of(self, name: str) -> MethodCounts:
+        """Those of a method, in whatever spelling, which are the same object for ever. OTHERS: there is no such method."""
+        description = self.catalogue.resolve(name)
+        name = description["name"] if description is not None else name if name in self.methods else OTHERS
         found = self.methods.get(name)
         if found is None:
             if len(self.methods) >= MAX_METHODS:
-                name, service, kind = OTHERS, "", "sync"
-            found = self.methods.setdefault(name, MethodCounts(name, service, kind, self.failures))
+                name, description = OTHERS, None
+            found = self.methods.setdefault(name, MethodCounts(name, self.failures))
+        if description is not None:
+            found.service, found.kind = description["group"], "async" if description["async"] else "sync"
         return found
+
+    def retire(self, counters: Counters) -> None:
+        """Its worker has ended."""
+        self.living.remove(counters)
+        _merge(counters, self.of)
 
     def total(self) -> dict[str, MethodCounts]:
         """Those of all methods that were called, with what workers have counted that live."""
-        return {name: counts for name, counts in self.methods.items() if counts.calls}
+        total: dict[str, MethodCounts] = {}
+
+        def sum_of(name: str) -> MethodCounts:
+            counts = self.of(name)
+            found = total.get(counts.name)
+            if found is None:
+                found = total[counts.name] = MethodCounts(counts.name, self.failures)
+                found.add(counts)
+            return found
+
+        for name, counts in self.methods.items():
+            if counts.calls:
+                sum_of(name)
+        for counters in self.living:
+            _merge(counters, sum_of)
+        return total
 
     def snapshot(self) -> None:
         """To be taken every PAUSE seconds: what came since is told apart from what came before."""
@@ -168,6 +200,26 @@ class Counts:
             yield counts, (_less(counts.waits, waits), _less(counts.runs, runs))
 
 
+def _merge(counters: Counters, of: Callable[[str], MethodCounts]) -> None:
+    """Adds what a worker has counted."""
+    rows: dict[str, MethodCounts] = {}
+    for name, run, wait, (calls, ran, waited, received, sent) in counters.cells():
+        counts = rows.get(name)
+        if counts is None:
+            counts = rows[name] = of(name or OTHERS)
+        counts.calls += calls
+        counts.ran += ran / 1e9
+        counts.waited += waited / 1e9
+        counts.received += received
+        counts.sent += sent
+        counts.runs[min(run, _LAST)] += calls
+        counts.waits[min(wait, _LAST)] += calls
+    for name, not_begun, errors in counters.errors():
+        counts = of(name or OTHERS)
+        counts.calls += not_begun
+        counts.errors.update(errors)
+
+
 def _less(now: list[int], before: list[int]) -> list[int]:
     return [a - b for a, b in zip(now, before)]
 
@@ -180,7 +232,7 @@ def _told(seconds: float, buckets: list[int], recent: list[int]) -> dict[str, An
     return {"sum": seconds, "p50": percentile(recent, 50), "p99": percentile(recent, 99), "buckets": told}
 
 
-def percentile(buckets: list[int], percent: int) -> float:
+def percentile(buckets: list[int], percent: float) -> float:
     """In seconds, and 0.0 where nothing is in the buckets. Within a bucket the times are taken for evenly spread."""
     wanted = sum(buckets) * percent / 100
     if not wanted:

@@ -19,11 +19,12 @@ from collections.abc import Callable, Iterator
 from math import inf
 from typing import Final, NamedTuple
 
-from ..errors import DeadlineExceeded, InvalidRequest, Overloaded
-from ..ipc.messages import FIRST_CLIENT, MESSAGE_SIZE, fast_calls
+from ..errors import Cancelled, DeadlineExceeded, InvalidRequest, Overloaded
+from ..ipc.messages import FIRST_CLIENT, MESSAGE_SIZE, SENT as STAMP, fast_calls
 from ..wire.frames import JSON, Frame
 from .access import credentials_of
 from .call import REVOKED, SENT, Call, Caller
+from .counts import MethodCounts
 from .crash import CrashReport
 from .deadlines import CANCELLED, DEADLINE, TAKEN_BACK, Deadlines
 from .generations import Generations
@@ -47,6 +48,9 @@ MAX_PENDING: Final = 64
 
 # Each fast socket is a descriptor in the broker and in every worker: so many of those that a process may have are for them.
 SHARE: Final = 0.25
+
+_TOO_LATE: Final = "its time was over before a worker was free; it has not run"
+_UNWANTED: Final = "it was cancelled before a worker was free; it has not run"
 
 _READY: Final = b"\x01"
 
@@ -208,8 +212,8 @@ class FastPath:
         """Gives back the calls of its fast socket that no worker has taken."""
         try:
             while message := client.fast.recv(MESSAGE_SIZE):
-                for sequence, _ in () if client.owner.is_closed else fast_calls(message):
-                    self.returned(client.id << 32 | sequence)
+                for sequence, method in () if client.owner.is_closed else fast_calls(message):
+                    self.returned(client.id << 32 | sequence, method)
         except OSError:
             pass
 
@@ -257,11 +261,15 @@ class FastPath:
         self._free(number)
         return call
 
-    def returned(self, number: int) -> None:
+    def returned(self, number: int, method: bytes) -> None:
+        why = self._reasons.get(number, TAKEN_BACK)
         # One that was let go as it was noted, and then seen to be revoked, is given back, too.
         call = self.answered(number)
         if call is not None:
             reason = self.deadlines.reason(call) or TAKEN_BACK
+            if why != TAKEN_BACK:  # else it is made again, and counted then
+                error = DeadlineExceeded(_TOO_LATE) if why == DEADLINE else Cancelled(_UNWANTED)
+                self._counts_of(method).failed(error, time.monotonic() - call.arrived)
             if call.state is not REVOKED:
                 self._has_not_run(call, reason)
             call.end()
@@ -280,11 +288,13 @@ class FastPath:
             call = self.answered(client << 32 | sequence)
             if call is None:
                 continue
-            call.method = method
+            call.method, call.counts = method, self._counts_of(method)
+            call.arrived = STAMP.unpack_from(frames)[0] / 1e9
             reason = self.deadlines.reason(call)
             if index == place and call.state is not REVOKED:
                 crash(call, report, reason)
                 continue
+            call.counts = None  # its worker has counted it, or it is made again
             if index > place and call.state is not REVOKED:
                 self._has_not_run(call, reason or TAKEN_BACK)
             call.owner.forget(call)
@@ -401,12 +411,14 @@ class FastPath:
         client.owner.expect(call)
         return call
 
+    def _counts_of(self, method: bytes) -> MethodCounts:
+        return self._runtime.counts.of(method.decode("utf-8", "replace"))
+
     def _has_not_run(self, call: Call, reason: str) -> None:
         if reason == TAKEN_BACK:
             call.owner.give_back(call)
         elif reason == DEADLINE:
-            message = "its time was over before a worker was free; it has not run"
-            call.owner.tell(call, DeadlineExceeded(message))
+            call.owner.tell(call, DeadlineExceeded(_TOO_LATE))
         else:
             call.owner.forget(call)
 

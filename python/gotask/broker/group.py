@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..config import Config
 from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
-from ..ipc.messages import FAILED, FAST_SHIFT, GONE, LOADED, MALFORMED, READY, SPENT, TAINTED, TELL
+from ..ipc.messages import FAILED, FAILURE, FAST_SHIFT, GONE, LOADED, MALFORMED, READY, SPENT, TAINTED, TELL
 from ..ipc.segment import Segment
 from ..options import option
 from ..wire.exchange import CALL, MESSAGE_HEAD, message_options
@@ -404,11 +404,11 @@ class WorkerGroup:
         self._runtime.lost(call, message)
         call.fail(Overloaded(f"{call.name}: {message}"))
 
-    def take_back(self, number: int) -> None:
+    def take_back(self, number: int, method: bytes) -> None:
         """A call that a worker had received and does not begin goes to another one, or is over."""
         fast = self._runtime.fast if number >> FAST_SHIFT else None
         if fast is not None:
-            fast.returned(number)
+            fast.returned(number, method)
             return
         queue = self._queues.queue_of(number)
         call = queue.sent.get(number)
@@ -435,6 +435,9 @@ class WorkerGroup:
         elif kind == TAINTED:
             self._runtime.log.warning(news["reason"], pid=worker.pid)
             self.pool.replace(worker, str(news["reason"]))
+        elif kind == FAILURE:
+            failures = self._runtime.counts.failures
+            failures.add(news["method"], news["body"].encode("utf-8", "replace"), worker.pid, news["seconds"])
         elif kind == SPENT:
             self.pool.replace(worker, _SPENT)
         elif kind == MALFORMED and self._runtime.fast is not None:
@@ -477,6 +480,7 @@ class WorkerGroup:
         report = worker.report(self._runtime.oom)
         self.calls += worker.notes.calls
         self._runtime.fast_calls += worker.notes.calls
+        self._runtime.counts.retire(worker.notes.counters)
         self.pool.remove(worker)
         self._recovery.settle(worker, report)
         self._queue_anew(self._queues.remove(worker))

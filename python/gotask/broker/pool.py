@@ -7,6 +7,7 @@ import sys
 import time
 from asyncio import TimerHandle
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Protocol
 
 from ..errors import GoTaskError, Unavailable
@@ -245,15 +246,16 @@ class WorkerPool:
     # -- starting -----------------------------------------------------------------------------------------------------
 
     def _spawn(self) -> None:
+        taken = {worker.number for worker in self.workers}
+        number = next(number for number in count(1) if number not in taken)
+        max_calls = int(self._config.max_calls * (1 - random.random() * JITTER))
         try:
-            worker = WorkerProcess(self._group, self._group.queue)
+            worker = WorkerProcess(self._group, self._group.queue, number, max_calls)
         except OSError as error:
             self._start_failed(f"no process could be started for it: {reason(error)}")
             return
         self.workers.append(worker)
-        if self._config.max_calls:
-            worker.max_calls = int(self._config.max_calls * (1 - random.random() * JITTER))
-            worker.notes.limit_calls(worker.max_calls)
+        self._runtime.counts.living.append(worker.notes.counters)
         worker.watch(self._runtime)
         self._after(worker, self._config.start_timeout, self._check_started, worker)
 

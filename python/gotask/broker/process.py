@@ -80,7 +80,7 @@ class WorkerEvents(Protocol):
     ) -> None:
         """A reply in shared memory has come, or None where it could not be received."""
 
-    def take_back(self, number: int) -> None:
+    def take_back(self, number: int, method: bytes) -> None:
         """It does not begin a call that was revoked."""
 
     def refuse(self, number: int, why: str) -> None:
@@ -107,7 +107,7 @@ class WorkerEvents(Protocol):
 class WorkerProcess:
     """One worker process of a group. States: starting, ready, leaving (it takes no more calls), dead."""
 
-    def __init__(self, group: WorkerEvents, queue: SharedQueue) -> None:
+    def __init__(self, group: WorkerEvents, queue: SharedQueue, number: int, max_calls: int) -> None:
         config = group.config
         self.is_async = group.is_async
         concurrency = config.concurrency if self.is_async else 0
@@ -116,7 +116,9 @@ class WorkerProcess:
         self.started_at = time.monotonic()
         self.failure: dict[str, Any] | None = None
         self.calls = 0
-        self.max_calls = sys.maxsize  # after so many it is replaced
+        self.number = number  # among those of its group that live at the same time, from 1
+        self.max_calls = max_calls or sys.maxsize  # after so many it is replaced
+        self.notes.limit_calls(max_calls)
         self.has_clients = False  # it has their fast sockets
         self.place = -1  # among those that take calls with keys; −1: none yet
         self.own: SharedQueue | None = None  # its queue of such calls, once there was one
@@ -419,7 +421,7 @@ class WorkerProcess:
             elif kind == FRAMES:
                 group.frames(number, data[start:offset])
             elif kind == RETURNED:
-                group.take_back(number)
+                group.take_back(number, data[start:offset])
             elif kind == REFUSED:
                 group.refuse(number, data[start:offset].decode("utf-8", "replace"))
             else:

@@ -33,7 +33,7 @@ class FastCalls(Protocol):
     def answered(self, number: int) -> Call | None:
         """The call that a worker answers by the broker. None: its client is gone."""
 
-    def returned(self, number: int) -> None:
+    def returned(self, number: int, method: bytes) -> None:
         """A worker has come upon a call that was revoked."""
 
     def reason(self, call: Call) -> str:

@@ -50,7 +50,7 @@ LOADED: Final = 3  # JSON: what the app offers, which has been imported
 READY: Final = 4  # the services are open, and the worker takes calls
 FAILED: Final = 5  # JSON: why it can't start; it ends
 TAINTED: Final = 6  # JSON: why it should be replaced when it has answered what it has, such as NO_QUEUE
-RETURNED: Final = 7  # a call was revoked, and has not begun
+RETURNED: Final = 7  # a call was revoked, and has not begun; of a fast one: its method's name
 REFUSED: Final = 8  # text: why a call can't be run here, which has not begun
 FRAMES: Final = 9  # frames for the client whose call has this number, since its fast socket did not take them
 MALFORMED: Final = 10  # JSON: whose fast socket is to be closed, and why
@@ -58,6 +58,7 @@ SPENT: Final = 11  # it has run as many calls as it was to
 EXCHANGE: Final = 12  # a message to the caller within its call: a whole frame
 # The same in a shared segment of that size, whose descriptor comes with the record.
 EXCHANGE_SHARED: Final = 13
+FAILURE: Final = 14  # JSON: which fast call has failed, and how
 
 NO_QUEUE: Final = "it has no descriptor left for a queue of its own (ulimit -n)"
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from time import monotonic_ns
 from typing import Any, Final
 
-from . import gathered
+from . import counters, gathered
+from .counters import Counters
 from .gathered import Gathered
 from .messages import MESSAGE_SIZE
 from .segment import Segment
@@ -54,11 +55,14 @@ class WorkerNotes:
     def __init__(self, concurrency: int, fd: int | None = None) -> None:
         words = _ASYNC + 3 * concurrency + 1  # in the last one, the last request to look that it has heeded
         size = words * _WORD
-        self.segment = Segment(size + gathered.SIZE + MESSAGE_SIZE, fd)
+        inbox_at = size + gathered.SIZE
+        counters_at = inbox_at + -(-MESSAGE_SIZE // _WORD) * _WORD
+        self.segment = Segment(counters_at + counters.SIZE, fd)
         self.words = self.segment.view[:size].cast("Q")
-        self.gathered = Gathered(self.segment.view[size : size + gathered.SIZE])
-        self.inbox_at = size + gathered.SIZE
-        self.inbox = self.segment.view[self.inbox_at :]
+        self.gathered = Gathered(self.segment.view[size:inbox_at])
+        self.counters = Counters(self.segment.view[counters_at:])
+        self.inbox_at = inbox_at
+        self.inbox = self.segment.view[inbox_at:counters_at]
         self.memory: Any = self.segment.view.obj
         self._concurrency = concurrency
         self._free = list(range(_ASYNC, _ASYNC + concurrency))
@@ -181,6 +185,7 @@ class WorkerNotes:
     def close(self) -> None:
         self.words.release()
         self.gathered.close()
+        self.counters.close()
         self.inbox.release()
         self.segment.close()
 

@@ -58,9 +58,9 @@ class Channel:
         self.is_forked = False  # this is a child that a method forked and that came out of the method
         os.register_at_fork(after_in_child=self._forked)
 
-    def returned(self, number: int) -> None:
-        """This call was not begun, as the broker has revoked it."""
-        self._sendall(RECORD.pack(number, 0, RETURNED, 0))
+    def returned(self, number: int, method: bytes = b"") -> None:
+        """This call was not begun, as the broker has revoked it. method: its name, where the broker may not know it."""
+        self._sendall(RECORD.pack(number, len(method), RETURNED, 0) + method)
 
     def refused(self, number: int, error: NoPayload) -> None:
         """This call can't be run here, and was not begun."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import sys
 import time
 from _thread import get_ident
 from collections.abc import Callable, Iterable
@@ -21,11 +22,12 @@ from zlib import crc32
 from ..app.context import Job
 from ..app.registry import Method
 from ..app.runner import Runner
-from ..errors import GoTaskError
+from ..errors import GoTaskError, code_of
 from ..ipc.messages import (
     CLIENT,
     ENDED,
     ENTRY,
+    FAILURE,
     FAST_HEAD,
     GIVEN_BACK,
     LEAVE,
@@ -39,6 +41,7 @@ from ..ipc.messages import (
     fast_calls,
     receive,
 )
+from ..ipc.counters import Row, write
 from ..ipc.notes import CALLS, LEAVING, LIMIT, MESSAGE, PLACES, SIZE_SHIFT
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire import frames as wire
@@ -47,9 +50,13 @@ from .channel import Channel, NoRoom
 from .exchange_sync import ANOTHER_THREAD, SyncExchange, shut
 from .jobs import NoPayload, TakenJob, parse_job
 
-# Seconds that a reply waits for others at most, while the calls of a message run; and that a method may have taken when it was
-# called last for replies to wait while it runs.
-GATHER_TIME: Final = 0.0003
+# Nanoseconds that a reply waits for others at most, while the calls of a message run; and that a method may have taken when it
+# was called last for replies to wait while it runs.
+GATHER_TIME: Final = 300_000
+
+# Failures of fast calls that the broker is told of in one second; all are counted.
+_FAILURES: Final = 10
+_NEVER: Final = 2**64
 
 _CALL_WORDS: Final = wire.VERSION << 4 | 7  # how a call with four options begins
 
@@ -89,11 +96,13 @@ class _Client:
 class _Known:
     """A method that was called on a fast socket."""
 
-    __slots__ = ("method", "took")
+    __slots__ = ("method", "took", "row", "cells")
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, row: Row) -> None:
         self.method = method
-        self.took = GATHER_TIME  # seconds, when it was called last
+        self.took = GATHER_TIME  # nanoseconds, when it was called last
+        self.row = row
+        self.cells = row.cells
 
 
 def _make_job() -> TakenJob:
@@ -136,8 +145,11 @@ class Worker:
         # The queue of calls whose keys are this worker's, once there are any.
         self._own: socket.socket | None = None
         self._can_be_fast = can_be_fast
-        self._clock = time.monotonic
-        self._calls = 0
+        self._clock, self._now = time.monotonic, time.monotonic_ns
+        self._counters = notes.counters
+        self._second = self._failures = 0  # told in this second
+        # With so many fast calls it has run its number: each other call takes one away.
+        self._limit = self._words[LIMIT] or sys.maxsize
         self._leaves = False
         self._thread = get_ident()
         self._clients: dict[int, _Client] = {}  # by descriptor
@@ -260,8 +272,8 @@ class Worker:
 
     def run(self, message: bytes, fd: int) -> None:
         """Runs one call of a queue; `fd`: the descriptor that came with it, or -1."""
-        self._calls += 1
-        if self._calls == self._words[LIMIT]:
+        self._limit -= 1
+        if self._limit == self._fast_calls:
             self._channel.record(SPENT, None)
         number = int(ENTRY.unpack_from(message)[0])
         self._notes.begin(number)
@@ -276,9 +288,11 @@ class Worker:
             self._channel.refused(number, error)
             return
         began = self._clock()
-        reply = self._runner.expired(job) if 0 < job.deadline <= began else self._runner.run(job)
-        took = self._clock() - began
-        self._answer(job, reply, took)
+        if 0 < job.deadline <= began:
+            self._answer(job, self._runner.expired(job), 0.0)
+            return
+        reply = self._runner.run(job)
+        self._answer(job, reply, self._clock() - began)
 
     # -- fast sockets -----------------------------------------------------------------------------------------------
 
@@ -305,10 +319,12 @@ class Worker:
             return
         high = client.id << 32
         words[MESSAGE] = noted = high | size << SIZE_SHIFT
-        revoked, job, clock, heads, methods = self._revoked, self._job, self._clock, self._heads, self._known
+        revoked, job, clock, heads, methods = self._revoked, self._job, self._now, self._heads, self._known
         place, offset, end = 0, SENT.size, size
         flushed = now = clock()
-        sent = self._sent[0] / 1e9
+        sent = self._sent[0]
+        if sent > now:
+            sent = now
         gathers, frame = False, b""
         try:
             if end <= offset:
@@ -334,7 +350,7 @@ class Worker:
                 place += 1
                 number = high | sequence
                 if revoked.words[PLACES] and revoked.has(number):
-                    self._channel.returned(number)
+                    self._channel.returned(number, method)
                     continue
                 if known is None:
                     gathers = self._flush(client)
@@ -344,19 +360,40 @@ class Worker:
                     gathers, flushed = self._flush(client), now
                 job.number, job.sequence, job.codec, job.method = number, sequence, codec, method
                 job.flags = _EXACT if flags else _PLAIN
-                job.deadline = deadline = sent + timeout / 1000 if timeout else 0.0
                 job.body = message[body_at:offset]
-                if 0 < deadline <= now:
-                    reply: bytes | list[Buffer] = self._runner.expired(job)
+                if timeout:
+                    deadline = sent + timeout * 1_000_000
+                    job.deadline = deadline / 1e9
                 else:
+                    deadline, job.deadline = _NEVER, 0.0
+                if deadline > now:
                     reply = self._run(job, known.method)
+                else:
+                    reply = self._runner.expired(job)
                 if self._channel.is_forked:
                     self._channel.leave()
                 began, now = now, clock()
                 known.took = took = now - began
-                micros = int(took * 1e6)
+                micros = took // 1000
+                waited = began - sent
+                if type(reply) is bytes:
+                    size = len(reply)
+                    # Counters.add(), written out.
+                    key = micros.bit_length() << 8 | (waited // 1000).bit_length()
+                    try:
+                        cell = known.cells[key]
+                    except KeyError:
+                        cell = self._counters.cell(known.row, key)
+                    cell.calls = calls = cell.calls + 1
+                    cell.ran = ran = cell.ran + took
+                    cell.waited = waited = cell.waited + waited
+                    cell.received = received = cell.received + offset - body_at
+                    cell.sent = answered = cell.sent + size
+                    write(self._counters.memory, cell.at, calls, ran, waited, received, answered)
+                else:
+                    self._count(known, job, reply, took, waited, offset - body_at, deadline <= began)
                 if type(reply) is bytes and not job.by_broker:
-                    size = name + len(reply)
+                    size += name
                     head = self._replies.get(codec << 32 | size) or self._reply_head(codec, size)
                     frame = (
                         _reply(head, sequence, name, micros if micros < SLOW else SLOW - 1) + method + reply
@@ -364,7 +401,7 @@ class Worker:
                 else:
                     parts = self._runner.parts(job, reply)
                     if job.reply_size >= LARGE or job.by_broker:
-                        self._answer(job, parts, took)
+                        self._answer(job, parts, took / 1e9)
                         job = self._job = _make_job()  # a thread of the method's may look at this one
                         continue
                     frame = b"".join(
@@ -380,15 +417,41 @@ class Worker:
             self._channel.record(MALFORMED, {"client": client.id, "what": str(malformed)})
         self._fast_calls = total = self._fast_calls + place
         words[CALLS] = total
-        before = self._calls
-        self._calls = calls = before + place
-        if before < words[LIMIT] <= calls:
+        if total >= self._limit:
+            self._limit = sys.maxsize
             self._channel.record(SPENT, None)
         if frame:
             self._send(client, frame)
         elif gathers:
             self._flush(client)
         words[MESSAGE] = 0
+
+    def _count(
+        self,
+        known: _Known,
+        job: TakenJob,
+        reply: bytes | list[Buffer],
+        took: int,
+        waited: int,
+        received: int,
+        is_late: bool,
+    ) -> None:
+        """Counts a fast call whose reply is an error or large. is_late: its method has not begun."""
+        head, _, _, *body = self._runner.parts(job, reply)
+        code = code_of(bytes(body[0])) if head[1] & wire.ERROR else ""
+        if is_late:
+            self._counters.not_begun(known.row, code)
+        else:
+            self._counters.add(known.row, took, waited, received, sum(map(len, body)))
+            if code:
+                self._counters.failed(known.row, code)
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._failures = second, 0
+        if code and self._failures < _FAILURES:
+            self._failures += 1
+            text, seconds = bytes(body[0]).decode("utf-8", "replace"), (waited + took) / 1e9
+            self._channel.record(FAILURE, {"method": known.method.name, "body": text, "seconds": seconds})
 
     def _reply_head(self, codec: int, size: int) -> bytes:
         """The first 12 bytes of a reply with three options."""
@@ -427,7 +490,7 @@ class Worker:
             return None
         if not self._can_be_fast(method):
             return None
-        known = _Known(method)
+        known = _Known(method, self._counters.row(method.name))
         if len(self._known) < _MAX_METHODS:
             self._known[name] = known
         return known

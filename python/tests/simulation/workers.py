@@ -85,7 +85,7 @@ class Process(WorkerProcess):
 
     world: ClassVar[Any]
 
-    def __init__(self, group: Any, queue: Any) -> None:
+    def __init__(self, group: Any, queue: Any, number: int, max_calls: int) -> None:
         world = self.world
         if world.chance.random() < world.plan.no_process:
             raise OSError(11, "no process, for this moment")
@@ -95,7 +95,10 @@ class Process(WorkerProcess):
         self.state = "starting"
         self.failure = None
         self.calls = 0
-        self.max_calls = sys.maxsize
+        self.number = number
+        self.max_calls = max_calls or sys.maxsize
+        self.started_at = 0.0
+        self.notes.limit_calls(max_calls)
         self.unwanted = ""
         self.asking = None
         self.has_clients = False

@@ -1,0 +1,141 @@
+"""What a worker counts of the calls of fast sockets, in memory that the broker reads, also after a kill -9.
+
+Each method has a row, and in it a cell for each pair of how long a call waited and how long it ran, both as powers of two of a
+microsecond. A cell has its calls and their sums, so to count a call is to write one cell. Only those that occur take memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final
+
+from ..errors import BY_CODE, RemoteError
+
+# Methods that have a row of their own; the others share the first one. The longest name has 255 bytes.
+ROWS: Final = 256
+_NAME: Final = 256
+# Cells of all rows together. With none left, calls are counted in the nearest one of their row.
+CELLS: Final = 8192
+
+CODES: Final = (RemoteError.code, *sorted(BY_CODE))
+
+# How many rows and cells are in use; the names; of each row the calls that were not begun, and errors by code; the cells.
+_HEAD: Final = 16
+_ERRORS_AT: Final = _HEAD + ROWS * _NAME
+_ERRORS: Final = 1 + len(CODES)
+_CELLS_AT: Final = _ERRORS_AT + ROWS * _ERRORS * 8
+_CELL: Final = Struct(
+    "6Q"
+)  # row and times, calls, nanoseconds that they ran, and waited, bytes received, and sent
+SIZE: Final = _CELLS_AT + CELLS * _CELL.size
+
+write: Final = Struct("5Q").pack_into  # a cell, behind its first word
+
+
+class Cell:
+    """The calls of one method that took about as long. at: where its numbers are to be written."""
+
+    __slots__ = ("at", "calls", "ran", "waited", "received", "sent")
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.calls = self.ran = self.waited = self.received = self.sent = 0
+
+
+class Row:
+    """One method's cells, by run << 8 | wait: the bits of both times in microseconds."""
+
+    __slots__ = ("index", "cells")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.cells: dict[int, Cell] = {}
+
+
+class Counters:
+    """Of one worker, who alone writes."""
+
+    def __init__(self, memory: memoryview) -> None:
+        self.memory = memory
+        self._words = memory.cast("Q")
+        self._rows: dict[bytes, Row] = {}
+
+    # -- the worker's part ------------------------------------------------------------------------------------------
+
+    def row(self, name: str) -> Row:
+        """That of a method."""
+        key = name.encode()
+        row = self._rows.get(key)
+        if row is None:
+            index = len(self._rows) + 1
+            if index >= ROWS:
+                return self._rows.setdefault(b"", Row(0))
+            row = self._rows[key] = Row(index)
+            at = _HEAD + index * _NAME
+            self.memory[at : at + 1 + len(key)] = bytes((len(key),)) + key
+            self._words[0] = index + 1
+        return row
+
+    def cell(self, row: Row, key: int) -> Cell:
+        """That of calls which took so long, where it is not among the row's cells yet."""
+        used = self._words[1]
+        if row.cells and used >= CELLS - ROWS:  # what is left is for rows that have none
+            found = row.cells[min(row.cells, key=lambda other: abs(other - key))]
+        else:
+            at = _CELLS_AT + used * _CELL.size
+            _CELL.pack_into(self.memory, at, row.index << 16 | key, 0, 0, 0, 0, 0)
+            self._words[1] = used + 1
+            found = Cell(at + 8)
+        row.cells[key] = found
+        return found
+
+    def add(self, row: Row, ran: int, waited: int, received: int, sent: int) -> None:
+        """Counts a call: nanoseconds and bytes. What a call that succeeds passes through has this written out."""
+        key = (ran // 1000).bit_length() << 8 | (waited // 1000).bit_length()
+        cell = row.cells.get(key) or self.cell(row, key)
+        cell.calls += 1
+        cell.ran += ran
+        cell.waited += waited
+        cell.received += received
+        cell.sent += sent
+        write(self.memory, cell.at, cell.calls, cell.ran, cell.waited, cell.received, cell.sent)
+
+    def failed(self, row: Row, code: str) -> None:
+        """A call has failed, which is counted otherwise, too."""
+        self._words[_ERRORS_AT // 8 + row.index * _ERRORS + 1 + CODES.index(code)] += 1
+
+    def not_begun(self, row: Row, code: str) -> None:
+        """A call has failed, and its method has not begun."""
+        self._words[_ERRORS_AT // 8 + row.index * _ERRORS] += 1
+        self.failed(row, code)
+
+    # -- the broker's part ------------------------------------------------------------------------------------------
+
+    def cells(self) -> Iterator[tuple[str, int, int, tuple[int, ...]]]:
+        """All that are in use: a method's name, which is empty for those that share a row; the bits of the microseconds that a
+        call ran, and waited; and of all calls together their number, nanoseconds that they ran, and waited, bytes received, and
+        sent."""
+        names = self._names()
+        end = _CELLS_AT + min(self._words[1], CELLS) * _CELL.size
+        for key, *counts in _CELL.iter_unpack(self.memory[_CELLS_AT:end]):
+            yield names[key >> 16], key >> 8 & 0xFF, key & 0xFF, tuple(counts)
+
+    def errors(self) -> Iterator[tuple[str, int, dict[str, int]]]:
+        """Of each method: how many calls were not begun, and the errors by code."""
+        for index, name in enumerate(self._names()):
+            at = _ERRORS_AT // 8 + index * _ERRORS
+            not_begun, *errors = self._words[at : at + _ERRORS]
+            if any(errors):
+                yield name, not_begun, {code: count for code, count in zip(CODES, errors) if count}
+
+    def _names(self) -> list[str]:
+        names = [""]
+        for index in range(1, self._words[0]):
+            at = _HEAD + index * _NAME
+            names.append(bytes(self.memory[at + 1 : at + 1 + self.memory[at]]).decode("utf-8", "replace"))
+        return names
+
+    def close(self) -> None:
+        self._words.release()
+        self.memory.release()

@@ -1,0 +1,276 @@
+"""What is counted of calls, and what GoTask.Status and GoTask.Failures say of them: the same for both paths."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gotask.broker.counts import BOUNDS, BUCKETS, Counts, percentile
+from gotask.broker.failures import A_SECOND, MOST, Failures
+from gotask.errors import BY_CODE, Overloaded, RemoteError, code_of
+from gotask.ipc.counters import CELLS, CODES, ROWS, SIZE, Counters
+
+from .fast import FastPeer
+from .peer import BrokerProcess, Peer
+
+APP = """
+import asyncio, os, signal, time
+import gotask
+
+@gotask.register
+class App:
+    def echo(self, value): return value
+    def fails(self, text): raise ValueError(text)
+    def wait(self, path):
+        open(path + ".begun", "w").close()
+        while not os.path.exists(path): time.sleep(0.005)
+    async def wait_async(self, path):
+        open(path + ".begun", "w").close()
+        while not os.path.exists(path): await asyncio.sleep(0.005)
+    def dies(self): os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("counts")
+    (path / "app.py").write_text(APP)
+    return path
+
+
+@pytest.fixture(scope="module")
+def broker(folder: Path) -> Iterator[BrokerProcess]:
+    started = BrokerProcess(folder / "app.py", workers=1, address=f"unix://{folder}/s.sock")
+    started.wait_for("ready")
+    yield started
+    assert started.end() == 0
+
+
+@pytest.fixture
+def peer(broker: BrokerProcess) -> Iterator[FastPeer]:
+    assert broker.address is not None
+    opened = FastPeer(broker.address)
+    yield opened
+    opened.close()
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.005)
+    return found
+
+
+NONE = {"calls": 0, "errors": {}, "received": 0, "sent": 0, "run": {"sum": 0.0}, "wait": {"sum": 0.0}}
+
+
+def counted(peer: Peer, name: str) -> dict[str, Any]:
+    methods = peer.call("GoTask.Status")["methods"]
+    assert [method["name"] for method in methods] == sorted(method["name"] for method in methods)
+    return next((method for method in methods if method["name"] == name), NONE)
+
+
+def number(times: dict[str, Any]) -> int:
+    return int(times["buckets"][-1][1]) if "buckets" in times else 0
+
+
+# -- both paths --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["call", "call_fast"])
+def test_calls_errors_bytes_and_times_are_counted(peer: FastPeer, path: str) -> None:
+    call = getattr(peer, path)
+    before, failed = counted(peer, "App.echo"), counted(peer, "App.fails")
+    for spelling in ("App.echo", "app.Echo", "App.Echo"):
+        assert call(spelling, "12345") == "12345"
+    assert call("App.Fails", "for the counters")["code"] == "remote_error"
+    after = counted(peer, "App.echo")
+    assert after["calls"] - before["calls"] == 3 and after["errors"] == {}
+    assert (after["service"], after["kind"]) == ("", "sync")
+    assert after["received"] - before["received"] == after["sent"] - before["sent"] == 3 * 6
+    for times in ("wait", "run"):
+        buckets = after[times]["buckets"]
+        assert [bound for bound, _ in buckets] == list(BOUNDS)
+        assert [count for _, count in buckets] == sorted(count for _, count in buckets)
+        assert number(after[times]) == after["calls"]
+        assert after[times]["sum"] > before[times]["sum"] and 0 < after[times]["p50"] <= after[times]["p99"]
+    errors = counted(peer, "App.fails")
+    assert errors["errors"]["remote_error"] == failed["errors"].get("remote_error", 0) + 1
+
+
+@pytest.mark.parametrize("path", ["call", "call_fast"])
+def test_failures_are_told_with_their_traceback(peer: FastPeer, path: str) -> None:
+    text = f"by {path}"
+    getattr(peer, path)("App.Fails", text)
+    failure = wait_until(lambda: [f for f in peer.call("GoTask.Failures") if f["message"] == text])[0]
+    workers = peer.call("GoTask.Status")["workers"]
+    assert failure["pid"] in [worker["pid"] for worker in workers]
+    assert (failure["method"], failure["code"], failure["type"]) == (
+        "App.fails",
+        "remote_error",
+        "ValueError",
+    )
+    assert "raise ValueError(text)" in failure["traceback"]
+    assert abs(failure["time"] - time.time()) < 60 and 0 < failure["seconds"] < 60
+
+
+@pytest.mark.parametrize("path", ["send", "send_fast"])
+@pytest.mark.parametrize("method", ["App.wait", "App.wait_async"])
+def test_a_worker_says_what_it_runs(peer: FastPeer, tmp_path: Path, path: str, method: str) -> None:
+    if (path, method) == ("send_fast", "App.wait_async"):
+        return  # async methods take no fast path
+    go = tmp_path / "go"
+    sequence = getattr(peer, path)(method, str(go))
+    wait_until(lambda: Path(f"{go}.begun").exists())
+    kind = "async" if method.endswith("async") else "sync"
+
+    def worker() -> dict[str, Any]:
+        workers = peer.call("GoTask.Status")["workers"]
+        return next(w for w in workers if w["kind"] == kind)
+
+    busy = worker()
+    assert busy["state"] == "busy" and [running["method"] for running in busy["running"]] == [method]
+    assert 0 <= busy["running"][0]["seconds"] < 20
+    assert busy["memory"] > 1024 * 1024 and busy["cpu"] > 0 and busy["age"] > 0
+    go.touch()
+    peer.fast_result(sequence) if path == "send_fast" else peer.result(sequence)
+    wait_until(lambda: (worker()["state"], worker()["running"]) == ("idle", []))
+
+
+# -- what never ran, and what dies ----------------------------------------------------------------------------------------
+
+
+def test_calls_that_never_ran_are_errors_and_in_no_histogram(peer: FastPeer, tmp_path: Path) -> None:
+    before = counted(peer, "App.echo")
+    go = tmp_path / "go"
+    running = peer.send("App.wait", str(go))
+    wait_until(lambda: Path(f"{go}.begun").exists())
+    late = peer.send("App.echo", 1, 30, 0)
+    assert peer.result(late)["code"] == "deadline_exceeded"
+    cancelled = peer.send("App.echo", 2)
+    peer.stop(cancelled, 0)
+    go.touch()
+    peer.result(running)
+    after = wait_until(lambda: (c := counted(peer, "App.echo"))["calls"] == before["calls"] + 2 and c)
+    assert after["errors"] == {"deadline_exceeded": 1, "cancelled": 1}
+    assert number(after["run"]) == number(before["run"])
+
+
+def test_an_unknown_method_is_counted_among_others(peer: FastPeer) -> None:
+    before = counted(peer, "(other)")["calls"]
+    peer.call("App.nothing_of_that_name")
+    assert counted(peer, "(other)")["calls"] == before + 1
+    assert [f["code"] for f in peer.call("GoTask.Failures")][0] == "method_not_found"
+
+
+def test_a_death_loses_no_count_and_counts_nothing_twice(peer: FastPeer) -> None:
+    before, deaths = counted(peer, "App.echo"), peer.call("GoTask.Status")["counters"]["deaths"]
+    dies = counted(peer, "App.dies")
+    for n in range(20):
+        peer.call_fast("App.echo", n)
+    peer.call("App.echo", 1)
+    peer.send_fast("App.dies")
+    wait_until(lambda: counted(peer, "App.dies")["errors"] != dies["errors"])
+    wait_until(
+        lambda: "idle" in [w["state"] for w in peer.call("GoTask.Status")["workers"] if w["kind"] == "sync"]
+    )
+    after, status = counted(peer, "App.echo"), peer.call("GoTask.Status")
+    assert after["calls"] - before["calls"] == number(after["run"]) - number(before["run"]) == 21
+    assert (
+        counted(peer, "App.dies")["errors"]["worker_crashed"] == dies["errors"].get("worker_crashed", 0) + 1
+    )
+    assert status["counters"]["deaths"]["SIGKILL"] == deaths.get("SIGKILL", 0) + 1
+
+
+def test_a_reload_loses_no_count(broker: BrokerProcess, peer: FastPeer) -> None:
+    peer.call_fast("App.echo", 1)
+    before, counters = counted(peer, "App.echo"), peer.call("GoTask.Status")["counters"]
+    broker.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: peer.call("GoTask.Status")["counters"]["reloads"] == counters["reloads"] + 1)
+    wait_until(lambda: len({w["generation"] for w in peer.call("GoTask.Status")["workers"]}) == 1)
+    assert counted(peer, "App.echo")["calls"] == before["calls"]
+
+
+def test_what_waits_is_told(peer: FastPeer, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    sequences = [peer.send("App.wait", str(go)) for _ in range(8)]
+    queue = wait_until(lambda: (q := peer.call("GoTask.Status")["queue"])["oldest"] > 0 and q)
+    assert queue["calls"] > 0 and queue["bytes"] > queue["calls"]
+    go.touch()
+    for sequence in sequences:
+        peer.result(sequence)
+    assert peer.call("GoTask.Status")["queue"] == {"calls": 0, "bytes": 0, "oldest": 0.0}
+
+
+# -- without a broker ---------------------------------------------------------------------------------------------------
+
+
+def test_percentiles_are_those_of_the_last_minute() -> None:
+    counts = Counts()
+    slow = counts.of("(other)")
+    for _ in range(100):
+        slow.answered(1.0, 500_000, 1, 1)
+    assert 0.25 < counts.status()[0]["run"]["p50"] <= 0.53
+    for _ in range(13):
+        counts.snapshot()
+    assert counts.status()[0]["run"]["p50"] == counts.percentiles("", "sync")["run_p99"] == 0.0
+    for _ in range(100):
+        slow.answered(1.0, 5, 1, 1)
+    told = counts.status()[0]
+    assert 4e-6 <= told["run"]["p50"] <= 8e-6 and number(told["run"]) == 200
+
+
+@pytest.mark.parametrize("micros", [0, 1, 2, 3, 1000, 1023, 1024, 10**6, 2**40])
+def test_a_time_is_in_the_bucket_that_its_bound_says(micros: int) -> None:
+    counts = Counts()
+    counts.of("(other)").answered(micros / 1e6 + 1e-9, micros, 0, 0)
+    place = next(i for i, (_, count) in enumerate(counts.status()[0]["run"]["buckets"]) if count)
+    bound = BOUNDS[place]
+    assert bound is None or micros / 1e6 < bound
+    assert place == 0 or micros / 1e6 >= (BOUNDS[place - 1] or 0)
+
+
+def test_a_percentile_lies_within_its_bucket() -> None:
+    buckets = [0] * BUCKETS
+    buckets[5], buckets[20] = 99, 1
+    assert 16e-6 <= percentile(buckets, 50) <= 32e-6
+    assert percentile(buckets, 99.5) > 0.5
+    assert percentile([0] * BUCKETS, 99) == 0.0
+
+
+def test_more_methods_and_more_times_than_there_is_room_for_are_counted_all_the_same() -> None:
+    counters = Counters(memoryview(bytearray(SIZE)))
+    for method in range(ROWS + 40):
+        for n in range(CELLS // ROWS + 10):
+            counters.add(counters.row(f"App.m{method}"), 1000 << n % 40, 1000 << n % 7, 1, 2)
+        counters.failed(counters.row(f"App.m{method}"), CODES[method % len(CODES)])
+    each = CELLS // ROWS + 10
+    by_method: dict[str, int] = {}
+    for name, _, _, (calls, _, _, received, sent) in counters.cells():
+        assert (received, sent) == (calls, 2 * calls)
+        by_method[name] = by_method.get(name, 0) + calls
+    assert by_method.pop("") == 41 * each and set(by_method.values()) == {each}
+    assert sum(sum(errors.values()) for _, _, errors in counters.errors()) == ROWS + 40
+
+
+def test_a_flood_of_failures_keeps_a_few() -> None:
+    failures = Failures()
+    for n in range(1000):
+        failures.add("App.x", RemoteError(f"the {n}th", type="ValueError").body(), 7, 0.1)
+    told = failures.told()
+    assert A_SECOND <= len(told) <= 2 * A_SECOND < MOST
+    assert told[-1]["message"] == "the 0th"
+
+
+def test_the_code_of_an_error_is_read_without_decoding_it() -> None:
+    for error in BY_CODE.values():
+        assert code_of(error("why", {"code": "other"}).body()) == error.code
+    assert code_of(RemoteError("why", type="T").body()) == "remote_error"
+    assert code_of(b"a plain text") == code_of(b'{"code": "of somebody else"}') == "remote_error"
+    assert code_of(Overloaded("x").body() + b"\xff") == "overloaded"
