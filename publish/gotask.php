@@ -58,6 +58,9 @@ return [
         // Seconds that running calls get when it ends; the server gives its processes twice its max_wait_time.
         'shutdown_timeout' => env('GOTASK_SHUTDOWN_TIMEOUT', 30.0),
 
+        // A call that runs for more seconds than this is logged once, with the line that it is at; 0: none is.
+        'slow_log' => env('GOTASK_SLOW_LOG', 0),
+
         // For development: load the app again when a Python file below its folder changes.
         'watch' => env('GOTASK_WATCH', false),
 

@@ -40,6 +40,7 @@ class Config(NamedTuple):
     max_age: float
     max_memory: int
     max_memory_hard: int
+    slow_log: float
     socket_mode: int
     socket_group: int | None
     secret: tuple[str, ...]
@@ -214,6 +215,13 @@ _OPTIONS = (
         "0",
         "BYTES",
         "the same, after which it is killed at once; 0: none",
+    ),
+    _Option(
+        "slow-log",
+        _seconds_or_never,
+        "0",
+        "SECONDS",
+        "a call that runs for longer is logged once, with the line that it is at; 0: none is",
     ),
     _Option("socket-mode", _mode, "0600", "MODE", "rights of a Unix socket"),
     _Option("socket-group", _group, "", "GROUP", "the group of a Unix socket, a name or a number"),

@@ -12,7 +12,7 @@ import pytest
 
 from gotask.broker import arrivals as arrivals_module
 from gotask.broker.arrivals import Arrivals
-from gotask.broker.broker import MAX_HELLO, Broker
+from gotask.broker.broker import MAX_BODY, Broker
 from gotask.broker.connection import MAX_UNREAD_BYTES, MAX_UNREAD_LARGE, Connection
 from gotask.broker.log import Log
 from gotask.broker.call import TOLD, WAITING, Call
@@ -173,7 +173,7 @@ def test_a_ping_is_given_back_as_it_is(broker: Broker) -> None:
 
 def test_only_a_small_hello_is_decoded(broker: Broker) -> None:
     connection, transport = connect(broker)
-    for sequence, size in ((1, MAX_HELLO), (2, MAX_HELLO + 1), (3, 100_000)):
+    for sequence, size in ((1, MAX_BODY), (2, MAX_BODY + 1), (3, 100_000)):
         body = b'{"protocol": 1}'.ljust(size)
         receive(connection, wire.encode(wire.JSON, (sequence, 12), b"GoTask.Hello" + body))
     small, large, larger = transport.replies

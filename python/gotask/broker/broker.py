@@ -23,6 +23,7 @@ from .counts import OTHERS, PAUSE
 from .fastpath import FastPath
 from .generation import Generation
 from .generations import Generations
+from .inspection import Inspection
 from .listener import Listener
 from .log import Log
 from .pending_peers import PendingPeers
@@ -30,11 +31,13 @@ from .runtime import Runtime
 
 SYSTEM_METHODS: Final = (
     DESCRIBE,
+    "GoTask.Dump",
     "GoTask.Failures",
     "GoTask.FastPath",
     "GoTask.Hello",
     "GoTask.Methods",
     "GoTask.Ping",
+    "GoTask.Recycle",
     "GoTask.Status",
 )
 
@@ -47,8 +50,8 @@ MAX_ROUTES: Final = 4096
 # Bytes of the names of idempotent methods that callers are told when they connect; above it they ask GoTask.Methods.
 MAX_IDEMPOTENT: Final = 16_384
 
-# Bytes of the body of GoTask.Hello, which is decoded here. No other body is.
-MAX_HELLO: Final = 4096
+# Bytes of the body of a system method, which is decoded here. No other body is.
+MAX_BODY: Final = 4096
 
 
 class Peer(Caller, Protocol):
@@ -105,6 +108,7 @@ class Broker:
         self._draining = False
         self._started_at = time.time()
         self.generations = Generations(self.runtime, self._serve, on_start_failed)
+        self.inspection = Inspection(self.runtime, self.generations)
         self.fast = FastPath(self.runtime, self.generations, fast) if fast is not None else None
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -216,15 +220,31 @@ class Broker:
         if call.method == b"GoTask.Ping":
             self._pong(call)
             return
+        if call.method == b"GoTask.Dump":
+            self.inspection.hold(self.loop.create_task(self._dump(call)))
+            return
         codec = call.frame.flags & wire.CODECS
         try:
             result = self._system(call, codec)
         except GoTaskError as error:
             call.fail(error)
             return
+        self._answer(call, result)
+
+    def _answer(self, call: Call, result: bytes) -> None:
+        codec = call.frame.flags & wire.CODECS
         frame = wire.encode(codec, (call.sequence, len(call.method)), call.method + result)
         call.end()
         call.owner.answer(call, frame)
+
+    async def _dump(self, call: Call) -> None:
+        """Answers once the workers have written their stacks."""
+        codec = call.frame.flags & wire.CODECS
+        try:
+            self._answer(call, encode(codec, await self.inspection.dump(self._payload(call, codec))))
+        except GoTaskError as error:
+            call.fail(error)
+        self.flush()
 
     def _pong(self, call: Call) -> None:
         """Gives the body back as it is. A large one is not copied: the reply's header takes the place of the call's."""
@@ -246,12 +266,7 @@ class Broker:
         """The body of the reply."""
         name = call.method.decode("utf-8", "replace")
         if name == "GoTask.Hello":
-            body = memoryview(call.frame.raw)[call.body_at :]
-            if len(body) > MAX_HELLO:
-                raise PayloadTooLarge(
-                    f"a body of {len(body)} bytes for GoTask.Hello: at most {MAX_HELLO} are allowed"
-                )
-            call.owner.hello(decode(codec, body))
+            call.owner.hello(self._payload(call, codec))
             return self._answer_to_all(name, codec)
         if name == "GoTask.Methods":
             return self._answer_to_all(name, codec)
@@ -259,12 +274,22 @@ class Broker:
             return encode(codec, self.fast.invite(call.owner))
         if name == "GoTask.Failures":
             return encode(codec, self.counts.failures.told())
+        if name == "GoTask.Recycle":
+            return encode(codec, self.inspection.recycle(self._payload(call, codec)))
         if name == "GoTask.Status":
             return encode(codec, self._status())
         raise MethodNotFound(
             f"there is no method {name}; the broker's own are {', '.join(SYSTEM_METHODS)}",
             {"nearest": list(SYSTEM_METHODS)},
         )
+
+    def _payload(self, call: Call, codec: int) -> Any:
+        body = memoryview(call.frame.raw)[call.body_at :]
+        if len(body) > MAX_BODY:
+            raise PayloadTooLarge(
+                f"a body of {len(body)} bytes for {call.name}: at most {MAX_BODY} are allowed"
+            )
+        return decode(codec, body)
 
     def _answer_to_all(self, name: str, codec: int) -> bytes:
         """The body of the reply to Hello or Methods: encoded once for each generation, as some callers ask with each call."""

@@ -26,11 +26,20 @@ _OWN_SIGNALS = frozenset(
 )
 
 
+class Reading(NamedTuple):
+    """Of the stacks of a worker that goes on: where they begin, and how often the others had been cleared by then."""
+
+    at: int
+    turn: int
+
+
 class Stacks:
     """Memory into which a worker's faulthandler writes the Python stack of each thread; it outlives the worker."""
 
     def __init__(self) -> None:
         self._segment = Segment(0)
+        self._start = 0  # before it lies what was read of a worker that went on
+        self._turn = 0
 
     @property
     def fd(self) -> int:
@@ -42,11 +51,29 @@ class Stacks:
         return os.fstat(self.fd).st_size
 
     def read(self) -> str:
-        """What was written since the beginning, or since clear()."""
-        return os.pread(self.fd, MAX_STACKS, 0).strip(b"\0\n").decode("utf-8", "replace")
+        """What was written since the beginning, or since clear(), but for what end() has given."""
+        return self._read(self._start)
+
+    def begin(self) -> Reading:
+        """The worker is about to write its stacks and goes on."""
+        if self._start == self.size > 0:
+            self.clear()
+        return Reading(self.size, self._turn)
+
+    def end(self, reading: Reading) -> str:
+        """What it wrote. That is not part of a later report, unless one is under way."""
+        text = self._read(reading.at if reading.turn == self._turn else 0)
+        if reading == (self._start, self._turn):
+            self._start = self.size
+        return text
+
+    def _read(self, at: int) -> str:
+        return os.pread(self.fd, MAX_STACKS, at).strip(b"\0\n").decode("utf-8", "replace")
 
     def clear(self) -> None:
         """Forgets what a worker wrote that lives on. Its descriptor shares the place where it writes next with ours."""
+        self._start = 0
+        self._turn += 1
         os.ftruncate(self.fd, 0)
         os.lseek(self.fd, 0, os.SEEK_SET)
 

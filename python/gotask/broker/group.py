@@ -40,6 +40,8 @@ _SPENT = "it has run its number of calls"
 class GroupEvents(Protocol):
     """What a group tells its generation, and asks of it."""
 
+    number: int
+
     @property
     def place(self) -> Place:
         """Where the workers find the app."""
@@ -193,6 +195,11 @@ class WorkerGroup:
     def place(self) -> Place:
         """Where its workers find the app."""
         return self._generation.place
+
+    def title(self, number: int) -> tuple[str, str, str, str]:
+        """What tells a worker from others in a list of processes."""
+        name = self.name or "(shared)"
+        return name, self.kind, f"worker-{number}", f"generation-{self._generation.number}"
 
     @property
     def kind(self) -> str:

@@ -274,6 +274,7 @@ class WorkerPool:
 
     def started(self, worker: WorkerProcess) -> None:
         """A worker is ready."""
+        worker.forget_stacks()
         self.ever_ready = True
         self.failure = None
         self._pause = FIRST_PAUSE

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from asyncio import Future
 from collections import deque
 from typing import Any, Final, Protocol
 
@@ -32,6 +33,8 @@ from ..ipc.messages import (
     REPLY_SHARED,
     REQUEST,
     RETURNED,
+    TASKS,
+    TOLD_TASKS,
 )
 from ..ipc.notes import NONE, UNKNOWN, WorkerNotes
 from ..ipc.segment import Segment
@@ -39,7 +42,7 @@ from ..ipc.signals import INTERRUPT, TO_ALL, WRITE_STACKS
 from ..wire.frames import Buffer
 from . import children
 from .call import SENT, Call
-from .crash import CrashReport, OomCounter, Stacks, describe
+from .crash import CrashReport, OomCounter, Reading, Stacks, describe
 from .environment import MAIN, Place, worker_environment
 from .output import WorkerOutput
 from .runtime import Runtime
@@ -71,6 +74,9 @@ class WorkerEvents(Protocol):
     @property
     def place(self) -> Place:
         """Where it finds the app."""
+
+    def title(self, number: int) -> tuple[str, str, str, str]:
+        """What tells a worker from others in a list of processes: its service, kind, number, generation."""
 
     def reply(self, worker: WorkerProcess, number: int, frame: bytes, now: float, took: int) -> None:
         """An ordinary reply has come."""
@@ -128,6 +134,7 @@ class WorkerProcess:
         self._kill_reason = ""  # as the report names it, and in words
         self._kill_words = ""
         self._stacks = Stacks()
+        self._told_tasks: tuple[int, Future[str]] | None = None  # of which call, 0: of all
         self._channel, theirs = socket.socketpair()
         self._channel.setblocking(False)
         self._descriptors, their_descriptors = socket.socketpair()
@@ -165,7 +172,7 @@ class WorkerProcess:
             # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended
             # with it.
             self.process = subprocess.Popen(
-                [sys.executable, MAIN, "--worker", numbers, place.app, group.name],
+                [sys.executable, MAIN, "--worker", place.app, *group.title(number), numbers],
                 stdin=subprocess.DEVNULL,
                 stdout=their_stderr,
                 stderr=their_stderr,
@@ -272,9 +279,30 @@ class WorkerProcess:
         self._signal(signal.SIGKILL)
 
     def write_stacks(self) -> None:
-        """Makes it write down where its threads are."""
+        """Makes it write down where its threads are, before it is killed."""
         self._stacks.clear()
         self._signal(WRITE_STACKS)
+
+    def begin_stacks(self) -> Reading:
+        """The same for one that goes on."""
+        reading = self._stacks.begin()
+        self._signal(WRITE_STACKS)
+        return reading
+
+    def end_stacks(self, reading: Reading) -> str:
+        """What it has written by now."""
+        return self._stacks.end(reading)
+
+    def forget_stacks(self) -> None:
+        """It has started: what it was asked for before it could write, it has written since."""
+        self._stacks.clear()
+
+    def ask_for_tasks(self, number: int) -> Future[str]:
+        """Where the tasks of an async worker's calls are, or that of one call; once its loop answers."""
+        if self._told_tasks is None or self._told_tasks[0] != number or self._told_tasks[1].done():
+            self._told_tasks = number, self._loop.create_future()
+            self.ask(TASKS, number)
+        return self._told_tasks[1]
 
     def stacks_written(self) -> int:
         """Bytes of them so far."""
@@ -424,6 +452,9 @@ class WorkerProcess:
                 group.take_back(number, data[start:offset])
             elif kind == REFUSED:
                 group.refuse(number, data[start:offset].decode("utf-8", "replace"))
+            elif kind == TOLD_TASKS:
+                if self._told_tasks is not None and not self._told_tasks[1].done():
+                    self._told_tasks[1].set_result(data[start:offset].decode("utf-8", "replace"))
             else:
                 group.record(self, kind, data[start:offset])
         return data[offset:] if offset < end else b""

@@ -23,6 +23,7 @@ class Running(NamedTuple):
     number: int
     method: str
     seconds: float
+    waited: float  # before that; 0.0 where it is not known
 
 
 class HasCalls(Protocol):
@@ -45,25 +46,29 @@ def running(group: HasCalls, worker: WorkerProcess) -> list[Running]:
     for number, began in worker.notes.begun_at():
         call = group.call_of(number)
         if call is not None:
-            found.append(Running(number, call.name, max(0.0, now - began)))
+            found.append(Running(number, call.name, max(0.0, now - began), max(0.0, began - call.arrived)))
     message = worker.notes.message()
     if message is not None:
         client, place, frames = message
         for sequence, method in fast_calls(frames)[place : place + 1]:
             sent = SENT.unpack_from(frames)[0] / 1e9
             name = method.decode("utf-8", "replace")
-            found.append(Running(client << 32 | sequence, name, max(0.0, now - sent)))
+            found.append(Running(client << 32 | sequence, name, max(0.0, now - sent), 0.0))
     return sorted(found, key=lambda call: -call.seconds)
+
+
+def state(worker: WorkerProcess, calls: list[Running]) -> str:
+    """In a word: starting, idle, busy or leaving."""
+    return worker.state if worker.state != "ready" else "busy" if calls else "idle"
 
 
 def worker_status(group: HasCalls, worker: WorkerProcess, generation: int) -> dict[str, Any]:
     """Its entry in GoTask.Status; times in seconds, memory in bytes."""
     calls = running(group, worker)
     memory, cpu = _used(worker.pid)
-    state = worker.state if worker.state != "ready" else "busy" if calls else "idle"
     return {
         "pid": worker.pid,
-        "state": state,
+        "state": state(worker, calls),
         "calls": worker.calls + worker.notes.calls,
         "service": group.name,
         "kind": group.kind,

@@ -9,7 +9,7 @@ import socket
 import sys
 
 from ..config import Config
-from ..ipc.linux import adopt_orphans, die_with_parent
+from ..ipc.linux import adopt_orphans, die_with_parent, name_process
 from ..ipc.loop import run_in_loop
 from ..wire.address import FAST, MAX_UNIX_PATH, UnixAddress
 from .acceptor import Acceptor
@@ -36,6 +36,7 @@ _DRAIN_CHECK = 0.01
 
 def serve(config: Config) -> int:
     """Runs a broker until it is told to end; returns the exit code."""
+    name_process("gotask-broker")
     if config.managed:
         # What the parent has open is none of ours; a supervisor in PHP passes on every socket it has.
         os.closerange(3, os.sysconf("SC_OPEN_MAX") if os.sysconf("SC_OPEN_MAX") < 65536 else 65536)

@@ -59,6 +59,7 @@ EXCHANGE: Final = 12  # a message to the caller within its call: a whole frame
 # The same in a shared segment of that size, whose descriptor comes with the record.
 EXCHANGE_SHARED: Final = 13
 FAILURE: Final = 14  # JSON: which fast call has failed, and how
+TOLD_TASKS: Final = 15  # text: what was asked by TASKS
 
 NO_QUEUE: Final = "it has no descriptor left for a queue of its own (ulimit -n)"
 
@@ -75,6 +76,7 @@ TELL: Final = 5
 GONE: Final = 6  # the caller of the call of that number is gone: it answers nothing any more
 # Take calls from this queue, too, which no other worker has; its descriptor comes with the request.
 QUEUE: Final = 7
+TASKS: Final = 8  # tell where the tasks of an async worker are: of the call of that number; 0: all of them
 
 # A message of a fast socket: when it was sent (nanoseconds of CLOCK_MONOTONIC), and then frames of calls with four options.
 SENT: Final = Struct("<Q")

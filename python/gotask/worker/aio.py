@@ -20,7 +20,20 @@ from ..app.registry import default_registry
 from ..app.runner import Runner
 from ..app.runner_async import run_async
 from ..ipc.loop import run_in_loop
-from ..ipc.messages import CANCEL, ENDED, ENTRY, GONE, LEAVE, NO_QUEUE, QUEUE, READY, TAINTED, TELL, receive
+from ..ipc.messages import (
+    CANCEL,
+    ENDED,
+    ENTRY,
+    GONE,
+    LEAVE,
+    NO_QUEUE,
+    QUEUE,
+    READY,
+    TAINTED,
+    TASKS,
+    TELL,
+    receive,
+)
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire.frames import Buffer
 from . import interrupts
@@ -28,6 +41,7 @@ from .channel import Channel, NoRoom
 from .exchange_async import AsyncExchange
 from .jobs import NoPayload, TakenJob, parse_job
 from .main import report_close, report_failure
+from .tasks import where_tasks_are
 
 if TYPE_CHECKING:
     from ..executors.router import Executors
@@ -172,6 +186,8 @@ class AsyncWorker:
                 return
             elif kind == LEAVE:
                 self._close()
+            elif kind == TASKS:
+                self._channel.tasks(where_tasks_are(self._tasks, number))
             elif kind == TELL or kind == GONE:
                 self._tell(number, content, fd)
 

@@ -23,6 +23,7 @@ from ..ipc.messages import (
     REQUEST,
     RETURNED,
     TAINTED,
+    TOLD_TASKS,
     receive,
 )
 from ..ipc.segment import Segment
@@ -101,6 +102,11 @@ class Channel:
     def frames(self, number: int, frames: Buffer) -> None:
         """Replies and what else a client was to get on its fast socket, whose number is that of a call of it."""
         self._sendall(b"".join((RECORD.pack(number, len(frames), FRAMES, 0), frames)))
+
+    def tasks(self, text: str) -> None:
+        """Where the tasks of this async worker are."""
+        body = text.encode("utf-8", "replace")
+        self._sendall(RECORD.pack(0, len(body), TOLD_TASKS, 0) + body)
 
     def record(self, kind: int, content: Any) -> None:
         body = json.dumps(content, default=repr).encode()

@@ -15,7 +15,7 @@ from ..app.failures import failure_text
 from ..app.loader import import_own, load
 from ..app.registry import Method, default_registry
 from ..app.runner import Runner, keep_alarm
-from ..ipc.linux import die_with_group, die_with_parent
+from ..ipc.linux import die_with_group, die_with_parent, name_process
 from ..ipc.messages import FAILED, LOADED, READY
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire.names import SHARED_GROUP
@@ -29,8 +29,14 @@ PROCESS_GRACE = 0.5
 
 
 def main() -> int:
-    """`--worker NUMBERS APP GROUP`, as the broker starts it (see `broker.process`). With no concurrency it is a sync worker."""
-    numbers = [int(number) for number in sys.argv[2].split(",")]
+    """`--worker APP GROUP KIND NUMBER GENERATION NUMBERS`, as the broker starts it (see `broker.process`).
+
+    With no concurrency it is a sync worker. What is between is for those who look at the list of processes.
+    """
+    _, _, app, group, kind, name, _, of_all = sys.argv
+    name_process(f"gotask-{kind}-{name.rpartition('-')[2]}")
+    group = SHARED_GROUP if group == "(shared)" else group
+    numbers = [int(number) for number in of_all.split(",")]
     (
         channel_fd,
         descriptors_fd,
@@ -44,7 +50,6 @@ def main() -> int:
     concurrency, max_payload, parent, grace = numbers[8:]
     for fd in numbers[:8]:
         os.set_inheritable(fd, False)  # what a method starts gets none of them: it could hold them for ever
-    app, group = sys.argv[3:5]
     interrupts.write_stacks(stacks_fd)
     die_with_group(lifeline)
     # Only this process holds it: once this one has ended, closing the other end signals nobody.

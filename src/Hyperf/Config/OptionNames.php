@@ -23,6 +23,7 @@ final class OptionNames
         '--async-workers' => 'async_workers',
         '--min-workers' => 'min_workers',
         '--idle-time' => 'idle_time',
+        '--slow-log' => 'slow_log',
         '--start-timeout' => 'start_timeout',
         '--shutdown-timeout' => 'shutdown_timeout',
         '--key-file' => 'key_file',

@@ -92,6 +92,7 @@ final class WorkerConfig
             'GOTASK_MAX_MEMORY' => $limits->integer('max_memory', 0, 1 << 50, 0),
             'GOTASK_MAX_MEMORY_HARD' => $limits->integer('max_memory_hard', 0, 1 << 50, 0),
             'GOTASK_IDLE_TIME' => $section->seconds('idle_time', 60.0),
+            'GOTASK_SLOW_LOG' => $section->secondsOrNever('slow_log'),
             'GOTASK_WATCH' => (int) $watch,
             'GOTASK_WEB' => (string) $section->optionalText('web'),
             'GOTASK_LOG_LEVEL' => $log->choice('level', ['info', 'debug', 'warning', 'error']),

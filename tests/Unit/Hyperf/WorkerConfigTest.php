@@ -99,11 +99,11 @@ final class WorkerConfigTest extends TestCase
     public function testWhatTheBrokerIsToKeepReachesItAsVariables(): void
     {
         $config = WorkerConfig::of('default', [
-            'min_workers' => 1, 'workers' => '4', 'async_workers' => 2, 'idle_time' => 5, 'watch' => '1', 'web' => 'tcp://127.0.0.1:9180', 'environment' => ['GOTASK_MAX_AGE' => '7'],
+            'min_workers' => 1, 'workers' => '4', 'async_workers' => 2, 'idle_time' => 5, 'slow_log' => 1.5, 'watch' => '1', 'web' => 'tcp://127.0.0.1:9180', 'environment' => ['GOTASK_MAX_AGE' => '7'],
             'limits' => ['max_calls' => 1000, 'max_age' => 3600, 'max_memory' => '1073741824', 'max_memory_hard' => 1 << 31, 'interrupt_grace' => 0.25],
         ], '/srv/app');
 
-        foreach (['MIN_WORKERS' => '1', 'ASYNC_WORKERS' => '2', 'IDLE_TIME' => '5', 'WATCH' => '1', 'WEB' => 'tcp://127.0.0.1:9180', 'MAX_CALLS' => '1000', 'MAX_MEMORY' => '1073741824', 'MAX_MEMORY_HARD' => '2147483648', 'INTERRUPT_GRACE' => '0.25'] as $name => $value) {
+        foreach (['MIN_WORKERS' => '1', 'ASYNC_WORKERS' => '2', 'IDLE_TIME' => '5', 'SLOW_LOG' => '1.5', 'WATCH' => '1', 'WEB' => 'tcp://127.0.0.1:9180', 'MAX_CALLS' => '1000', 'MAX_MEMORY' => '1073741824', 'MAX_MEMORY_HARD' => '2147483648', 'INTERRUPT_GRACE' => '0.25'] as $name => $value) {
             self::assertSame($value, $config->environment["GOTASK_{$name}"], $name);
         }
         self::assertSame('7', $config->environment['GOTASK_MAX_AGE'], 'the environment wins over everything else');
@@ -113,7 +113,7 @@ final class WorkerConfigTest extends TestCase
     {
         $environment = WorkerConfig::of('default', [], '/srv/app')->environment;
 
-        foreach (['WATCH' => '0', 'WEB' => '', 'MAX_CALLS' => '0', 'MAX_AGE' => '0', 'MAX_MEMORY' => '0', 'MAX_MEMORY_HARD' => '0', 'INTERRUPT_GRACE' => '0.1', 'IDLE_TIME' => '60'] as $name => $value) {
+        foreach (['WATCH' => '0', 'SLOW_LOG' => '0', 'WEB' => '', 'MAX_CALLS' => '0', 'MAX_AGE' => '0', 'MAX_MEMORY' => '0', 'MAX_MEMORY_HARD' => '0', 'INTERRUPT_GRACE' => '0.1', 'IDLE_TIME' => '60'] as $name => $value) {
             self::assertSame($value, $environment["GOTASK_{$name}"], $name);
         }
         self::assertArrayNotHasKey('GOTASK_MIN_WORKERS', $environment, 'the broker decides');

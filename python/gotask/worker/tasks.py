@@ -1,0 +1,57 @@
+"""Where the tasks of an async worker are: what GoTask.Dump and the log of slow calls say of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from asyncio import Task
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from types import FrameType
+from typing import Any, Final
+
+from ..app.context import Job
+
+# Tasks that are told, and frames of each.
+MOST: Final = 200
+MAX_FRAMES: Final = 50
+
+_OURS: Final = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+def where_tasks_are(calls: Mapping[Task[None] | None, Job], number: int) -> str:
+    """The stack of each task that waits, innermost line first, as faulthandler writes those of threads.
+
+    calls: which of them run calls. number: of the one call whose task is wanted; 0: all tasks.
+    """
+    told = []
+    for task in islice(asyncio.all_tasks(), MOST):
+        job = calls.get(task)
+        if number and (job is None or job.number != number):
+            continue
+        frames = list(islice(_frames(task.get_coro()), MAX_FRAMES))
+        if not frames:
+            continue  # none but GoTask's own
+        what = (
+            f"Call {job.number} of {job.method.decode('utf-8', 'replace')}"
+            if job
+            else f"Task {task.get_name()}"
+        )
+        lines = [
+            f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}'
+            for frame in reversed(frames)
+        ]
+        told.append("\n".join((f"{what} (most recent call first):", *lines)))
+    return "\n\n".join(told)
+
+
+def _frames(awaited: Any) -> Iterator[FrameType]:
+    """From the outermost inwards, without GoTask's own."""
+    while awaited is not None:
+        frame = inner = None
+        for prefix, next_one in (("cr", "cr_await"), ("gi", "gi_yieldfrom"), ("ag", "ag_await")):
+            if hasattr(awaited, next_one):
+                frame, inner = getattr(awaited, f"{prefix}_frame"), getattr(awaited, next_one)
+        if frame is not None and not frame.f_code.co_filename.startswith(_OURS):
+            yield frame
+        awaited = inner
