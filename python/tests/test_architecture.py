@@ -25,7 +25,7 @@ BELOW = {
     "worker": "app executors ipc wire",
 }
 UNDER_ALL = {"errors", "options", "version"}
-FACE = {"__init__", "__main__", "cli", "pytest_plugin", "testing", "tracing"}
+FACE = {"__init__", "__main__", "celery", "cli", "pytest_plugin", "testing", "tracing"}
 
 #: The broker's options belong to its room, whatever folder their table is in.
 ROOMS = {"config": "broker"}

@@ -10,10 +10,9 @@ use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Outcome;
 use Reasno\GoTask\Progress;
 use Reasno\GoTask\Protocol\ErrorReply;
-use Stringable;
 
+use function base64_decode;
 use function is_array;
-use function is_scalar;
 use function is_string;
 
 /**
@@ -42,14 +41,14 @@ final class Durable
             throw new DecodeFailed("The worker's answer says nothing of the durable call {$id}.");
         }
         $result = self::text($answer, 'result');
-        $progress = $answer['progress'] ?? null;
+        $progress = self::text($answer, 'progress');
         $failure = self::text($answer, 'error');
 
         return new Outcome(
             $id,
             $state,
-            is_array($progress) ? Progress::of($progress) : null,
-            ($answer['codec'] ?? null) === Flag::RAW ? $result : $codec->decode($result),
+            $progress === '' ? null : Progress::of((array) $codec->decode(self::bytes($progress))),
+            ($answer['codec'] ?? null) === Flag::RAW ? self::bytes($result) : $codec->decode(self::bytes($result)),
             $failure === '' ? null : ErrorReply::toException(self::text($answer, 'method'), $failure),
         );
     }
@@ -61,6 +60,11 @@ final class Durable
     {
         $value = $answer[$key] ?? '';
 
-        return is_scalar($value) || $value instanceof Stringable ? (string) $value : '';
+        return is_string($value) ? $value : '';
+    }
+
+    private static function bytes(string $base64): string
+    {
+        return base64_decode($base64, true) ?: '';
     }
 }

@@ -110,7 +110,7 @@ def _check_executor(executor: Any) -> None:
 def _check_package(name: str, package: str, install: str) -> None:
     from importlib.util import find_spec
 
-    if find_spec(package) is None:
+    if package not in sys.modules and find_spec(package) is None:  # celery has no spec once it is imported
         raise ModuleNotFoundError(
             f"executor={name!r} needs the package {package}, which {sys.executable} does not have: pip install {install!r}"
         )

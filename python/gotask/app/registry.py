@@ -271,7 +271,13 @@ class Registry:
 
     def has_executors(self) -> bool:
         """Whether any method has one."""
-        return any(method.settings.executor is not None for method in self._methods.values())
+        return any(True for _ in self.executors())
+
+    def executors(self) -> Iterator[tuple[str, Any]]:
+        """Name and executor of each method that has one."""
+        for method in self._methods.values():
+            if method.settings.executor is not None:
+                yield method.name, method.settings.executor
 
     def closing(self) -> Iterator[tuple[str, Step]]:
         """Name and closer of each service that was opened, last opened first."""

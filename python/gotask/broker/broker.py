@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from ..config import Config
-from ..errors import GoTaskError, MethodNotFound, Overloaded, PayloadTooLarge, Unavailable
+from ..errors import GoTaskError, InvalidRequest, MethodNotFound, Overloaded, PayloadTooLarge, Unavailable
 from ..options import option
 from ..version import VERSION
 from ..wire import frames as wire
 from ..wire.codec import decode, encode
-from ..wire.names import DESCRIBE, Catalogue
+from ..wire.names import DESCRIBE, OUTCOME, Catalogue
 from . import arrivals
 from .arrivals import Arrivals
 from .call import Call, Caller, Route
@@ -36,6 +36,7 @@ SYSTEM_METHODS: Final = (
     "GoTask.FastPath",
     "GoTask.Hello",
     "GoTask.Methods",
+    OUTCOME,
     "GoTask.Ping",
     "GoTask.Recycle",
     "GoTask.Status",
@@ -338,7 +339,12 @@ class Broker:
             name = method.decode()
         except UnicodeDecodeError:
             raise MethodNotFound(f"the method name {method!r} is not UTF-8") from None
-        description = self._describing if name == DESCRIBE else self._catalogue.resolve(name)
+        if name == DESCRIBE:
+            description = self._describing
+        elif name == OUTCOME:
+            description = self._keeping
+        else:
+            description = self._catalogue.resolve(name)
         if description is None:
             raise self._catalogue.not_found(name)
         generation = self.generations.current
@@ -355,6 +361,16 @@ class Broker:
         """Any worker can answer `GoTask.Describe`: it goes where the first method goes. None: there is no method at all."""
         methods = self._catalogue.descriptions
         return {**methods[0], "name": DESCRIBE, "timeout": 0.0, "idempotent": True} if methods else None
+
+    @property
+    def _keeping(self) -> dict[str, Any]:
+        """GoTask.Outcome goes where the calls go that Celery keeps."""
+        for method in self._catalogue.descriptions:
+            if method.get("executor") == "celery":
+                return {**method, "timeout": 0.0, "idempotent": True}
+        raise InvalidRequest(
+            'no method here has executor="celery", so no durable call has come from here: ask the worker that took it'
+        )
 
     def _serve(self, generation: Generation) -> None:
         """From now on calls go to this generation."""

@@ -38,7 +38,7 @@ from ..wire.frames import (
     Oversized,
     encode,
 )
-from ..wire.names import DESCRIBE
+from ..wire.names import DESCRIBE, OUTCOME
 from . import arrivals
 from .access import Credentials, credentials_of
 from .answers import accepted_frame, error_frame, too_large, unread
@@ -75,7 +75,7 @@ MAX_PING: Final = 256
 INBOX: Final = memoryview(bytearray(256 * 1024))
 
 # The system method that a worker answers.
-_DESCRIBE: Final = DESCRIBE.encode()
+_OF_WORKERS: Final = (DESCRIBE.encode(), OUTCOME.encode())
 
 # What a client wants with STOP for a call of its fast socket, by the second option.
 _REASONS: Final = (CANCELLED, DEADLINE, TAKEN_BACK)
@@ -447,7 +447,7 @@ class Connection(asyncio.BufferedProtocol):
             call = Call(self, sequence, method, frame, segment, deadline, self._now)
         self._calls[sequence] = call
         route = self._broker.routes.get(method)
-        if route is None and method.startswith(b"GoTask.") and method != _DESCRIBE:
+        if route is None and method.startswith(b"GoTask.") and method not in _OF_WORKERS:
             self._broker.system_call(call)
             self.flush()  # else the answers to many that came together would be held together
             return

@@ -14,6 +14,7 @@ from ..wire.address import TcpAddress, parse_address
 from ..wire.handshake import Key
 from ..wire.tls import Tls
 from .link import Link, connect, unreachable
+from .outcome import Outcome
 from .session import RETRIES, Session
 
 # Calls of one `call_many` that are outstanding at a time: encoded payloads take memory, and a broker's queue is bounded.
@@ -65,7 +66,7 @@ class AsyncClient:
 
     async def call(self, method: str, payload: Any = None, timeout: float | None = None) -> Any:
         """The method's result. Raises a GoTaskError: what the method raised is a RemoteError."""
-        return await self._call(method, payload, self._deadline(timeout), False)
+        return await self._call(method, payload, self._deadline(timeout))
 
     async def call_many(
         self, calls: Iterable[tuple[str, Any]], timeout: float | None = None, return_errors: bool = False
@@ -80,7 +81,7 @@ class AsyncClient:
 
         async def settle(method: str, payload: Any) -> Any:
             async with window:
-                return await self._call(method, payload, deadline, False)
+                return await self._call(method, payload, deadline)
 
         tasks = [settle(method, payload) for method, payload in calls]
         results: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
@@ -89,9 +90,20 @@ class AsyncClient:
                 raise result
         return results
 
-    async def notify(self, method: str, payload: Any = None, timeout: float | None = None) -> None:
-        """Returns once the broker has accepted the call; what comes of it is dropped (logged if it fails)."""
-        await self._call(method, payload, self._deadline(timeout), True)
+    async def notify(
+        self, method: str, payload: Any = None, timeout: float | None = None, durable: bool = False
+    ) -> str | None:
+        """Returns once the broker has accepted the call; what comes of it is dropped (logged if it fails).
+
+        durable: returns once Celery's broker has it, for a method with `executor="celery"`: its id, for outcome().
+        """
+        flags = wire.DURABLE if durable else wire.NOTIFY
+        answer = await self._call(method, payload, self._deadline(timeout), flags)
+        return str(answer) if durable else None
+
+    async def outcome(self, id: str, timeout: float | None = None) -> Outcome:
+        """What has become of a durable call, asked from any process."""
+        return Outcome(id, await self._call("GoTask.Outcome", id, self._deadline(timeout)))
 
     async def close(self) -> None:
         """Closes the connection; what still waits fails with ConnectionLost. The next call opens another."""
@@ -125,17 +137,17 @@ class AsyncClient:
         seconds = self._timeout if timeout is None else timeout
         return asyncio.get_running_loop().time() + (seconds if seconds > 0 else 0.0)  # not a number: no time
 
-    async def _call(self, method: str, payload: Any, deadline: float, notify: bool) -> Any:
+    async def _call(self, method: str, payload: Any, deadline: float, flags: int = 0) -> Any:
         loop = asyncio.get_running_loop()
         closings = self._closings
         refused: Unavailable | None = None
         for attempt in range(RETRIES + 1):
             link = None
             try:
-                link = await self._ready(payload, notify, deadline)
+                link = await self._ready(payload, flags, deadline)
                 if loop.time() >= deadline:
                     raise DeadlineExceeded("the time was over before the call was sent; it has not run")
-                sequence, frame = link.session.call(method, payload, deadline - loop.time(), notify)
+                sequence, frame = link.session.call(method, payload, deadline - loop.time(), flags)
                 return await link.exchange(sequence, frame, deadline)
             except ConnectionLost as lost:
                 if lost.sent or closings != self._closings or attempt == RETRIES or loop.time() >= deadline:
@@ -151,13 +163,13 @@ class AsyncClient:
                 raise
         raise AssertionError("the last attempt returns or raises")
 
-    async def _ready(self, payload: Any, notify: bool, deadline: float) -> Link:
+    async def _ready(self, payload: Any, flags: int, deadline: float) -> Link:
         """A connection that the call can be sent on."""
         self._leave_parent()
         link = self._link
         if link is None or not link.usable:
             link = await self._open(deadline)
-        if link.session.needs_greeting(payload, notify):
+        if link.session.needs_greeting(payload, flags):
             await link.greet(min(deadline, asyncio.get_running_loop().time() + self._connect_timeout))
         await link.writable(deadline)
         return link

@@ -113,14 +113,15 @@ class Session:
     def outstanding(self) -> int:
         return len(self._pending)
 
-    def needs_greeting(self, payload: object, notify: bool) -> bool:
+    def needs_greeting(self, payload: object, flags: int) -> bool:
         """Whether only GoTask understands the call, so that it has to wait until `greeted`."""
-        return not self.greeted and (notify or isinstance(payload, Args))
+        return not self.greeted and (flags != 0 or isinstance(payload, Args))
 
     def call(
-        self, method: str, payload: Any, remaining: float | None = None, notify: bool = False
+        self, method: str, payload: Any, remaining: float | None = None, flags: int = 0
     ) -> tuple[int, bytes]:
         """The call's sequence and its frame. `remaining`: seconds until the caller gives up, None for never.
+        `flags`: NOTIFY or DURABLE.
 
         Raises EncodeFailed, InvalidRequest (the method's name) and PayloadTooLarge; nothing is outstanding
         then.
@@ -130,10 +131,13 @@ class Session:
             raise InvalidRequest(
                 f"a method's name has 1 to {wire.MAX_METHOD} bytes, {method[:40]!r} has {len(name)}"
             )
-        flags = wire.NOTIFY if notify else 0
         if isinstance(payload, Args):
             flags |= wire.ARGS
             payload = [payload.positional, payload.named]
+        if flags & wire.DURABLE and not self.peer:
+            raise InvalidRequest(
+                f"the peer is another Goridge server, which keeps no durable calls: {method}"
+            )
         if flags & wire.ARGS and not self.peer:
             raise EncodeFailed("Args are understood by GoTask alone, and the peer is another Goridge server")
         body = b"" if payload is None else encode(self._codec, payload, "payload", EncodeFailed)

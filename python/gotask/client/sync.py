@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from .aio import AsyncClient
+from .outcome import Outcome
 
 T = TypeVar("T")
 
@@ -49,9 +50,18 @@ class Client:
         """
         return _run(self._client.call_many(calls, timeout, return_errors))
 
-    def notify(self, method: str, payload: Any = None, timeout: float | None = None) -> None:
-        """Returns once the broker has accepted the call; what comes of it is dropped (logged if it fails)."""
-        _run(self._client.notify(method, payload, timeout))
+    def notify(
+        self, method: str, payload: Any = None, timeout: float | None = None, durable: bool = False
+    ) -> str | None:
+        """Returns once the broker has accepted the call; what comes of it is dropped (logged if it fails).
+
+        durable: returns once Celery's broker has it, for a method with `executor="celery"`: its id, for outcome().
+        """
+        return _run(self._client.notify(method, payload, timeout, durable))
+
+    def outcome(self, id: str, timeout: float | None = None) -> Outcome:
+        """What has become of a durable call, asked from any process."""
+        return _run(self._client.outcome(id, timeout))
 
     def close(self) -> None:
         """Closes the connection; what still waits fails with ConnectionLost. The next call opens another."""

@@ -55,14 +55,15 @@ def run(
     body: bytes,
     headers: bytes,
     seconds: float,
-    number: int,
+    number: int | str,
     max_payload: int,
     line: Line | None = None,
 ) -> tuple[bool, bytes]:
     """Runs one call of the app's, which is loaded and whose service is opened once in each process.
 
     app: its file or module, for a process that has loaded none; GOTASK_APP, where it is set, takes its place.
-    codec, flags: as in a frame, and `Job.flags`. seconds: that are left; 0.0: without end. number: for `current_call().id`.
+    codec, flags: as in a frame, and `Job.flags`. seconds: that are left; 0.0: without end.
+    number: for `current_call().id`; Celery has a text for it.
     Returns whether it is an error, and the encoded result or the error's body, which is JSON. Never raises.
     """
     job = _Job(
@@ -109,10 +110,10 @@ class _Job(Job):
     line: Line | None
 
     def __init__(
-        self, number: int, deadline: float, flags: int, codec: int, method: str, body: bytes
+        self, number: int | str, deadline: float, flags: int, codec: int, method: str, body: bytes
     ) -> None:
         self.line = None
-        super().__init__(number, deadline, flags, codec, 1, method.encode(), body)
+        super().__init__(number, deadline, flags, codec, 1, method.encode(), body)  # type: ignore[arg-type]
 
     @property
     def cancelled(self) -> bool:

@@ -8,12 +8,17 @@ from typing import Any
 from ..app.context import Job, exchange_of
 from ..app.runner import DURABLE, EXCHANGES, Runner
 from ..app.runner_async import run_async
-from ..errors import DeadlineExceeded, GoTaskError, InvalidRequest, Unavailable
+from ..errors import DeadlineExceeded, GoTaskError, InvalidArguments, InvalidRequest, Unavailable
+from ..wire.codec import decode
 from ..wire.frames import SPECIAL_SHIFT, HAS_INPUT, WANTS_ITEMS, Buffer
+from ..wire.names import OUTCOME
 from .engine import Call, Engine
 from .pool import Pool
 
 _STREAMS = (WANTS_ITEMS | HAS_INPUT) << SPECIAL_SHIFT
+
+
+_OUTCOME = OUTCOME.encode()
 
 
 class Executors:
@@ -25,6 +30,8 @@ class Executors:
 
     async def run(self, runner: Runner, job: Job) -> list[Buffer]:
         """Like `run_async()`."""
+        if job.method == _OUTCOME:
+            return await self._outcome(runner, job)
         try:
             method = runner.method(job.method)
         except GoTaskError:
@@ -40,7 +47,10 @@ class Executors:
         call = Call(self._app, method, job, runner.max_payload)
         job.body = b""
         try:
-            is_error, body = await self._engine(method.settings.executor).run(call)
+            engine: Any = self._engine(method.settings.executor)
+            if call.is_durable:
+                return runner.result(job, await engine.publish(call))
+            is_error, body = await engine.run(call)
         except CancelledError:
             call.is_cancelled = True
             return runner.failed(job, _left(call).body()) if call.has_begun else runner.cancelled(job)
@@ -56,6 +66,19 @@ class Executors:
             if exchange is not None:
                 exchange.close()
         return runner.failed(job, body) if is_error else runner.parts(job, body)
+
+    async def _outcome(self, runner: Runner, job: Job) -> list[Buffer]:
+        """What has become of a durable call. The payload is its id."""
+        try:
+            id = decode(job.codec, job.body)
+            if type(id) is not str:
+                raise InvalidArguments(
+                    f"what has become of a durable call is asked by its id, a string, not {id!r}"
+                )
+            celery: Any = self._engine("celery")
+            return runner.result(job, await celery.outcome(id))
+        except GoTaskError as error:
+            return runner.failed(job, error.body())
 
     async def close(self) -> None:
         await gather(*[engine.close() for engine in self._engines.values()], return_exceptions=True)

@@ -19,6 +19,9 @@ RESERVED = "GoTask"
 # What a worker answers of them: what each method takes and gives.
 DESCRIBE = "GoTask.Describe"
 
+# What a worker whose methods Celery runs answers: what has become of a durable call.
+OUTCOME = "GoTask.Outcome"
+
 # The group of all services that have no worker processes of their own.
 SHARED_GROUP = ""
 

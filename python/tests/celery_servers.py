@@ -1,0 +1,97 @@
+"""Redis, and a Celery worker: servers of the tests' own, on a free port."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from .peer import APPS, PACKAGE
+
+PASSWORD = "s3cret"
+REDIS = shutil.which("redis-server")
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Process:
+    """One that is killed with all that it has started."""
+
+    def __init__(self, command: list[str], log: Path, env: dict[str, str] | None = None) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait(10)
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+
+class Redis:
+    """Keeps what it has taken, whatever becomes of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        assert REDIS is not None
+        options = f"--port {self.port} --bind 127.0.0.1 --requirepass {PASSWORD} --dir {self._folder} --save"
+        command = [REDIS, *options.split(), "", "--appendonly", "yes", "--appendfsync", "always"]
+        self.process = Process(command, self._folder / "redis.log")
+        until = time.monotonic() + 20
+        while b"PONG" not in self._ping():
+            assert time.monotonic() < until, "Redis does not answer"
+            time.sleep(0.01)
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    def _ping(self) -> bytes:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1.0) as peer:
+                peer.sendall(f"AUTH {PASSWORD}\r\nPING\r\n".encode())
+                answer = b""
+                while answer.count(b"\n") < 2 and (data := peer.recv(100)):
+                    answer += data
+                return answer
+        except OSError:
+            return b""
+
+
+def celery_worker(folder: Path, env: dict[str, str], *options: str) -> Process:
+    """Two processes. What it is given before it is ready waits in the broker."""
+    command = [sys.executable, "-m", "celery", "-A", "gotask.celery", "worker", "-c", "2", *options]
+    command += ["--without-gossip", "--without-mingle"]
+    path = f"{PACKAGE}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    env = {"GOTASK_APP": str(APPS / "durable.py"), "PYTHONPATH": path, **env}
+    return Process(command, folder / "celery.log", env)

@@ -1,0 +1,294 @@
+"""Methods with `executor="celery"`, on a Redis and a Celery worker of their own, and what becomes of durable calls."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from gotask.client.outcome import Outcome
+from gotask.client.session import Args
+from gotask.client.sync import Client
+from gotask.errors import (
+    DeadlineExceeded,
+    InvalidArguments,
+    InvalidRequest,
+    RemoteError,
+    Unavailable,
+    WorkerCrashed,
+)
+from gotask.wire import frames as wire
+from gotask.wire.exchange import PROGRESS
+
+from .celery_servers import PASSWORD, REDIS, Redis, celery_worker
+from .exchanges import Exchanger
+from .peer import APPS, BrokerProcess
+
+pytest.importorskip("redis")
+celery = pytest.importorskip("celery")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of Celery's own
+    celery_task = pytest.importorskip("gotask.executors.celery_task")
+    celery_results = pytest.importorskip("gotask.executors.celery_results")
+pytestmark = [
+    pytest.mark.skipif(REDIS is None, reason="redis-server is not installed"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Celery's own
+]
+
+
+class Servers:
+    """All that a durable call meets."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.redis = Redis(folder)
+        self.env = {"CELERY_BROKER_URL": self.redis.url}
+        self.start()
+
+    def start(self) -> None:
+        self.worker = celery_worker(self.folder, self.env)
+        self.broker = BrokerProcess(
+            APPS / "durable.py", address=f"unix://{self.folder}/gotask.sock", env=self.env
+        )
+        assert self.broker.address is not None
+        self.client = Client(self.broker.address)
+        self.broker.wait_for("ready")
+
+    def kill(self) -> None:
+        """All of them, workers among them, and nothing can be said any more."""
+        self.client.close()
+        self.worker.kill()
+        self.broker.end(signal.SIGKILL)
+        self.redis.kill()
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    servers = Servers(tmp_path_factory.mktemp("celery"))
+    yield servers
+    servers.kill()
+
+
+def eventually(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+    until = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < until, what
+        time.sleep(0.01)
+
+
+def outcome(client: Client, id: str, *states: str) -> Outcome:
+    """Once it has one of these states."""
+    seen: list[Outcome] = []
+
+    def is_there() -> bool:
+        seen[:] = [client.outcome(id)]
+        return seen[0].state in states
+
+    eventually(is_there, f"{id} has not become {states}")
+    return seen[0]
+
+
+def durable(client: Client, method: str, *args: Any) -> str:
+    id = client.notify(method, Args(*args), durable=True)
+    assert id is not None
+    return id
+
+
+# -- calls --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_call_returns_what_the_method_returns_there(servers: Servers) -> None:
+    result = servers.client.call("Report.Build", Args(2, scale=1.5))
+    assert result["rows"] == 3.0 and 0 < result["left"] <= 30.0
+    assert len(result["id"]) == 36, "Celery's id, for a method that must not do its work twice"
+
+
+def test_an_error_is_as_of_any_method(servers: Servers) -> None:
+    with pytest.raises(RemoteError, match="no key") as raised:
+        servers.client.call("Report.Fail", "key")
+    assert raised.value.type == "LookupError" and "in fail" in raised.value.where
+    assert "durable.py" in raised.value.traceback
+    with pytest.raises(InvalidArguments, match="rows"):
+        servers.client.call("Report.Build", "many")
+
+
+def test_progress_comes_while_it_runs(servers: Servers, tmp_path: Path) -> None:
+    assert servers.broker.address is not None
+    peer = Exchanger(servers.broker.address)
+    sequence = peer.begin("Report.WaitFor", str(tmp_path / "end"), flags=wire.WANTS_PROGRESS)
+    message = peer.next(sequence)
+    assert message is not None and message[0] == PROGRESS
+    assert message[2] == [0.5, "half", {"file": str(tmp_path / "end")}]
+    (tmp_path / "end").touch()
+    assert peer.result(sequence) == "there"
+
+
+def test_many_calls_wait_and_take_no_thread_each(servers: Servers, tmp_path: Path) -> None:
+    (worker,) = [each for each in servers.client.call("GoTask.Status")["workers"] if each["kind"] == "async"]
+    assert servers.broker.address is not None
+    peer = Exchanger(servers.broker.address)
+    calls = [peer.begin("Report.WaitFor", str(tmp_path / "end")) for _ in range(40)]
+    eventually(lambda: (tmp_path / "end.begun").exists(), "none has begun")
+    assert servers.client.call("Report.Here"), "the broker has taken all of them"
+    assert len(os.listdir(f"/proc/{worker['pid']}/task")) < 25
+    (tmp_path / "end").touch()
+    assert [peer.result(sequence) for sequence in calls] == ["there"] * 40
+
+
+def test_a_call_whose_time_is_over_is_not_begun(servers: Servers, tmp_path: Path) -> None:
+    assert servers.broker.address is not None
+    peer = Exchanger(servers.broker.address)
+    busy = [peer.begin("Report.WaitFor", str(tmp_path / f"end{each}")) for each in range(2)]
+    eventually(lambda: len(list(tmp_path.glob("*.begun"))) == 2, "both processes are to be busy")
+    with pytest.raises(DeadlineExceeded):
+        servers.client.call("Report.Touch", str(tmp_path / "late"), timeout=0.2)
+    (tmp_path / "end0").touch()
+    (tmp_path / "end1").touch()
+    assert [peer.result(sequence) for sequence in busy] == ["there"] * 2
+    servers.client.call(
+        "Report.Touch", str(tmp_path / "next")
+    )  # what was before it in the queue has been looked at
+    assert not (tmp_path / "late").exists()
+
+
+# -- durable ones -------------------------------------------------------------------------------------------------------
+
+
+def test_a_durable_call_has_an_outcome_for_whoever_asks(servers: Servers, tmp_path: Path) -> None:
+    id = durable(servers.client, "Report.WaitFor", str(tmp_path / "end"))
+    assert servers.broker.address is not None
+    other = Client(servers.broker.address)
+    running = outcome(other, id, "running")
+    while running.progress is None:
+        running = outcome(other, id, "running")
+    assert running.progress == (0.5, "half", {"file": str(tmp_path / "end")})
+    with pytest.raises(RuntimeError, match="running"):
+        running.result()
+    (tmp_path / "end").touch()
+    assert outcome(other, id, "done").result() == "there"
+    id = durable(servers.client, "Report.Build", 3)
+    assert outcome(other, id, "done").result() == {"rows": 3.0, "id": id, "headers": {}, "left": None}
+    other.close()
+
+
+def test_a_durable_call_that_fails_has_its_error(servers: Servers) -> None:
+    failed = outcome(servers.client, durable(servers.client, "Report.Fail", "key"), "failed")
+    with pytest.raises(RemoteError, match="no key") as raised:
+        failed.result()
+    assert raised.value.type == "LookupError" and "durable.py" in raised.value.traceback
+
+
+def test_an_id_that_waits_is_told_from_one_that_nobody_gave(servers: Servers, tmp_path: Path) -> None:
+    assert servers.broker.address is not None
+    busy = [durable(servers.client, "Report.WaitFor", str(tmp_path / "end")) for _ in range(3)]
+    states = [outcome(servers.client, id, "waiting", "running").state for id in busy]
+    assert states[2] == "waiting"
+    assert servers.client.outcome("nobody").state == "unknown"
+    with pytest.raises(RuntimeError, match="unknown"):
+        servers.client.outcome("nobody").result()
+    (tmp_path / "end").touch()
+    assert [outcome(servers.client, id, "done").result() for id in busy] == ["there"] * 3
+
+
+def test_other_methods_keep_no_durable_calls(servers: Servers) -> None:
+    with pytest.raises(InvalidArguments, match=r'Report.Here keeps no durable calls: .*executor="celery"'):
+        durable(servers.client, "Report.Here")
+    broker = BrokerProcess(APPS / "sync_only.py", address=f"unix://{servers.folder}/other.sock")
+    broker.wait_for("ready")
+    with pytest.raises(InvalidRequest, match='executor="celery"'):
+        Client(f"unix://{servers.folder}/other.sock").outcome("nobody")
+    broker.end()
+
+
+def test_a_call_that_is_lost_with_everything_runs_to_its_end(servers: Servers, tmp_path: Path) -> None:
+    begun = tmp_path / "end.begun"
+    id = durable(servers.client, "Report.WaitFor", str(tmp_path / "end"))
+    waiting = durable(servers.client, "Report.Touch", str(tmp_path / "touched"))
+    eventually(begun.exists, "it has not begun")
+    servers.kill()
+    servers.redis.start()
+    servers.start()
+    assert outcome(servers.client, id, "running")
+    eventually(lambda: len(begun.read_text().split()) > 1, "it has not begun again", 60)
+    (tmp_path / "end").touch()
+    assert outcome(servers.client, id, "done").result() == "there"
+    assert outcome(servers.client, waiting, "done").result() is None and (tmp_path / "touched").exists()
+
+
+def test_a_redis_that_is_gone_is_named_and_nothing_hangs(servers: Servers) -> None:
+    servers.client.call("Report.Build", 1)
+    servers.redis.kill()
+    for is_durable in (False, True):
+        where = rf"has not been taken .*127.0.0.1:{servers.redis.port}"
+        with pytest.raises(Unavailable, match=where) as raised:
+            if is_durable:
+                durable(servers.client, "Report.Build", 1)
+            else:
+                servers.client.call("Report.Build", 1)
+        assert PASSWORD not in str(raised.value)
+    with pytest.raises(Unavailable, match="does not say what has become of nobody") as raised:
+        servers.client.outcome("nobody")
+    assert PASSWORD not in str(raised.value)
+    servers.worker.process.wait(20)  # whatever has started it starts it anew
+    servers.redis.start()
+    servers.worker = celery_worker(servers.folder, servers.env)
+    id = durable(servers.client, "Report.Build", 1)
+    assert outcome(servers.client, id, "done").result()["id"] == id
+    assert servers.client.call("Report.Build", 1)["rows"] == 1.0
+
+
+def test_a_result_waits_for_redis_to_be_back(servers: Servers, tmp_path: Path) -> None:
+    id = durable(servers.client, "Report.WaitFor", str(tmp_path / "end"))
+    outcome(servers.client, id, "running")
+    servers.redis.kill()
+    (tmp_path / "end").touch()
+    eventually((tmp_path / "end.ended").exists, "it has not ended")
+    servers.redis.start()
+    assert outcome(servers.client, id, "done").result() == "there"
+    servers.worker.process.wait(20)  # whatever has started it starts it anew
+    servers.worker = celery_worker(servers.folder, servers.env)
+
+
+# -- without servers ----------------------------------------------------------------------------------------------------
+
+
+def task(state: str, result: Any) -> Any:
+    backend = SimpleNamespace(
+        get_task_meta=lambda id, cache: {"status": state, "result": result}, store_result=lambda *state: None
+    )
+    return SimpleNamespace(name="Report.build", request=SimpleNamespace(id="1"), backend=backend)
+
+
+def test_a_call_that_kills_its_process_each_time_ends() -> None:
+    state = celery_task._begin(task("STARTED", {"attempts": celery_task.ATTEMPTS - 1}))
+    with pytest.raises(celery_task.Failed) as raised:
+        celery_task._begin(task("STARTED", state))
+    assert isinstance(raised.value.error(), WorkerCrashed)
+
+
+@pytest.mark.parametrize("state", ["SUCCESS", "FAILURE"])
+def test_a_call_that_comes_again_after_its_end_is_not_begun(state: str) -> None:
+    with pytest.raises(celery.exceptions.Ignore):
+        celery_task._begin(task(state, {}))
+
+
+def test_a_backend_that_tells_nothing_by_itself_is_asked(tmp_path: Path) -> None:
+    app = celery.Celery("asked", backend=f"file://{tmp_path}", set_as_current=False)
+    results = celery_results.Results(app.backend)
+    told: list[Any] = []
+    results.expect("1", told.append)
+    app.backend.store_result("1", {"result": 5}, "SUCCESS")
+    eventually(lambda: told, "nothing was told")
+    assert told[0]["status"] == "SUCCESS" and told[0]["result"] == {"result": 5}
+    results.leave("1")
+    results.close()
