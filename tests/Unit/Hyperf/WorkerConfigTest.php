@@ -7,10 +7,13 @@ namespace Reasno\GoTask\Tests\Unit\Hyperf;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
+use Psr\Log\NullLogger;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Hyperf\Config\OptionNames;
 use Reasno\GoTask\Hyperf\Config\Section;
 use Reasno\GoTask\Hyperf\Config\WorkerConfig;
+use Reasno\GoTask\Process\WorkerProcess;
+use ReflectionProperty;
 
 use function dirname;
 use function function_exists;
@@ -107,6 +110,17 @@ final class WorkerConfigTest extends TestCase
             self::assertSame($value, $config->environment["GOTASK_{$name}"], $name);
         }
         self::assertSame('7', $config->environment['GOTASK_MAX_AGE'], 'the environment wins over everything else');
+    }
+
+    /** It would be at the address of the page of the worker that serves. */
+    public function testAPrivateWorkerHasNoPage(): void
+    {
+        $config = WorkerConfig::of('default', ['web' => 'tcp://127.0.0.1:9180'], '/srv/app');
+        foreach (['unix:///srv/app/a.sock' => 'tcp://127.0.0.1:9180', '' => ''] as $address => $web) {
+            $environment = (new ReflectionProperty(WorkerProcess::class, 'environment'))->getValue($config->process($address ?: null, new NullLogger()));
+            self::assertIsArray($environment);
+            self::assertSame($web, $environment['GOTASK_WEB']);
+        }
     }
 
     public function testWithoutASettingTheBrokerRecyclesNothing(): void
