@@ -43,8 +43,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         if not file.is_relative_to(_ENGLISH):
             return f"{config['repo_url'].rstrip('/')}/blob/main/{file.relative_to(_REPOSITORY).as_posix()}"
         path = os.path.relpath(file, at.parent)
-        # A page of the other language is a file of another site, of which mkdocs knows nothing.
-        if file.suffix == ".md" and file.is_relative_to(_CHINESE) != (pages == _CHINESE):
+        # What belongs to the other language's site mkdocs does not know.
+        if file.is_relative_to(_CHINESE) != (pages == _CHINESE):
             return _ELSEWHERE + path.replace(".md", ".html")
         return path
 
@@ -52,4 +52,4 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
-    return html.replace(f'href="{_ELSEWHERE}', 'href="')
+    return html.replace(f'="{_ELSEWHERE}', '="')

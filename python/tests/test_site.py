@@ -45,7 +45,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             "-m",
             "mkdocs",
             "build",
-            "-q",
             "-f",
             str(REPOSITORY / name),
             "-d",
@@ -54,7 +53,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         built = subprocess.run(build, capture_output=True, text=True, timeout=120)
         if "Unrecognised theme name: 'material'" in built.stderr:
             pytest.skip("mkdocs-material is not installed")
-        assert built.returncode == 0, built.stderr
+        assert built.returncode == 0, built.stdout + built.stderr
     yield root
     shutil.rmtree(root)
 
