@@ -8,7 +8,7 @@ import os
 import gotask
 import pymongo
 
-DOCUMENTS, LARGE, SCANNED = 1_000, 1_000, 20_000
+DOCUMENTS, LARGE, SCANNED = 1_000, 1_000, 200_000
 
 database = pymongo.MongoClient(os.environ["MONGODB_URI"])[os.environ["BENCH_DATABASE"]]
 

@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
 from suite import machine
 from suite.context import ROOT, Context
+from suite.main import interrupt
 from suite.processes import stop_all
 from suite.report import Report
 from suite.svg import plot
@@ -23,9 +25,11 @@ PAGE, IMAGES = ROOT / "docs/scaling.md", ROOT / "docs/images"
 
 def main() -> int:
     options = parse()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, interrupt)
     with tempfile.TemporaryDirectory(prefix="gotask-bench-") as folder:
         context = Context(
-            Path(folder), 3, options.seconds, lambda text: print(text, file=sys.stderr, flush=True)
+            Path(folder), 5, options.seconds, lambda text: print(text, file=sys.stderr, flush=True)
         )
         said = machine.describe(context)
         report = Report({name: said[name] for name in MACHINE}, skipped=context.skipped)
