@@ -7,10 +7,13 @@ namespace Reasno\GoTask\Tests\Integration\Console;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\Attributes\TestWith;
 use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Client;
 use Reasno\GoTask\Console\Command\TopCommand;
 use Reasno\GoTask\Console\Top\LiveTerminal;
 use Reasno\GoTask\Console\Top\Top;
 use Reasno\GoTask\Process\WorkerProcess;
+
+use function is_array;
 
 /**
  * `gotask top` in a terminal, with a real worker.
@@ -40,6 +43,30 @@ final class TopTest extends TestCase
     protected function tearDown(): void
     {
         $this->terminal?->end();
+    }
+
+    public function testAProcessIsRecycledKilledAndLookedIntoByKeys(): void
+    {
+        $first = self::pid();
+        $terminal = $this->open();
+        $terminal->see("~^ *{$first} .* idle ~m");
+        $terminal->press('d');
+        $terminal->see("~^The Python stacks of {$first}\n(.*\n)*.* File ~m");
+        $terminal->press('q');
+        $terminal->see('~^method|^process~m');
+
+        $terminal->press('r');
+        $terminal->see("~^{$first} is replaced after the calls that it has~m");
+        $terminal->see(self::idleAfter($first));
+        $second = self::pid();
+        self::assertNotSame($first, $second);
+        $terminal->see("~^ *{$second} ~m");
+
+        $terminal->press('K');
+        $terminal->see("~^Kill {$second} at once\\?~m");
+        $terminal->press('y');
+        $terminal->see(self::idleAfter($second));
+        $terminal->see('~^ *' . self::pid() . ' ~m');
     }
 
     public function testAFrameHasTheTerminalsSize(): void
@@ -86,5 +113,22 @@ final class TopTest extends TestCase
     private function open(?string $address = null): PseudoTerminal
     {
         return $this->terminal = new PseudoTerminal([PHP_BINARY, __DIR__ . '/../../../bin/gotask', 'top', '--interval', '0.1', '--address', $address ?? (string) self::$worker?->address()]);
+    }
+
+    /** A frame with an idle process, and without that one. */
+    private static function idleAfter(int $pid): string
+    {
+        return "~^(?!.*\n *{$pid} +\\(shared).*\n *\\d+ +\\(shared\\)[^\n]* idle ~s";
+    }
+
+    private static function pid(): int
+    {
+        $status = (new Client((string) self::$worker?->address()))->call('GoTask.Status');
+        $pids = is_array($status) && is_array($status['workers']) ? array_column($status['workers'], 'pid') : [];
+
+        $pid = end($pids);
+        self::assertIsInt($pid);
+
+        return $pid;
     }
 }
