@@ -12,10 +12,12 @@ from xml.etree import ElementTree
 
 import pytest
 from suite.contenders import Result
+from suite.context import Context
 from suite.figures import Figure, Row, quantile
 from suite.measure import over_bare
 from suite.processes import Process, page_faults
 from suite.report import Report
+from suite.rows import mongodb
 from suite.rows.work import ideal
 from suite.svg import Axis, plot
 
@@ -184,3 +186,26 @@ def left(folder: Path) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def test_reading_mongodb_is_left_out_and_named_where_no_server_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MONGODB_URI", raising=False)
+    context = Context(tmp_path)
+    report = Report({}, skipped=context.skipped)
+    mongodb.measure(context, report)
+    assert report.tables == []
+    assert report.skipped == {"Reading MongoDB": "MONGODB_URI names no server"}
+
+
+def test_a_mark_lies_where_its_series_has_that_point() -> None:
+    points = [(1.0, 1.0), (2.0, 5.0)]
+    root = ElementTree.fromstring(plot("", Axis("x"), Axis("y"), {"one": points}, {"one": points[1:]}))
+    circles = list(root.iter("{http://www.w3.org/2000/svg}circle"))
+    dot, mark = circles[1:]
+    assert (mark.get("cx"), mark.get("cy"), mark.get("stroke")) == (
+        dot.get("cx"),
+        dot.get("cy"),
+        dot.get("fill"),
+    )
