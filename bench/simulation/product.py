@@ -95,9 +95,16 @@ class Caller:
         self.socket: deque[list[int]] = deque()  # messages that no worker has taken
 
 
-def fast(arrivals: Seconds, times: Seconds, callers: NDArray[np.int64], workers: int, costs: Costs) -> Run:
+def fast(
+    arrivals: Seconds,
+    times: Seconds,
+    callers: NDArray[np.int64],
+    workers: int,
+    costs: Costs,
+    overdue: float = OVERDUE,
+) -> Run:
     """Calls go to the socket of their caller, from which an idle worker takes a message; those that come at one moment from one
-    caller share it. Calls of a method that was slow when called last, and those not begun after OVERDUE, go by the broker.
+    caller share it. Calls of a method that was slow when called last, and those not begun after `overdue`, go by the broker.
     """
     came, took, of = arrivals.tolist(), times.tolist(), callers.tolist()
     count = len(came)
@@ -144,7 +151,7 @@ def fast(arrivals: Seconds, times: Seconds, callers: NDArray[np.int64], workers:
 
     def post(now: float, caller: Caller, message: list[int]) -> None:
         later(now + costs.fast_way, lambda: arrive(caller.socket, message))
-        later(now + OVERDUE, lambda: take_back(now + OVERDUE, caller, message))
+        later(now + overdue, lambda: take_back(now + overdue, caller, message))
 
     def take_back(now: float, caller: Caller, message: list[int]) -> None:
         nonlocal given_back

@@ -7,7 +7,7 @@ from numpy.random import Generator
 from suite.report import Report
 from suite.svg import Points
 
-from .product import Costs, brokered, fast
+from .product import OVERDUE, Costs, brokered, fast
 from .queues import by_connection, idle_first, least_loaded, round_robin, shared
 from .times import TIMES, Draw, Seconds, poisson
 
@@ -18,6 +18,8 @@ Policy = Callable[[Seconds, Seconds, int, Generator], Seconds]
 #: Calls of a point; the first fifth, when the queue has yet to fill, is not counted.
 CALLS = 300_000
 SHARES = (0.5, 0.99, 0.999)
+#: Seconds.
+LATE = 0.05
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000)
 
 POLICIES: dict[str, Policy] = {
@@ -212,6 +214,32 @@ def quick_calls(report: Report, costs: Costs) -> None:
     )
 
 
+def behind_slow_ones(report: Report, costs: Costs) -> None:
+    """Callers make eight calls at a time: some share a message with a slow one, and some their socket."""
+    count, at_once, callers, slow = 200_000, 8, 32, 0.2
+    lines = []
+    for workers in (4, 8, 16):
+        random = np.random.default_rng(1)
+        times = np.where(random.random(count) < 2e-4, slow, 50e-6)
+        rate = 0.3 * workers / (float(times.mean()) + costs.worker)
+        at = np.repeat(poisson(random, rate / at_once, count // at_once), at_once)
+        whose = np.repeat(random.integers(0, callers, count // at_once), at_once)
+        cells = [str(workers)]
+        for overdue in (OVERDUE, np.inf):
+            run = fast(at, times, whose, workers, costs, overdue)
+            wait = run.waits[times < slow][count // 5 :]
+            late = f"{1e6 * float((wait > LATE).mean()):.0f}"
+            cells += [" / ".join(milliseconds(each) for each in quantiles(wait)), late]
+        lines.append(cells)
+    report.table(
+        f"Quick calls of 50 µs, eight at a time, one in 5 000 takes {1000 * slow:.0f} ms, 30 % busy",
+        ["workers", "wait", "late", "wait, never taken back", "late, never taken back"],
+        lines,
+        f"p50 / p99 / p99.9 in ms, and of a million quick calls those that wait over {1000 * LATE:.0f} ms. What no worker has begun "
+        f"after {1000 * OVERDUE:.0f} ms is taken back and goes by the broker.",
+    )
+
+
 ALL: Sequence[Callable[[Report, Costs], None]] = (
     waits_by_the_number_of_workers,
     who_gets_a_call,
@@ -219,6 +247,7 @@ ALL: Sequence[Callable[[Report, Costs], None]] = (
     where_the_broker_saturates,
     several_machines,
     quick_calls,
+    behind_slow_ones,
 )
 
 
