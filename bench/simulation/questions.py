@@ -235,8 +235,8 @@ def behind_slow_ones(report: Report, costs: Costs) -> None:
         f"Quick calls of 50 µs, eight at a time, one in 5 000 takes {1000 * slow:.0f} ms, 30 % busy",
         ["workers", "wait", "late", "wait, never taken back", "late, never taken back"],
         lines,
-        f"p50 / p99 / p99.9 in ms, and of a million quick calls those that wait over {1000 * LATE:.0f} ms. What no worker has begun "
-        f"after {1000 * OVERDUE:.0f} ms is taken back and goes by the broker.",
+        f"p50 / p99 / p99.9 in ms, and of a million quick calls those that wait over {1000 * LATE:.0f} ms. What no worker has "
+        f"begun after {1000 * OVERDUE:.0f} ms is taken back and goes by the broker.",
     )
 
 
