@@ -211,26 +211,30 @@ def test_what_waits_is_told(peer: FastPeer, tmp_path: Path) -> None:
 # -- without a broker ---------------------------------------------------------------------------------------------------
 
 
+def told(counts: Counts) -> dict[str, Any]:
+    ((method,), _) = counts.status()
+    return method
+
+
 def test_percentiles_are_those_of_the_last_minute() -> None:
     counts = Counts()
     slow = counts.of("(other)")
     for _ in range(100):
         slow.answered(1.0, 500_000, 1, 1)
-    assert 0.25 < counts.status()[0]["run"]["p50"] <= 0.53
+    assert 0.25 < told(counts)["run"]["p50"] <= 0.53
     for _ in range(13):
         counts.snapshot()
-    assert counts.status()[0]["run"]["p50"] == counts.percentiles("", "sync")["run_p99"] == 0.0
+    assert told(counts)["run"]["p50"] == counts.status()[1]["", "sync"]["run_p99"] == 0.0
     for _ in range(100):
         slow.answered(1.0, 5, 1, 1)
-    told = counts.status()[0]
-    assert 4e-6 <= told["run"]["p50"] <= 8e-6 and number(told["run"]) == 200
+    assert 4e-6 <= told(counts)["run"]["p50"] <= 8e-6 and number(told(counts)["run"]) == 200
 
 
 @pytest.mark.parametrize("micros", [0, 1, 2, 3, 1000, 1023, 1024, 10**6, 2**40])
 def test_a_time_is_in_the_bucket_that_its_bound_says(micros: int) -> None:
     counts = Counts()
     counts.of("(other)").answered(micros / 1e6 + 1e-9, micros, 0, 0)
-    place = next(i for i, (_, count) in enumerate(counts.status()[0]["run"]["buckets"]) if count)
+    place = next(i for i, (_, count) in enumerate(told(counts)["run"]["buckets"]) if count)
     bound = BOUNDS[place]
     assert bound is None or micros / 1e6 < bound
     assert place == 0 or micros / 1e6 >= (BOUNDS[place - 1] or 0)
@@ -242,6 +246,17 @@ def test_a_percentile_lies_within_its_bucket() -> None:
     assert 16e-6 <= percentile(buckets, 50) <= 32e-6
     assert percentile(buckets, 99.5) > 0.5
     assert percentile([0] * BUCKETS, 99) == 0.0
+
+
+def test_a_method_that_a_reload_takes_away_keeps_its_counts() -> None:
+    counts = Counts()
+    gone = Counters(memoryview(bytearray(SIZE)))
+    gone.add(gone.row("App.gone"), 1000, 1000, 1, 2)
+    counts.living.append(gone)
+    assert told(counts)["name"] == "App.gone"
+    counts.retire(gone)
+    assert (told(counts)["name"], told(counts)["calls"]) == ("App.gone", 1)
+    assert counts.spelled("whatever").name == "(other)"
 
 
 def test_more_methods_and_more_times_than_there_is_room_for_are_counted_all_the_same() -> None:

@@ -313,6 +313,7 @@ class Broker:
         return {**hello, **self.app}
 
     def _status(self) -> dict[str, Any]:
+        methods, percentiles = self.counts.status()
         return {
             "pid": os.getpid(),
             "version": VERSION,
@@ -324,8 +325,8 @@ class Broker:
             "connections": len(self._connections),
             "calls": self.calls + self.runtime.fast_calls + self.generations.fast_calls,
             "running": self.generations.running,
-            **self.generations.status(),
-            "methods": self.counts.status(),
+            **self.generations.status(percentiles),
+            "methods": methods,
             "counters": {
                 **{name: self.counts.events[name] for name in COUNTERS},
                 "deaths": dict(self.counts.deaths),

@@ -7,7 +7,9 @@ a worker has counted is added here when it ends, so a reload, a death or a repla
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from itertools import accumulate
+from operator import add, sub
 from typing import Any, Final
 
 from ..errors import Cancelled, GoTaskError, code_of
@@ -19,6 +21,7 @@ from .failures import Failures
 BUCKETS: Final = 32
 BOUNDS: Final = (*(2**place / 1e6 for place in range(BUCKETS - 1)), None)
 _LAST: Final = BUCKETS - 1
+_BITS: Final = 65
 
 # Methods that are counted each on its own; the others share one row.
 MAX_METHODS: Final = 1024
@@ -30,7 +33,8 @@ SNAPSHOTS: Final = 13
 
 
 class MethodCounts:
-    """Of one method. Times are seconds, sizes are bytes of bodies. `waits` and `runs` have a number for each bucket.
+    """Of one method. `waited` and `ran` are microseconds, sizes are bytes of bodies. `waits` and `runs` have a number for each
+    bucket, of which they have more than are told: whatever time a call takes has its place.
 
     A call that no worker has begun is in `calls` and `errors`, and in no bucket.
     """
@@ -58,22 +62,24 @@ class MethodCounts:
         self.errors: Counter[str] = Counter()
         self.received = 0
         self.sent = 0
-        self.waited = 0.0
-        self.ran = 0.0
-        self.waits = [0] * BUCKETS
-        self.runs = [0] * BUCKETS
+        self.waited = 0
+        self.ran = 0
+        self.waits = [0] * _BITS
+        self.runs = [0] * _BITS
         self._failures = failures
 
     def answered(self, between: float, took: int, received: int, sent: int) -> None:
         """A worker has answered a call `between` seconds after it had come, and its method ran for `took` microseconds."""
+        wait = int(between * 1e6) - took
+        if wait < 0:
+            wait = 0  # the worker measured it more exactly
         self.calls += 1
         self.received += received
         self.sent += sent
-        wait = max(0, int(between * 1e6) - took)
-        self.waited += wait / 1e6
-        self.ran += took / 1e6
-        self.waits[min(wait.bit_length(), _LAST)] += 1
-        self.runs[min(took.bit_length(), _LAST)] += 1
+        self.waited += wait
+        self.ran += took
+        self.waits[wait.bit_length()] += 1
+        self.runs[took.bit_length()] += 1
 
     def answered_with_error(self, body: bytes, is_wanted: bool, pid: int, seconds: float) -> None:
         """That answer was an error. Where nobody waited for it any more, the call was cancelled."""
@@ -100,8 +106,11 @@ class MethodCounts:
         self.runs = [a + b for a, b in zip(self.runs, other.runs)]
 
 
+# By service and kind: seconds of the last minute's calls, 0.0 where there were none.
+Percentiles = dict[tuple[str, str], dict[str, float]]
+
 _Times = tuple[list[int], list[int]]  # waits and runs
-_NEVER: Final[_Times] = ([0] * BUCKETS, [0] * BUCKETS)
+_NEVER: Final[_Times] = ([0] * _BITS, [0] * _BITS)
 
 
 class Counts:
@@ -120,17 +129,21 @@ class Counts:
         self._snapshots: deque[dict[str, _Times]] = deque(maxlen=SNAPSHOTS)
 
     def of(self, name: str) -> MethodCounts:
-        """Those of a method, in whatever spelling, which are the same object for ever. OTHERS: there is no such method."""
-        description = self.catalogue.resolve(name)
-        name = description["name"] if description is not None else name if name in self.methods else OTHERS
+        """Those of a method, which are the same object for ever."""
         found = self.methods.get(name)
         if found is None:
             if len(self.methods) >= MAX_METHODS:
-                name, description = OTHERS, None
+                name = OTHERS
             found = self.methods.setdefault(name, MethodCounts(name, self.failures))
+        description = self.catalogue.resolve(name)
         if description is not None:
             found.service, found.kind = description["group"], "async" if description["async"] else "sync"
         return found
+
+    def spelled(self, name: str) -> MethodCounts:
+        """Those of the method that a caller means, or OTHERS."""
+        description = self.catalogue.resolve(name)
+        return self.of(description["name"] if description is not None else OTHERS)
 
     def retire(self, counters: Counters) -> None:
         """Its worker has ended."""
@@ -162,42 +175,42 @@ class Counts:
             {name: (counts.waits.copy(), counts.runs.copy()) for name, counts in self.total().items()}
         )
 
-    def status(self) -> list[dict[str, Any]]:
-        """Its entries in GoTask.Status."""
-        return [
-            {
-                "name": counts.name,
-                "service": counts.service,
-                "kind": counts.kind,
-                "calls": counts.calls,
-                "errors": dict(counts.errors),
-                "received": counts.received,
-                "sent": counts.sent,
-                "wait": _told(counts.waited, counts.waits, waits),
-                "run": _told(counts.ran, counts.runs, runs),
-            }
-            for counts, (waits, runs) in sorted(self._recent(), key=lambda found: found[0].name)
-        ]
-
-    def percentiles(self, service: str, kind: str) -> dict[str, float]:
-        """Of the last minute's calls of a service's methods of one kind, in seconds; 0.0 where there were none."""
-        recent = [
-            times for counts, times in self._recent() if (counts.service, counts.kind) == (service, kind)
-        ]
-        return {
-            f"{name}_p{percent}": percentile(
-                [sum(column) for column in zip(*(times[place] for times in recent))], percent
-            )
-            for place, name in enumerate(("wait", "run"))
-            for percent in (50, 99)
-        }
-
-    def _recent(self) -> Iterable[tuple[MethodCounts, _Times]]:
-        """Each method's counts, and how many calls of the last minute are in each bucket."""
+    def status(self) -> tuple[list[dict[str, Any]], Percentiles]:
+        """What GoTask.Status tells of methods; and the percentiles of each service's methods of a kind."""
         before = self._snapshots[0] if len(self._snapshots) == SNAPSHOTS else {}
-        for name, counts in self.total().items():
-            waits, runs = before.get(name, _NEVER)
-            yield counts, (_less(counts.waits, waits), _less(counts.runs, runs))
+        told = []
+        services: dict[tuple[str, str], _Times] = {}
+        for name, counts in sorted(self.total().items()):
+            then = before.get(name, _NEVER)
+            waits, runs = _combined(sub, (counts.waits, counts.runs), then)
+            service = counts.service, counts.kind
+            services[service] = _combined(add, services.get(service, _NEVER), (waits, runs))
+            told.append(
+                {
+                    "name": name,
+                    "service": counts.service,
+                    "kind": counts.kind,
+                    "calls": counts.calls,
+                    "errors": dict(counts.errors),
+                    "received": counts.received,
+                    "sent": counts.sent,
+                    "wait": _told(counts.waited, counts.waits, waits),
+                    "run": _told(counts.ran, counts.runs, runs),
+                }
+            )
+        return told, {service: _percentiles(*times) for service, times in services.items()}
+
+
+def _combined(how: Callable[[int, int], int], one: _Times, other: _Times) -> _Times:
+    return list(map(how, one[0], other[0])), list(map(how, one[1], other[1]))
+
+
+def _percentiles(waits: list[int], runs: list[int]) -> dict[str, float]:
+    return {
+        f"{name}_p{percent}": percentile(buckets, percent)
+        for name, buckets in (("wait", waits), ("run", runs))
+        for percent in (50, 99)
+    }
 
 
 def _merge(counters: Counters, of: Callable[[str], MethodCounts]) -> None:
@@ -208,28 +221,27 @@ def _merge(counters: Counters, of: Callable[[str], MethodCounts]) -> None:
         if counts is None:
             counts = rows[name] = of(name or OTHERS)
         counts.calls += calls
-        counts.ran += ran / 1e9
-        counts.waited += waited / 1e9
+        counts.ran += ran // 1000
+        counts.waited += waited // 1000
         counts.received += received
         counts.sent += sent
-        counts.runs[min(run, _LAST)] += calls
-        counts.waits[min(wait, _LAST)] += calls
+        counts.runs[run] += calls
+        counts.waits[wait] += calls
     for name, not_begun, errors in counters.errors():
         counts = of(name or OTHERS)
         counts.calls += not_begun
         counts.errors.update(errors)
 
 
-def _less(now: list[int], before: list[int]) -> list[int]:
-    return [a - b for a, b in zip(now, before)]
-
-
-def _told(seconds: float, buckets: list[int], recent: list[int]) -> dict[str, Any]:
-    total, told = 0, []
-    for bound, count in zip(BOUNDS, buckets):
-        total += count
-        told.append([bound, total])
-    return {"sum": seconds, "p50": percentile(recent, 50), "p99": percentile(recent, 99), "buckets": told}
+def _told(micros: int, buckets: list[int], recent: list[int]) -> dict[str, Any]:
+    told = [[bound, calls] for bound, calls in zip(BOUNDS, accumulate(buckets))]
+    told[-1][1] = sum(buckets)
+    return {
+        "sum": micros / 1e6,
+        "p50": percentile(recent, 50),
+        "p99": percentile(recent, 99),
+        "buckets": told,
+    }
 
 
 def percentile(buckets: list[int], percent: float) -> float:
@@ -242,7 +254,10 @@ def percentile(buckets: list[int], percent: float) -> float:
         if count and below + count >= wanted:
             high = 2.0**place
             low = high / 2 if place else 0.0
-            high = high if place < _LAST else low
             return (low + (high - low) * (wanted - below) / count) / 1e6
         below += count
     return 0.0
+
+
+# What a service says that was not called in the last minute.
+NO_PERCENTILES: Final = _percentiles([], [])

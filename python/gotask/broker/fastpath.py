@@ -412,7 +412,7 @@ class FastPath:
         return call
 
     def _counts_of(self, method: bytes) -> MethodCounts:
-        return self._runtime.counts.of(method.decode("utf-8", "replace"))
+        return self._runtime.counts.spelled(method.decode("utf-8", "replace"))
 
     def _has_not_run(self, call: Call, reason: str) -> None:
         if reason == TAKEN_BACK:

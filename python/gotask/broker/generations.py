@@ -10,6 +10,7 @@ from typing import Any
 
 from . import children
 from .call import Caller
+from .counts import Percentiles
 from .generation import Generation
 from .group import WorkerGroup
 from .process import WorkerProcess
@@ -108,7 +109,7 @@ class Generations:
         for group in self.groups():
             group.discard(owner)
 
-    def status(self) -> dict[str, Any]:
+    def status(self, percentiles: Percentiles) -> dict[str, Any]:
         """The part of GoTask.Status that is about generations and their groups."""
         reload = None
         if self.coming is not None and self.current is not None:
@@ -134,7 +135,7 @@ class Generations:
                 for group in generation.groups.values()
                 for worker in group.pool.workers
             ],
-            "services": [group.status() for group in serving],
+            "services": [group.status(percentiles) for group in serving],
         }
 
     def _queue(self) -> dict[str, Any]:

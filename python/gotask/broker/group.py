@@ -21,6 +21,7 @@ from ..wire.frames import ERROR, Buffer
 from ..wire.names import SHARED_GROUP
 from .answers import answer_frame
 from .call import LEFT, QUEUED, SENT, WAITING, Call, Caller
+from .counts import NO_PERCENTILES, Percentiles
 from .deadlines import CANCELLED, DEADLINE, Deadlines
 from .environment import Place
 from .exchange import Exchange
@@ -178,7 +179,7 @@ class WorkerGroup:
             number not in begun for queue in self._queues.all for number in queue.sent
         )
 
-    def status(self) -> dict[str, Any]:
+    def status(self, percentiles: Percentiles) -> dict[str, Any]:
         """Its entry in GoTask.Status; times in seconds."""
         return {
             "name": self.name,
@@ -188,7 +189,7 @@ class WorkerGroup:
             "running": self.running,
             "calls": self.calls + sum(worker.notes.calls for worker in self.pool.workers),
             "refused": self.refused,
-            **self._runtime.counts.percentiles(self.name, self.kind),
+            **percentiles.get((self.name, self.kind), NO_PERCENTILES),
         }
 
     @property
