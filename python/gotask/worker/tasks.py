@@ -29,9 +29,10 @@ def where_tasks_are(calls: Mapping[Task[None] | None, Job], number: int) -> str:
         job = calls.get(task)
         if number and (job is None or job.number != number):
             continue
-        frames = list(islice(_frames(task.get_coro()), MAX_FRAMES))
-        if not frames:
-            continue  # none but GoTask's own
+        coroutine: Any = task.get_coro()
+        if job is None and coroutine.cr_code.co_filename.startswith(_OURS):
+            continue  # the worker's own
+        frames = list(islice(_frames(coroutine), MAX_FRAMES))
         what = (
             f"Call {job.number} of {job.method.decode('utf-8', 'replace')}"
             if job

@@ -26,10 +26,10 @@ _journal = os.open(f"{FOLDER}/journal", os.O_WRONLY | os.O_CREAT | os.O_APPEND |
 
 
 with open("/proc/self/cmdline", "rb") as file:
-    numbers, _, own = file.read().split(b"\0")[-4:-1]
+    service, kind = file.read().split(b"\0")[-6:-4]
 
 #: Of this worker.
-KIND = "own" if own == b"Own" else "async" if int(numbers.split(b",")[8]) else "sync"
+KIND = "own" if service == b"Own" else kind.decode()
 
 
 def step(name: str) -> None:
