@@ -43,7 +43,7 @@ class DumpCommand extends ClientCommand
             $service = $dump->text('service') === '' ? '' : " of {$dump->shown('service')}";
             $output->writeln(($number === 0 ? '' : "\n") . "<info>{$dump->shown('pid')}</info>  {$dump->shown('kind')} worker{$service}, {$dump->shown('state')}");
             // No line of a stack can pass for the heading of another process.
-            $output->writeln('    ' . Terminal::paragraph(rtrim($dump->text('stacks'))));
+            $output->writeln((string) preg_replace('/^ +$/m', '', '    ' . Terminal::paragraph(rtrim($dump->text('stacks')))));
         }
 
         return ExitCode::OK;

@@ -33,7 +33,7 @@ use function array_shift;
 #[CoversClass(TopCommand::class)]
 final class WatchingTest extends TestCase
 {
-    private const STACKS = "Thread 0x1 (most recent call first):\n  File \"app.py\", line 3 in work\n12  sync worker, idle";
+    private const STACKS = "Thread 0x1 (most recent call first):\n  File \"app.py\", line 3 in work\n\n12  sync worker, idle";
 
     public function testWithoutATerminalTopIsOneFrameOfAnInterval(): void
     {
@@ -88,6 +88,7 @@ final class WatchingTest extends TestCase
             11  sync worker, busy
                 Thread 0x1 (most recent call first):
                   File "app.py", line 3 in work
+
                 12  sync worker, idle
 
             12  async worker of Ml<b>, idle
