@@ -54,18 +54,10 @@ final class HyperfAppTest extends TestCase
 
     public function testABrowserIsToldHowFarThePythonSideIs(): void
     {
-        $probe = stream_socket_server('tcp://127.0.0.1:0');
-        self::assertIsResource($probe);
-        $address = (string) stream_socket_get_name($probe, false);
-        fclose($probe);
-        $environment = ['HTTP_PORT' => explode(':', $address)[1], 'GOTASK_WORKERS' => '1'] + getenv();
-        $server = proc_open([getenv('GOTASK_HYPERF_PHP') ?: PHP_BINARY, 'bin/hyperf.php', 'start'], [['file', '/dev/null', 'r'], ['file', "{$this->directory}/log.txt", 'w'], ['file', "{$this->directory}/log.txt", 'a']], $pipes, $this->directory, $environment);
-        self::assertIsResource($server);
+        $server = $this->serve($address);
 
         try {
-            for ($until = hrtime(true) + 30e9; ($events = @file_get_contents("http://{$address}/survey/events?below=20000")) === false && hrtime(true) < $until;) {
-                usleep(20_000);
-            }
+            $events = self::get("http://{$address}/survey/events?below=20000");
             $log = (string) file_get_contents("{$this->directory}/log.txt");
             preg_match_all('/^event: (\w+)\ndata: (.*)\n\n/m', (string) $events, $told, PREG_SET_ORDER);
             self::assertGreaterThan(16, count($told), $log . $events);
@@ -88,6 +80,58 @@ final class HyperfAppTest extends TestCase
             proc_terminate($server);
             proc_close($server);
         }
+    }
+
+    public function testTheRecipeOfAChatRunsInItAsItIs(): void
+    {
+        $recipes = escapeshellarg(__DIR__ . '/../../../examples/recipes');
+        $this->shell(sprintf('cd %s && cp %s/ChatController.php app/Controller && cp %2$s/chat.py %2$s/chat.txt gotask', escapeshellarg($this->directory), $recipes));
+        $app = (string) file_get_contents("{$this->directory}/gotask/app.py");
+        file_put_contents("{$this->directory}/gotask/app.py", str_replace("\nimport gotask", "\nimport chat\nimport gotask", $app));
+        $server = $this->serve($address);
+
+        try {
+            $events = (string) self::get("http://{$address}/chat/tokens?question=the+Rabbit&most=2");
+            self::assertMatchesRegularExpression('/^event: token\ndata: "the "\n\nevent: token\ndata: "\S+ "\n\nevent: done\ndata: null\n\n$/', $events);
+            $browser = fopen("http://{$address}/chat/tokens?most=1000", 'r');
+            self::assertIsResource($browser);
+            self::assertSame("event: token\n", fgets($browser));
+            fclose($browser);
+            for ($until = hrtime(true) + 20e9; preg_match_all('/the answer ended after (\d+) tokens/', (string) @file_get_contents("{$this->directory}/runtime/logs/hyperf.log"), $ends) < 2 && hrtime(true) < $until;) {
+                usleep(20_000);
+            }
+            self::assertSame('2', $ends[1][0] ?? '', (string) file_get_contents("{$this->directory}/log.txt"));
+            self::assertLessThan(1000, (int) ($ends[1][1] ?? 1000));
+        } finally {
+            proc_terminate($server);
+            proc_close($server);
+        }
+    }
+
+    /**
+     * @param-out string $address
+     * @return resource
+     */
+    private function serve(?string &$address): mixed
+    {
+        $probe = stream_socket_server('tcp://127.0.0.1:0');
+        self::assertIsResource($probe);
+        $address = (string) stream_socket_get_name($probe, false);
+        fclose($probe);
+        $environment = ['HTTP_PORT' => explode(':', $address)[1], 'GOTASK_WORKERS' => '1'] + getenv();
+        $server = proc_open([getenv('GOTASK_HYPERF_PHP') ?: PHP_BINARY, 'bin/hyperf.php', 'start'], [['file', '/dev/null', 'r'], ['file', "{$this->directory}/log.txt", 'w'], ['file', "{$this->directory}/log.txt", 'a']], $pipes, $this->directory, $environment);
+        self::assertIsResource($server);
+
+        return $server;
+    }
+
+    private static function get(string $url): false|string
+    {
+        for ($until = hrtime(true) + 30e9; ($content = @file_get_contents($url)) === false && hrtime(true) < $until;) {
+            usleep(20_000);
+        }
+
+        return $content;
     }
 
     private function shell(string $command): string
