@@ -26,6 +26,7 @@ final class ConsoleTest extends HyperfTestCase
         self::assertSame([0, '{"hello":"Jo"}'], [$code, $output]);
         self::assertStringContainsString('App.hi(name)', $this->app->console('gotask:methods')[1]);
         self::assertStringContainsString('state      ready', $this->app->console('gotask:status')[1]);
+        self::assertMatchesRegularExpression('/^\d+  sync worker, idle\n(.*\n)* +File "/m', $this->app->console('gotask:dump')[1]);
         [$code, $output] = $this->app->console('gotask:doctor');
         self::assertStringContainsString('a worker is ready', $output);
         self::assertSame(0, $code, $output);

@@ -53,8 +53,8 @@ final class MetricTest extends HyperfTestCase
         });
         self::assertStringContainsString('_gotask_call_seconds_count{worker="default",method="App.Hi",outcome="remote_error"} 1', $metrics);
         self::assertStringContainsString('gotask_up{worker="apart"} 0', $metrics);
-        self::assertMatchesRegularExpression('/gotask_processes\{worker="default",state="\w+"\} 1$/m', $metrics);
-        self::assertStringContainsString('gotask_queued_calls{worker="default"} 0', $metrics);
+        self::assertMatchesRegularExpression('/gotask_workers\{worker="default",state="\w+"\} 1$/m', $metrics);
+        self::assertStringContainsString('gotask_queue_calls{worker="default"} 0', $metrics);
         self::assertStringNotContainsString('GoTask.', $metrics);
     }
 

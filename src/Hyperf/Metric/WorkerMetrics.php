@@ -57,9 +57,9 @@ final class WorkerMetrics implements ListenerInterface
             }
         }
         $up = $event->factory->makeGauge('gotask_up', ['worker']);
-        $queued = $event->factory->makeGauge('gotask_queued_calls', ['worker']);
+        $queued = $event->factory->makeGauge('gotask_queue_calls', ['worker']);
         $running = $event->factory->makeGauge('gotask_running_calls', ['worker']);
-        $processes = $event->factory->makeGauge('gotask_processes', ['worker', 'state']);
+        $processes = $event->factory->makeGauge('gotask_workers', ['worker', 'state']);
         $interval = $this->config->get('metric.default_metric_interval', 5);
         $this->timer->tick(is_numeric($interval) ? (float) $interval : 5.0, static function () use ($clients, $up, $queued, $running, $processes): void {
             foreach ($clients as $name => $addresses) {
