@@ -18,7 +18,7 @@ CALLS = (
     "[...document.querySelectorAll('#methods tbody tr')].find(row => row.cells[0].textContent === 'Orders.total')"
     "?.cells[2].textContent"
 )
-VERDICT = "document.getElementById('verdict').textContent"
+VERDICT = "(document.getElementById('verdict')?.textContent ?? '')"
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
 @pytest.fixture(scope="module")
 def shown(broker: BrokerProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     browser = Browser(tmp_path_factory.mktemp("browser"))
-    yield browser.open(address(broker))
-    browser.close()
+    try:
+        opened = browser.open(address(broker))
+        opened.wait_for(f"{VERDICT}.startsWith('All is well')")
+        yield opened
+    finally:
+        browser.close()
 
 
 def test_figures_move(broker: BrokerProcess, shown: Page) -> None:
@@ -44,7 +48,6 @@ def test_figures_move(broker: BrokerProcess, shown: Page) -> None:
         for _ in range(calls - int(shown.evaluate(CALLS) or 0)):
             peer.call("Orders.total", 1)
         shown.wait_for(f"{CALLS} === '{calls}'")
-    shown.wait_for(f"{VERDICT}.startsWith('All is well')")
     sequence = peer.send("Orders.invoice", 2.0)
     shown.wait_for("document.getElementById('workers').innerText.includes('Orders.invoice for ')")
     peer.result(sequence)

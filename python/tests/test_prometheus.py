@@ -69,6 +69,8 @@ class Prometheus:
                 return json.load(response)["data"]
         except urllib.error.HTTPError as error:
             with error:
+                if error.code == 503:  # it is starting
+                    raise urllib.error.URLError(error.reason) from None
                 raise AssertionError(f"{query}: {json.load(error)['error']}") from None
 
     def value(self, expression: str) -> list[dict[str, Any]]:
@@ -83,7 +85,7 @@ class Prometheus:
                 if found := self.value(expression):
                     return found
             except urllib.error.URLError:
-                pass  # it is starting
+                pass  # or it does not listen yet
             assert time.monotonic() < until, f"nothing comes of {expression}"
             time.sleep(0.1)
 
@@ -104,10 +106,11 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Promethe
     )
     broker.wait_for("ready")
     prometheus = Prometheus(folder, page)
-    peer = Peer(str(broker.address))
-    prometheus.wait_for("gotask_up == 1")
-    yield prometheus, peer
-    prometheus.end()
+    try:
+        prometheus.wait_for("gotask_up == 1")
+        yield prometheus, Peer(str(broker.address))
+    finally:
+        prometheus.end()
     assert broker.end() == 0
 
 
