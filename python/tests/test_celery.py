@@ -210,18 +210,22 @@ def test_other_methods_keep_no_durable_calls(servers: Servers) -> None:
     broker.end()
 
 
-def test_a_call_that_is_lost_with_everything_runs_to_its_end(servers: Servers, tmp_path: Path) -> None:
-    begun = tmp_path / "end.begun"
-    id = durable(servers.client, "Report.WaitFor", str(tmp_path / "end"))
+def test_calls_that_are_lost_with_everything_run_to_their_ends(servers: Servers, tmp_path: Path) -> None:
+    ends = [tmp_path / f"end{each}" for each in range(2)]
+    begun = [tmp_path / f"end{each}.begun" for each in range(2)]
+    running = [durable(servers.client, "Report.WaitFor", str(end)) for end in ends]
+    eventually(lambda: all(each.exists() for each in begun), "they have not begun")
     waiting = durable(servers.client, "Report.Touch", str(tmp_path / "touched"))
-    eventually(begun.exists, "it has not begun")
     servers.kill()
     servers.redis.start()
     servers.start()
-    assert outcome(servers.client, id, "running")
-    eventually(lambda: len(begun.read_text().split()) > 1, "it has not begun again", 60)
-    (tmp_path / "end").touch()
-    assert outcome(servers.client, id, "done").result() == "there"
+    assert {servers.client.outcome(id).state for id in running} == {"running"}
+    eventually(
+        lambda: all(len(each.read_text().split()) > 1 for each in begun), "they have not begun again", 60
+    )
+    for end in ends:
+        end.touch()
+    assert [outcome(servers.client, id, "done").result() for id in running] == ["there"] * 2
     assert outcome(servers.client, waiting, "done").result() is None and (tmp_path / "touched").exists()
 
 
