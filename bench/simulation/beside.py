@@ -49,13 +49,14 @@ def beside(context: Context, report: Report, costs: Costs) -> Marks:
     marks: dict[str, list[tuple[float, float]]] = {}
     for case in CASES:
         for workers in case.workers:
-            context.say(f"measuring: {case.name}, {workers} workers")
+            context.say(f"measuring: {case.name}, {label(workers)}")
             with Product(context, workers, CALLERS) as product:
                 for load in case.loads:
                     measured = product.run(calls(case, workers, load, context.seconds))
                     if busy(measured, workers) > FULL:
                         context.skip(
-                            f"{case.name}, {workers} workers", "the machine was too busy for so much"
+                            f"{case.name}, {label(workers)}, at {load:.0%}",
+                            "the machine was too busy for that",
                         )
                         continue
                     lines.append(line(case, workers, measured, costs))
