@@ -209,7 +209,7 @@ def test_however_many_look_the_broker_is_asked_once() -> None:
 def test_what_happened_between_two_looks() -> None:
     before = status(method("App.hi", 0.1), workers=[worker(1, cpu=2.0), worker(2, cpu=9.0)])
     after = status(
-        method("App.hi", 0.1, 0.2, 0.2, remote_error=1),
+        method("App.hi", 0.1, 0.2, 0.2, remote_error=1, cancelled=5),
         method("App.new", 3.0),
         workers=[worker(1, "busy", cpu=3.0), worker(3, cpu=0.5)],
     )

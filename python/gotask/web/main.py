@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 from ..client.aio import AsyncClient
-from ..ipc.linux import die_with_parent
+from ..ipc.linux import die_with_parent, name_process
 from ..wire.address import Address, TcpAddress, parse_address
 from ..wire.handshake import Key
 from ..wire.tls import Encryption, Tls
@@ -29,6 +29,7 @@ _HANDSHAKE = 5.0
 
 def main() -> int:
     """Runs until standard input ends, as it does with the broker; returns the exit code."""
+    name_process("gotask-web")
     records = socket.socket(fileno=int(sys.argv[2]))
     settings = json.loads(sys.stdin.buffer.raw.readline())  # type: ignore[attr-defined]  # no more than the line
     die_with_parent(settings["parent"], signal.SIGKILL)
