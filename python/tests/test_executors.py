@@ -95,6 +95,14 @@ def test_a_service_is_opened_once_where_its_methods_run(broker: Broker) -> None:
     assert broker.noted(f"open {there}") == 1
 
 
+def test_a_process_that_is_no_copy_of_the_worker_loads_the_app(broker: Broker) -> None:
+    opened, there, _ = broker.call("Spawned.where")
+    assert broker.call("Spawned.where") == [opened, there, True]
+    assert opened == there and broker.noted(f"open {there}") == 1
+    sequence = broker.peer.begin("Spawned.steps", 2, flags=wire.WANTS_PROGRESS)
+    assert len(broker.peer.progress(sequence)) == 2
+
+
 @everywhere
 def test_each_call_knows_itself(broker: Broker, service: str) -> None:
     headers = b'{"user": "%d", "around": "1"}'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import gotask
@@ -16,6 +17,10 @@ def one_process() -> ProcessPoolExecutor:
 
 def two_processes() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(2)
+
+
+def spawned() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, get_context("spawn"))
 
 
 def refuse() -> ThreadPoolExecutor:
@@ -46,5 +51,6 @@ gotask.register(service(one_process), "Pool")
 gotask.register(service(two_processes), "Pair")
 gotask.register(service(two_processes, idempotent=True), "Again")
 gotask.register(service(OBJECT), "Object")
+gotask.register(service(spawned), "Spawned")
 gotask.register(service(refuse), "Refused")
 gotask.register(service(AtOnce()), "AtOnce")
