@@ -312,6 +312,24 @@ def test_large_calls_wait_while_the_kernel_takes_no_more_descriptors() -> None:
     loop.close()
 
 
+def test_what_lies_in_a_queue_that_has_ended_is_still_seen() -> None:
+    """A worker may die when its generation has ended already: what it had received and not noted is looked for then, too."""
+    loop = asyncio.new_event_loop()
+    queue = SharedQueue(KernelQueue(loop), CallQueue(MAX_CALLS, 1_000_000), lambda: 1.0, lambda call: None)
+    queue.resize(2)
+    calls = [make(Owner(), 10) for _ in range(2)]
+    for call in calls:
+        assert queue.submit(call)
+    queue.end()
+    assert queue.lost([]) == []
+    queue.kernel.receiver.recv(MESSAGE_SIZE)
+    assert queue.lost([]) == []
+    queue.kernel.receiver.recv(MESSAGE_SIZE)
+    assert queue.lost([]) == calls
+    queue.close()
+    loop.close()
+
+
 def refuse_descriptors(*given: Any) -> None:
     raise OSError(errno.ETOOMANYREFS, "too many descriptors under way")
 

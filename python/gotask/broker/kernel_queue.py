@@ -51,8 +51,8 @@ class KernelQueue:
 
     @property
     def is_empty(self) -> bool:
-        """Whether workers have taken all that was sent."""
-        return fcntl.ioctl(self._sender, termios.TIOCOUTQ, b"\0\0\0\0") == b"\0\0\0\0"
+        """Whether workers have taken all that was sent, also after end()."""
+        return fcntl.ioctl(self.receiver, termios.FIONREAD, b"\0\0\0\0") == b"\0\0\0\0"
 
     def clear(self) -> list[int]:
         """Drops all that no worker has taken; returns the numbers of these calls."""

@@ -21,9 +21,9 @@ from ..errors import Cancelled, GoTaskError, Unavailable, WorkerCrashed
 from . import remote
 from .engine import Call
 
-# Seconds to reach the scheduler, and in which it has to answer when a call is cancelled or the worker ends.
+# Seconds to reach the scheduler, and to say goodbye to one that may be gone.
 CONNECT = 4.0
-ANSWER = 0.25
+GOODBYE = 0.25
 
 # Seconds for which a claim outlives its call: until Dask has forgotten the task, and does not run it again.
 CLAIMED = 10.0
@@ -47,6 +47,7 @@ class Dask:
         self._connecting: asyncio.Task[Any] | None = None
         self._calls: dict[str, Call] = {}  # by key of the task, which is that of the claim, too
         self._claims: deque[tuple[float, str]] = deque()  # with when they may go
+        self._stopping: set[asyncio.Task[None]] = set()
         self._forgetting: asyncio.Task[None] | None = None
 
     async def run(self, call: Call) -> tuple[bool, bytes]:
@@ -61,14 +62,15 @@ class Dask:
             if future.status == "cancelled":
                 raise _lost(call, client) from None
             if isinstance(error, asyncio.CancelledError):
-                stopping = asyncio.ensure_future(_stop(client, future, key))
-                await asyncio.wait((stopping,), timeout=ANSWER)
-                call.has_begun = not stopping.done() or stopping.result()
+                call.has_begun = True  # to ask would take too long: the worker has a moment to answer
+                stopping = asyncio.ensure_future(_stop(client, key))
+                self._stopping.add(stopping)
+                stopping.add_done_callback(self._stopping.discard)
                 raise
             raise await _failed(call, client, key, error) from None
         finally:
             del self._calls[key]
-            future.release()
+            future.release()  # as nobody else wants it, Dask drops it
             self._forget(key)
 
     async def close(self) -> None:
@@ -146,31 +148,23 @@ class Dask:
                 await self._client.unpublish_dataset(claim)
 
     async def _close(self, client: Any) -> None:
+        await asyncio.gather(*self._stopping)
         await asyncio.sleep(0.05)  # the client says by then which tasks it does not need any more
         for _, claim in self._claims:
             await client.unpublish_dataset(claim)
         await client.close()
 
 
-async def _stop(client: Any, future: Any, key: str) -> bool:
-    """Cancels a task. Returns whether its method had begun; if not, it never will."""
-    begun = False
-    try:
-        await client.publish_dataset(False, name=key)
-    except KeyError:
-        begun = True
-        await client.publish_dataset(False, name=key, override=True)
-    except Exception:
-        begun = True  # it is not known
+async def _stop(client: Any, key: str) -> None:
+    """A method that has begun sees that nobody waits, and one that has not never will."""
     with suppress(Exception):
-        await future.cancel()
-    return begun
+        await client.publish_dataset(False, name=key, override=True)
 
 
 async def _end(client: Any) -> None:
     """Closes a client whose scheduler may be gone."""
     with suppress(Exception, asyncio.TimeoutError):
-        await asyncio.wait_for(client.close(), ANSWER)
+        await asyncio.wait_for(client.close(), GOODBYE)
 
 
 async def _failed(call: Call, client: Any, key: str, error: BaseException) -> GoTaskError:

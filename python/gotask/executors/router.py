@@ -93,7 +93,7 @@ class Executors:
 
 def _left(call: Call) -> DeadlineExceeded:
     return DeadlineExceeded(
-        f"the time of {call.name} was over while its executor had it: it goes on there until it looks at"
+        f"the time of {call.name} was over while its executor had it: if it has begun, it goes on there until it looks at"
         " current_call().cancelled",
         {"method": call.name},
     )

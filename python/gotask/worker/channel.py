@@ -33,7 +33,7 @@ from .jobs import NoPayload, TakenJob
 # Characters of a log record's message where the whole record does not fit into a message of the socket.
 MAX_LOG_MESSAGE: Final = 16 * 1024
 
-_SIGNALS: Final = frozenset(range(1, signal.NSIG))
+_SIGNALS: Final = signal.valid_signals()
 _mask: Final = signal.pthread_sigmask
 
 
