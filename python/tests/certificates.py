@@ -13,7 +13,7 @@ class Certificates:
         self._folder = folder
         self.ca, ca_key = self._authority("ca")
         self.other_ca, other_ca_key = self._authority("other_ca")
-        names = "DNS:localhost,DNS:worker.test,IP:127.0.0.1,IP:::1"
+        names = "DNS:localhost,DNS:worker.test,DNS:worker.internal,IP:127.0.0.1,IP:::1"
         self.broker, self.broker_key = self._signed("broker", self.ca, ca_key, names)
         self.caller, self.caller_key = self._signed("caller", self.ca, ca_key, "DNS:caller.test")
         self.other, self.other_key = self._signed("other", self.other_ca, other_ca_key, "DNS:caller.test")

@@ -209,7 +209,7 @@ def test_a_proof_is_worth_nothing_on_another_connection(keyed: BrokerProcess) ->
     body = json.dumps({"proof": used}).encode()
     assert b"another shared key" in second.call_raw("GoTask.Authenticate", body, wire.JSON)
     answer = json.loads(first.call_raw("GoTask.Authenticate", body, wire.JSON))
-    assert set(answer) == {"proof", "signatures", "idempotent"}
+    assert set(answer) == {"proof", "signatures", "idempotent", "heartbeat"}
     assert first.call("App.hi", "x") == {"hello": "x"}
 
 

@@ -17,13 +17,13 @@ use const PHP_INT_MAX;
 
 /**
  * The addresses that a client's names stand for at the moment. No call looks a name up: it is done when the first one is made, then every
- * 30 s, and 1 s at the earliest after the last time where an address has failed. Times are hrtime() in ns.
+ * 10 s, and 1 s at the earliest after the last time where an address has failed. Times are hrtime() in ns.
  *
  * @internal
  */
 final class Names
 {
-    private const LIFE = 30_000_000_000;
+    private const LIFE = 10_000_000_000;
 
     private const SOON = 1_000_000_000;
 

@@ -176,6 +176,9 @@ final class Opener
 
             throw $failed;
         }
+        if (! $this->address->isUnix()) {
+            $connection->session->expectHeartbeat(Handshake::heartbeat($connection->session->greeting), (int) hrtime(true));
+        }
         $signatures->opened($connection->session);
     }
 

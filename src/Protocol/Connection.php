@@ -47,6 +47,9 @@ abstract class Connection extends FastConnection
     /** Bytes read at a time of a large frame: about what a socket buffer holds. */
     private const READ_LARGE = 262_144;
 
+    /** What one counts as whose peer may be gone. */
+    private const LATE = 1 << 30;
+
     /** hrtime() in ns. */
     public int $lastUsed = 0;
 
@@ -304,6 +307,7 @@ abstract class Connection extends FastConnection
     final public function load(): int
     {
         return $this->session->waiting()
+            + ($this->session->isLate() ? self::LATE : 0)
             + intdiv($this->session->sendBuffer->length + $this->session->wanted, 1024);
     }
 
@@ -349,6 +353,19 @@ abstract class Connection extends FastConnection
             $this->session->lost($why);
             $this->closeFast();
             $this->disconnect();
+        }
+    }
+
+    /**
+     * Ends the calls whose time is over; all of them where the peer is silent.
+     *
+     * @param int $now hrtime() in ns; what had come by then has been received
+     */
+    final protected function expire(int $now): void
+    {
+        $this->session->expire($now);
+        if ($this->session->isSilent()) {
+            $this->end('nothing comes from it any more: its machine, or the network, is down');
         }
     }
 

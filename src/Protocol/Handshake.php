@@ -90,6 +90,18 @@ final class Handshake
     }
 
     /**
+     * @param string $greeting the body of the answer to Hello, or to Authenticate where there is a key
+     * @return int ns between two heartbeats; 0: there are none
+     */
+    public static function heartbeat(string $greeting): int
+    {
+        $said = json_decode($greeting, true);
+        $seconds = is_array($said) ? $said['heartbeat'] ?? null : null;
+
+        return is_int($seconds) && $seconds > 0 && $seconds < 3600 ? $seconds * 1_000_000_000 : 0;
+    }
+
+    /**
      * @param string $hello the body of the answer to Hello
      * @return null|string the body of Authenticate, or null where there is no key
      * @throws NotAuthorized

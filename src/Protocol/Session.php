@@ -53,6 +53,9 @@ final class Session extends FastCalls
     /** Bytes of PONGs that wait to be written, at most: a peer that sends PINGs and does not read fills no memory. */
     private const MAX_PONGS = 65_536;
 
+    /** So many heartbeats may be missed. */
+    private const MISSED = 3;
+
     public Peer $peer = Peer::Unknown;
 
     /** Whether the peer takes no more calls. */
@@ -63,6 +66,15 @@ final class Session extends FastCalls
 
     /** Bytes of the largest payload that may be sent: no more than is taken here, or than the peer said in its Hello. */
     public int $maxPayload;
+
+    /** ns between two PINGs of a broker on another machine while calls are outstanding; 0: it sends none. */
+    private int $heartbeat = 0;
+
+    /** When the next one is missed, hrtime() in ns. */
+    private int $heartbeatDue = 0;
+
+    /** How many were due since something came. */
+    private int $missed = 0;
 
     /** How many bytes the frame under way still wants, as FrameDecoder::pending() says. */
     public int $wanted = 0;
@@ -196,6 +208,7 @@ final class Session extends FastCalls
      */
     public function receive(string $bytes): void
     {
+        $this->missed = 0;
         $taken = $this->wanted === 0 ? $this->receiveReplies($this->decoder, $bytes) : 0;
         if ($taken !== strlen($bytes)) {
             $this->receiveFrames($this->decoder, $bytes, $taken);
@@ -321,7 +334,53 @@ final class Session extends FastCalls
                 $earliest = $until;
             }
         }
-        $this->earliest = $earliest;
+        $this->earliest = $this->heartbeat === 0 ? $earliest : min($earliest, $this->listen($now));
+    }
+
+    /**
+     * From now on the peer is to say every so often that it is there, while calls are outstanding.
+     *
+     * @param int $every ns; 0: it does not
+     * @param int $now hrtime() in ns
+     */
+    public function expectHeartbeat(int $every, int $now): void
+    {
+        $this->heartbeat = $every;
+        if ($every > 0) {
+            $this->earliest = min($this->earliest, $this->heartbeatDue = $now + $every);
+        }
+    }
+
+    /**
+     * Whether nothing came where three heartbeats were due: its machine is gone, or the way there.
+     */
+    public function isSilent(): bool
+    {
+        return $this->missed > self::MISSED;
+    }
+
+    /**
+     * Whether it may be so: something is late.
+     */
+    public function isLate(): bool
+    {
+        return $this->missed > 1;
+    }
+
+    /**
+     * @param int $now hrtime() in ns; what had come by then has been received
+     * @return int when the next heartbeat is missed
+     */
+    private function listen(int $now): int
+    {
+        $late = $now - $this->heartbeatDue;
+        if ($late >= 0) {
+            // Where nobody has listened meanwhile, nothing has been missed.
+            $this->missed = $late < $this->heartbeat ? $this->missed + 1 : 0;
+            $this->heartbeatDue = $now + $this->heartbeat;
+        }
+
+        return $this->heartbeatDue;
     }
 
     /**

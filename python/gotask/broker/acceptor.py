@@ -7,6 +7,7 @@ import socket
 from ssl import SSLContext, SSLError
 
 from ..wire.address import TcpAddress
+from . import heartbeat
 from .broker import Broker
 from .handshake import TIMEOUT, Handshake
 from .listener import BACKLOG, AddressUnusable, Listener
@@ -130,6 +131,7 @@ class Newcomer:
         if isinstance(name, tuple):
             self.name = f"{name[0]}:{name[1]}"
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            heartbeat.keep_alive(connected)
         self._broker = broker
         self.socket = connected
         self.reason = ""

@@ -15,9 +15,6 @@ PATIENCE = 30.0
 # Seconds of a large payload in all, after which its connection is closed if others wait for room.
 WHOLE = 60.0
 
-# Seconds between two looks at the connections.
-LOOK = 5.0
-
 
 class Receiving(Protocol):
     """A connection that has a large payload to receive."""

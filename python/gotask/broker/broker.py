@@ -16,7 +16,7 @@ from ..version import VERSION
 from ..wire import frames as wire
 from ..wire.codec import decode, encode
 from ..wire.names import DESCRIBE, OUTCOME, Catalogue
-from . import arrivals
+from . import heartbeat
 from .arrivals import Arrivals
 from .call import Call, Caller, Route
 from .counts import OTHERS, PAUSE
@@ -117,7 +117,7 @@ class Broker:
     def start(self) -> None:
         """Starts the workers."""
         self.generations.start()
-        self.loop.call_later(arrivals.LOOK, self._look)
+        self.loop.call_later(heartbeat.SECONDS, self._look)
         self.loop.call_later(PAUSE, self._snapshot)
 
     def reload(self) -> None:
@@ -166,7 +166,7 @@ class Broker:
         now = time.monotonic()
         for connection in tuple(self._connections):
             connection.look(now)
-        self.loop.call_later(arrivals.LOOK, self._look)
+        self.loop.call_later(heartbeat.SECONDS, self._look)
 
     def _snapshot(self) -> None:
         self.counts.snapshot()
@@ -379,7 +379,7 @@ class Broker:
         self._answers.clear()
         self.routes.clear()
         names = [method["name"] for method in self._catalogue.descriptions if method["idempotent"]]
-        self.app = {"signatures": generation.signatures}
+        self.app = {"signatures": generation.signatures, "heartbeat": heartbeat.SECONDS}
         if sum([len(name) + 8 for name in names]) <= MAX_IDEMPOTENT:
             self.app["idempotent"] = names
         if self.ready:

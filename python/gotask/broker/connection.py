@@ -39,7 +39,7 @@ from ..wire.frames import (
     encode,
 )
 from ..wire.names import DESCRIBE, OUTCOME
-from . import arrivals
+from . import arrivals, heartbeat
 from .access import Credentials, credentials_of
 from .answers import accepted_frame, error_frame, too_large, unread
 from .broker import Broker
@@ -101,6 +101,7 @@ class Connection(asyncio.BufferedProtocol):
         self._send_buffer = SendBuffer()
         self._drains_on = False  # at the loop's next turn
         self._held = False  # its calls are not started for now
+        self._is_network = False
         self._writable = True
         self._reading = True
         self._closing = False
@@ -119,6 +120,8 @@ class Connection(asyncio.BufferedProtocol):
         # Whatever the socket takes is written at once, and not only when the loop comes round.
         # Not 0: TLS's transport takes "none is left" for too much then.
         self._transport.set_write_buffer_limits(high=1)
+        connected = transport.get_extra_info("socket")
+        self._is_network = connected is not None and connected.family != AF_UNIX
         self._broker.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -296,6 +299,19 @@ class Connection(asyncio.BufferedProtocol):
             return
         if self._broker.arrivals.is_late(self, now):
             self._abort("its large payload took too long while others waited for room")
+        if self._transport is not None and self._is_network:
+            self._beat(self._transport)
+
+    def _beat(self, transport: asyncio.Transport) -> None:
+        """Shows a caller on another machine that this one is there, or finds that the other one is not."""
+        if heartbeat.is_gone(transport.get_extra_info("socket")):
+            self._broker.log.often(
+                "a connection was given up", f"its machine, or the network, is down ({self.peer})"
+            )
+            transport.abort()
+        elif self._calls and self.structured and not self.is_unread:
+            self._send(heartbeat.FRAME)
+            self.flush()
 
     def tell(self, call: Call, error: GoTaskError) -> None:
         """Answers a call with an error, unless nobody waits for it any more."""

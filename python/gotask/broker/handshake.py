@@ -14,6 +14,7 @@ from ..wire import frames as wire
 from ..wire.address import Address, TcpAddress
 from ..wire.frames import Decoder, Frame
 from ..wire.handshake import BROKER, CALLER, NONCE_SIZE, Key, parse_nonce
+from . import heartbeat
 from .access import credentials_of
 from .answers import error_frame
 from .broker import Broker
@@ -132,6 +133,7 @@ class Handshake(asyncio.BufferedProtocol):
                     "peer": "python",
                     "max_payload": self._broker.config.max_payload,
                     "nonce": self._broker_nonce.hex(),
+                    "heartbeat": heartbeat.SECONDS,
                 },
             )
         elif method == AUTHENTICATE and self._caller_nonce is not None:

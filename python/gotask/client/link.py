@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import socket
 from typing import Any, cast
 
 from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded
@@ -13,6 +14,9 @@ from ..wire.tls import Encryption
 from .session import Session
 
 _CHUNK = 64 * 1024
+
+# Heartbeats of a broker on another machine: so many may be missed.
+_MISSED = 3
 
 
 class Link(asyncio.BufferedProtocol):
@@ -28,6 +32,7 @@ class Link(asyncio.BufferedProtocol):
         self._futures: dict[int, asyncio.Future[Any]] = {}
         self._buffer = memoryview(bytearray(_CHUNK))
         self._into_large = False
+        self._missed = 0  # heartbeats, since something came
         self._greeted: asyncio.Future[None] = self.loop.create_future()
         self._writable: asyncio.Future[None] | None = None
         self._hangup = select.poll()
@@ -112,8 +117,13 @@ class Link(asyncio.BufferedProtocol):
                 future.set_result(outcome.value)
             else:
                 future.set_exception(outcome.error)
+        self._missed = 0
         if (self.session.greeted or self.session.refusal) and not self._greeted.done():
             self._greeted.set_result(None)
+            every = self.session.peer.get("heartbeat")
+            is_network = self.transport.get_extra_info("socket").family != socket.AF_UNIX
+            if is_network and isinstance(every, int) and 0 < every < 3600:
+                self.loop.call_later(every, self._listen, every)
         self._answer_pings()
         if self.session.error is not None:
             self._fail(f"the peer does not keep to the protocol: {self.session.error.message}")
@@ -144,6 +154,17 @@ class Link(asyncio.BufferedProtocol):
         if future is not None and not future.done():
             self._send(self.session.abandon(sequence))
             future.set_exception(DeadlineExceeded("no answer in time; the call may have run"))
+
+    def _listen(self, every: int) -> None:
+        """Gives the connection up where nothing came although three heartbeats were due while somebody waited."""
+        if self.transport.is_closing():
+            return
+        self._missed = self._missed + 1 if self._futures else 0
+        if self._missed > _MISSED:
+            self._fail("nothing comes from the peer any more: its machine, or the network, is down")
+            self.transport.abort()
+        else:
+            self.loop.call_later(every, self._listen, every)
 
     def _fail(self, reason: str) -> None:
         self._end = self._end or reason

@@ -208,7 +208,7 @@ final class BlockingConnection extends TransportConnection
         $wait = $session->earliest - $now;
         if ($wait <= 0) {
             $this->receiveWhatIsThere();
-            $session->expire($now);
+            $this->expire($now);
             $this->write();
         } elseif ($session->sendBuffer->length === 0) {
             $this->receive($wait);
@@ -279,7 +279,7 @@ final class BlockingConnection extends TransportConnection
             }
             if ($connection->session->earliest <= $now) {
                 $connection->receiveWhatIsThere();
-                $connection->session->expire($now);
+                $connection->expire($now);
                 $connection->write();
 
                 return;

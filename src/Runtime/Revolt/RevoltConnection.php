@@ -264,20 +264,22 @@ final class RevoltConnection extends TransportConnection
         $weak = WeakReference::create($this);
         $this->timerAt = $at;
         $this->timer = $this->driver->delay(max(0, $at - hrtime(true)) / 1e9, static function () use ($weak): void {
-            $weak->get()?->expire();
+            $weak->get()?->expireNow();
         });
         $this->driver->unreference($this->timer);
     }
 
-    private function expire(): void
+    private function expireNow(): void
     {
         $this->timer = null;
         $this->drain();
-        $this->session->expire(hrtime(true));
+        $this->change(fn () => $this->expire(hrtime(true)));
         if ($this->session->sendBuffer->length > 0) {
             $this->flush();
         }
         $this->wake();
-        $this->setTimer();
+        if ($this->open && $this->session->calls !== []) {
+            $this->setTimer();
+        }
     }
 }

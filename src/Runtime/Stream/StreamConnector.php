@@ -37,6 +37,12 @@ use const STREAM_CRYPTO_METHOD_TLSv1_3_CLIENT;
  */
 final class StreamConnector
 {
+    /**
+     * Level, option, value of Linux: SO_KEEPALIVE, and TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT. So an idle connection to a machine that is gone is
+     * known to be dead after 25 s.
+     */
+    public const KEEPALIVE = [[1, 9, 1], [6, 4, 10], [6, 5, 5], [6, 6, 3]];
+
     /** This bit of a file's mode. */
     private const EVERYBODY_WRITES = 0o002;
 
@@ -69,8 +75,25 @@ final class StreamConnector
             throw self::failed($address, (string) $message ?: $warning);
         }
         self::checkOwner($address);
+        if (! $address->isUnix()) {
+            self::keepAlive($stream);
+        }
 
         return $stream;
+    }
+
+    /**
+     * @param resource $stream
+     */
+    private static function keepAlive(mixed $stream): void
+    {
+        $socket = PHP_OS_FAMILY === 'Linux' && function_exists('socket_import_stream') ? socket_import_stream($stream) : false;
+        if ($socket === false) {
+            return;
+        }
+        foreach (self::KEEPALIVE as [$level, $option, $value]) {
+            Quietly::call(static fn () => socket_set_option($socket, $level, $option, $value));
+        }
     }
 
     /**

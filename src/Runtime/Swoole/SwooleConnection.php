@@ -100,7 +100,7 @@ final class SwooleConnection extends SwooleFast
             $now = hrtime(true);
             if ($this->session->earliest <= $now) {
                 $this->receiveWhatIsThere();
-                $this->session->expire($now);
+                $this->expire($now);
                 $this->wake();
             }
             $this->receive($wait);
@@ -215,7 +215,7 @@ final class SwooleConnection extends SwooleFast
     private function wakeInTime(int $cid): int
     {
         return (int) Timer::after(max(1, intdiv($this->session->earliest - hrtime(true), 1_000_000) + 1), function () use ($cid): void {
-            $this->session->expire(hrtime(true));
+            $this->expire(hrtime(true));
             $this->flush();
             $this->wake();
             if (isset($this->parked[$cid])) {
@@ -247,7 +247,7 @@ final class SwooleConnection extends SwooleFast
                 $wait = $session->earliest - $now;
                 if ($wait <= 0) {
                     $this->receiveWhatIsThere();
-                    $session->expire($now);
+                    $this->expire($now);
                     $this->flush();
                     $this->wake();
                 } elseif (! $this->receive($wait)) {

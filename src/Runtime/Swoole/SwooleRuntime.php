@@ -122,6 +122,9 @@ final class SwooleRuntime implements Runtime
         StreamConnector::checkOwner($address);
         if (! $address->isUnix()) {
             $socket->setOption(SOL_TCP, self::TCP_NODELAY, 1);
+            foreach (PHP_OS_FAMILY === 'Linux' ? StreamConnector::KEEPALIVE : [] as [$level, $option, $value]) {
+                $socket->setOption($level, $option, $value);
+            }
         }
 
         return $socket;

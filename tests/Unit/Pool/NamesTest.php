@@ -82,7 +82,7 @@ final class NamesTest extends TestCase
     {
         $this->used();
         $this->runtime->records = ['10.0.0.2', '10.0.0.3'];
-        $this->now = (int) hrtime(true) + 29 * self::SECOND;
+        $this->now = (int) hrtime(true) + 9 * self::SECOND;
         self::assertSame([self::A, self::B], $this->used());
         $this->now += 2 * self::SECOND;
         self::assertSame([self::B, self::C], $this->used());
@@ -122,7 +122,7 @@ final class NamesTest extends TestCase
     {
         $this->used();
         $this->runtime->records = [];
-        $this->now = (int) hrtime(true) + 31 * self::SECOND;
+        $this->now = (int) hrtime(true) + 11 * self::SECOND;
         self::assertSame([self::A, self::B], $this->used());
         self::assertSame(2, $this->runtime->lookups);
     }
