@@ -174,6 +174,7 @@ def test_what_has_not_begun_at_its_deadline_never_does(cluster: Cluster) -> None
     held = [cluster.peer.begin("Once.hold", go, place) for place in places]
     for place in places:
         lines(Path(place), 0)
+    worker = cluster.peer.call("GoTask.Status")["workers"][0]["pid"]
     waiting = [cluster.peer.begin("Once.note", "too late", remaining=200) for _ in range(3)]
     for sequence in waiting:
         error = cluster.peer.result(sequence)
@@ -184,6 +185,7 @@ def test_what_has_not_begun_at_its_deadline_never_does(cluster: Cluster) -> None
     assert [cluster.peer.result(sequence) for sequence in held] == ["held"] * len(held)
     assert cluster.call("Once.echo", 1) == 1
     assert cluster.noted("too late") == 0
+    assert cluster.peer.call("GoTask.Status")["workers"][0]["pid"] == worker, "which is not blamed for it"
 
 
 def test_a_task_that_dask_runs_again_does_not_run_its_method_again(cluster: Cluster) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -252,6 +253,7 @@ def test_an_unknown_executor_is_refused_at_once() -> None:
 
 def test_a_package_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "distributed", raising=False)
     with pytest.raises(ModuleNotFoundError, match=r"needs the package distributed.*dask\[distributed\]"):
         gotask.method(executor="dask")
 
