@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -47,6 +48,12 @@ class Broker:
 
     def noted(self, text: str) -> int:
         return self.notes.read_text().splitlines().count(text)
+
+    def await_note(self, text: str, count: int) -> None:
+        until = time.monotonic() + 20
+        while self.noted(text) < count:
+            assert time.monotonic() < until, f"{text} was not noted"
+            time.sleep(0.002)
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +145,7 @@ def test_a_call_that_is_cancelled_knows_it(broker: Broker, service: str) -> None
     sequence = broker.peer.begin(f"{service}.until_cancelled", begun)
     lines_of(begun)
     broker.peer.cancel(sequence)
-    while broker.noted("cancelled") == before:
-        os.sched_yield()
+    broker.await_note("cancelled", before + 1)
 
 
 @with_line
@@ -170,8 +176,7 @@ def test_a_broken_pool_is_replaced_and_only_what_ran_is_lost(broker: Broker) -> 
     lines_of(begun)
     deadly = broker.peer.begin("Pair.die", go)
     waiting = [broker.peer.begin("Pair.note", f"waited {number}") for number in range(6)]
-    while broker.noted("die") == died:
-        os.sched_yield()
+    broker.await_note("die", died + 1)
     Path(go).touch()
     for sequence in (held, deadly):
         error = broker.peer.result(sequence)
