@@ -245,7 +245,7 @@ def from_body(body: bytes) -> GoTaskError:
 _CODE = re.compile(rb'\{"code": ?"([a-z_]{1,32})"')
 
 
-def code_of(body: bytes) -> str:
+def code_of(body: bytes | memoryview) -> str:
     """The code of the error in a body that this side has made, without decoding the rest; `remote_error` where it has none."""
     found = _CODE.match(body)
     code = found[1].decode() if found is not None else ""

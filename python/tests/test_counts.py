@@ -15,7 +15,8 @@ from gotask.broker.failures import A_SECOND, MOST, Failures
 from gotask.errors import BY_CODE, Overloaded, RemoteError, code_of
 from gotask.ipc.counters import CELLS, CODES, ROWS, SIZE, Counters
 
-from .fast import FastPeer
+from .exchanges import Exchanger
+from .fast import CANCELLED, LATE, FastPeer
 from .peer import BrokerProcess, Peer
 
 APP = """
@@ -32,6 +33,8 @@ class App:
     async def wait_async(self, path):
         open(path + ".begun", "w").close()
         while not os.path.exists(path): await asyncio.sleep(0.005)
+    def stream(self, n):
+        for _ in range(n): yield "x" * 1000
     def dies(self): os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -162,6 +165,33 @@ def test_calls_that_never_ran_are_errors_and_in_no_histogram(peer: FastPeer, tmp
     assert number(after["run"]) == number(before["run"])
 
 
+def test_quick_calls_that_never_ran_are_errors_and_in_no_histogram(peer: FastPeer, tmp_path: Path) -> None:
+    before = counted(peer, "App.echo")
+    go = tmp_path / "go"
+    running = peer.send("App.wait", str(go))
+    wait_until(lambda: Path(f"{go}.begun").exists())
+    for reason in (LATE, CANCELLED):
+        peer.stop(peer.send_fast("App.Echo", reason), reason)
+    peer.send_fast("App.Echo", "too late when it is taken", timeout=1)
+    time.sleep(0.05)  # the calls are revoked, and the last one's time is over
+    go.touch()
+    peer.result(running)
+    after = wait_until(lambda: (c := counted(peer, "App.echo"))["calls"] == before["calls"] + 3 and c)
+    late, cancelled = (
+        after["errors"][code] - before["errors"].get(code, 0) for code in ("deadline_exceeded", "cancelled")
+    )
+    assert (late, cancelled) == (2, 1) and number(after["run"]) == number(before["run"])
+
+
+def test_what_a_stream_sends_is_counted(broker: BrokerProcess) -> None:
+    assert broker.address is not None
+    reader = Exchanger(broker.address)
+    assert len(reader.items(reader.stream("App.stream", 5))) == 5
+    wait_until(lambda: counted(reader, "App.stream")["calls"])
+    assert counted(reader, "App.stream")["sent"] >= 5 * 1000
+    reader.close()
+
+
 def test_an_unknown_method_is_counted_among_others(peer: FastPeer) -> None:
     before = counted(peer, "(other)")["calls"]
     peer.call("App.nothing_of_that_name")
@@ -277,7 +307,8 @@ def test_more_methods_and_more_times_than_there_is_room_for_are_counted_all_the_
 def test_a_flood_of_failures_keeps_a_few() -> None:
     failures = Failures()
     for n in range(1000):
-        failures.add("App.x", RemoteError(f"the {n}th", type="ValueError").body(), 7, 0.1)
+        if failures.has_room():
+            failures.add("App.x", RemoteError(f"the {n}th", type="ValueError").body(), 7, 0.1)
     told = failures.told()
     assert A_SECOND <= len(told) <= 2 * A_SECOND < MOST
     assert told[-1]["message"] == "the 0th"

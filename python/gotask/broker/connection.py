@@ -490,6 +490,8 @@ class Connection(asyncio.BufferedProtocol):
                 wrong = "the worker has sent none that it could answer"
             else:
                 wrong = call.exchange.tell(frame, segment)
+                if call.counts is not None:
+                    call.counts.received += len(frame.raw) - frame.start
                 segment = None if not wrong else segment
         if segment is not None:
             segment.close()

@@ -81,17 +81,17 @@ class MethodCounts:
         self.waits[wait.bit_length()] += 1
         self.runs[took.bit_length()] += 1
 
-    def answered_with_error(self, body: bytes, is_wanted: bool, pid: int, seconds: float) -> None:
+    def answered_with_error(self, body: memoryview, is_wanted: bool, pid: int, seconds: float) -> None:
         """That answer was an error. Where nobody waited for it any more, the call was cancelled."""
         self.errors[code_of(body) if is_wanted else Cancelled.code] += 1
-        if is_wanted:
-            self._failures.add(self.name, body, pid, seconds)
+        if is_wanted and self._failures.has_room():
+            self._failures.add(self.name, bytes(body), pid, seconds)
 
     def failed(self, error: GoTaskError, seconds: float) -> None:
         """The broker itself ends a call with an error, `seconds` after it had come."""
         self.calls += 1
         self.errors[error.code] += 1
-        if error.code != Cancelled.code:
+        if error.code != Cancelled.code and self._failures.has_room():
             self._failures.add(self.name, error.body(), (error.data or {}).get("pid", 0), seconds)
 
     def add(self, other: MethodCounts) -> None:
@@ -171,9 +171,13 @@ class Counts:
 
     def snapshot(self) -> None:
         """To be taken every PAUSE seconds: what came since is told apart from what came before."""
-        self._snapshots.append(
-            {name: (counts.waits.copy(), counts.runs.copy()) for name, counts in self.total().items()}
-        )
+        last = self._snapshots[-1] if self._snapshots else {}
+        taken = {}
+        for name, counts in self.total().items():
+            now = counts.waits, counts.runs
+            before = last.get(name)
+            taken[name] = before if before == now else now  # those that are not called share one
+        self._snapshots.append(taken)
 
     def status(self) -> tuple[list[dict[str, Any]], Percentiles]:
         """What GoTask.Status tells of methods; and the percentiles of each service's methods of a kind."""

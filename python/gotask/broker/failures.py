@@ -25,21 +25,23 @@ class Failures:
         self._second = 0
         self._count = 0
 
+    def has_room(self) -> bool:
+        """Whether one more is kept of this second: to be asked before each add(), so that of a flood nothing is decoded."""
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._count = now, 0
+        self._count += 1
+        return self._count <= A_SECOND
+
     def add(self, method: str, body: bytes, pid: int, seconds: float) -> None:
         """An error reply with that body. pid: of the worker; 0: none had the call. seconds: from the call to its error."""
-        now = time.time()
-        if int(now) != self._second:
-            self._second, self._count = int(now), 0
-        self._count += 1
-        if self._count > A_SECOND:
-            return
         error = from_body(body)
         kind, traceback = "", (error.data or {}).get("stack", "")
         if isinstance(error, RemoteError):
             kind, traceback = error.type, error.traceback
         self._kept.append(
             {
-                "time": now,
+                "time": time.time(),
                 "method": method,
                 "code": error.code,
                 "type": kind,

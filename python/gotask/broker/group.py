@@ -378,6 +378,8 @@ class WorkerGroup:
                     segment.close()
                 return
             call.exchange.said(kind, place, len(frame) - MESSAGE_HEAD)
+            if call.counts is not None:
+                call.counts.sent += len(frame) - MESSAGE_HEAD
             call.owner.message(call, frame, segment)
             if worker.asking is call:
                 self.pool.look_at_waiting()
@@ -445,6 +447,8 @@ class WorkerGroup:
             self.pool.replace(worker, str(news["reason"]))
         elif kind == FAILURE:
             failures = self._runtime.counts.failures
+            if not failures.has_room():
+                return
             failures.add(news["method"], news["body"].encode("utf-8", "replace"), worker.pid, news["seconds"])
         elif kind == SPENT:
             self.pool.replace(worker, _SPENT)
@@ -468,7 +472,9 @@ class WorkerGroup:
         body_at = 4 * (frame[0] & 0x0F) + len(call.method)
         counts.answered(between, took, call.size - call.body_at, len(frame) - body_at)
         if frame[1] & ERROR:
-            counts.answered_with_error(bytes(frame[body_at:]), call.outcome is not LEFT, worker.pid, between)
+            counts.answered_with_error(
+                memoryview(frame)[body_at:], call.outcome is not LEFT, worker.pid, between
+            )
 
     def _answered_with_error(self, call: Call, frame: bytes) -> None:
         fast = self._runtime.fast if call.number >> FAST_SHIFT else None

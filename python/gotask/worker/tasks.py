@@ -29,8 +29,9 @@ def where_tasks_are(calls: Mapping[Task[None] | None, Job], number: int) -> str:
         job = calls.get(task)
         if number and (job is None or job.number != number):
             continue
-        coroutine: Any = task.get_coro()
-        if job is None and coroutine.cr_code.co_filename.startswith(_OURS):
+        coroutine = task.get_coro()
+        code = getattr(coroutine, "cr_code", None)
+        if job is None and code is not None and code.co_filename.startswith(_OURS):
             continue  # the worker's own
         frames = list(islice(_frames(coroutine), MAX_FRAMES))
         what = (
