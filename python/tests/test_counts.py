@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 from gotask.broker.counts import BOUNDS, BUCKETS, Counts, percentile
@@ -26,6 +27,7 @@ import gotask
 @gotask.register
 class App:
     def echo(self, value): return value
+    def twice(self, value): return value + value
     def fails(self, text): raise ValueError(text)
     def wait(self, path):
         open(path + ".begun", "w").close()
@@ -89,14 +91,15 @@ def number(times: dict[str, Any]) -> int:
 @pytest.mark.parametrize("path", ["call", "call_fast"])
 def test_calls_errors_bytes_and_times_are_counted(peer: FastPeer, path: str) -> None:
     call = getattr(peer, path)
-    before, failed = counted(peer, "App.echo"), counted(peer, "App.fails")
-    for spelling in ("App.echo", "app.Echo", "App.Echo"):
-        assert call(spelling, "12345") == "12345"
+    before, failed = counted(peer, "App.twice"), counted(peer, "App.fails")
+    for spelling in ("App.twice", "app.Twice", "App.Twice"):
+        assert call(spelling, [1, 2]) == [1, 2, 1, 2]
     assert call("App.Fails", "for the counters")["code"] == "remote_error"
-    after = counted(peer, "App.echo")
+    after = counted(peer, "App.twice")
     assert after["calls"] - before["calls"] == 3 and after["errors"] == {}
     assert (after["service"], after["kind"]) == ("", "sync")
-    assert after["received"] - before["received"] == after["sent"] - before["sent"] == 3 * 6
+    assert after["received"] - before["received"] == 3 * len(msgpack.packb([1, 2]))
+    assert after["sent"] - before["sent"] == 3 * len(msgpack.packb([1, 2, 1, 2]))
     for times in ("wait", "run"):
         buckets = after[times]["buckets"]
         assert [bound for bound, _ in buckets] == list(BOUNDS)

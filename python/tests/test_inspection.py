@@ -140,14 +140,17 @@ def test_what_was_dumped_is_not_in_a_later_report() -> None:
     for text in ("first", "second"):
         reading = stacks.begin()
         os.write(stacks.fd, text.encode())
-        assert stacks.end(reading) == text
+        assert stacks.told(reading) == text.encode()
+        stacks.end(reading)
     os.write(stacks.fd, b"fatal")
     assert stacks.read() == "fatal"
     stacks.clear()  # it is to be killed, and is asked for a dump meanwhile
     os.write(stacks.fd, b"killed")
     reading = stacks.begin()
     os.write(stacks.fd, b", dumped")
-    assert stacks.end(reading) == ", dumped" and stacks.read() == "killed, dumped"
+    assert stacks.told(reading) == b", dumped"
+    stacks.end(reading)
+    assert stacks.read() == "killed, dumped"
     stacks.close()
 
 

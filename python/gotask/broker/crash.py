@@ -11,6 +11,7 @@ from ..ipc.segment import Segment
 
 # Bytes of stacks that are kept: faulthandler writes up to 100 frames for each of up to 100 threads.
 MAX_STACKS = 32 * 1024
+MAX_TOLD = 4 * MAX_STACKS
 
 # Ends that a worker's own code causes. Others (SIGKILL, SIGTERM …) that nobody here sent came from outside.
 _OWN_SIGNALS = frozenset(
@@ -52,7 +53,7 @@ class Stacks:
 
     def read(self) -> str:
         """What was written since the beginning, or since clear(), but for what end() has given."""
-        return self._read(self._start)
+        return os.pread(self.fd, MAX_STACKS, self._start).strip(b"\0\n").decode("utf-8", "replace")
 
     def begin(self) -> Reading:
         """The worker is about to write its stacks and goes on."""
@@ -60,15 +61,14 @@ class Stacks:
             self.clear()
         return Reading(self.size, self._turn)
 
-    def end(self, reading: Reading) -> str:
-        """What it wrote. That is not part of a later report, unless one is under way."""
-        text = self._read(reading.at if reading.turn == self._turn else 0)
+    def told(self, reading: Reading) -> bytes:
+        """What it has written since."""
+        return os.pread(self.fd, MAX_TOLD, reading.at if reading.turn == self._turn else 0)
+
+    def end(self, reading: Reading) -> None:
+        """What it has written since is not part of a later report, unless one is under way."""
         if reading == (self._start, self._turn):
             self._start = self.size
-        return text
-
-    def _read(self, at: int) -> str:
-        return os.pread(self.fd, MAX_STACKS, at).strip(b"\0\n").decode("utf-8", "replace")
 
     def clear(self) -> None:
         """Forgets what a worker wrote that lives on. Its descriptor shares the place where it writes next with ours."""

@@ -7,6 +7,7 @@ from asyncio import Future, Task
 from typing import Any, Final
 
 from ..errors import InvalidArguments
+from ..ipc.signals import STACKS_BEGIN, STACKS_END
 from ..options import option
 from .generations import Generations
 from .group import WorkerGroup
@@ -17,6 +18,12 @@ from .runtime import Runtime
 # Seconds that a worker gets to write its stacks, and the loop of an async one to tell its tasks.
 PATIENCE: Final = 2.0
 TASKS_PATIENCE: Final = 1.0
+
+# Seconds that its Python gets to tell of all threads, where the main one has told of itself.
+MAIN_PATIENCE: Final = 0.3
+
+# The line of what writes the stacks.
+_TELLING: Final = " in tell"
 
 # Seconds between two looks for slow calls: a quarter of what is slow, within these.
 PAUSES: Final = (0.02, 1.0)
@@ -79,16 +86,18 @@ class Inspection:
 
     async def _read_threads(self, worker: WorkerProcess) -> str:
         reading = worker.begin_stacks()
-        until, seen = self._loop.time() + PATIENCE, 0
-        while self._loop.time() < until:
+        began = self._loop.time()
+        told = b""
+        while STACKS_END not in told and self._loop.time() < began + (MAIN_PATIENCE if told else PATIENCE):
             await asyncio.sleep(STACKS_TIME)
             if worker.state == "dead":
                 return ""
-            written = worker.stacks_written()
-            if written == seen > reading.at:
-                break
-            seen = written
-        return worker.end_stacks(reading)
+            told = worker.told_stacks(reading)
+        worker.end_stacks(reading)
+        alone, begin, threads = told.partition(STACKS_BEGIN)
+        text = threads.partition(STACKS_END)[0] if begin else alone
+        lines = text.strip(b"\0\n").decode("utf-8", "replace").split("\n")
+        return "\n".join(line for line in lines if not line.endswith(_TELLING))
 
     # -- slow calls -------------------------------------------------------------------------------------------------
 

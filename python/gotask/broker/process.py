@@ -38,7 +38,7 @@ from ..ipc.messages import (
 )
 from ..ipc.notes import NONE, UNKNOWN, WorkerNotes
 from ..ipc.segment import Segment
-from ..ipc.signals import INTERRUPT, TO_ALL, WRITE_STACKS
+from ..ipc.signals import INTERRUPT, STACK_SIGNALS, TELL_STACK, TELL_STACKS, TO_ALL, WRITE_STACKS
 from ..wire.frames import Buffer
 from . import children
 from .call import SENT, Call
@@ -167,7 +167,7 @@ class WorkerProcess:
         numbers = ",".join(map(str, (*descriptors, concurrency, config.max_payload, os.getpid(), grace)))
         place = group.place
         # Blocked until it handles them, so that none of them ends it while it starts.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*TO_ALL, WRITE_STACKS))
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*TO_ALL, *STACK_SIGNALS))
         try:
             # In a session of its own: a terminal's Ctrl-C reaches the broker only, and what user code starts can be ended
             # with it.
@@ -286,12 +286,17 @@ class WorkerProcess:
     def begin_stacks(self) -> Reading:
         """The same for one that goes on."""
         reading = self._stacks.begin()
-        self._signal(WRITE_STACKS)
+        self._signal(TELL_STACK)
+        self._signal(TELL_STACKS)
         return reading
 
-    def end_stacks(self, reading: Reading) -> str:
+    def told_stacks(self, reading: Reading) -> bytes:
         """What it has written by now."""
-        return self._stacks.end(reading)
+        return self._stacks.told(reading)
+
+    def end_stacks(self, reading: Reading) -> None:
+        """They have been read, and are no part of a later report."""
+        self._stacks.end(reading)
 
     def forget_stacks(self) -> None:
         """It has started: what it was asked for before it could write, it has written since."""

@@ -17,6 +17,17 @@ INTERRUPT = signal.SIGUSR2
 # holds the GIL (https://docs.python.org/3/library/faulthandler.html).
 WRITE_STACKS = signal.SIGQUIT
 
+# Both for a worker that goes on. TELL_STACK has faulthandler write the stack of the thread that gets it alone, which is the
+# main one as a rule: to follow those of threads that run meanwhile, as for WRITE_STACKS, can crash. TELL_STACKS has Python
+# write those of all threads, between two of its instructions, behind STACKS_BEGIN and before STACKS_END.
+_FREE = getattr(signal, "SIGRTMIN", None)
+TELL_STACK = signal.SIGXCPU if _FREE is None else _FREE
+TELL_STACKS = signal.SIGVTALRM if _FREE is None else _FREE + 1
+STACKS_BEGIN, STACKS_END = b"\0all\n", b"\0end\n"
+
+# Blocked until a worker handles them.
+STACK_SIGNALS = (WRITE_STACKS, TELL_STACK, TELL_STACKS)
+
 # Python ignores these itself, and subprocess sets them back in what it starts.
 _BY_PYTHON = frozenset((signal.SIGPIPE, signal.SIGXFSZ))
 
@@ -36,15 +47,15 @@ def reset_in_broker() -> None:
 
 
 def reset_in_worker() -> None:
-    """To be called first of all, in a process that was started with TO_ALL and WRITE_STACKS blocked: they never end it.
+    """To be called first of all, in a process that was started with TO_ALL and STACK_SIGNALS blocked: they never end it.
 
-    WRITE_STACKS stays blocked until faulthandler handles it.
+    STACK_SIGNALS stay blocked until they are handled.
     """
     _set_back()
     for number in TO_ALL:
         _do_nothing_on(number)
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
-    signal.pthread_sigmask(signal.SIG_SETMASK, (WRITE_STACKS,))
+    signal.pthread_sigmask(signal.SIG_SETMASK, STACK_SIGNALS)
 
 
 def _set_back() -> None:

@@ -6,6 +6,7 @@ bytecodes of the main thread, wherever that is: it raises only while the very ca
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, MutableSet
 from types import FrameType
@@ -13,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..app.context import Interrupted, running_async, running_sync
 from ..ipc.notes import NONE, WorkerNotes
-from ..ipc.signals import INTERRUPT, WRITE_STACKS
+from ..ipc.signals import (
+    INTERRUPT,
+    STACK_SIGNALS,
+    STACKS_BEGIN,
+    STACKS_END,
+    TELL_STACK,
+    TELL_STACKS,
+    WRITE_STACKS,
+)
 from .exchange_sync import interrupt
 
 if TYPE_CHECKING:
@@ -57,9 +66,19 @@ def listen_in_loop(
 
 
 def write_stacks(fd: int) -> None:
-    """From now on a fatal signal, or WRITE_STACKS, leaves the Python stack of each thread in that file."""
+    """From now on a fatal signal, or one of STACK_SIGNALS, leaves Python stacks in that file."""
     import faulthandler
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        os.write(fd, STACKS_BEGIN)
+        faulthandler.dump_traceback(
+            fd, all_threads=True
+        )  # the other threads wait for the interpreter meanwhile
+        os.write(fd, STACKS_END)
 
     faulthandler.enable(fd, all_threads=True)
     faulthandler.register(WRITE_STACKS, fd, all_threads=True, chain=False)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (WRITE_STACKS,))
+    faulthandler.register(TELL_STACK, fd, all_threads=False, chain=False)
+    signal.signal(TELL_STACKS, tell)
+    signal.siginterrupt(TELL_STACKS, False)  # no library in C is disturbed that the kernel can spare it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STACK_SIGNALS)
