@@ -1,18 +1,23 @@
-"""Redis, and a Celery worker: servers of the tests' own, on a free port."""
+"""Redis, and a Celery worker: servers of the tests' own, on a free port.
+
+As a program it starts a broker, too, says its address, or what is missing, and ends with its input: PHP's tests use it.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 
-from .peer import APPS, PACKAGE
+from .peer import APPS, PACKAGE, BrokerProcess
 
 PASSWORD = "s3cret"
 REDIS = shutil.which("redis-server")
@@ -45,13 +50,10 @@ class Process:
             pass
         self.process.wait(10)
 
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.kill()
+    def __del__(self) -> None:
+        """Of a test that failed: it leaves nothing for the next ones."""
+        if hasattr(self, "process"):
+            self.kill()
 
 
 class Redis:
@@ -95,3 +97,28 @@ def celery_worker(folder: Path, env: dict[str, str], *options: str) -> Process:
     path = f"{PACKAGE}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     env = {"GOTASK_APP": str(APPS / "durable.py"), "PYTHONPATH": path, **env}
     return Process(command, folder / "celery.log", env)
+
+
+def main() -> None:
+    missing = [name for name in ("celery", "redis") if find_spec(name) is None]
+    if REDIS is None or missing:
+        print(json.dumps({"missing": f"not installed: {', '.join(missing) or 'redis-server'}"}), flush=True)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        redis = Redis(folder)
+        env = {"CELERY_BROKER_URL": redis.url}
+        worker = celery_worker(folder, env)
+        broker = BrokerProcess(APPS / "durable.py", address=f"unix://{folder}/gotask.sock", env=env)
+        try:
+            broker.wait_for("ready")
+            print(json.dumps({"address": broker.address}), flush=True)
+            sys.stdin.read()
+        finally:
+            worker.kill()
+            broker.end(signal.SIGKILL)
+            redis.kill()
+
+
+if __name__ == "__main__":
+    main()

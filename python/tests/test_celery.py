@@ -243,8 +243,8 @@ def test_a_redis_that_is_gone_is_named_and_nothing_hangs(servers: Servers) -> No
     with pytest.raises(Unavailable, match="does not say what has become of nobody") as raised:
         servers.client.outcome("nobody")
     assert PASSWORD not in str(raised.value)
-    servers.worker.process.wait(20)  # whatever has started it starts it anew
-    servers.redis.start()
+    servers.redis.start()  # without which an outcome would still wait in the worker
+    servers.worker.process.wait(30)  # whatever has started it starts it anew
     servers.worker = celery_worker(servers.folder, servers.env)
     id = durable(servers.client, "Report.Build", 1)
     assert outcome(servers.client, id, "done").result()["id"] == id
@@ -259,7 +259,7 @@ def test_a_result_waits_for_redis_to_be_back(servers: Servers, tmp_path: Path) -
     eventually((tmp_path / "end.ended").exists, "it has not ended")
     servers.redis.start()
     assert outcome(servers.client, id, "done").result() == "there"
-    servers.worker.process.wait(20)  # whatever has started it starts it anew
+    servers.worker.process.wait(30)  # whatever has started it starts it anew
     servers.worker = celery_worker(servers.folder, servers.env)
 
 

@@ -149,7 +149,7 @@ class Celery:
                 f"Celery's result backend {where} does not say what has become of {id}: {_why(error)}"
             ) from None
         status, result = meta["status"], meta["result"]
-        if status == states.PENDING:
+        if status == states.PENDING or status == states.SUCCESS and not _is_ours(result):
             return {"state": "unknown"}
         if status in states.READY_STATES:
             outcome = outcome_of(meta, "")
@@ -254,6 +254,11 @@ def outcome_of(meta: dict[str, Any], name: str) -> dict[str, Any] | GoTaskError:
     if kind == "TimeLimitExceeded":
         return DeadlineExceeded(f"{what}: Celery's time limit was over while it ran")
     return RemoteError(str(result) or kind, type=kind, traceback=str(meta.get("traceback") or ""))
+
+
+def _is_ours(result: Any) -> bool:
+    """Whether a method has stored it, and not another task of Celery's."""
+    return isinstance(result, dict) and "codec" in result
 
 
 def _is_refusal(error: BaseException | None) -> bool:

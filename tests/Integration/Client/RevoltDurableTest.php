@@ -1,0 +1,13 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Reasno\GoTask\Tests\Integration\Client;
+
+/**
+ * @internal
+ */
+final class RevoltDurableTest extends DurableContract
+{
+    use RevoltCallers;
+}
