@@ -159,13 +159,14 @@ def test_the_first_process_of_a_container_reaps_what_is_left_and_ends_when_it_is
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
-def test_the_systemd_unit_is_right_and_hardened(tmp_path: Path) -> None:
-    unit = tmp_path / "gotask.service"
-    text = (DEPLOY / "systemd" / "gotask.service").read_text()
+@pytest.mark.parametrize("name", ["gotask.service", "gotask-celery.service"])
+def test_the_systemd_units_are_right_and_hardened(name: str, tmp_path: Path) -> None:
+    unit = tmp_path / name
+    text = (DEPLOY / "systemd" / name).read_text()
     unit.write_text(text.replace("/srv/app/.venv/bin/python3", sys.executable))
     analyze = ["systemd-analyze", "--offline=yes"]
     verified = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
-    assert [line for line in verified.stderr.splitlines() if "gotask.service" in line] == []
+    assert [line for line in verified.stderr.splitlines() if name in line] == []
     rated = subprocess.run(
         [*analyze, "security", "--threshold=25", str(unit)], capture_output=True, text=True
     )
