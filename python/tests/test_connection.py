@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -29,8 +30,8 @@ MIB = 1024 * 1024
 class Transport(asyncio.Transport):
     """Counts what is written. With `reads` off the peer takes nothing of it."""
 
-    def __init__(self, connection: Connection, reads: bool = True) -> None:
-        super().__init__()
+    def __init__(self, connection: Connection, reads: bool, over: socket.socket | None) -> None:
+        super().__init__({"socket": over})
         self.connection = connection
         self.reads = reads
         self.paused = False
@@ -49,6 +50,9 @@ class Transport(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def pause_reading(self) -> None:
         self.paused = True
@@ -80,9 +84,12 @@ def broker(loop: asyncio.AbstractEventLoop) -> Broker:
     return made
 
 
-def connect(broker: Broker, reads: bool = True) -> tuple[Connection, Transport]:
+def connect(
+    broker: Broker, reads: bool = True, over: socket.socket | None = None
+) -> tuple[Connection, Transport]:
+    """over: a connection of the network."""
     connection = Connection(broker)
-    transport = Transport(connection, reads)
+    transport = Transport(connection, reads, over)
     connection.connection_made(transport)
     return connection, transport
 
@@ -259,6 +266,59 @@ def test_who_reads_keeps_its_large_results_whatever_others_leave_unread(
     while not transport.replies:
         turn(loop)
     assert transport.replies[0].payload == b"m" + bytes(MIB)
+
+
+# -- heartbeats -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def network() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(
+        server.getsockname()
+    ) as made:
+        yield made
+
+
+def beats(transport: Transport) -> int:
+    return sum(frame.stream == wire.PING for frame in transport.replies)
+
+
+def test_a_caller_on_another_machine_that_waits_is_shown_that_somebody_is_there(
+    broker: Broker, network: socket.socket
+) -> None:
+    connection, transport = connect(broker, over=network)
+    connection.structured = True
+    connection.look(0.0)
+    assert beats(transport) == 0
+    outstanding(connection, 1)
+    connection.look(5.0)
+    assert beats(transport) == 1
+
+
+def test_a_caller_whose_call_is_on_its_way_for_long_is_shown_so_too(
+    broker: Broker, network: socket.socket
+) -> None:
+    """It hears nothing else until the call is whole; a slow line takes minutes for a large one."""
+    connection, transport = connect(broker, over=network)
+    connection.structured = True
+    receive(connection, begin(100 * MIB))
+    for now in range(0, 20, 5):
+        receive(connection, bytes(1000))
+        connection.look(float(now))
+    assert beats(transport) == 4
+
+
+def test_a_caller_that_is_not_read_from_since_there_is_no_room_is_shown_so_too(
+    broker: Broker, network: socket.socket
+) -> None:
+    for _ in range(4):
+        receive(connect(broker)[0], begin(64 * MIB))
+    connection, transport = connect(broker, over=network)
+    connection.structured = True
+    receive(connection, begin(64 * MIB))
+    assert transport.paused
+    connection.look(0.0)
+    assert beats(transport) == 1
 
 
 # -- what arrives -------------------------------------------------------------------------------------------------------

@@ -302,14 +302,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None and self._is_network:
             self._beat(self._transport)
 
+    @property
+    def _is_receiving(self) -> bool:
+        return not self._decoder.idle or not self._reading
+
     def _beat(self, transport: asyncio.Transport) -> None:
-        """Shows a caller on another machine that this one is there, or finds that the other one is not."""
+        """Shows a caller on another machine that this one is there, or finds that the other one is not. Whoever sends a call
+        that has not come whole yet, or is not read from, waits, too."""
         if heartbeat.is_gone(transport.get_extra_info("socket")):
             self._broker.log.often(
                 "a connection was given up", f"its machine, or the network, is down ({self.peer})"
             )
             transport.abort()
-        elif self._calls and self.structured and not self.is_unread:
+        elif self.structured and not self.is_unread and (self._calls or self._is_receiving):
             self._send(heartbeat.FRAME)
             self.flush()
 
