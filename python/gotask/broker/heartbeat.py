@@ -1,9 +1,9 @@
 """How a broken network is noticed: a machine that loses its power, or a cable that is cut, sends no end of a connection.
 
 The broker sends each caller on another machine that waits for an answer, or for its call to be read, a PING every SECONDS, and
-says so when it connects. So the caller knows after three of them that nobody is there. The other way round the kernel knows: an idle peer is asked by TCP's
-keepalive, and one that acknowledges nothing that it is sent is found in TCP_INFO. TCP_USER_TIMEOUT would not do: it also ends a
-connection whose peer is there and does not read for a while.
+says so when it connects. So the caller knows after three of them that nobody is there. The other way round the kernel knows: an
+idle peer is asked by TCP's keepalive, and one that acknowledges nothing that it is sent is found in TCP_INFO. TCP_USER_TIMEOUT
+would not do: it also ends a connection whose peer is there and does not read for a while.
 """
 
 from __future__ import annotations
