@@ -202,7 +202,7 @@ class _Pieces(io.RawIOBase):
 
 
 class CurrentCall:
-    """The call that is running: `id` (unique within its group of workers; in Celery its id there), `method` as the caller wrote it.
+    """The call that is running: `id` (unique within its group of workers, or Celery's), `method` as the caller wrote it.
 
     A thread that the method starts may look at it, too, and end its work when `cancelled` is true.
     """
