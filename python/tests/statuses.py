@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# As the broker's: powers of two of a microsecond.
-BOUNDS: list[float | None] = [*(2.0**power * 1e-6 for power in range(0, 31)), None]
+from gotask.wire.histogram import BOUNDS
 
 
 def times(*seconds: float) -> dict[str, Any]:

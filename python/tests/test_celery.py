@@ -188,6 +188,12 @@ def test_a_durable_call_that_fails_has_its_error(servers: Servers) -> None:
     assert raised.value.type == "LookupError" and "durable.py" in raised.value.traceback
 
 
+def test_asking_for_an_outcome_is_counted_as_that(servers: Servers) -> None:
+    assert servers.client.outcome("nobody").state == "unknown"
+    methods = {each["name"]: each for each in servers.client.call("GoTask.Status")["methods"]}
+    assert methods["GoTask.Outcome"]["calls"] > 0
+
+
 def test_an_id_that_waits_is_told_from_one_that_nobody_gave(servers: Servers, tmp_path: Path) -> None:
     assert servers.broker.address is not None
     busy = [durable(servers.client, "Report.WaitFor", str(tmp_path / "end")) for _ in range(3)]

@@ -11,10 +11,11 @@ from typing import Any
 import msgpack
 import pytest
 
-from gotask.broker.counts import BOUNDS, BUCKETS, Counts, percentile
+from gotask.broker.counts import Counts
 from gotask.broker.failures import A_SECOND, MOST, Failures
 from gotask.errors import BY_CODE, Overloaded, RemoteError, code_of
 from gotask.ipc.counters import CELLS, CODES, ROWS, SIZE, Counters
+from gotask.wire.histogram import BOUNDS
 
 from .exchanges import Exchanger
 from .fast import CANCELLED, LATE, FastPeer
@@ -271,14 +272,6 @@ def test_a_time_is_in_the_bucket_that_its_bound_says(micros: int) -> None:
     bound = BOUNDS[place]
     assert bound is None or micros / 1e6 < bound
     assert place == 0 or micros / 1e6 >= (BOUNDS[place - 1] or 0)
-
-
-def test_a_percentile_lies_within_its_bucket() -> None:
-    buckets = [0] * BUCKETS
-    buckets[5], buckets[20] = 99, 1
-    assert 16e-6 <= percentile(buckets, 50) <= 32e-6
-    assert percentile(buckets, 99.5) > 0.5
-    assert percentile([0] * BUCKETS, 99) == 0.0
 
 
 def test_a_method_that_a_reload_takes_away_keeps_its_counts() -> None:

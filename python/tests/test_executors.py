@@ -307,7 +307,7 @@ def test_the_code_of_the_documentation_runs(tmp_path: Path, service: str, call: 
     if service == "Forecast":
         pytest.importorskip("distributed", reason="there is no Dask (python3-distributed)")
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.S | re.M)
-    (code,) = [block for block in blocks if f"class {service}:" in block]
+    code = next(block for block in blocks if f"class {service}:" in block)
     app = tmp_path / f"documented_{service.lower()}.py"
     app.write_text(code)
     method, payload, expected = call

@@ -17,14 +17,15 @@ import pytest
 from gotask.config import parse_arguments
 from gotask.errors import ConnectFailed
 from gotask.web import http
-from gotask.web.feed import Feed, percentile, point
+from gotask.web.feed import Feed, point
 from gotask.web.http import Malformed, Response, Server
 from gotask.web.metrics import Places, exposition, families, text
 from gotask.web.site import Site
 from gotask.wire.address import TcpAddress
 from gotask.wire.handshake import Key
+from gotask.wire.histogram import BOUNDS, percentile
 
-from .statuses import BOUNDS, method, status, times, worker
+from .statuses import method, status, times, worker
 
 KEY = "a key that nobody can guess: ä"
 HOSTILE = 'a"b\\c\n<script>'

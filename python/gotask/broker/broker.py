@@ -368,7 +368,7 @@ class Broker:
         """GoTask.Outcome goes where the calls go that Celery keeps."""
         for method in self._catalogue.descriptions:
             if method.get("executor") == "celery":
-                return {**method, "timeout": 0.0, "idempotent": True}
+                return {**method, "name": OUTCOME, "timeout": 0.0, "idempotent": True}
         raise InvalidRequest(
             'no method here has executor="celery", so no durable call has come from here: ask the worker that took it'
         )

@@ -14,13 +14,11 @@ from typing import Any, Final
 
 from ..errors import Cancelled, GoTaskError, code_of
 from ..ipc.counters import Counters
+from ..wire.histogram import BOUNDS, percentile
 from ..wire.names import Catalogue
 from .failures import Failures
 
-# Bucket i has the times below 2^i µs that no earlier one has; the last one, all longer ones.
-BUCKETS: Final = 32
-BOUNDS: Final = (*(2**place / 1e6 for place in range(BUCKETS - 1)), None)
-_LAST: Final = BUCKETS - 1
+# Buckets that are counted in: bits that the microseconds of a call may have. Of fewer it is told.
 _BITS: Final = 65
 
 # Methods that are counted each on its own; the others share one row.
@@ -211,7 +209,7 @@ def _combined(how: Callable[[int, int], int], one: _Times, other: _Times) -> _Ti
 
 def _percentiles(waits: list[int], runs: list[int]) -> dict[str, float]:
     return {
-        f"{name}_p{percent}": percentile(buckets, percent)
+        f"{name}_p{percent}": percentile(_cumulative(buckets), percent / 100) or 0.0
         for name, buckets in (("wait", waits), ("run", runs))
         for percent in (50, 99)
     }
@@ -238,29 +236,17 @@ def _merge(counters: Counters, of: Callable[[str], MethodCounts]) -> None:
 
 
 def _told(micros: int, buckets: list[int], recent: list[int]) -> dict[str, Any]:
-    told = [[bound, calls] for bound, calls in zip(BOUNDS, accumulate(buckets))]
-    told[-1][1] = sum(buckets)
+    last_minute = _cumulative(recent)
     return {
         "sum": micros / 1e6,
-        "p50": percentile(recent, 50),
-        "p99": percentile(recent, 99),
-        "buckets": told,
+        "p50": percentile(last_minute, 0.5) or 0.0,
+        "p99": percentile(last_minute, 0.99) or 0.0,
+        "buckets": _cumulative(buckets),
     }
 
 
-def percentile(buckets: list[int], percent: float) -> float:
-    """In seconds, and 0.0 where nothing is in the buckets. Within a bucket the times are taken for evenly spread."""
-    wanted = sum(buckets) * percent / 100
-    if not wanted:
-        return 0.0
-    below = 0
-    for place, count in enumerate(buckets):
-        if count and below + count >= wanted:
-            high = 2.0**place
-            low = high / 2 if place else 0.0
-            return (low + (high - low) * (wanted - below) / count) / 1e6
-        below += count
-    return 0.0
+def _cumulative(buckets: list[int]) -> list[tuple[float | None, int]]:
+    return [*zip(BOUNDS[:-1], accumulate(buckets)), (None, sum(buckets))]
 
 
 # What a service says that was not called in the last minute.

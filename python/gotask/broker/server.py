@@ -11,6 +11,7 @@ import sys
 from ..config import Config
 from ..ipc.linux import adopt_orphans, die_with_parent, name_process
 from ..ipc.loop import run_in_loop
+from ..ipc.messages import EX_ADDRESS
 from ..wire.address import FAST, MAX_UNIX_PATH, UnixAddress
 from .acceptor import Acceptor
 from .broker import Broker
@@ -25,7 +26,6 @@ from .web import WebProcess
 # Exit codes, beside 0 (ended as asked) and 2 (usage): of sysexits.h where it has one.
 EX_APP_FAILED = 70
 EX_OS = 71
-EX_ADDRESS = 73
 
 # Descriptors of an event loop and of the channels by which it wakes.
 _LOOP_DESCRIPTORS = 10

@@ -12,7 +12,7 @@ from asyncio import AbstractEventLoop, TimerHandle
 from typing import Final
 
 from ..config import Config
-from ..ipc.messages import MESSAGES
+from ..ipc.messages import EX_ADDRESS, MESSAGES
 from ..ipc.signals import TO_ALL, WRITE_STACKS
 from . import children
 from .environment import MAIN, worker_environment
@@ -23,9 +23,6 @@ from .output import WorkerOutput
 PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 30.0
 _STEADY: Final = 60.0
-
-# Its exit code where it has said itself that its address can't be used.
-EX_ADDRESS: Final = 73
 
 
 class WebProcess:

@@ -60,7 +60,7 @@ class Dask:
             return outcome
         except BaseException as error:  # Dask's CancelledError may be asyncio's own
             if future.status == "cancelled":
-                raise _lost(call, client) from None
+                raise _lost(call) from None
             if isinstance(error, asyncio.CancelledError):
                 call.has_begun = True  # to ask would take too long: the worker has a moment to answer
                 stopping = asyncio.ensure_future(_stop(client, key))
@@ -180,7 +180,7 @@ async def _failed(call: Call, client: Any, key: str, error: BaseException) -> Go
     )
 
 
-def _lost(call: Call, client: Any) -> GoTaskError:
+def _lost(call: Call) -> GoTaskError:
     return WorkerCrashed(
         f"{call.name} was lost with the connection to Dask's scheduler, or cancelled there: it may have run, or run still"
     )

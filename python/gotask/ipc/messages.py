@@ -61,6 +61,9 @@ EXCHANGE_SHARED: Final = 13
 FAILURE: Final = 14  # JSON: which fast call has failed, and how
 TOLD_TASKS: Final = 15  # text: what was asked by TASKS
 
+# The exit code of a process that has said that its address can't be used. Of sysexits.h.
+EX_ADDRESS: Final = 73
+
 NO_QUEUE: Final = "it has no descriptor left for a queue of its own (ulimit -n)"
 
 # What the broker asks of a worker, on the socket of the log records.

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ..client.aio import AsyncClient
 from ..errors import GoTaskError
+from ..wire.histogram import percentile
 
 # Seconds that the broker has to answer, and for which an answer is as good as a new one.
 TIME: Final = 2.0
@@ -85,22 +86,6 @@ def point(before: Status, status: Status, seconds: float) -> dict[str, Any]:
         "memory": sum(worker["memory"] for worker in workers),
         "deaths": sum(status["counters"]["deaths"].values()),
     }
-
-
-def percentile(buckets: list[tuple[float | None, int]], part: float) -> float | None:
-    """Seconds within which that part of the calls lies, by buckets of (upper bound, calls up to it), evenly within each.
-    None: there was no call. What lies beyond the last bound counts as that bound."""
-    total = buckets[-1][1] if buckets else 0
-    if not total:
-        return None
-    low, below = 0.0, 0
-    for high, upto in buckets:
-        if high is None:
-            break
-        if upto >= part * total:
-            return low + (high - low) * (part * total - below) / (upto - below) if upto > below else high
-        low, below = high, upto
-    return low
 
 
 def _count(status: Status) -> int:

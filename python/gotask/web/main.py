@@ -13,15 +13,13 @@ from typing import Any
 
 from ..client.aio import AsyncClient
 from ..ipc.linux import die_with_parent, name_process
+from ..ipc.messages import EX_ADDRESS
 from ..wire.address import Address, TcpAddress, parse_address
 from ..wire.handshake import Key
 from ..wire.tls import Encryption, Tls
 from .feed import Feed
 from .http import MAX_HEAD, Server
 from .site import Site
-
-# Of sysexits.h; the broker knows by it that the reason has been told.
-EX_ADDRESS = 73
 
 # Seconds that TLS's handshake may take.
 _HANDSHAKE = 5.0
