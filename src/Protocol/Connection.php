@@ -307,7 +307,7 @@ abstract class Connection extends FastConnection
     final public function load(): int
     {
         return $this->session->waiting()
-            + ($this->session->isLate() ? self::LATE : 0)
+            + ($this->open && $this->session->isLate() ? self::LATE : 0)
             + intdiv($this->session->sendBuffer->length + $this->session->wanted, 1024);
     }
 

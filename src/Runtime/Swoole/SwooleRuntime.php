@@ -83,7 +83,7 @@ final class SwooleRuntime implements Runtime
     public function resolve(string $name): array
     {
         foreach ([AF_INET, AF_INET6] as $family) {
-            $found = Quietly::call(static fn () => System::getaddrinfo($name, $family, SOCK_STREAM, STREAM_IPPROTO_TCP, null, self::LOOKUP));
+            $found = Quietly::call(static fn () => System::getaddrinfo($name, $family, SOCK_STREAM, STREAM_IPPROTO_TCP, '', self::LOOKUP));
             if (is_array($found) && $found !== []) {
                 return array_values(array_unique(array_filter($found, is_string(...))));
             }
