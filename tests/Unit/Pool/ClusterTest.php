@@ -134,6 +134,18 @@ final class ClusterTest extends TestCase
         self::assertSame($a, $this->acquireFrom(self::A));
     }
 
+    public function testOneThatIsLateGetsNoCallsWhileAnotherIsThereButOneThatIsBackDoes(): void
+    {
+        $a = $this->acquireFrom(self::A);
+        $a->session->expectHeartbeat(1, 0);
+        $a->session->expire(1);
+        $a->session->expire(2);
+        self::assertTrue($a->session->isLate());
+        self::assertSame([self::B], array_unique($this->addresses(4)));
+        $a->close();
+        self::assertSame(self::A, (string) $this->acquireFrom(self::A)->address);
+    }
+
     public function testOneThatDiedWhileNobodyCalledIsNoticedBeforeACallIsSent(): void
     {
         foreach ([self::A, self::B] as $address) {
