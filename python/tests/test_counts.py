@@ -277,7 +277,7 @@ def test_a_time_is_in_the_bucket_that_its_bound_says(micros: int) -> None:
 def test_a_method_that_a_reload_takes_away_keeps_its_counts() -> None:
     counts = Counts()
     gone = Counters(memoryview(bytearray(SIZE)))
-    gone.add(gone.row("App.gone"), 1000, 1000, 1, 2)
+    gone.add(gone.row("App.gone"), 1, 1000, 1000, 1, 2)
     counts.living.append(gone)
     assert told(counts)["name"] == "App.gone"
     counts.retire(gone)
@@ -289,7 +289,7 @@ def test_more_methods_and_more_times_than_there_is_room_for_are_counted_all_the_
     counters = Counters(memoryview(bytearray(SIZE)))
     for method in range(ROWS + 40):
         for n in range(CELLS // ROWS + 10):
-            counters.add(counters.row(f"App.m{method}"), 1000 << n % 40, 1000 << n % 7, 1, 2)
+            counters.add(counters.row(f"App.m{method}"), n, 1000 << n % 40, 1000 << n % 7, 1, 2)
         counters.failed(counters.row(f"App.m{method}"), CODES[method % len(CODES)])
     each = CELLS // ROWS + 10
     by_method: dict[str, int] = {}
@@ -298,6 +298,34 @@ def test_more_methods_and_more_times_than_there_is_room_for_are_counted_all_the_
         by_method[name] = by_method.get(name, 0) + calls
     assert by_method.pop("") == 41 * each and set(by_method.values()) == {each}
     assert sum(sum(errors.values()) for _, _, errors in counters.errors()) == ROWS + 40
+
+
+def test_a_call_is_counted_in_one_copy_so_that_who_reads_meanwhile_never_finds_less() -> None:
+    class Memory(bytearray):
+        copied = 0
+
+        def __setitem__(self, place: Any, content: Any) -> None:
+            before = bytes(self)
+            super().__setitem__(place, content)
+            assert before != bytes(self)
+            self.copied += 1
+
+    memory = Memory(SIZE)
+    counters = Counters(memoryview(memory))
+    row = counters.row("App.echo")
+    for number in range(1, 4):
+        counters.add(row, number, 1000, 1000, 1, 2)
+    assert memory.copied == 3
+    assert [counts for *_, counts in counters.cells()] == [(3, 3000, 3000, 3, 6)]
+
+
+def test_a_call_that_was_counted_is_known_by_its_number() -> None:
+    counters = Counters(memoryview(bytearray(SIZE + 8)), 8)
+    counters.add(counters.row("App.a"), 7, 1000, 1000, 1, 2)
+    counters.add(counters.row("App.b"), 2**63, 1000, 1000, 1, 2)
+    assert [counters.has_counted(number) for number in (6, 7, 2**63)] == [False, True, True]
+    counters.add(counters.row("App.a"), 8, 1000, 1000, 1, 2)
+    assert [counters.has_counted(number) for number in (7, 8)] == [False, True]
 
 
 def test_a_flood_of_failures_keeps_a_few() -> None:

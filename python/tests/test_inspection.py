@@ -38,6 +38,7 @@ class App:
         open(path + ".begun", "w").close()
         ctypes.PyDLL(None).usleep(1_500_000)  # holds the GIL
     async def wait_async(self, path): await deeper_async(path)
+    async def wait_too(self, path): await deeper_async(path)
     async def holds_up(self, path): deeper(path)
 """
 
@@ -183,6 +184,24 @@ def test_a_slow_call_is_logged_once_with_where_it_is(
     assert record["level"] == "warning" and line in record["exception"]
     assert record["context"]["method"] == method and record["context"]["seconds"] >= 0.2
     assert peer.call("GoTask.Status")["counters"]["slow"] == slow + 1
+
+
+def test_several_slow_calls_at_once_are_logged_each_with_its_own_stack(
+    broker: BrokerProcess, peer: FastPeer, tmp_path: Path
+) -> None:
+    broker.records.clear()
+    methods = ["App.wait_async", "App.wait_too"] * 3
+    go = tmp_path / "go"
+    sequences = [peer.send(method, str(go)) for method in methods]
+    for method in methods:
+        record = broker._find(
+            lambda record: f"slow call: {method}" in record.get("message", ""), "record of a slow call", 10.0
+        )
+        assert f" of {method} (most recent call first)" in (record["exception"] or "")
+        broker.records.remove(record)
+    go.touch()
+    for sequence in sequences:
+        peer.result(sequence)
 
 
 # -- replacing ----------------------------------------------------------------------------------------------------------

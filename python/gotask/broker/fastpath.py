@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 
 from ..errors import Cancelled, DeadlineExceeded, InvalidRequest, Overloaded
 from ..ipc.messages import FIRST_CLIENT, MESSAGE_SIZE, SENT as STAMP, fast_calls
+from ..ipc.notes import WorkerNotes
 from ..wire.frames import JSON, Frame
 from .access import credentials_of
 from .call import REVOKED, SENT, Call, Caller
@@ -277,24 +278,25 @@ class FastPath:
     def settle(
         self,
         message: tuple[int, int, bytes],
-        replies: bytes,
+        notes: WorkerNotes,
         report: CrashReport,
         crash: Callable[[Call, CrashReport, str], None],
     ) -> None:
         """What becomes of the calls of the message that a dead worker had: `crash` answers the one that ran."""
         client, place, frames = message
-        self.frames(client, replies)
+        self.frames(client, notes.gathered.read())
         for index, (sequence, method) in enumerate(fast_calls(frames)):
             call = self.answered(client << 32 | sequence)
             if call is None:
                 continue
-            call.method, call.counts = method, self._counts_of(method)
+            call.method = method
             call.arrived = STAMP.unpack_from(frames)[0] / 1e9
             reason = self.deadlines.reason(call)
             if index == place and call.state is not REVOKED:
+                if not notes.counters.has_counted(call.number):
+                    call.counts = self._counts_of(method)
                 crash(call, report, reason)
                 continue
-            call.counts = None  # its worker has counted it, or it is made again
             if index > place and call.state is not REVOKED:
                 self._has_not_run(call, reason or TAKEN_BACK)
             call.owner.forget(call)

@@ -134,7 +134,7 @@ class WorkerProcess:
         self._kill_reason = ""  # as the report names it, and in words
         self._kill_words = ""
         self._stacks = Stacks()
-        self._told_tasks: tuple[int, Future[str]] | None = None  # of which call, 0: of all
+        self._asked_tasks: dict[int, Future[str]] = {}  # by the call whose task is asked for, 0: all
         self._channel, theirs = socket.socketpair()
         self._channel.setblocking(False)
         self._descriptors, their_descriptors = socket.socketpair()
@@ -304,10 +304,11 @@ class WorkerProcess:
 
     def ask_for_tasks(self, number: int) -> Future[str]:
         """Where the tasks of an async worker's calls are, or that of one call; once its loop answers."""
-        if self._told_tasks is None or self._told_tasks[0] != number or self._told_tasks[1].done():
-            self._told_tasks = number, self._loop.create_future()
+        asked = self._asked_tasks.get(number)
+        if asked is None:
+            asked = self._asked_tasks[number] = self._loop.create_future()
             self.ask(TASKS, number)
-        return self._told_tasks[1]
+        return asked
 
     def stacks_written(self) -> int:
         """Bytes of them so far."""
@@ -458,8 +459,9 @@ class WorkerProcess:
             elif kind == REFUSED:
                 group.refuse(number, data[start:offset].decode("utf-8", "replace"))
             elif kind == TOLD_TASKS:
-                if self._told_tasks is not None and not self._told_tasks[1].done():
-                    self._told_tasks[1].set_result(data[start:offset].decode("utf-8", "replace"))
+                asked = self._asked_tasks.pop(number, None)
+                if asked is not None and not asked.done():
+                    asked.set_result(data[start:offset].decode("utf-8", "replace"))
             else:
                 group.record(self, kind, data[start:offset])
         return data[offset:] if offset < end else b""

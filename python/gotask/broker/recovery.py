@@ -69,7 +69,7 @@ class CrashRecovery:
                 self._crash(call, report, self._reason(call))
         message = worker.notes.message()
         if message is not None and self._runtime.fast is not None:
-            self._runtime.fast.settle(message, worker.notes.gathered.read(), report, self._crash)
+            self._runtime.fast.settle(message, worker.notes, report, self._crash)
 
     def look(self, report: CrashReport) -> None:
         """Begins to look for what it may have received and not noted."""

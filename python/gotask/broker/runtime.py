@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from ..config import Config
 from ..errors import told
+from ..ipc.notes import WorkerNotes
 from ..ipc.segment import SegmentPool
 from ..wire import frames as wire
 from .call import Call, Caller
@@ -48,11 +49,11 @@ class FastCalls(Protocol):
     def settle(
         self,
         message: tuple[int, int, bytes],
-        replies: bytes,
+        notes: WorkerNotes,
         report: CrashReport,
         crash: Callable[[Call, CrashReport, str], None],
     ) -> None:
-        """A worker died with that message, of which it had gathered those replies. `crash` answers the call that ran."""
+        """A worker died with that message, and its notes tell what it had answered. `crash` answers the call that ran."""
 
     def serve(self) -> None:
         """Other workers may be ready, or another generation serves."""

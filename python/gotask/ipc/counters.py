@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct
-from typing import Final
+from typing import Any, Final
 
 from ..errors import BY_CODE, RemoteError
 
@@ -25,21 +25,22 @@ _HEAD: Final = 16
 _ERRORS_AT: Final = _HEAD + ROWS * _NAME
 _ERRORS: Final = 1 + len(CODES)
 _CELLS_AT: Final = _ERRORS_AT + ROWS * _ERRORS * 8
-_CELL: Final = Struct(
-    "6Q"
-)  # row and times, calls, nanoseconds that they ran, and waited, bytes received, and sent
+# A cell: row and times; the number of its last call, calls, nanoseconds that they ran, and waited, bytes received, and sent.
+_CELL: Final = Struct("7Q")
 SIZE: Final = _CELLS_AT + CELLS * _CELL.size
 
-write: Final = Struct("5Q").pack_into  # a cell, behind its first word
+# What of a cell changes. It is copied to its place: pack_into() would wipe the place first, and who reads meanwhile, or after a
+# kill -9, would find nothing there.
+packed: Final = Struct("6Q").pack
 
 
 class Cell:
-    """The calls of one method that took about as long. at: where its numbers are to be written."""
+    """The calls of one method that took about as long. place: of what changes, in the memory as a whole."""
 
-    __slots__ = ("at", "calls", "ran", "waited", "received", "sent")
+    __slots__ = ("place", "calls", "ran", "waited", "received", "sent")
 
-    def __init__(self, at: int) -> None:
-        self.at = at
+    def __init__(self, place: slice) -> None:
+        self.place = place
         self.calls = self.ran = self.waited = self.received = self.sent = 0
 
 
@@ -54,11 +55,13 @@ class Row:
 
 
 class Counters:
-    """Of one worker, who alone writes."""
+    """Of one worker, who alone writes. They lie in `memory` from `at` on."""
 
-    def __init__(self, memory: memoryview) -> None:
-        self.memory = memory
-        self._words = memory.cast("Q")
+    def __init__(self, memory: memoryview, at: int = 0) -> None:
+        self.memory = memory[at : at + SIZE]
+        self._whole: Any = memory.obj  # a part of it is overwritten in half the time
+        self._at = at
+        self._words = self.memory.cast("Q")
         self._rows: dict[bytes, Row] = {}
 
     # -- the worker's part ------------------------------------------------------------------------------------------
@@ -84,14 +87,14 @@ class Counters:
             found = row.cells[min(row.cells, key=lambda other: abs(other - key))]
         else:
             at = _CELLS_AT + used * _CELL.size
-            _CELL.pack_into(self.memory, at, row.index << 16 | key, 0, 0, 0, 0, 0)
+            _CELL.pack_into(self.memory, at, row.index << 16 | key, 0, 0, 0, 0, 0, 0)
             self._words[1] = used + 1
-            found = Cell(at + 8)
+            found = Cell(slice(self._at + at + 8, self._at + at + _CELL.size))
         row.cells[key] = found
         return found
 
-    def add(self, row: Row, ran: int, waited: int, received: int, sent: int) -> None:
-        """Counts a call: nanoseconds and bytes. What a call that succeeds passes through has this written out."""
+    def add(self, row: Row, number: int, ran: int, waited: int, received: int, sent: int) -> None:
+        """Counts the call of that number: nanoseconds and bytes. A call that succeeds passes through a copy of this."""
         key = (ran // 1000).bit_length() << 8 | (waited // 1000).bit_length()
         cell = row.cells.get(key) or self.cell(row, key)
         cell.calls += 1
@@ -99,7 +102,7 @@ class Counters:
         cell.waited += waited
         cell.received += received
         cell.sent += sent
-        write(self.memory, cell.at, cell.calls, cell.ran, cell.waited, cell.received, cell.sent)
+        self._whole[cell.place] = packed(number, cell.calls, cell.ran, cell.waited, cell.received, cell.sent)
 
     def failed(self, row: Row, code: str) -> None:
         """A call has failed, which is counted otherwise, too."""
@@ -117,9 +120,12 @@ class Counters:
         call ran, and waited; and of all calls together their number, nanoseconds that they ran, and waited, bytes received, and
         sent."""
         names = self._names()
-        end = _CELLS_AT + min(self._words[1], CELLS) * _CELL.size
-        for key, *counts in _CELL.iter_unpack(self.memory[_CELLS_AT:end]):
+        for key, _, *counts in _CELL.iter_unpack(self._cells()):
             yield names[key >> 16], key >> 8 & 0xFF, key & 0xFF, tuple(counts)
+
+    def has_counted(self, number: int) -> bool:
+        """Whether the last call of any cell has that number: the last call that was counted at all is one of these."""
+        return any(last == number for _, last, *_ in _CELL.iter_unpack(self._cells()))
 
     def errors(self) -> Iterator[tuple[str, int, dict[str, int]]]:
         """Of each method: how many calls were not begun, and the errors by code."""
@@ -128,6 +134,9 @@ class Counters:
             not_begun, *errors = self._words[at : at + _ERRORS]
             if any(errors):
                 yield name, not_begun, {code: count for code, count in zip(CODES, errors) if count}
+
+    def _cells(self) -> memoryview:
+        return self.memory[_CELLS_AT : _CELLS_AT + min(self._words[1], CELLS) * _CELL.size]
 
     def _names(self) -> list[str]:
         names = [""]

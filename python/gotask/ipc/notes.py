@@ -60,7 +60,7 @@ class WorkerNotes:
         self.segment = Segment(counters_at + counters.SIZE, fd)
         self.words = self.segment.view[:size].cast("Q")
         self.gathered = Gathered(self.segment.view[size:inbox_at])
-        self.counters = Counters(self.segment.view[counters_at:])
+        self.counters = Counters(self.segment.view, counters_at)
         self.inbox_at = inbox_at
         self.inbox = self.segment.view[inbox_at:counters_at]
         self.memory: Any = self.segment.view.obj

@@ -187,7 +187,7 @@ class AsyncWorker:
             elif kind == LEAVE:
                 self._close()
             elif kind == TASKS:
-                self._channel.tasks(where_tasks_are(self._tasks, number))
+                self._channel.tasks(number, where_tasks_are(self._tasks, number))
             elif kind == TELL or kind == GONE:
                 self._tell(number, content, fd)
 

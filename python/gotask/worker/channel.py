@@ -103,10 +103,10 @@ class Channel:
         """Replies and what else a client was to get on its fast socket, whose number is that of a call of it."""
         self._sendall(b"".join((RECORD.pack(number, len(frames), FRAMES, 0), frames)))
 
-    def tasks(self, text: str) -> None:
-        """Where the tasks of this async worker are."""
+    def tasks(self, number: int, text: str) -> None:
+        """Where the tasks of this async worker are: the answer to TASKS with that number."""
         body = text.encode("utf-8", "replace")
-        self._sendall(RECORD.pack(0, len(body), TOLD_TASKS, 0) + body)
+        self._sendall(RECORD.pack(number, len(body), TOLD_TASKS, 0) + body)
 
     def record(self, kind: int, content: Any) -> None:
         body = json.dumps(content, default=repr).encode()

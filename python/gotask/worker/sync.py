@@ -41,7 +41,7 @@ from ..ipc.messages import (
     fast_calls,
     receive,
 )
-from ..ipc.counters import Row, write
+from ..ipc.counters import Row, packed
 from ..ipc.notes import CALLS, LEAVING, LIMIT, MESSAGE, PLACES, SIZE_SHIFT
 from ..ipc.notes import Revocations, WorkerNotes
 from ..wire import frames as wire
@@ -389,7 +389,7 @@ class Worker:
                     cell.waited = waited = cell.waited + waited
                     cell.received = received = cell.received + offset - body_at
                     cell.sent = answered = cell.sent + size
-                    write(self._counters.memory, cell.at, calls, ran, waited, received, answered)
+                    self._memory[cell.place] = packed(number, calls, ran, waited, received, answered)
                 else:
                     self._count(known, job, reply, took, waited, offset - body_at, deadline <= began)
                 if type(reply) is bytes and not job.by_broker:
@@ -442,7 +442,7 @@ class Worker:
         if is_late:
             self._counters.not_begun(known.row, code)
         else:
-            self._counters.add(known.row, took, waited, received, sum(map(len, body)))
+            self._counters.add(known.row, job.number, took, waited, received, sum(map(len, body)))
             if code:
                 self._counters.failed(known.row, code)
         second = int(self._clock())

@@ -25,10 +25,12 @@ def where_tasks_are(calls: Mapping[Task[None] | None, Job], number: int) -> str:
     calls: which of them run calls. number: of the one call whose task is wanted; 0: all tasks.
     """
     told = []
-    for task in islice(asyncio.all_tasks(), MOST):
+    if number:
+        wanted = [task for task, job in calls.items() if task is not None and job.number == number]
+    else:
+        wanted = list(islice(asyncio.all_tasks(), MOST))
+    for task in wanted:
         job = calls.get(task)
-        if number and (job is None or job.number != number):
-            continue
         coroutine = task.get_coro()
         code = getattr(coroutine, "cr_code", None)
         if job is None and code is not None and code.co_filename.startswith(_OURS):
