@@ -204,6 +204,20 @@ def test_several_slow_calls_at_once_are_logged_each_with_its_own_stack(
         peer.result(sequence)
 
 
+def test_a_slow_call_is_logged_whose_worker_dies_while_its_stack_is_read(
+    broker: BrokerProcess, peer: FastPeer, tmp_path: Path
+) -> None:
+    broker.records.clear()
+    slow = peer.call("GoTask.Status")["counters"]["slow"]
+    sequence = peer.send("App.holds_up", str(tmp_path / "go"))
+    # Its loop does not answer, which is waited for.
+    status = wait_until(lambda: (s := peer.call("GoTask.Status"))["counters"]["slow"] == slow + 1 and s)
+    (pid,) = [worker["pid"] for worker in status["workers"] if worker["kind"] == "async"]
+    peer.call("GoTask.Recycle", {"pid": pid, "kill": True})
+    assert peer.result(sequence)["code"] == "worker_crashed"
+    assert broker.logged("slow call: App.holds_up")["level"] == "warning"
+
+
 # -- replacing ----------------------------------------------------------------------------------------------------------
 
 

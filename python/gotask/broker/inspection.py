@@ -62,14 +62,17 @@ class Inspection:
                 "pid": worker.pid,
                 "service": group.name,
                 "kind": group.kind,
-                "state": state(worker, running(group, worker)) if worker.state != "dead" else "dead",
+                "state": state(worker, running(group, worker)),
                 "stacks": text,
             }
             for (group, worker), text in zip(wanted, texts)
         ]
 
     async def _read(self, worker: WorkerProcess, number: int = 0) -> str:
-        """The stacks of one worker's threads and tasks; with an async call's number of its task, where the loop answers."""
+        """The stacks of one worker's threads and tasks; with an async call's number of its task, where the loop answers.
+        Empty where the worker has died."""
+        if worker.state == "dead":
+            return ""
         tasks = worker.ask_for_tasks(number) if worker.is_async and worker.state != "starting" else None
         # Who asks while they are being written gets the same.
         threads = self._threads.get(worker)
@@ -85,6 +88,8 @@ class Inspection:
         return tasks.result() if number else f"{text}\n\n{tasks.result()}".strip()
 
     async def _read_threads(self, worker: WorkerProcess) -> str:
+        if worker.state == "dead":
+            return ""
         reading = worker.begin_stacks()
         began = self._loop.time()
         told = b""

@@ -40,7 +40,10 @@ class HasCalls(Protocol):
 
 
 def running(group: HasCalls, worker: WorkerProcess) -> list[Running]:
-    """Oldest first. Of a fast call the seconds count from when it was sent: it waits for next to nothing."""
+    """Oldest first. Of a fast call the seconds count from when it was sent: it waits for next to nothing. A dead worker, whose
+    notes are closed, runs none."""
+    if worker.state == "dead":
+        return []
     now = time.monotonic()
     found = []
     for number, began in worker.notes.begun_at():
@@ -58,7 +61,7 @@ def running(group: HasCalls, worker: WorkerProcess) -> list[Running]:
 
 
 def state(worker: WorkerProcess, calls: list[Running]) -> str:
-    """In a word: starting, idle, busy or leaving."""
+    """In a word: starting, idle, busy, leaving or dead."""
     return worker.state if worker.state != "ready" else "busy" if calls else "idle"
 
 
