@@ -18,7 +18,10 @@ class Collection:
     def _read(self):
         with open(FILE) as file:
             text = file.read()
-        return [{"_id": ObjectId(f"{number + 1:024x}"), **each} for number, each in enumerate(json.loads(text or "[]"))]
+        return [
+            {"_id": ObjectId(f"{number + 1:024x}"), **each}
+            for number, each in enumerate(json.loads(text or "[]"))
+        ]
 
     def insert_many(self, documents):
         with open(FILE, "w") as file:
@@ -26,7 +29,9 @@ class Collection:
         return SimpleNamespace(inserted_ids=[document["_id"] for document in self._read()])
 
     def find(self, filter):
-        return Cursor(each for each in self._read() if all(each[key] == value for key, value in filter.items()))
+        return Cursor(
+            each for each in self._read() if all(each[key] == value for key, value in filter.items())
+        )
 
     def find_one(self, filter):
         return next(iter(self.find(filter)), None)
