@@ -389,7 +389,9 @@ def test_requests_over_a_socket() -> None:
     assert exchanged(b"GET / HT", ends=True) == [b""]
 
 
-def test_who_sends_slowly_and_who_comes_when_all_places_are_taken_is_let_go() -> None:
-    with mock.patch.object(http, "REQUEST_TIME", 0.2), mock.patch.object(http, "MAX_CONNECTIONS", 2):
-        slow = exchanged(b"GET / HTTP/1.1\r\nX: ", b"", b"GET / HTTP/1.1\r\n\r\n")
-    assert slow == [b"", b"", b""]
+def test_who_sends_slowly_is_let_go_for_who_comes_when_all_places_are_taken_or_when_time_is_up() -> None:
+    with mock.patch.object(http, "REQUEST_TIME", 5.0), mock.patch.object(http, "MAX_CONNECTIONS", 2):
+        first, second, *others = exchanged(b"GET / HTTP/1.1\r\nX: ", b"", *[b"GET / HTTP/1.1\r\n\r\n"] * 3)
+    assert (first, second) == (b"", b"") and all(other.endswith(b"fine/") for other in others)
+    with mock.patch.object(http, "REQUEST_TIME", 0.1):
+        assert exchanged(b"GET / HTTP/1.1\r\nX: ") == [b""]

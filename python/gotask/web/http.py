@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 # Bytes of a request line with its headers.
 MAX_HEAD = 8192
 
-# Connections at a time; a further one is closed at once.
+# Connections at a time. A further one takes the place of that which has kept its request back for the longest; with no such one
+# it is closed at once.
 MAX_CONNECTIONS = 64
 
 # Seconds that a client gets to send its request, and to take the response.
@@ -56,24 +57,33 @@ class Server:
     def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
         self._answer = answer
         self._connections = 0
+        self._silent: dict[
+            asyncio.StreamWriter, None
+        ] = {}  # those whose request has not come, the oldest first
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._connections >= MAX_CONNECTIONS:
-            writer.transport.abort()
-            return
+            let_go = next(iter(self._silent), writer)
+            let_go.transport.abort()
+            self._silent.pop(let_go, None)
+            if let_go is writer:
+                return
         self._connections += 1
+        self._silent[writer] = None
         try:
             await self._exchange(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
             pass  # the client is gone, or too slow
         finally:
             self._connections -= 1
+            self._silent.pop(writer, None)
             writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         is_head = False
         try:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_TIME)
+            self._silent.pop(writer, None)
             request = parse(head)
             is_head = request.method == "HEAD"
             response = await self._answer(request)
