@@ -13,20 +13,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from .peer import APPS, PACKAGE, BrokerProcess
+from .peer import APPS, PACKAGE, BrokerProcess, free_port, wait_until
 
 PASSWORD = "s3cret"
 REDIS = shutil.which("redis-server")
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Process:
@@ -70,10 +63,7 @@ class Redis:
         options = f"--port {self.port} --bind 127.0.0.1 --requirepass {PASSWORD} --dir {self._folder} --save"
         command = [REDIS, *options.split(), "", "--appendonly", "yes", "--appendfsync", "always"]
         self.process = Process(command, self._folder / "redis.log")
-        until = time.monotonic() + 20
-        while b"PONG" not in self._ping():
-            assert time.monotonic() < until, "Redis does not answer"
-            time.sleep(0.01)
+        wait_until(lambda: b"PONG" in self._ping(), "an answer of Redis")
 
     def kill(self) -> None:
         self.process.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import msgpack
@@ -12,7 +13,7 @@ from gotask.ipc.messages import FAST_BIT, SENT
 from gotask.wire import frames as wire
 from gotask.wire.frames import Decoder, Frame
 
-from .peer import Peer
+from .peer import BrokerProcess, Peer
 
 CANCELLED, LATE, TAKE_BACK, GIVEN_BACK = 0, 1, 2, 3
 
@@ -131,3 +132,11 @@ def wire_error(body: bytes) -> Any:
     import json
 
     return json.loads(body)
+
+
+def fast_peer(broker: BrokerProcess) -> Iterator[FastPeer]:
+    """For a fixture."""
+    assert broker.address is not None
+    opened = FastPeer(broker.address)
+    yield opened
+    opened.close()

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,14 @@ class BrokerProcess:
             self.end(signal.SIGKILL)
 
 
+def serving(folder: Path, app: str | Path, *arguments: str, workers: int = 1) -> Iterator[BrokerProcess]:
+    """For a fixture: a broker with a socket in the folder, which is ready, and ends well."""
+    started = BrokerProcess(app, *arguments, workers=workers, address=f"unix://{folder}/b.sock")
+    started.wait_for("ready")
+    yield started
+    assert started.end() == 0
+
+
 class Peer:
     """Sends frames, and waits for the reply of a sequence."""
 
@@ -175,6 +183,21 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def wait_until(ask: Callable[[], Any], what: str = "what is waited for", seconds: float = 20.0) -> Any:
+    """The answer, once it is true."""
+    until = time.monotonic() + seconds
+    while not (answer := ask()):
+        assert time.monotonic() < until, f"{what} does not come: {answer!r}"
+        time.sleep(0.005)
+    return answer
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def gone(pids: list[int], timeout: float) -> bool:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from gotask.wire.handshake import CALLER, Key
 from gotask.wire.tls import Tls
 
 from .certificates import Certificates
-from .peer import APPS, PACKAGE, BrokerProcess, Peer
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, free_port, wait_until
 
 KEY = "a key that is known to both"
 OTHER = "a key that only one side has"
@@ -52,12 +51,6 @@ def call_async(*arguments: Any, method: str = "App.hi", payload: Any = "x", **na
 
 
 callers = pytest.mark.parametrize("caller", [call, call_async], ids=["Client", "AsyncClient"])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def started(*arguments: str, address: str, env: dict[str, str] | None = None) -> BrokerProcess:
@@ -453,15 +446,6 @@ def descriptors(process: BrokerProcess) -> int:
     return len(os.listdir(f"/proc/{process.process.pid}/fd"))
 
 
-def until(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 def handshake(process: BrokerProcess, context: ssl.SSLContext) -> ssl.SSLSocket:
     """A peer that comes through TLS and says nothing."""
     host, _, port = str(process.address).removeprefix("tls://").rpartition(":")
@@ -485,13 +469,13 @@ def test_peers_that_were_turned_away_keep_no_descriptor(certificates: Certificat
             assert b"asks for a shared key" in peer.recv(4096)
         # More of them than may be leaving at a time keep nobody out while they wait to be said goodbye to.
         assert call(process.address, key=KEY, tls=Tls(ca=certificates.ca)) == {"hello": "x"}
-        assert until(lambda: descriptors(process) <= few)
+        wait_until(lambda: descriptors(process) <= few)
         silent = [handshake(process, context) for _ in range(MAX_WAITING + 40)]
-        assert until(lambda: descriptors(process) <= few + MAX_WAITING)
+        wait_until(lambda: descriptors(process) <= few + MAX_WAITING)
         assert call(process.address, key=KEY, tls=Tls(ca=certificates.ca)) == {"hello": "x"}
         for peer in (*refused, *silent):
             peer.close()
-        assert until(lambda: descriptors(process) <= few)
+        wait_until(lambda: descriptors(process) <= few)
     finally:
         assert process.end() == 0
 

@@ -14,7 +14,7 @@ import pytest
 
 from gotask.wire import frames as wire
 
-from .peer import APPS, BrokerProcess, Peer
+from .peer import APPS, BrokerProcess, Peer, serving
 
 EXACT = wire.ARGS
 
@@ -23,11 +23,7 @@ EXACT = wire.ARGS
 def broker(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[BrokerProcess]:
-    path = tmp_path_factory.mktemp("broker") / "b.sock"
-    process = BrokerProcess(APPS / "calls.py", workers=request.param, address=f"unix://{path}")
-    process.wait_for("ready")
-    yield process
-    assert process.end() == 0
+    yield from serving(tmp_path_factory.mktemp("broker"), APPS / "calls.py", workers=request.param)
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +28,7 @@ from gotask.wire.exchange import PROGRESS
 
 from .celery_servers import PASSWORD, REDIS, Redis, celery_worker
 from .exchanges import Exchanger
-from .peer import APPS, BrokerProcess
+from .peer import APPS, BrokerProcess, wait_until
 
 pytest.importorskip("redis")
 celery = pytest.importorskip("celery")
@@ -76,16 +75,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     servers.kill()
 
 
-def eventually(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
-    until = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < until, what
-        time.sleep(0.01)
-
-
 def outcome(client: Client, id: str, *states: str) -> Outcome:
     """Once it has one of these states."""
     seen: list[Outcome] = []
@@ -94,7 +83,7 @@ def outcome(client: Client, id: str, *states: str) -> Outcome:
         seen[:] = [client.outcome(id)]
         return seen[0].state in states
 
-    eventually(is_there, f"{id} has not become {states}")
+    wait_until(is_there, f"{id} has not become {states}")
     return seen[0]
 
 
@@ -138,7 +127,7 @@ def test_many_calls_wait_and_take_no_thread_each(servers: Servers, tmp_path: Pat
     assert servers.broker.address is not None
     peer = Exchanger(servers.broker.address)
     calls = [peer.begin("Report.WaitFor", str(tmp_path / "end")) for _ in range(40)]
-    eventually(lambda: (tmp_path / "end.begun").exists(), "none has begun")
+    wait_until(lambda: (tmp_path / "end.begun").exists(), "none has begun")
     assert servers.client.call("Report.Here"), "the broker has taken all of them"
     assert len(os.listdir(f"/proc/{worker['pid']}/task")) < 25
     (tmp_path / "end").touch()
@@ -149,7 +138,7 @@ def test_a_call_whose_time_is_over_is_not_begun(servers: Servers, tmp_path: Path
     assert servers.broker.address is not None
     peer = Exchanger(servers.broker.address)
     busy = [peer.begin("Report.WaitFor", str(tmp_path / f"end{each}")) for each in range(2)]
-    eventually(lambda: len(list(tmp_path.glob("*.begun"))) == 2, "both processes are to be busy")
+    wait_until(lambda: len(list(tmp_path.glob("*.begun"))) == 2, "both processes are to be busy")
     with pytest.raises(DeadlineExceeded):
         servers.client.call("Report.Touch", str(tmp_path / "late"), timeout=0.2)
     (tmp_path / "end0").touch()
@@ -220,13 +209,13 @@ def test_calls_that_are_lost_with_everything_run_to_their_ends(servers: Servers,
     ends = [tmp_path / f"end{each}" for each in range(2)]
     begun = [tmp_path / f"end{each}.begun" for each in range(2)]
     running = [durable(servers.client, "Report.WaitFor", str(end)) for end in ends]
-    eventually(lambda: all(each.exists() for each in begun), "they have not begun")
+    wait_until(lambda: all(each.exists() for each in begun), "they have not begun")
     waiting = durable(servers.client, "Report.Touch", str(tmp_path / "touched"))
     servers.kill()
     servers.redis.start()
     servers.start()
     assert {servers.client.outcome(id).state for id in running} == {"running"}
-    eventually(
+    wait_until(
         lambda: all(len(each.read_text().split()) > 1 for each in begun), "they have not begun again", 60
     )
     for end in ends:
@@ -262,7 +251,7 @@ def test_a_result_waits_for_redis_to_be_back(servers: Servers, tmp_path: Path) -
     outcome(servers.client, id, "running")
     servers.redis.kill()
     (tmp_path / "end").touch()
-    eventually((tmp_path / "end.ended").exists, "it has not ended")
+    wait_until((tmp_path / "end.ended").exists, "it has not ended")
     servers.redis.start()
     assert outcome(servers.client, id, "done").result() == "there"
     servers.worker.process.wait(30)  # whatever has started it starts it anew
@@ -298,7 +287,7 @@ def test_a_backend_that_tells_nothing_by_itself_is_asked(tmp_path: Path) -> None
     told: list[Any] = []
     results.expect("1", told.append)
     app.backend.store_result("1", {"result": 5}, "SUCCESS")
-    eventually(lambda: told, "nothing was told")
+    wait_until(lambda: told, "nothing was told")
     assert told[0]["status"] == "SUCCESS" and told[0]["result"] == {"result": 5}
     results.leave("1")
     results.close()

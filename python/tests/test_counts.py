@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from gotask.ipc.counters import CELLS, CODES, ROWS, SIZE, Counters
 from gotask.wire.histogram import BOUNDS
 
 from .exchanges import Exchanger
-from .fast import CANCELLED, LATE, FastPeer
-from .peer import BrokerProcess, Peer
+from .fast import CANCELLED, LATE, FastPeer, fast_peer
+from .peer import BrokerProcess, Peer, serving, wait_until
 
 APP = """
 import asyncio, os, signal, time
@@ -51,26 +51,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def broker(folder: Path) -> Iterator[BrokerProcess]:
-    started = BrokerProcess(folder / "app.py", workers=1, address=f"unix://{folder}/s.sock")
-    started.wait_for("ready")
-    yield started
-    assert started.end() == 0
+    yield from serving(folder, folder / "app.py", workers=1)
 
 
 @pytest.fixture
 def peer(broker: BrokerProcess) -> Iterator[FastPeer]:
-    assert broker.address is not None
-    opened = FastPeer(broker.address)
-    yield opened
-    opened.close()
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.005)
-    return found
+    yield from fast_peer(broker)
 
 
 NONE = {"calls": 0, "errors": {}, "received": 0, "sent": 0, "run": {"sum": 0.0}, "wait": {"sum": 0.0}}

@@ -18,7 +18,8 @@ import pytest
 from gotask.wire import frames as wire
 
 from .exchanges import Exchanger, lines
-from .peer import APPS, PACKAGE, BrokerProcess
+from .peer import APPS, PACKAGE, BrokerProcess, free_port
+from .work import Work
 
 distributed: Any = pytest.importorskip("distributed", reason="there is no Dask (python3-distributed)")
 
@@ -28,19 +29,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:make_current is deprecated:Depre
 THREADS = 4
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Cluster:
+class Cluster(Work):
     """A scheduler and workers of Dask's, as `dask scheduler` and `dask worker` start them, and a broker."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.notes = folder / "notes"
-        self.notes.touch()
+        super().__init__(folder)
         self.port = free_port()
         self.scheduler_address = f"tcp://127.0.0.1:{self.port}"
         self.environment = {
@@ -53,7 +46,6 @@ class Cluster:
         self.workers = [self.start_worker(), self.start_worker()]
         self.await_scheduler()
         self.broker, self.peer = self.start_broker("b.sock")
-        self._count = 0
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         return self._start("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-show")
@@ -86,23 +78,6 @@ class Cluster:
             cwd=self.folder,
             stderr=subprocess.DEVNULL,
         )
-
-    def path(self) -> str:
-        """Of a file that is not there yet."""
-        self._count += 1
-        return str(self.folder / f"file{self._count}")
-
-    def call(self, method: str, *args: Any) -> Any:
-        return self.peer.result(self.peer.begin(method, *args))
-
-    def noted(self, text: str) -> int:
-        return self.notes.read_text().splitlines().count(text)
-
-    def await_note(self, text: str, count: int) -> None:
-        until = time.monotonic() + 20
-        while self.noted(text) < count:
-            assert time.monotonic() < until, f"{text} was not noted"
-            time.sleep(0.002)
 
     def end(self) -> None:
         for process in (*self.workers, self.scheduler):

@@ -20,7 +20,7 @@ from gotask.broker.deadlines import BUSY_LIMIT, DEADLINE as TIME_OVER, Deadlines
 from gotask.wire import frames as wire
 
 from .chaos.system import eventually
-from .peer import APPS, BrokerProcess, Peer
+from .peer import APPS, BrokerProcess, Peer, serving
 from .simulation.loop import Clock, Loop
 
 DEADLINE = 300  # ms
@@ -28,10 +28,7 @@ DEADLINE = 300  # ms
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
-    process = BrokerProcess(APPS / "nasty.py", workers=2, address=f"unix://{tmp_path}/b.sock")
-    process.wait_for("ready")
-    yield process
-    assert process.end() == 0
+    yield from serving(tmp_path, APPS / "nasty.py", workers=2)
 
 
 def connect(broker: BrokerProcess) -> Peer:

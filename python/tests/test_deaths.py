@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from .peer import APPS, BrokerProcess
+from .peer import APPS, BrokerProcess, serving
 from .test_deadlines import connect, workers
 
 CGROUP = Path("/sys/fs/cgroup/memory")
@@ -17,10 +17,7 @@ CGROUP = Path("/sys/fs/cgroup/memory")
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
-    process = BrokerProcess(APPS / "nasty.py", workers=2, address=f"unix://{tmp_path}/b.sock")
-    process.wait_for("ready")
-    yield process
-    assert process.end() == 0
+    yield from serving(tmp_path, APPS / "nasty.py", workers=2)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from .peer import APPS, PACKAGE, BrokerProcess, Peer, gone
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, free_port, gone
 from .test_lifecycle import processes
 
 MAIN = PACKAGE / "gotask" / "__main__.py"
@@ -30,12 +30,6 @@ def ping(address: str, **env: str) -> subprocess.CompletedProcess[str]:
         timeout=30,
         env={**os.environ, **env},
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_ping_says_by_its_exit_code_whether_the_broker_answers(tmp_path: Path) -> None:

@@ -18,18 +18,14 @@ from gotask.worker.exchange import Exchange
 
 from .exchanges import Exchanger, exchanger, lines
 from .fast import CANCELLED, LATE, FastPeer
-from .peer import APPS, BrokerProcess, Peer
+from .peer import APPS, BrokerProcess, Peer, serving
 
 both = pytest.mark.parametrize("kind", ["", "async_"], ids=["sync", "async"])
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
-    path = tmp_path_factory.mktemp("exchanges") / "b.sock"
-    process = BrokerProcess(APPS / "exchanges.py", "--shutdown-timeout", "5", address=f"unix://{path}")
-    process.wait_for("ready")
-    yield process
-    assert process.end() == 0
+    yield from serving(tmp_path_factory.mktemp("exchanges"), APPS / "exchanges.py", "--shutdown-timeout", "5")
 
 
 @pytest.fixture

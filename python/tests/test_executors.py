@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,39 +20,20 @@ from gotask.wire import frames as wire
 
 from .exchanges import EXACT, Exchanger, lines
 from .peer import APPS, BrokerProcess, gone
+from .work import Work
 
 PAGE = Path(__file__).parents[2] / "docs" / "beyond-one-machine.md"
 
 
-class Broker:
+class Broker(Work):
     """One broker for all tests."""
 
     def __init__(self, folder: Path) -> None:
-        self.notes = folder / "notes"
-        self.notes.touch()
+        super().__init__(folder)
         address = f"unix://{folder / 'b.sock'}"
         self.process = BrokerProcess(APPS / "executors.py", address=address, env={"NOTES": str(self.notes)})
         self.process.wait_for("ready")
         self.peer = Exchanger(address)
-        self._count = 0
-        self._folder = folder
-
-    def path(self) -> str:
-        """Of a file that is not there yet."""
-        self._count += 1
-        return str(self._folder / f"file{self._count}")
-
-    def call(self, method: str, *args: Any) -> Any:
-        return self.peer.result(self.peer.begin(method, *args))
-
-    def noted(self, text: str) -> int:
-        return self.notes.read_text().splitlines().count(text)
-
-    def await_note(self, text: str, count: int) -> None:
-        until = time.monotonic() + 20
-        while self.noted(text) < count:
-            assert time.monotonic() < until, f"{text} was not noted"
-            time.sleep(0.002)
 
 
 @pytest.fixture(scope="module")

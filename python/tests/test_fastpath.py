@@ -17,8 +17,8 @@ from gotask.ipc.messages import FAST_BIT, SENT
 from gotask.wire import frames as wire
 from gotask.wire.frames import LARGE, Frame
 
-from .fast import CANCELLED, GIVEN_BACK, LATE, TAKE_BACK, FastPeer
-from .peer import APPS, PACKAGE, BrokerProcess, Peer
+from .fast import CANCELLED, GIVEN_BACK, LATE, TAKE_BACK, FastPeer, fast_peer
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, wait_until
 
 
 @pytest.fixture
@@ -31,10 +31,7 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
 
 @pytest.fixture
 def peer(broker: BrokerProcess) -> Iterator[FastPeer]:
-    assert broker.address is not None
-    opened = FastPeer(broker.address)
-    yield opened
-    opened.close()
+    yield from fast_peer(broker)
 
 
 def test_a_call_is_answered_on_the_fast_socket(peer: FastPeer) -> None:
@@ -479,10 +476,3 @@ def begin(peer: FastPeer, *calls: tuple[str, Any]) -> list[int]:
 def has_begun(peer: FastPeer) -> bool:
     """Whether a worker has begun the first call of a message."""
     return any(service["running"] for service in peer.call("GoTask.Status")["services"])
-
-
-def wait_until(wanted: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
-    while not wanted():
-        assert time.monotonic() < until
-        time.sleep(0.002)

@@ -13,7 +13,7 @@ import pytest
 from gotask.wire import frames as wire
 
 from .chaos.system import descriptors, eventually
-from .peer import APPS, BrokerProcess, Peer
+from .peer import APPS, BrokerProcess, Peer, serving
 from .test_deadlines import workers
 
 MIB = 1024 * 1024
@@ -21,10 +21,7 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
-    process = BrokerProcess(APPS / "calls.py", workers=2, address=f"unix://{tmp_path}/b.sock")
-    process.wait_for("ready")
-    yield process
-    assert process.end() == 0
+    yield from serving(tmp_path, APPS / "calls.py", workers=2)
 
 
 def connect(broker: BrokerProcess) -> Peer:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .peer import BrokerProcess, Peer
+from .peer import BrokerProcess, Peer, serving
 from .test_deadlines import connect
 
 APP = """
@@ -37,10 +37,7 @@ class Shared:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     (tmp_path / "app.py").write_text(APP)
-    process = BrokerProcess(tmp_path / "app.py", workers=1, address=f"unix://{tmp_path}/b.sock")
-    process.wait_for("ready")
-    yield process
-    assert process.end() == 0
+    yield from serving(tmp_path, tmp_path / "app.py", workers=1)
 
 
 def services(peer: Peer) -> dict[tuple[str, str], dict[str, Any]]:

@@ -13,9 +13,8 @@ import pytest
 
 from gotask.broker.crash import Stacks
 
-from .fast import FastPeer
-from .peer import BrokerProcess, Peer
-from .test_counts import wait_until
+from .fast import FastPeer, fast_peer
+from .peer import BrokerProcess, Peer, serving, wait_until
 
 APP = """
 import asyncio, ctypes, os, time
@@ -47,18 +46,12 @@ class App:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
     folder = tmp_path_factory.mktemp("inspection")
     (folder / "app.py").write_text(APP)
-    started = BrokerProcess(folder / "app.py", "--slow-log", "0.2", address=f"unix://{folder}/s.sock")
-    started.wait_for("ready")
-    yield started
-    assert started.end() == 0
+    yield from serving(folder, folder / "app.py", "--slow-log", "0.2")
 
 
 @pytest.fixture
 def peer(broker: BrokerProcess) -> Iterator[FastPeer]:
-    assert broker.address is not None
-    opened = FastPeer(broker.address)
-    yield opened
-    opened.close()
+    yield from fast_peer(broker)
 
 
 class Running:

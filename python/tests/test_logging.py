@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .peer import BrokerProcess, Peer
+from .peer import BrokerProcess, Peer, serving
 from .test_deadlines import connect
 
 APP = r"""
@@ -77,10 +77,7 @@ def stack(): logging.info("where", stack_info=True)
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
     folder = tmp_path_factory.mktemp("logging")
     (folder / "app.py").write_text(APP)
-    broker = BrokerProcess(folder / "app.py", "--log-level", "debug", address=f"unix://{folder}/b.sock")
-    broker.wait_for("ready")
-    yield broker
-    assert broker.end() == 0
+    yield from serving(folder, folder / "app.py", "--log-level", "debug")
 
 
 def is_sound(value: Any) -> bool:

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -18,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from .peer import APPS, BrokerProcess, Peer
+from .peer import APPS, BrokerProcess, Peer, free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 KEY = "a key that nobody can guess"
@@ -38,12 +37,6 @@ scrape_configs:
 needs_prometheus = pytest.mark.skipif(
     shutil.which("prometheus") is None, reason="prometheus is not installed"
 )
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Prometheus:

@@ -11,18 +11,14 @@ from gotask.wire import frames as wire
 from gotask.wire.exchange import ANSWER, CREDIT, END, ITEMS, MAX_ITEMS, PROGRESS, WINDOW
 
 from .exchanges import Exchanger, exchanger, lines
-from .peer import APPS, BrokerProcess, Peer
+from .peer import APPS, BrokerProcess, Peer, serving
 
 both = pytest.mark.parametrize("kind", ["", "async_"], ids=["sync", "async"])
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
-    path = tmp_path_factory.mktemp("streams") / "b.sock"
-    process = BrokerProcess(APPS / "exchanges.py", "--max-payload", "2000000", address=f"unix://{path}")
-    process.wait_for("ready")
-    yield process
-    assert process.end() == 0
+    yield from serving(tmp_path_factory.mktemp("streams"), APPS / "exchanges.py", "--max-payload", "2000000")
 
 
 @pytest.fixture

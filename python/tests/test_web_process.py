@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from .certificates import Certificates
-from .peer import APPS, PACKAGE, BrokerProcess, Peer, gone
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, gone, serving
 
 KEY = "a key that nobody can guess"
 
@@ -53,11 +53,7 @@ def process(broker: BrokerProcess) -> int:
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
-    address = f"unix://{tmp_path_factory.mktemp('web')}/b.sock"
-    process = BrokerProcess(APPS / "calls.py", "--web", "tcp://127.0.0.1:0", address=address)
-    process.wait_for("ready")
-    yield process
-    assert process.end() == 0
+    yield from serving(tmp_path_factory.mktemp("web"), APPS / "calls.py", "--web", "tcp://127.0.0.1:0")
 
 
 def test_it_shows_what_the_broker_says(broker: BrokerProcess) -> None:

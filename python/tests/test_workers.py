@@ -16,24 +16,18 @@ import pytest
 
 from gotask.wire import frames as wire
 
-from .peer import APPS, PACKAGE, BrokerProcess, Peer, alive
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, alive, serving
 from .test_deadlines import workers
 
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[BrokerProcess]:
-    process = BrokerProcess(APPS / "calls.py", workers=2, address=f"unix://{tmp_path}/b.sock")
-    process.wait_for("ready")
-    yield process
-    assert process.end() == 0
+    yield from serving(tmp_path, APPS / "calls.py", workers=2)
 
 
 @pytest.fixture
 def single(tmp_path: Path) -> Iterator[BrokerProcess]:
-    process = BrokerProcess(APPS / "sync_only.py", workers=1, address=f"unix://{tmp_path}/b.sock")
-    process.wait_for("ready")
-    yield process
-    assert process.end() == 0
+    yield from serving(tmp_path, APPS / "sync_only.py", workers=1)
 
 
 def connect(broker: BrokerProcess) -> Peer:
