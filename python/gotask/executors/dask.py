@@ -116,7 +116,7 @@ class Dask:
             await _end(client)
             raise Unavailable(
                 f"Dask's scheduler at {address} (DASK_SCHEDULER_ADDRESS) can't be reached: start it, or mend the address:"
-                f" {type(error).__name__}: {error}"
+                f" {str(error) or type(error).__name__}"
             ) from None
         client.subscribe_topic(TOPIC, self._told)
         self._client = client
