@@ -101,16 +101,24 @@ final class BlockingClientTest extends ClientContract
         $client = new Client($this->peer->address);
         $client->call('Echo');
         pcntl_async_signals(true);
-        pcntl_signal(SIGUSR1, static fn () => throw new RuntimeException('The user has had enough.'));
-        $killer = proc_open(['/bin/sh', '-c', 'kill -USR1 ' . getmypid()], [], $pipes);
+        $waits = INF;    // from when on the calls have surely been sent
+        pcntl_signal(SIGUSR1, static function () use (&$waits): void {
+            if (microtime(true) > $waits) {
+                $waits = INF;
+                throw new RuntimeException('The user has had enough.');
+            }
+        });
+        $killer = proc_open(['/bin/sh', '-c', 'while kill -USR1 ' . getmypid() . '; do sleep 0.1; done'], [], $pipes);
         self::assertIsResource($killer);
 
         try {
+            $waits = microtime(true) + 0.3;
             $way === 'call' ? $client->call('Late:20') : $client->parallel([['Late:20'], ['Late:20']]);
             self::fail('The handler has thrown.');
         } catch (RuntimeException $thrown) {
             self::assertSame('The user has had enough.', $thrown->getMessage());
         } finally {
+            proc_terminate($killer);
             proc_close($killer);
             pcntl_signal(SIGUSR1, SIG_DFL);
         }
