@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from gotask.testing import TestWorker
 from gotask.wire import frames as wire
 
 from .exchanges import EXACT, Exchanger, lines
-from .peer import APPS, BrokerProcess, gone
+from .peer import APPS, BrokerProcess, gone, wait_until
 from .work import Work
 
 PAGE = Path(__file__).parents[2] / "docs" / "beyond-one-machine.md"
@@ -34,6 +35,15 @@ class Broker(Work):
         self.process = BrokerProcess(APPS / "executors.py", address=address, env={"NOTES": str(self.notes)})
         self.process.wait_for("ready")
         self.peer = Exchanger(address)
+
+    def sockets(self) -> int:
+        """How many the worker has."""
+        folder = f"/proc/{self.peer.call('GoTask.Status')['workers'][0]['pid']}/fd"
+        found = 0
+        for name in os.listdir(folder):
+            with suppress(FileNotFoundError):
+                found += os.readlink(f"{folder}/{name}").startswith("socket:")
+        return found
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +162,8 @@ def test_what_waits_behind_others_is_not_begun_after_its_time(broker: Broker) ->
 
 def test_a_broken_pool_is_replaced_and_only_what_ran_is_lost(broker: Broker) -> None:
     died, go, begun = broker.noted("die"), broker.path(), broker.path()
+    broker.call("Pair.echo", 1)
+    sockets = broker.sockets()
     held = broker.peer.begin("Pair.hold", broker.path(), begun)
     lines_of(begun)
     deadly = broker.peer.begin("Pair.die", go)
@@ -164,6 +176,13 @@ def test_a_broken_pool_is_replaced_and_only_what_ran_is_lost(broker: Broker) -> 
     assert [broker.peer.result(sequence) for sequence in waiting] == [None] * 6
     assert [broker.noted(f"waited {number}") for number in range(6)] == [1] * 6
     assert broker.noted("die") == died + 1
+    wait_until(lambda: broker.sockets() <= sockets, "the end of the lines that no process has fetched")
+
+
+def test_a_copy_of_its_process_that_a_method_makes_ends_with_it(broker: Broker) -> None:
+    answers = [broker.call("Pool.fork") for _ in range(4)]
+    assert [parent for parent, _ in answers] == [answers[0][0]] * 4, "the parent answers"
+    assert gone([child for _, child in answers], 10.0)
 
 
 def test_a_lost_call_is_made_again_once_where_its_method_is_idempotent(broker: Broker) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from asyncio import AbstractEventLoop, CancelledError, get_running_loop, sleep, wrap_future
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -12,6 +14,8 @@ from ..app.failures import failure_text
 from ..errors import Cancelled, Unavailable, WorkerCrashed
 from . import remote
 from .engine import Call
+
+_UNWANTED = "nobody waits for it any more; it has not run"
 
 # Seconds that an executor gets to end with its worker: what it runs then is nobody's any more.
 GRACE = 0.5
@@ -42,6 +46,7 @@ class Pool:
                             f"{call.name} has not run: its executor takes no calls: {error}"
                         ) from None
                     continue
+                future.add_done_callback(line.ended)
                 try:
                     outcome: tuple[bool, bytes] = await wrap_future(future)
                     return outcome
@@ -115,7 +120,7 @@ class Threads:
 
     def begin(self) -> None:
         if self._call.is_cancelled:
-            raise Cancelled("nobody waits for it any more; it has not run")
+            raise Cancelled(_UNWANTED)
         self._call.has_begun = True
 
     def progress(self, body: bytes) -> None:
@@ -128,6 +133,9 @@ class Threads:
         pass
 
     def close(self) -> None:
+        pass
+
+    def ended(self, future: Future[Any]) -> None:
         pass
 
 
@@ -148,6 +156,7 @@ class Processes:
 
         self._call = call
         self._loop = loop
+        self._is_heard = False
         call.has_begun = False
         self._socket, theirs = Pipe()
         self.end = ProcessEnd(theirs)
@@ -157,7 +166,7 @@ class Processes:
         try:
             while self._socket.poll():
                 body = self._socket.recv_bytes()
-                self._call.has_begun = True
+                self._call.has_begun = self._is_heard = True
                 if body:
                     self._call.progress(body)
         except (EOFError, OSError):
@@ -175,17 +184,52 @@ class Processes:
             self._socket.close()
             self.end.close()
 
+    def ended(self, future: Future[Any]) -> None:
+        """To be called in whatever thread."""
+        if not future.cancelled() and isinstance(future.exception(), BrokenExecutor):
+            with suppress(RuntimeError):  # the loop has ended, and so does this process
+                self._loop.call_soon_threadsafe(self._lost)
+
+    def _lost(self) -> None:
+        if not self._socket.closed:
+            self.read()
+        if not self._is_heard:
+            # Not in the loop: it waits for multiprocessing's thread, and that for other processes.
+            Thread(target=self.end.withdraw, daemon=True).start()
+
 
 class ProcessEnd:
-    """The end of the pool's process."""
+    """The end of the pool's process. multiprocessing keeps a copy of the socket until the call begins there and fetches it."""
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
+        self._copy: Any = None
+
+    def __getstate__(self) -> Any:
+        from multiprocessing.reduction import DupFd
+
+        self._copy = DupFd(self._socket.fileno())
+        return self._copy
+
+    def __setstate__(self, copy: Any) -> None:
+        self._copy = copy
 
     def begin(self) -> None:
+        from multiprocessing.connection import Connection
+
+        try:
+            self._socket = Connection(self._copy.detach())
+        except (OSError, EOFError):
+            raise Cancelled(_UNWANTED) from None  # the worker is gone
         if self.is_cancelled():
-            raise Cancelled("nobody waits for it any more; it has not run")
+            raise Cancelled(_UNWANTED)
         self._send(b"")
+
+    def withdraw(self) -> None:
+        """Closes the copy: its process died before it fetched it."""
+        if self._copy is not None:
+            with suppress(OSError, EOFError):  # it has been fetched
+                os.close(self._copy.detach())
 
     def progress(self, body: bytes) -> None:
         self._send(body)

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from ..app import loader
 from ..app.context import Input, Job
 from ..app.failures import failure_text
+from ..app.fork import end
 from ..app.registry import default_registry
 from ..app.runner import Runner
 from ..app.runner_async import run_async
@@ -86,7 +87,10 @@ def run(
         except GoTaskError as error:
             return True, error.body()
     # A context of its own: other calls run in other threads, or in this one before and after it.
+    process = os.getpid()
     head, _, _, *parts = copy_context().run(_run, Runner(default_registry, max_payload), job)
+    if os.getpid() != process:
+        end(0)  # a child that the method forked: its parent answers
     return bool(head[1] & ERROR), b"".join(parts)
 
 

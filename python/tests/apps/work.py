@@ -88,6 +88,15 @@ class Work:
     def note(self, text: str) -> None:
         note(text)
 
+    def fork(self) -> list[int]:
+        """Returns in the child, too, and there first."""
+        reads, writes = os.pipe()
+        child = os.fork()
+        if child:
+            os.close(writes)
+            os.read(reads, 1)  # until its end is closed: the child has ended
+        return [os.getpid(), child]
+
     def die(self, begun: str = "") -> None:
         note("die")
         if begun:
