@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -44,21 +43,22 @@ class Cluster(Work):
         }
         self.scheduler = self.start_scheduler()
         self.workers = [self.start_worker(), self.start_worker()]
-        self.await_scheduler()
+        self.await_scheduler(2)
         self.broker, self.peer = self.start_broker("b.sock")
 
     def start_scheduler(self) -> subprocess.Popen[bytes]:
         return self._start("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-show")
 
-    def await_scheduler(self) -> None:
+    def await_scheduler(self, workers: int) -> None:
+        """On a busy machine it listens long before it answers."""
         until = time.monotonic() + 60
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
+                with distributed.Client(self.scheduler_address, timeout=10) as client:
+                    client.wait_for_workers(workers, timeout=30)
                 return
-            except ConnectionRefusedError:
+            except OSError:
                 assert time.monotonic() < until, "the scheduler does not start"
-                time.sleep(0.02)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         return self._start("worker", self.scheduler_address, "--nthreads", str(THREADS), "--no-nanny")
@@ -243,7 +243,7 @@ def test_a_scheduler_that_is_killed_costs_its_calls_and_the_next_one_is_found(cl
     assert not error["message"].endswith(": "), "it says why, although the exception has no text"
     cluster.scheduler = cluster.start_scheduler()
     cluster.workers.append(cluster.start_worker())
-    cluster.await_scheduler()
+    cluster.await_scheduler(1)
     while (result := cluster.call("Once.echo", 1)) != 1:
         assert result["code"] == "unavailable" and time.monotonic() - before < 60
 

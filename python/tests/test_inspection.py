@@ -34,8 +34,9 @@ class App:
     def pid(self): return os.getpid()
     def wait(self, path): deeper(path)
     def in_c(self, path):
+        held = os.open(path + ".held", os.O_RDWR)
         open(path + ".begun", "w").close()
-        ctypes.PyDLL(None).usleep(1_500_000)  # holds the GIL
+        ctypes.PyDLL(None).read(held, ctypes.create_string_buffer(1), 1)  # holds the GIL
     async def wait_async(self, path): await deeper_async(path)
     async def wait_too(self, path): await deeper_async(path)
     async def holds_up(self, path): deeper(path)
@@ -108,8 +109,13 @@ def test_a_dump_shows_what_holds_up_a_loop_or_the_interpreter(peer: FastPeer, tm
         assert "in deeper" in stacks and "its event loop did not answer" in stacks
     for name in ("go", "go.begun"):
         (tmp_path / name).unlink()
+    held = tmp_path / "go.held"
+    os.mkfifo(held)
     with Running(peer, tmp_path, "App.in_c"):
-        assert "in in_c" in dump(peer, "sync")["stacks"]
+        try:
+            assert "in in_c" in dump(peer, "sync")["stacks"]
+        finally:
+            held.write_bytes(b"x")
 
 
 def test_two_dumps_at_once_and_one_of_a_stopped_worker_are_answered(peer: FastPeer, tmp_path: Path) -> None:
