@@ -226,7 +226,7 @@ final class ServeTest extends TestCase
         $pids = Processes::tree($this->serve->pid ?? 0);
         $this->serve?->signal(SIGKILL);
 
-        self::assertSame([], Processes::survivors($pids, 1.0));
+        self::assertSame([], Processes::survivors($pids, 5.0));
         self::assertFileDoesNotExist((string) UnixSocket::path($this->address));
     }
 

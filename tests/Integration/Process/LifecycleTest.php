@@ -67,7 +67,7 @@ final class LifecycleTest extends TestCase
             proc_terminate($program, $signal);
         }
 
-        self::assertSame([], Processes::survivors($pids, 1.0));
+        self::assertSame([], Processes::survivors($pids, 5.0));
         self::assertDirectoryDoesNotExist(dirname((string) UnixSocket::path($said['address'])));
         proc_close($program);
     }
@@ -84,7 +84,7 @@ final class LifecycleTest extends TestCase
         proc_close($program);
         self::assertStringContainsString('Nobody catches this.', $errors);
         self::assertSame(1, preg_match_all('/Fatal error: +Uncaught/', $errors), $errors);
-        self::assertSame([], Processes::survivors([$said['pid']], 1.0));
+        self::assertSame([], Processes::survivors([$said['pid']], 5.0));
     }
 
     public function testAKilledBrokerTakesItsWorkersAlongAndLeavesNoSocket(): void
@@ -96,7 +96,7 @@ final class LifecycleTest extends TestCase
         posix_kill($pids[0], SIGKILL);
 
         self::assertTrue($worker->wait(2.0));
-        self::assertSame([], Processes::survivors($pids, 1.0));
+        self::assertSame([], Processes::survivors($pids, 5.0));
         self::assertDirectoryDoesNotExist(dirname($path));
 
         $worker->start();
