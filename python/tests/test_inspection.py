@@ -7,11 +7,14 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gotask.broker.crash import Stacks
+from gotask.broker.running import running
+from gotask.ipc.notes import WorkerNotes
 
 from .fast import FastPeer, fast_peer
 from .peer import BrokerProcess, Peer, serving, wait_until
@@ -215,6 +218,23 @@ def test_a_slow_call_is_logged_whose_worker_dies_while_its_stack_is_read(
     peer.call("GoTask.Recycle", {"pid": pid, "kill": True})
     assert peer.result(sequence)["code"] == "worker_crashed"
     assert broker.logged("slow call: App.holds_up")["level"] == "warning"
+
+
+def test_to_log_one_of_many_slow_calls_no_other_one_is_looked_at() -> None:
+    notes = WorkerNotes(500)
+    for number in range(1, 501):
+        notes.take(number)
+    looked_at = []
+
+    def call_of(number: int) -> Any:
+        looked_at.append(number)
+        return SimpleNamespace(name="App.wait", arrived=0.0)
+
+    worker, group = SimpleNamespace(state="ready", notes=notes), SimpleNamespace(call_of=call_of)
+    (found,) = running(group, worker, 250)  # type: ignore[arg-type]
+    assert found.number == 250 and looked_at == [250]
+    assert len(running(group, worker)) == 500  # type: ignore[arg-type]
+    notes.close()
 
 
 # -- replacing ----------------------------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ class Inspection:
     async def _tell(self, group: WorkerGroup, worker: WorkerProcess, call: Running) -> None:
         """Logs a slow call, with where it is unless it has ended meanwhile."""
         stack = await self._read(worker, call.number)
-        now = [other for other in running(group, worker) if other.number == call.number] if stack else []
+        now = running(group, worker, call.number) if stack else []
         context = {
             "method": call.method,
             "pid": worker.pid,

@@ -39,15 +39,17 @@ class HasCalls(Protocol):
         """The call of that number if it was sent and has not been answered."""
 
 
-def running(group: HasCalls, worker: WorkerProcess) -> list[Running]:
-    """Oldest first. Of a fast call the seconds count from when it was sent: it waits for next to nothing. A dead worker, whose
-    notes are closed, runs none."""
+def running(group: HasCalls, worker: WorkerProcess, wanted: int = 0) -> list[Running]:
+    """Oldest first; wanted: the call of that number alone. A dead worker, whose notes are closed, runs none.
+
+    Of a fast call the seconds count from when it was sent: it waits for next to nothing.
+    """
     if worker.state == "dead":
         return []
     now = time.monotonic()
     found = []
     for number, began in worker.notes.begun_at():
-        call = group.call_of(number)
+        call = group.call_of(number) if not wanted or number == wanted else None
         if call is not None:
             found.append(Running(number, call.name, max(0.0, now - began), max(0.0, began - call.arrived)))
     message = worker.notes.message()
@@ -55,8 +57,9 @@ def running(group: HasCalls, worker: WorkerProcess) -> list[Running]:
         client, place, frames = message
         for sequence, method in fast_calls(frames)[place : place + 1]:
             sent = SENT.unpack_from(frames)[0] / 1e9
-            name = method.decode("utf-8", "replace")
-            found.append(Running(client << 32 | sequence, name, max(0.0, now - sent), 0.0))
+            name, number = method.decode("utf-8", "replace"), client << 32 | sequence
+            if not wanted or number == wanted:
+                found.append(Running(number, name, max(0.0, now - sent), 0.0))
     return sorted(found, key=lambda call: -call.seconds)
 
 
