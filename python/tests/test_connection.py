@@ -78,6 +78,10 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture
 def broker(loop: asyncio.AbstractEventLoop) -> Broker:
+    return make_broker(loop)
+
+
+def make_broker(loop: asyncio.AbstractEventLoop) -> Broker:
     config = parse_arguments(["app.py", "--workers", "1", "--address", "tcp://127.0.0.1:1"], {}, "0")
     made = Broker(config, Log("error", False), loop, lambda workers: None, lambda reason: None)
     made.ready = True
@@ -266,6 +270,34 @@ def test_who_reads_keeps_its_large_results_whatever_others_leave_unread(
     while not transport.replies:
         turn(loop)
     assert transport.replies[0].payload == b"m" + bytes(MIB)
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
+def test_a_call_is_cancelled_also_where_its_caller_closes_at_once_while_it_is_written_to(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The write fails before what the caller sent has been read."""
+    made = asyncio.new_event_loop() if kind == "asyncio" else pytest.importorskip("uvloop").new_event_loop()
+    broker = make_broker(made)
+    cancelled: list[Call] = []
+    monkeypatch.setattr(broker, "cancelled", cancelled.append)
+    ours, theirs = socket.socketpair()
+
+    async def scene() -> Call:
+        connection = Connection(broker)
+        await made.connect_accepted_socket(lambda: connection, ours)
+        connection.structured = True
+        call = outstanding(connection, 1)
+        theirs.send(wire.encode(wire.CONTROL, (1,), b"", wire.STOP))
+        theirs.close()
+        connection.message(call, wire.encode(wire.MSGPACK, (1, CALL, 1), b"half", wire.STREAM))
+        connection.flush()
+        while not connection.is_closed:
+            await asyncio.sleep(0)
+        return call
+
+    assert [made.run_until_complete(scene())] == cancelled
+    made.close()
 
 
 # -- heartbeats -----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Reading, answering and writing regulate each other, so they are in one file.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import deque
 from socket import AF_UNIX
@@ -125,6 +126,8 @@ class Connection(asyncio.BufferedProtocol):
         self._broker.connected(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and self._transport is not None and not self._decoder.large:
+            self._read_last(self._transport)
         self._transport = None
         self._closing = True
         self._out.clear()
@@ -142,6 +145,16 @@ class Connection(asyncio.BufferedProtocol):
                 call.exchange.gone()
         self._calls.clear()
         self._broker.disconnected(self)
+
+    def _read_last(self, transport: asyncio.Transport) -> None:
+        """Where writing has failed, what the peer had sent before it closed is still there: which calls it takes back."""
+        if transport.get_extra_info("ssl_object") is not None:
+            return
+        try:
+            while data := os.read(transport.get_extra_info("socket").fileno(), len(INBOX)):
+                self._handle(self._decoder.feed(data))
+        except OSError:
+            pass  # there is no more
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """A large payload is received where it stays."""
