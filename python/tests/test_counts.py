@@ -15,6 +15,8 @@ from gotask.broker.counts import Counts
 from gotask.broker.failures import A_SECOND, MOST, Failures
 from gotask.errors import BY_CODE, Overloaded, RemoteError, code_of
 from gotask.ipc.counters import CELLS, CODES, ROWS, SIZE, Counters
+from gotask.wire.codec import encode
+from gotask.wire.frames import MSGPACK
 from gotask.wire.histogram import BOUNDS
 
 from .exchanges import Exchanger
@@ -312,6 +314,19 @@ def test_a_call_that_was_counted_is_known_by_its_number() -> None:
     assert [counters.has_counted(number) for number in (6, 7, 2**63)] == [False, True, True]
     counters.add(counters.row("App.a"), 8, 1000, 1000, 1, 2)
     assert [counters.has_counted(number) for number in (7, 8)] == [False, True]
+
+
+@pytest.mark.parametrize("content", [b"\xff" * 8, b"garbage!", bytes(range(1, 72))])
+def test_what_a_worker_has_written_over_its_counters_does_no_harm(content: bytes) -> None:
+    counts = Counts()
+    counters = Counters(memoryview(bytearray(content * (SIZE // len(content) + 1))[:SIZE]))
+    counts.living.append(counters)
+    counts.of("App.echo").answered(0.1, 1, 2, 3)
+    counts.snapshot()
+    counters.has_counted(1)
+    counts.retire(counters)
+    methods, _ = counts.status()
+    assert encode(MSGPACK, methods) and ("App.echo", 1) in [(each["name"], each["calls"]) for each in methods]
 
 
 def test_a_flood_of_failures_keeps_a_few() -> None:

@@ -13,13 +13,12 @@ from operator import add, sub
 from typing import Any, Final
 
 from ..errors import Cancelled, GoTaskError, code_of
-from ..ipc.counters import Counters
+from ..ipc.counters import BITS, Counters
 from ..wire.histogram import BOUNDS, percentile
 from ..wire.names import Catalogue
 from .failures import Failures
 
 # Buckets that are counted in: bits that the microseconds of a call may have. Of fewer it is told.
-_BITS: Final = 65
 
 # Methods that are counted each on its own; the others share one row.
 MAX_METHODS: Final = 1024
@@ -62,8 +61,8 @@ class MethodCounts:
         self.sent = 0
         self.waited = 0
         self.ran = 0
-        self.waits = [0] * _BITS
-        self.runs = [0] * _BITS
+        self.waits = [0] * BITS
+        self.runs = [0] * BITS
         self._failures = failures
 
     def answered(self, between: float, took: int, received: int, sent: int) -> None:
@@ -108,7 +107,7 @@ class MethodCounts:
 Percentiles = dict[tuple[str, str], dict[str, float]]
 
 _Times = tuple[list[int], list[int]]  # waits and runs
-_NEVER: Final[_Times] = ([0] * _BITS, [0] * _BITS)
+_NEVER: Final[_Times] = ([0] * BITS, [0] * BITS)
 
 
 class Counts:

@@ -18,6 +18,11 @@ _NAME: Final = 256
 # Cells of all rows together. With none left, calls are counted in the nearest one of their row.
 CELLS: Final = 8192
 
+# How many bits of microseconds there can be, of times that have 64 bits, and 0.
+BITS: Final = 65
+# No count comes near it: a worker's code has written over its memory, which is to do no harm in the broker.
+_GARBAGE: Final = 1 << 56
+
 CODES: Final = (RemoteError.code, *sorted(BY_CODE))
 
 # How many rows and cells are in use; the names; of each row the calls that were not begun, and errors by code; the cells.
@@ -121,7 +126,9 @@ class Counters:
         sent."""
         names = self._names()
         for key, _, *counts in _CELL.iter_unpack(self._cells()):
-            yield names[key >> 16], key >> 8 & 0xFF, key & 0xFF, tuple(counts)
+            row, run, wait = key >> 16, key >> 8 & 0xFF, key & 0xFF
+            if row < len(names) and max(run, wait) < BITS and max(counts) < _GARBAGE:
+                yield names[row], run, wait, tuple(counts)
 
     def has_counted(self, number: int) -> bool:
         """Whether the last call of any cell has that number: the last call that was counted at all is one of these."""
@@ -132,7 +139,7 @@ class Counters:
         for index, name in enumerate(self._names()):
             at = _ERRORS_AT // 8 + index * _ERRORS
             not_begun, *errors = self._words[at : at + _ERRORS]
-            if any(errors):
+            if any(errors) and max(not_begun, *errors) < _GARBAGE:
                 yield name, not_begun, {code: count for code, count in zip(CODES, errors) if count}
 
     def _cells(self) -> memoryview:
@@ -140,7 +147,7 @@ class Counters:
 
     def _names(self) -> list[str]:
         names = [""]
-        for index in range(1, self._words[0]):
+        for index in range(1, min(self._words[0], ROWS)):
             at = _HEAD + index * _NAME
             names.append(bytes(self.memory[at + 1 : at + 1 + self.memory[at]]).decode("utf-8", "replace"))
         return names
