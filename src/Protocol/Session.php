@@ -360,7 +360,7 @@ final class Session extends FastCalls
     }
 
     /**
-     * Whether it may be so: something is late.
+     * Whether two heartbeats in a row have been missed: it may become silent.
      */
     public function isLate(): bool
     {

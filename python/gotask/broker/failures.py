@@ -18,7 +18,7 @@ MAX_TRACEBACK: Final = 16 * 1024
 
 
 class Failures:
-    """Newest last. What a worker sent, or the broker answered itself."""
+    """The errors that workers sent, and those that the broker answered itself; the newest is the last one."""
 
     def __init__(self) -> None:
         self._kept: deque[dict[str, Any]] = deque(maxlen=MOST)

@@ -31,7 +31,7 @@ CLAIMED = 10.0
 # Seconds between two looks of a method at whether its caller waits: each asks the scheduler.
 LOOK = 0.1
 
-# Of progress. One for all, as the scheduler keeps the last events of each topic for ever.
+# The topic of progress: one for all calls, as the scheduler keeps the last events of each topic for ever.
 TOPIC = "gotask"
 
 

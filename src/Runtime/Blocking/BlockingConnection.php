@@ -179,8 +179,8 @@ final class BlockingConnection extends TransportConnection
     }
 
     /**
-     * A signal's handler has thrown something while its caller waited, who gives the calls up by that. The connection is closed, and a call
-     * that runs would go on without it: so they are cancelled first, unless a frame is half written, behind which nothing can be said.
+     * A signal's handler has thrown something while its caller waited for these calls, so nobody waits for them any more. The connection is
+     * closed, and a call that runs would go on: so they are cancelled first. That can't be done where a frame is half written.
      *
      * @param array<Call>|Call $awaited
      */
