@@ -20,7 +20,7 @@ from .fast import FastPeer, fast_peer
 from .peer import BrokerProcess, Peer, serving, wait_until
 
 APP = """
-import asyncio, ctypes, os, time
+import asyncio, ctypes, os, threading, time
 import gotask
 
 def deeper(path):
@@ -41,6 +41,15 @@ class App:
         open(path + ".begun", "w").close()
         ctypes.PyDLL(None).read(held, ctypes.create_string_buffer(1), 1)  # holds the GIL
     async def wait_async(self, path): await deeper_async(path)
+    def wait_among_threads(self, path):
+        go = threading.Event()
+        for _ in range(120): threading.Thread(target=go.wait, daemon=True).start()
+        deeper(path)
+        go.set()
+    async def wait_among_tasks(self, path):
+        others = [asyncio.ensure_future(asyncio.sleep(60)) for _ in range(1000)]
+        await deeper_async(path)
+        for other in others: other.cancel()
     async def wait_too(self, path): await deeper_async(path)
     async def holds_up(self, path): deeper(path)
 """
@@ -104,6 +113,15 @@ def test_a_dump_shows_the_tasks_of_an_async_worker(peer: FastPeer, tmp_path: Pat
     lines = stacks[stacks.index("of App.wait_async (most recent call first)") :]
     assert lines.index("in deeper_async") < lines.index("in wait_async")
     assert os.path.join("gotask", "app", "runner") not in lines
+
+
+@pytest.mark.parametrize("among", ["threads", "tasks"])
+def test_a_dump_shows_the_call_among_more_threads_or_tasks_than_it_has_room_for(
+    peer: FastPeer, tmp_path: Path, among: str
+) -> None:
+    with Running(peer, tmp_path, f"App.wait_among_{among}"):
+        kind = "sync" if among == "threads" else "async"
+        assert "in deeper" in dump(peer, kind)["stacks"]
 
 
 def test_a_dump_shows_what_holds_up_a_loop_or_the_interpreter(peer: FastPeer, tmp_path: Path) -> None:

@@ -28,7 +28,10 @@ def where_tasks_are(calls: Mapping[Task[None] | None, Job], number: int) -> str:
     if number:
         wanted = [task for task, job in calls.items() if task is not None and job.number == number]
     else:
-        wanted = list(islice(asyncio.all_tasks(), MOST))
+        there = asyncio.all_tasks()
+        # Calls first: their methods may have made many others.
+        first = [task for task in calls if task in there]
+        wanted = [*first, *there.difference(first)][:MOST]
     for task in wanted:
         job = calls.get(task)
         coroutine = task.get_coro()
