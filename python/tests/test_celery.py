@@ -7,6 +7,7 @@ import signal
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of Celery's own
     celery_task = pytest.importorskip("gotask.executors.celery_task")
     celery_results = pytest.importorskip("gotask.executors.celery_results")
+    celery_engine = pytest.importorskip("gotask.executors.celery")
 pytestmark = [
     pytest.mark.skipif(REDIS is None, reason="redis-server is not installed"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Celery's own
@@ -290,4 +292,23 @@ def test_a_backend_that_tells_nothing_by_itself_is_asked(tmp_path: Path) -> None
     wait_until(lambda: told, "nothing was told")
     assert told[0]["status"] == "SUCCESS" and told[0]["result"] == {"result": 5}
     results.leave("1")
+    results.close()
+
+
+def test_a_result_is_not_expected_for_ever_whose_caller_left_while_redis_hung() -> None:
+    results = celery_results.Results(SimpleNamespace(get_task_meta=lambda id, cache: None))
+    order = SimpleNamespace(id="id", heard=print, given_up=Event())
+
+    class Hanging:
+        def expect(self, id: str, heard: Any) -> None:
+            order.given_up.set()
+            results.leave(id)  # by another thread, which is quicker
+            results.expect(id, heard)
+
+        leave = results.leave
+
+    engine = celery_engine.Celery.__new__(celery_engine.Celery)  # whose app is not needed
+    engine._results = Hanging()
+    engine._place(order)
+    assert not results._heard
     results.close()

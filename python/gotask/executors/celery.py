@@ -183,6 +183,9 @@ class Celery:
         try:
             if order.heard is not None:
                 self._results.expect(order.id, order.heard)
+                if order.given_up.is_set():
+                    self._results.leave(order.id)  # who gave it up may have done so before it was expected
+                    return
             else:
                 # Celery takes an id that it knows nothing of for one that waits.
                 self._backend.store_result(order.id, {"method": order.name}, WAITING)
