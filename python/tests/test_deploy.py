@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -157,7 +158,7 @@ def test_the_first_process_of_a_container_reaps_what_is_left_and_ends_when_it_is
 def test_the_systemd_units_are_right_and_hardened(name: str, tmp_path: Path) -> None:
     unit = tmp_path / name
     text = (DEPLOY / "systemd" / name).read_text()
-    unit.write_text(text.replace("/srv/app/.venv/bin/python3", sys.executable))
+    unit.write_text(re.sub("/srv/app/.venv/bin/[a-z0-9]+", sys.executable, text))
     analyze = ["systemd-analyze", "--offline=yes"]
     verified = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True)
     assert [line for line in verified.stderr.splitlines() if name in line] == []
@@ -186,7 +187,7 @@ def test_the_kubernetes_manifest_keeps_to_what_the_broker_needs() -> None:
     start = container["startupProbe"]
     assert start["periodSeconds"] * start["failureThreshold"] > 60  # --start-timeout
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert container[kind]["exec"]["command"][:4] == ["python3", "-m", "gotask", "ping"]
+        assert container[kind]["exec"]["command"][:2] == ["gotask", "ping"]
     assert {mount["name"] for mount in container["volumeMounts"]} == {
         volume["name"] for volume in pod["volumes"]
     }
@@ -198,3 +199,17 @@ def test_the_image_has_all_that_the_package_imports() -> None:
     folders = {path.parent.name for path in (PACKAGE / "gotask").glob("*/__init__.py")}
     project = (PACKAGE / "pyproject.toml").read_text()
     assert [name for name in sorted(folders) if f'"gotask.{name}"' not in project] == []
+
+
+def test_compose_gives_no_secret_of_the_environment_to_a_container_that_it_can_not_write_to() -> None:
+    (compose,) = documents("docker/compose.yaml")
+    written = {name for name, secret in compose["secrets"].items() if "environment" in secret}
+    for service in compose["services"].values():
+        sources = {secret["source"] for secret in service.get("secrets", [])}
+        assert not (service.get("read_only") and sources & written)
+
+
+def test_nothing_is_started_as_a_module_from_a_folder_that_may_have_a_package_of_that_name() -> None:
+    for path in (path for path in DEPLOY.rglob("*") if path.is_file()):
+        lines = (line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
+        assert not [line for line in lines if re.search(r"-m\W+gotask", line)], path
