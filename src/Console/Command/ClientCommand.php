@@ -4,25 +4,20 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console\Command;
 
-use Closure;
 use InvalidArgumentException;
 use JsonException;
-use Reasno\GoTask\Console\Addresses;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Terminal;
-use Reasno\GoTask\Exception\CallEnded;
 use Reasno\GoTask\Exception\CallFailed;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\GoTask;
-use Symfony\Component\Console\Command\Command;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\BufferedOutput;
-use Symfony\Component\Console\Output\ConsoleOutputInterface;
 use Symfony\Component\Console\Output\OutputInterface;
 use Throwable;
 use ValueError;
@@ -30,29 +25,19 @@ use ValueError;
 use function count;
 
 /**
- * What the commands that call a running worker have in common.
+ * A command that calls running workers, one after the other.
  *
  * @internal
  */
-abstract class ClientCommand extends Command
+abstract class ClientCommand extends WorkerCommand
 {
     /** Whether the command runs for each of several addresses; else one client has all of them. */
     protected const FOR_EACH = false;
 
-    /**
-     * @param Closure(non-empty-list<string>): GoTask $connect a client of the workers at some addresses
-     */
-    public function __construct(private readonly Closure $connect)
-    {
-        parent::__construct();
-    }
-
     protected function configure(): void
     {
-        $this->addOption('address', 'a', InputOption::VALUE_REQUIRED, 'unix:///path.sock or tcp://host:port; several with commas between [default: $GOTASK_ADDRESS or ' . Addresses::DEFAULT . ']')
-            ->addOption('timeout', 't', InputOption::VALUE_REQUIRED, 'seconds to wait for an answer [default: $GOTASK_TIMEOUT or 30]')
-            ->addOption('json', null, InputOption::VALUE_NONE, 'one JSON document, for programs; a failure is {"error": {…}}')
-            ->setHelp(ExitCode::HELP);
+        parent::configure();
+        $this->addOption('json', null, InputOption::VALUE_NONE, 'one JSON document, for programs; a failure is {"error": {…}}');
     }
 
     /**
@@ -60,30 +45,6 @@ abstract class ClientCommand extends Command
      * @return int the exit code
      */
     abstract protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int;
-
-    /**
-     * The worker that the command calls.
-     */
-    protected function client(Options $options): GoTask
-    {
-        return ($this->connect)(Addresses::of($options->text('address')));
-    }
-
-    /**
-     * What a command FOR_EACH is carried out for.
-     *
-     * @return array<string, array<string, string>> the options for each, by a name for it
-     * @throws InvalidConfiguration
-     */
-    protected function targets(Options $options): array
-    {
-        $targets = [];
-        foreach (Addresses::of($options->text('address')) as $address) {
-            $targets[$address] = ['address' => $address];
-        }
-
-        return $targets;
-    }
 
     protected function execute(InputInterface $input, OutputInterface $output): int
     {
@@ -136,20 +97,6 @@ abstract class ClientCommand extends Command
         $options->flag('json') ? $output->writeln(self::asJson($failure), OutputInterface::OUTPUT_RAW) : self::show($failure, $output);
 
         return ExitCode::of($failure);
-    }
-
-    protected static function show(Throwable $failure, OutputInterface $output): void
-    {
-        $errors = $output instanceof ConsoleOutputInterface ? $output->getErrorOutput() : $output;
-        $errors->writeln('<fg=red>' . Terminal::text($failure->getMessage()) . '</>');
-        $python = match (true) {
-            $failure instanceof RemoteError => $failure->traceback,
-            $failure instanceof CallEnded => $failure->stack,
-            default => '',
-        };
-        if ($python !== '') {
-            $errors->writeln(Terminal::text(rtrim($python)));
-        }
     }
 
     private static function asJson(Throwable $failure): string

@@ -10,7 +10,6 @@ use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Top\LiveTerminal;
 use Reasno\GoTask\Console\Top\Top;
 use Reasno\GoTask\Exception\GoTaskException;
-use Reasno\GoTask\GoTask;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\OutputInterface;
@@ -22,7 +21,7 @@ use ValueError;
  *
  * @internal
  */
-class TopCommand extends ClientCommand
+class TopCommand extends WorkerCommand
 {
     /** Columns of a frame that no terminal bounds. */
     private const WIDTH = 1000;
@@ -30,9 +29,6 @@ class TopCommand extends ClientCommand
     protected function configure(): void
     {
         parent::configure();
-        $options = $this->getDefinition()->getOptions();
-        unset($options['json']);
-        $this->getDefinition()->setOptions($options);
         $this->setName('top')
             ->setDescription('Watch workers live: their methods, their processes; recycle or kill one')
             ->addOption('once', null, InputOption::VALUE_NONE, 'one frame as plain text, of what goes on for one interval; always so where there is no terminal')
@@ -76,10 +72,5 @@ class TopCommand extends ClientCommand
 
             return ExitCode::of($failure);
         }
-    }
-
-    protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
-    {
-        return ExitCode::OK;
     }
 }

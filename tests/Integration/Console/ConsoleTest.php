@@ -12,6 +12,7 @@ use Reasno\GoTask\Console\Command\ClientCommand;
 use Reasno\GoTask\Console\Command\MethodsCommand;
 use Reasno\GoTask\Console\Command\PingCommand;
 use Reasno\GoTask\Console\Command\StatusCommand;
+use Reasno\GoTask\Console\Command\WorkerCommand;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Process\WorkerProcess;
 
@@ -26,6 +27,7 @@ use function is_int;
  * @internal
  */
 #[CoversClass(ClientCommand::class)]
+#[CoversClass(WorkerCommand::class)]
 #[CoversClass(CallCommand::class)]
 #[CoversClass(MethodsCommand::class)]
 #[CoversClass(StatusCommand::class)]
