@@ -182,7 +182,7 @@ FAULTS = (
         "fast",
         "replies that a worker had gathered are lost with it",
         _BROKER + "fastpath:FastPath.settle",
-        "self.frames(client, replies)",
+        "self.frames(client, notes.gathered.read())",
         "pass",
         350,
     ),
