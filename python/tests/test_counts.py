@@ -273,6 +273,20 @@ def test_a_method_that_a_reload_takes_away_keeps_its_counts() -> None:
     assert counts.spelled("whatever").name == "(other)"
 
 
+def test_what_was_looked_at_before_is_not_added_again() -> None:
+    counts = Counts()
+    counters = Counters(memoryview(bytearray(SIZE)))
+    counts.living.append(counters)
+    for calls in range(1, 41):  # in cells of their own, more than are compared at a time
+        row = counters.row("App.echo")
+        counters.add(row, calls, 1000 << calls, 1000, 1, 2)
+        counters.failed(row, "remote_error")
+        for _ in range(2):
+            method = told(counts)
+            assert (method["calls"], method["errors"]) == (calls, {"remote_error": calls})
+            assert (method["received"], method["sent"], number(method["run"])) == (calls, 2 * calls, calls)
+
+
 def test_more_methods_and_more_times_than_there_is_room_for_are_counted_all_the_same() -> None:
     counters = Counters(memoryview(bytearray(SIZE)))
     for method in range(ROWS + 40):

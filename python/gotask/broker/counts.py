@@ -1,7 +1,7 @@
 """What is counted of each method: calls, errors, bytes, and how long calls wait and run.
 
 Calls that go through the broker are counted here, those of fast sockets by the workers that run them (see `ipc.counters`). What
-a worker has counted is added here when it ends, so a reload, a death or a replacement loses nothing and counts nothing twice.
+a worker has counted since the last look is added here, at its end too: nothing is lost with it, and nothing counts twice.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class MethodCounts:
         self.errors: Counter[str] = Counter()
         self.received = 0
         self.sent = 0
-        self.waited = 0
-        self.ran = 0
+        self.waited = 0.0
+        self.ran = 0.0
         self.waits = [0] * BITS
         self.runs = [0] * BITS
         self._failures = failures
@@ -91,17 +91,6 @@ class MethodCounts:
         if error.code != Cancelled.code and self._failures.has_room():
             self._failures.add(self.name, error.body(), (error.data or {}).get("pid", 0), seconds)
 
-    def add(self, other: MethodCounts) -> None:
-        self.service, self.kind = other.service, other.kind
-        self.calls += other.calls
-        self.errors.update(other.errors)
-        self.received += other.received
-        self.sent += other.sent
-        self.waited += other.waited
-        self.ran += other.ran
-        self.waits = [a + b for a, b in zip(self.waits, other.waits)]
-        self.runs = [a + b for a, b in zip(self.runs, other.runs)]
-
 
 # By service and kind: seconds of the last minute's calls, 0.0 where there were none.
 Percentiles = dict[tuple[str, str], dict[str, float]]
@@ -113,7 +102,7 @@ _NEVER: Final[_Times] = ([0] * BITS, [0] * BITS)
 class Counts:
     """Of all methods, and of what happens beside calls.
 
-    methods: of brokered calls, and of all calls of workers that have ended. living: what the others have counted.
+    methods: of brokered calls, and of fast ones as far as they were looked at. living: what workers count that live.
     """
 
     def __init__(self) -> None:
@@ -145,43 +134,48 @@ class Counts:
     def retire(self, counters: Counters) -> None:
         """Its worker has ended."""
         self.living.remove(counters)
-        _merge(counters, self.of)
+        self._add(counters)
 
-    def total(self) -> dict[str, MethodCounts]:
-        """Those of all methods that were called, with what workers have counted that live."""
-        total: dict[str, MethodCounts] = {}
-
-        def sum_of(name: str) -> MethodCounts:
-            counts = self.of(name)
-            found = total.get(counts.name)
-            if found is None:
-                found = total[counts.name] = MethodCounts(counts.name, self.failures)
-                found.add(counts)
-            return found
-
-        for name, counts in self.methods.items():
-            if counts.calls:
-                sum_of(name)
+    def called(self) -> dict[str, MethodCounts]:
+        """Those of all methods that were called, with what workers have counted until now."""
         for counters in self.living:
-            _merge(counters, sum_of)
-        return total
+            self._add(counters)
+        return {name: counts for name, counts in self.methods.items() if counts.calls}
 
     def snapshot(self) -> None:
         """To be taken every PAUSE seconds: what came since is told apart from what came before."""
         last = self._snapshots[-1] if self._snapshots else {}
         taken = {}
-        for name, counts in self.total().items():
-            now = counts.waits, counts.runs
+        for name, counts in self.called().items():
             before = last.get(name)
-            taken[name] = before if before == now else now  # those that are not called share one
+            if before is not None and before == (counts.waits, counts.runs):
+                taken[name] = before  # those that are not called share one
+            else:
+                taken[name] = counts.waits[:], counts.runs[:]
         self._snapshots.append(taken)
+
+    def _add(self, counters: Counters) -> None:
+        """Adds what a worker has counted since it was looked at last."""
+        for name, run, wait, (calls, ran, waited, received, sent) in counters.cells():
+            counts = self.of(name or OTHERS)
+            counts.calls += calls
+            counts.ran += ran / 1000
+            counts.waited += waited / 1000
+            counts.received += received
+            counts.sent += sent
+            counts.runs[run] += calls
+            counts.waits[wait] += calls
+        for name, not_begun, errors in counters.errors():
+            counts = self.of(name or OTHERS)
+            counts.calls += not_begun
+            counts.errors.update(errors)
 
     def status(self) -> tuple[list[dict[str, Any]], Percentiles]:
         """What GoTask.Status tells of methods; and the percentiles of each service's methods of a kind."""
         before = self._snapshots[0] if len(self._snapshots) == SNAPSHOTS else {}
         told = []
         services: dict[tuple[str, str], _Times] = {}
-        for name, counts in sorted(self.total().items()):
+        for name, counts in sorted(self.called().items()):
             then = before.get(name, _NEVER)
             waits, runs = _combined(sub, (counts.waits, counts.runs), then)
             service = counts.service, counts.kind
@@ -214,27 +208,7 @@ def _percentiles(waits: list[int], runs: list[int]) -> dict[str, float]:
     }
 
 
-def _merge(counters: Counters, of: Callable[[str], MethodCounts]) -> None:
-    """Adds what a worker has counted."""
-    rows: dict[str, MethodCounts] = {}
-    for name, run, wait, (calls, ran, waited, received, sent) in counters.cells():
-        counts = rows.get(name)
-        if counts is None:
-            counts = rows[name] = of(name or OTHERS)
-        counts.calls += calls
-        counts.ran += ran // 1000
-        counts.waited += waited // 1000
-        counts.received += received
-        counts.sent += sent
-        counts.runs[run] += calls
-        counts.waits[wait] += calls
-    for name, not_begun, errors in counters.errors():
-        counts = of(name or OTHERS)
-        counts.calls += not_begun
-        counts.errors.update(errors)
-
-
-def _told(micros: int, buckets: list[int], recent: list[int]) -> dict[str, Any]:
+def _told(micros: float, buckets: list[int], recent: list[int]) -> dict[str, Any]:
     last_minute = _cumulative(recent)
     return {
         "sum": micros / 1e6,

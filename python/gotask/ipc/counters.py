@@ -7,6 +7,7 @@ microsecond. A cell has its calls and their sums, so to count a call is to write
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import sub
 from struct import Struct
 from typing import Any, Final
 
@@ -29,9 +30,12 @@ CODES: Final = (RemoteError.code, *sorted(BY_CODE))
 _HEAD: Final = 16
 _ERRORS_AT: Final = _HEAD + ROWS * _NAME
 _ERRORS: Final = 1 + len(CODES)
+_NO_ERRORS: Final = (0,) * _ERRORS
 _CELLS_AT: Final = _ERRORS_AT + ROWS * _ERRORS * 8
 # A cell: row and times; the number of its last call, calls, nanoseconds that they ran, and waited, bytes received, and sent.
 _CELL: Final = Struct("7Q")
+# Bytes of some cells that are compared at a time: most workers and most cells have counted nothing since the last look.
+_LOOK: Final = 16 * _CELL.size
 SIZE: Final = _CELLS_AT + CELLS * _CELL.size
 
 # What of a cell changes. It is copied to its place: pack_into() would wipe the place first, and who reads meanwhile, or after a
@@ -68,6 +72,8 @@ class Counters:
         self._at = at
         self._words = self.memory.cast("Q")
         self._rows: dict[bytes, Row] = {}
+        self._seen = b""  # the cells, as they were when the broker looked last
+        self._seen_errors: dict[int, tuple[int, ...]] = {}  # by row
 
     # -- the worker's part ------------------------------------------------------------------------------------------
 
@@ -121,26 +127,38 @@ class Counters:
     # -- the broker's part ------------------------------------------------------------------------------------------
 
     def cells(self) -> Iterator[tuple[str, int, int, tuple[int, ...]]]:
-        """All that are in use: a method's name, which is empty for those that share a row; the bits of the microseconds that a
-        call ran, and waited; and of all calls together their number, nanoseconds that they ran, and waited, bytes received, and
-        sent."""
+        """What was counted since this was asked last, by cells: a method's name, which is empty for those that share a row; the
+        bits of the microseconds that a call ran, and waited; and of all these calls together their number, nanoseconds that
+        they ran, and waited, bytes received, and sent."""
         names = self._names()
-        for key, _, *counts in _CELL.iter_unpack(self._cells()):
-            row, run, wait = key >> 16, key >> 8 & 0xFF, key & 0xFF
-            if row < len(names) and max(run, wait) < BITS and max(counts) < _GARBAGE:
-                yield names[row], run, wait, tuple(counts)
+        cells, seen = bytes(self._cells()), self._seen
+        self._seen = cells
+        for at in range(0, len(cells), _LOOK):
+            part, before = cells[at : at + _LOOK], seen[at : at + _LOOK]
+            if part == before:
+                continue
+            old = _CELL.iter_unpack(before.ljust(len(part), b"\0"))
+            for (key, _, *counts), (_, _, *counted) in zip(_CELL.iter_unpack(part), old):
+                new = tuple(map(sub, counts, counted))
+                row, run, wait = key >> 16, key >> 8 & 0xFF, key & 0xFF
+                if any(new) and row < len(names) and max(run, wait) < BITS:
+                    if min(new) >= 0 and max(counts) < _GARBAGE:
+                        yield names[row], run, wait, new
 
     def has_counted(self, number: int) -> bool:
         """Whether the last call of any cell has that number: the last call that was counted at all is one of these."""
         return any(last == number for _, last, *_ in _CELL.iter_unpack(self._cells()))
 
     def errors(self) -> Iterator[tuple[str, int, dict[str, int]]]:
-        """Of each method: how many calls were not begun, and the errors by code."""
+        """The same of each method: how many calls were not begun, and the errors by code."""
         for index, name in enumerate(self._names()):
             at = _ERRORS_AT // 8 + index * _ERRORS
-            not_begun, *errors = self._words[at : at + _ERRORS]
-            if any(errors) and max(not_begun, *errors) < _GARBAGE:
-                yield name, not_begun, {code: count for code, count in zip(CODES, errors) if count}
+            counts, counted = tuple(self._words[at : at + _ERRORS]), self._seen_errors.get(index, _NO_ERRORS)
+            if counts != counted:
+                self._seen_errors[index] = counts
+                not_begun, *errors = map(sub, counts, counted)
+                if min(not_begun, *errors) >= 0 and max(counts) < _GARBAGE:
+                    yield name, not_begun, {code: count for code, count in zip(CODES, errors) if count}
 
     def _cells(self) -> memoryview:
         return self.memory[_CELLS_AT : _CELLS_AT + min(self._words[1], CELLS) * _CELL.size]
