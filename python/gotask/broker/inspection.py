@@ -28,9 +28,6 @@ _TELLING: Final = " in tell"
 # Seconds between two looks for slow calls: a quarter of what is slow, within these.
 PAUSES: Final = (0.02, 1.0)
 
-# How the stack of a worker's main thread begins, where Python tells of all threads.
-_MAIN: Final = b"Current thread"
-
 RECYCLED: Final = "recycled"
 
 
@@ -104,8 +101,6 @@ class Inspection:
         worker.end_stacks(reading)
         alone, begin, threads = told.partition(STACKS_BEGIN)
         text = threads.partition(STACKS_END)[0] if begin else alone
-        if _MAIN not in text and begin:
-            text = alone + text  # there are more threads than Python tells of, which begins with the newest
         lines = text.strip(b"\0\n").decode("utf-8", "replace").split("\n")
         return "\n".join(line for line in lines if not line.endswith(_TELLING))
 

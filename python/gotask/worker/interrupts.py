@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, MutableSet
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..app.context import Interrupted, running_async, running_sync
 from ..ipc.notes import NONE, WorkerNotes
@@ -65,15 +66,20 @@ def listen_in_loop(
     signal.signal(INTERRUPT, look)
 
 
+# Of more threads faulthandler writes the newest alone, and this one, which runs the calls, is the oldest.
+MOST_THREADS: Final = 100
+
+
 def write_stacks(fd: int) -> None:
     """From now on a fatal signal, or one of STACK_SIGNALS, leaves Python stacks in that file."""
     import faulthandler
 
     def tell(number: int, frame: FrameType | None) -> None:
         os.write(fd, STACKS_BEGIN)
-        faulthandler.dump_traceback(
-            fd, all_threads=True
-        )  # the other threads wait for the interpreter meanwhile
+        if len(sys._current_frames()) > MOST_THREADS:
+            faulthandler.dump_traceback(fd, all_threads=False)
+        # The other threads wait for the interpreter meanwhile.
+        faulthandler.dump_traceback(fd, all_threads=True)
         os.write(fd, STACKS_END)
 
     faulthandler.enable(fd, all_threads=True)
