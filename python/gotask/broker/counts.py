@@ -18,8 +18,6 @@ from ..wire.histogram import BOUNDS, percentile
 from ..wire.names import Catalogue
 from .failures import Failures
 
-# Buckets that are counted in: bits that the microseconds of a call may have. Of fewer it is told.
-
 # Methods that are counted each on its own; the others share one row.
 MAX_METHODS: Final = 1024
 OTHERS: Final = "(other)"
