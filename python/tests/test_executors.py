@@ -204,6 +204,45 @@ def test_an_executor_that_can_not_be_made_is_said(broker: Broker) -> None:
     assert error["data"] == {"executor": "refuse"}, "callers see that the broker itself is well"
 
 
+@pytest.mark.parametrize(
+    "service, code, says",
+    [
+        ("Cancels", "worker_crashed", "was cancelled in its executor, and may have run"),
+        ("Exits", "remote_error", "SystemExit"),
+        ("Interrupts", "remote_error", "KeyboardInterrupt"),
+        ("Stops", "remote_error", "StopIteration"),
+        ("Alters", "remote_error", "gave a tuple, and not what it has run returned"),
+        ("NoFuture", "remote_error", "gave a str, and no Future"),
+        ("NotToday", "unavailable", "has not run: its executor takes no calls: OverflowError: not today"),
+        (
+            "NoExecutor",
+            "unavailable",
+            "has not run: what is to make its executor gave a str, which has no submit()",
+        ),
+    ],
+)
+def test_what_an_executor_does_wrong_is_that_calls_error(
+    broker: Broker, service: str, code: str, says: str
+) -> None:
+    error = broker.call(f"{service}.echo", 1)
+    assert error["code"] == code and says in f"{error.get('type')}: {error['message']}"
+
+
+def test_a_call_that_others_cancel_in_its_pool_has_not_run(broker: Broker) -> None:
+    held, begun = broker.path(), broker.path()
+    first = broker.peer.begin("Drops.hold", held, begun)
+    lines_of(begun)
+    second = broker.peer.begin("Drops.note", "dropped")
+    third = broker.peer.begin("Drops.echo", 3)
+    error = broker.peer.result(second)
+    assert (
+        error["code"] == "unavailable" and "has not run: it was cancelled in its executor" in error["message"]
+    )
+    assert broker.peer.result(third) == 3, "it went to the next executor"
+    Path(held).touch()
+    assert broker.peer.result(first) == "held" and broker.noted("dropped") == 0
+
+
 def test_what_needs_the_caller_is_refused(broker: Broker) -> None:
     error = broker.peer.result(broker.peer.stream("Threads.echo", [1]))
     assert error["code"] == "invalid_request" and "neither a stream nor an input" in error["message"]

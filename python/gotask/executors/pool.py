@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from asyncio import AbstractEventLoop, CancelledError, get_running_loop, sleep, wrap_future
+from asyncio import AbstractEventLoop, CancelledError, get_running_loop, sleep
 from concurrent.futures import BrokenExecutor, Future
+from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import suppress
 from threading import Thread
 from typing import Any
 
-from ..app.failures import failure_text
-from ..errors import Cancelled, Unavailable, WorkerCrashed
+from ..app.failures import error_body, failure_text, traceback_text
+from ..errors import Cancelled, RemoteError, Unavailable, WorkerCrashed
 from . import remote
 from .engine import Call
 
@@ -39,34 +40,44 @@ class Pool:
             try:
                 try:
                     future = executor.submit(remote.run, *call.arguments(), line.end)
-                except RuntimeError as error:  # it is broken, or was shut down
-                    self._replace(executor)
-                    if self._is_given or attempt == ATTEMPTS - 1:
+                except BaseException as error:
+                    is_over = isinstance(error, RuntimeError)  # it is broken, or was shut down
+                    if is_over:
+                        self._replace(executor)
+                    if not is_over or self._is_given or attempt == ATTEMPTS - 1:
                         raise Unavailable(
-                            f"{call.name} has not run: its executor takes no calls: {error}"
+                            f"{call.name} has not run: its executor takes no calls: {_why(error)}"
                         ) from None
                     continue
+                if not isinstance(future, Future):
+                    raise RemoteError(
+                        f"the executor of {call.name} {_gave(future)}, and no Future: it may run"
+                    )
                 future.add_done_callback(line.ended)
                 try:
-                    outcome: tuple[bool, bytes] = await wrap_future(future)
-                    return outcome
+                    await _end_of(future)
                 except CancelledError:
                     call.is_cancelled = True
                     call.has_begun = not future.cancel()
                     raise
-                except BrokenExecutor as error:
-                    self._replace(executor)
-                    line.read()
-                    if self._is_given or call.has_begun and not (call.is_idempotent and attempt == 0):
-                        raise _lost(call, error) from None
+                ended = _ended_with(future)
+                if ended is None:
+                    return _outcome(call, future.result())
+                line.read()
+                if isinstance(ended, (CancelledError, FutureCancelled)):
+                    raise _dropped(call)
+                if not isinstance(ended, BrokenExecutor):
+                    return True, error_body(ended)
+                self._replace(executor)
+                if self._is_given or call.has_begun and not (call.is_idempotent and attempt == 0):
+                    raise _lost(call, ended)
             finally:
                 line.close()
         raise Unavailable(f"{call.name} has not run: other calls broke its executor {ATTEMPTS} times")
 
     async def close(self) -> None:
         if self._executor is not None:
-            ending = Thread(target=self._executor.shutdown, daemon=True)
-            ending.start()
+            ending = _shut_down(self._executor)
             until = time.monotonic() + GRACE
             while ending.is_alive() and time.monotonic() < until:
                 await sleep(0.005)
@@ -74,18 +85,72 @@ class Pool:
     def _get(self, call: Call) -> Any:
         if self._executor is None:
             try:
-                self._executor = self._make()
-            except Exception as error:
+                executor = self._make()
+            except BaseException as error:
                 raise Unavailable(
                     f"{call.name} has not run: its executor can't be made: {failure_text(error)}"
                 ) from None
+            if not hasattr(executor, "submit"):
+                raise Unavailable(
+                    f"{call.name} has not run: what is to make its executor {_gave(executor)}, which has no submit()"
+                )
+            self._executor = executor
         return self._executor
 
     def _replace(self, executor: Any) -> None:
         """The next call gets a new one."""
         if not self._is_given and self._executor is executor:
             self._executor = None
-            Thread(target=executor.shutdown, daemon=True).start()
+            _shut_down(executor)
+
+
+def _shut_down(executor: Any) -> Thread:
+    ending = Thread(target=getattr(executor, "shutdown", int), daemon=True)
+    ending.start()
+    return ending
+
+
+async def _end_of(future: Future[Any]) -> None:
+    """Returns when it has ended, however. Unlike asyncio's wrap_future() it raises nothing that the executor has put there: an
+    exception that asyncio takes for its own would end more than this call."""
+    loop = get_running_loop()
+    waiter = loop.create_future()
+
+    def wake() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def ended(_: Future[Any]) -> None:
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(wake)
+
+    future.add_done_callback(ended)
+    await waiter
+
+
+def _ended_with(future: Future[Any]) -> BaseException | None:
+    return FutureCancelled() if future.cancelled() else future.exception()
+
+
+def _outcome(call: Call, result: Any) -> tuple[bool, bytes]:
+    """What `remote.run()` has returned, unless the executor has made something else of it."""
+    if type(result) is tuple and len(result) == 2 and isinstance(result[1], bytes):
+        return bool(result[0]), result[1]
+    raise RemoteError(f"the executor of {call.name} {_gave(result)}, and not what it has run returned")
+
+
+def _gave(value: object) -> str:
+    return f"gave a {type(value).__name__}"
+
+
+def _why(error: BaseException) -> str:
+    return traceback_text(error).strip().splitlines()[-1]
+
+
+def _dropped(call: Call) -> Exception:
+    if call.has_begun:
+        return WorkerCrashed(f"{call.name} was cancelled in its executor, and may have run")
+    return Unavailable(f"{call.name} has not run: it was cancelled in its executor, as by a shutdown of that")
 
 
 def _lost(call: Call, error: BrokenExecutor) -> Exception:

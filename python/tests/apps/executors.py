@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
@@ -41,6 +42,34 @@ class AtOnce:
             threading.Event().wait()
 
 
+class Odd:
+    """Does to a future, or in place of it, what no executor should."""
+
+    def __init__(self, do: Any) -> None:
+        self._do = do
+
+    def submit(self, function: Any, *args: Any) -> Any:
+        future: Future[Any] = Future()
+        return self._do(future) or future
+
+
+def cancel(future: Future[Any]) -> None:
+    future.cancel()
+
+
+def raises(error: BaseException) -> Any:
+    raise error
+
+
+class Dropping(ThreadPoolExecutor):
+    """Whoever comes while a call waits in it ends it, and cancels that call."""
+
+    def submit(self, *args: Any, **named: Any) -> Future[Any]:
+        if self._work_queue.qsize():
+            self.shutdown(wait=False, cancel_futures=True)
+        return super().submit(*args, **named)
+
+
 THREADS = ThreadPoolExecutor(2)
 OBJECT = ProcessPoolExecutor(1)
 
@@ -54,3 +83,15 @@ gotask.register(service(OBJECT), "Object")
 gotask.register(service(spawned), "Spawned")
 gotask.register(service(refuse), "Refused")
 gotask.register(service(AtOnce()), "AtOnce")
+gotask.register(service(Odd(cancel)), "Cancels")
+gotask.register(service(lambda: Dropping(1)), "Drops")
+for name, error in (
+    ("Exits", SystemExit(3)),
+    ("Interrupts", KeyboardInterrupt()),
+    ("Stops", StopIteration(3)),
+):
+    gotask.register(service(Odd(partial(Future.set_exception, exception=error))), name)
+gotask.register(service(Odd(partial(Future.set_result, result=(1, 2)))), "Alters")
+gotask.register(service(Odd(lambda future: "a text")), "NoFuture")
+gotask.register(service(Odd(lambda future: raises(OverflowError("not today")))), "NotToday")
+gotask.register(service(lambda: "a text"), "NoExecutor")
