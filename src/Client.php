@@ -30,10 +30,10 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Pool\Signatures;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\Exchange;
 use Reasno\GoTask\Protocol\Key;
 use Reasno\GoTask\Protocol\Metadata;
-use Reasno\GoTask\Protocol\Outcome as CallOutcome;
 use SensitiveParameter;
 use Throwable;
 use ValueError;
@@ -151,7 +151,7 @@ final class Client implements GoTask
         }
         if ($this->sender->fast?->callFast($call, $this->now) !== true) {
             $this->sender->submit($call);
-        } elseif ($call->outcome === CallOutcome::Replied && $call->replyFlags === Flag::MSGPACK && $call->replyHead === '' && $call->reply !== '' && $call->metadata === null) {
+        } elseif ($call->state === CallState::Replied && $call->replyFlags === Flag::MSGPACK && $call->replyHead === '' && $call->reply !== '' && $call->metadata === null) {
             // finish(), in fewer steps.
             return $this->codec->decode($call->reply);
         }

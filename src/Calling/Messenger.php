@@ -12,9 +12,9 @@ use Reasno\GoTask\Goridge\Frame;
 use Reasno\GoTask\Goridge\MessageKind;
 use Reasno\GoTask\Progress;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\ErrorReply;
 use Reasno\GoTask\Protocol\Exchange;
-use Reasno\GoTask\Protocol\Outcome;
 use Throwable;
 
 use function hrtime;
@@ -57,8 +57,8 @@ final class Messenger
         try {
             while ($exchange !== null) {
                 // Before take(): another one may come meanwhile.
-                if ($call->outcome === Outcome::Message) {
-                    $call->outcome = Outcome::Waiting;
+                if ($call->state === CallState::Message) {
+                    $call->state = CallState::Waiting;
                 }
                 $message = $exchange->take();
                 if ($message !== null) {

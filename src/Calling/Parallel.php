@@ -10,8 +10,8 @@ use LogicException;
 use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\GoTaskException;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\Connection;
-use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Runtime\Latch;
 use Reasno\GoTask\Runtime\Runtime;
 use Throwable;
@@ -250,7 +250,7 @@ final class Parallel
         $waiting = [];
         $done = false;
         foreach ($this->window as $call) {
-            if ($call->outcome !== Outcome::Waiting) {
+            if ($call->state !== CallState::Waiting) {
                 $done = true;
             } elseif ($call->connection === $connection) {
                 $waiting[] = $call;
@@ -281,7 +281,7 @@ final class Parallel
             $connection->flush();
         }
         foreach ($this->window as $call) {
-            if ($call->outcome !== Outcome::Waiting) {
+            if ($call->state !== CallState::Waiting) {
                 $latch->open();
                 break;
             }
@@ -312,7 +312,7 @@ final class Parallel
     private function take(): void
     {
         foreach ($this->window as $key => $call) {
-            if ($call->outcome === Outcome::Waiting) {
+            if ($call->state === CallState::Waiting) {
                 continue;
             }
             try {
@@ -326,7 +326,7 @@ final class Parallel
                 $this->outcomes[$key] = $this->sender->result->of($call);
             } catch (GoTaskException $error) {
                 unset($this->window[$key]);
-                if ($call->outcome === Outcome::Cancelled) {
+                if ($call->state === CallState::Cancelled) {
                     // The waiting coroutine was told to stop: the other calls end with it.
                     throw $error;
                 }

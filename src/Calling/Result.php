@@ -16,8 +16,8 @@ use Reasno\GoTask\Goridge\CallFlag;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Hints;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\ErrorReply;
-use Reasno\GoTask\Protocol\Outcome;
 
 use function rtrim;
 
@@ -55,26 +55,26 @@ final class Result
      */
     private function value(Call $call): mixed
     {
-        return match ($call->outcome) {
-            Outcome::Replied => $call->hasResult() ? $this->decode($call) : throw ErrorReply::toException($call->method, $call->reply),
-            Outcome::Oversized => throw new PayloadTooLarge(
+        return match ($call->state) {
+            CallState::Replied => $call->hasResult() ? $this->decode($call) : throw ErrorReply::toException($call->method, $call->reply),
+            CallState::Oversized => throw new PayloadTooLarge(
                 "The result of {$call->method} has {$call->reply} bytes, more than is taken ({$this->hints->maxPayload}) or what PHP's"
                 . ' memory_limit leaves room for. The method has run; raise the limits or let it return less.',
                 $call->method,
             ),
-            Outcome::Expired => throw new DeadlineExceeded(
+            CallState::Expired => throw new DeadlineExceeded(
                 ($call->callFlags & CallFlag::STREAM) === 0
                     ? "{$call->method} was not answered within {$call->timeout} s. Raise the timeout if it may take longer."
                     : "The next element of {$call->method} did not come within {$call->timeout} s. Raise the timeout if it may take longer.",
                 $call->method,
             ),
-            Outcome::Cancelled => throw new Cancelled("{$call->method} was cancelled.", $call->method),
-            Outcome::Lost => throw new ConnectionLost(
+            CallState::Cancelled => throw new Cancelled("{$call->method} was cancelled.", $call->method),
+            CallState::Lost => throw new ConnectionLost(
                 "The connection to {$call->connection?->address} ended before {$call->method} was answered: " . rtrim($call->reply, '.') . '. '
                 . ($call->sent || $call->idempotentResends > 0 ? 'It had been sent, so it may have run.' : 'It had not been sent.'),
                 $call->sent || $call->idempotentResends > 0,
             ),
-            Outcome::Waiting, Outcome::Message => throw new LogicException("{$call->method} is still under way."),
+            CallState::Waiting, CallState::Message => throw new LogicException("{$call->method} is still under way."),
         };
     }
 

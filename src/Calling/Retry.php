@@ -15,9 +15,9 @@ use Reasno\GoTask\Exception\WorkerCrashed;
 use Reasno\GoTask\Exception\WorkerStartFailed;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\ErrorReply;
 use Reasno\GoTask\Protocol\Methods;
-use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Peer;
 use Reasno\GoTask\Runtime\Latch;
 
@@ -62,13 +62,13 @@ final class Retry
         if ($call->cancelled || $call->exchange?->any === true) {
             return false;
         }
-        $hasNotRun = $call->outcome === Outcome::Lost
+        $hasNotRun = $call->state === CallState::Lost
             ? ! $call->sent && $call->connection?->retired !== true
             : self::isRefused($call) && ($call->connection?->isUsable() === false || $this->runtimes->here()->addresses() > 1);
 
         return $hasNotRun
             ? $this->resendUnrun($call, $submit)
-            : ($call->outcome === Outcome::Lost || self::hasCrashed($call)) && $this->resendIdempotent($call, $submit);
+            : ($call->state === CallState::Lost || self::hasCrashed($call)) && $this->resendIdempotent($call, $submit);
     }
 
     /**
@@ -76,7 +76,7 @@ final class Retry
      */
     private static function isRefused(Call $call): bool
     {
-        if ($call->outcome !== Outcome::Replied || ($call->replyFlags & Flag::ERROR) === 0 || ! str_contains($call->reply, 'unavailable')) {
+        if ($call->state !== CallState::Replied || ($call->replyFlags & Flag::ERROR) === 0 || ! str_contains($call->reply, 'unavailable')) {
             return false;
         }
         $refusal = ErrorReply::toException($call->method, $call->reply);
@@ -89,7 +89,7 @@ final class Retry
      */
     private static function hasCrashed(Call $call): bool
     {
-        return $call->outcome === Outcome::Replied
+        return $call->state === CallState::Replied
             && $call->fastSince !== 0
             && ($call->replyFlags & Flag::ERROR) !== 0
             && ErrorReply::toException($call->method, $call->reply) instanceof WorkerCrashed;
@@ -104,7 +104,7 @@ final class Retry
         if ($connection === null || $connection->reported || $connection->retired) {
             return;
         }
-        if ($call->outcome === Outcome::Lost) {
+        if ($call->state === CallState::Lost) {
             $connection->reported = true;
             $this->budget->earn($connection->session->callsSince());
             $this->runtimes->here()->failed($connection, rtrim($call->reply, '.'));
@@ -112,7 +112,7 @@ final class Retry
             $this->budget->earn($connection->session->callsSince());
         } elseif (self::isRefused($call)) {
             $this->runtimes->here()->failed($connection, 'it takes no calls');
-        } elseif ($call->outcome === Outcome::Expired) {
+        } elseif ($call->state === CallState::Expired) {
             $this->runtimes->here()->suspect($connection);
         }
     }
@@ -129,7 +129,7 @@ final class Retry
             return false;
         }
         $call->resends++;
-        $unsent = $call->outcome === Outcome::Lost;
+        $unsent = $call->state === CallState::Lost;
         $reply = $call->reply;
         $call->reset();
 
@@ -155,7 +155,7 @@ final class Retry
         if (! $this->mayBeIdempotent($call) || $isTooLate || $attempts >= RetryBudget::ATTEMPTS || $this->budget->isEmpty() || $call->connection?->retired === true) {
             return false;
         }
-        [$outcome, $flags, $reply, $connection] = [$call->outcome, $call->replyFlags, $call->reply, $call->connection];
+        [$state, $flags, $reply, $connection] = [$call->state, $call->replyFlags, $call->reply, $call->connection];
 
         try {
             if (! $this->isIdempotent($call) || ! $this->budget->take()) {
@@ -163,7 +163,7 @@ final class Retry
             }
             $this->runtimes->here()->runtime()->pause($pause);
             if ($call->cancelled) {
-                $call->outcome = Outcome::Cancelled;
+                $call->state = CallState::Cancelled;
 
                 return false;
             }
@@ -176,7 +176,7 @@ final class Retry
             throw $cancelled;
         } catch (CallFailed|TransportFailed|WorkerStartFailed) {
             $call->sent = true;
-            [$call->outcome, $call->replyFlags, $call->reply, $call->connection] = [$outcome, $flags, $reply, $connection];
+            [$call->state, $call->replyFlags, $call->reply, $call->connection] = [$state, $flags, $reply, $connection];
 
             return false;
         }
@@ -236,7 +236,7 @@ final class Retry
             $connection->submit($question, (int) hrtime(true));
             $connection->await($question);
             $this->report($question);
-            if ($question->outcome !== Outcome::Replied) {
+            if ($question->state !== CallState::Replied) {
                 return false;
             }
             $connection->methods = Methods::of($question->hasResult() ? $this->result->decode($question) : null);

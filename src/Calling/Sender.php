@@ -16,9 +16,9 @@ use Reasno\GoTask\Goridge\CallFlag;
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\ErrorReply;
-use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Peer;
 use Throwable;
 
@@ -70,7 +70,7 @@ final class Sender
 
             throw $thrown;
         }
-        if ($call->outcome === Outcome::Lost && ! $call->sent) {
+        if ($call->state === CallState::Lost && ! $call->sent) {
             // The connection had died unnoticed.
             $this->resend($call);
         }
@@ -117,7 +117,7 @@ final class Sender
         try {
             $call->connection?->await($call);
             // As hasResult() does, without the cost of calling it.
-            if ($call->outcome === Outcome::Replied && ($call->replyFlags & Flag::ERROR) === 0 && $call->exchange === null && $call->metadata === null) {
+            if ($call->state === CallState::Replied && ($call->replyFlags & Flag::ERROR) === 0 && $call->exchange === null && $call->metadata === null) {
                 return $this->result->decode($call);
             }
             while ($this->goesOn($call)) {
@@ -199,12 +199,12 @@ final class Sender
             $call->connection = $connection;
             $connection->submit($ping, hrtime(true));
             $connection->await($ping);
-            $isError = $ping->outcome === Outcome::Replied && ! $ping->hasResult();
+            $isError = $ping->state === CallState::Replied && ! $ping->hasResult();
             if ($isError && ($error = ErrorReply::toException($call->method, $ping->reply)) instanceof NotAuthorized) {
                 throw $error;
             }
-            if ($ping->outcome === Outcome::Expired) {
-                $call->outcome = Outcome::Expired;
+            if ($ping->state === CallState::Expired) {
+                $call->state = CallState::Expired;
                 $this->result->of($call);
             }
         }

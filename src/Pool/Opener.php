@@ -16,10 +16,10 @@ use Reasno\GoTask\Process\Status\Availability;
 use Reasno\GoTask\Process\Status\StatusFile;
 use Reasno\GoTask\Process\Status\WorkerStatus;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\ErrorReply;
 use Reasno\GoTask\Protocol\Handshake;
-use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Runtime\Runtime;
 use Reasno\GoTask\Runtime\Stream\StreamConnector;
@@ -190,8 +190,8 @@ final class Opener
     private function awaitAnswer(Connection $connection, Call $question): void
     {
         $connection->await($question);
-        if ($question->outcome !== Outcome::Replied) {
-            $why = $question->outcome === Outcome::Lost ? $question->reply : 'it does not answer in time';
+        if ($question->state !== CallState::Replied) {
+            $why = $question->state === CallState::Lost ? $question->reply : 'it does not answer in time';
 
             throw new ConnectFailed(
                 "Cannot connect to {$this->address}: {$why}. It may be another kind of server, or one that is overloaded"

@@ -17,7 +17,7 @@ use Revolt\EventLoop\Suspension;
  */
 final class Call
 {
-    public Outcome $outcome = Outcome::Waiting;
+    public CallState $state = CallState::Waiting;
 
     /** Its sequence on its connection. */
     public int $sequence = 0;
@@ -125,7 +125,7 @@ final class Call
      */
     public function isUnderWay(): bool
     {
-        return $this->outcome === Outcome::Waiting || $this->outcome === Outcome::Message;
+        return $this->state === CallState::Waiting || $this->state === CallState::Message;
     }
 
     /**
@@ -133,7 +133,7 @@ final class Call
      */
     public function hasResult(): bool
     {
-        return $this->outcome === Outcome::Replied && ($this->replyFlags & Flag::ERROR) === 0;
+        return $this->state === CallState::Replied && ($this->replyFlags & Flag::ERROR) === 0;
     }
 
     /**
@@ -141,7 +141,7 @@ final class Call
      */
     public function reset(): void
     {
-        $this->outcome = Outcome::Waiting;
+        $this->state = CallState::Waiting;
         $this->reply = $this->replyHead = '';
         $this->sent = false;
         $this->fastSince = 0;

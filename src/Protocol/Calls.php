@@ -85,7 +85,7 @@ abstract class Calls
     /**
      * Gives a call its outcome.
      */
-    final protected function settle(Call $call, Outcome $outcome, int $flags, string $reply): void
+    final protected function settle(Call $call, CallState $state, int $flags, string $reply): void
     {
         unset($this->calls[$call->sequence]);
         if ($call->micros !== 0) {
@@ -97,7 +97,7 @@ abstract class Calls
             $this->micros -= $call->micros;
             $call->micros = 0;
         }
-        $call->outcome = $outcome;
+        $call->state = $state;
         $call->replyFlags = $flags;
         $call->reply = $reply;
         if ($call->coroutine !== 0 || $call->suspension !== null) {

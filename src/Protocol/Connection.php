@@ -192,7 +192,7 @@ abstract class Connection extends FastConnection
     {
         if ($this->entered) {
             if ($call->isUnderWay()) {
-                $call->outcome = Outcome::Cancelled;
+                $call->state = CallState::Cancelled;
             }
             $this->postponed[] = fn () => $this->cancel($call);
 
@@ -478,7 +478,7 @@ abstract class Connection extends FastConnection
 
     private function refuse(Call $call): void
     {
-        $call->outcome = Outcome::Lost;
+        $call->state = CallState::Lost;
         $call->sent = false;
         $call->reply = $this->open ? 'it was in use by what this call interrupted' : 'it had been closed before';
     }

@@ -291,7 +291,7 @@ abstract class FastConnection
                 $this->closeFast();
             }
         } elseif ($session->question !== null) {
-            if ($session->question->outcome !== Outcome::Waiting) {
+            if ($session->question->state !== CallState::Waiting) {
                 $this->acceptOffer($session->question);
             }
         } elseif ($session->total() > self::CALLS && $session->peer !== Peer::Unknown) {

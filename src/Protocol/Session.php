@@ -176,10 +176,10 @@ final class Session extends FastCalls
      * Gives a call up. Its answer, if one comes, is dropped; the peer is told where it understands that, or as soon as it is known
      * that it does: what it was sent before carries no deadline.
      */
-    public function cancel(Call $call, Outcome $outcome = Outcome::Cancelled): void
+    public function cancel(Call $call, CallState $state = CallState::Cancelled): void
     {
         if ($call->micros !== 0 && $this->letGo($call)) {
-            $call->outcome = $outcome;
+            $call->state = $state;
 
             return;
         }
@@ -190,7 +190,7 @@ final class Session extends FastCalls
         if ($call->micros !== 0) {
             $this->leaveFast($call);
         }
-        $call->outcome = $outcome;
+        $call->state = $state;
         if ($call->large > 0 && $this->withdraw($call)) {
             return;
         }
@@ -252,7 +252,7 @@ final class Session extends FastCalls
                 continue;
             }
             if ($frame instanceof OversizedFrame) {
-                $this->settle($call, Outcome::Oversized, $frame->flags, (string) $frame->length);
+                $this->settle($call, CallState::Oversized, $frame->flags, (string) $frame->length);
             } else {
                 $name = $frame->options[1] ?? 0;
                 if ($name > strlen($frame->payload) + $frame->cut) {
@@ -262,7 +262,7 @@ final class Session extends FastCalls
                     throw new ProtocolError("The peer's answer to {$call->method} is too large: it is no broker.");
                 }
                 $reply = $frame->cut === $name ? $frame->payload : substr($frame->payload, $name - $frame->cut);
-                $this->settle($call, Outcome::Replied, $frame->flags, $reply);
+                $this->settle($call, CallState::Replied, $frame->flags, $reply);
                 $call->replyHead = $frame->stringHead;
                 if (isset($frame->options[2]) && ($frame->flags & Flag::ERROR) === 0) {
                     $this->learn($call, $frame->options[2]);
@@ -326,7 +326,7 @@ final class Session extends FastCalls
                 }
             }
             if ($until <= $now) {
-                $this->cancel($call, Outcome::Expired);
+                $this->cancel($call, CallState::Expired);
                 if ($call->coroutine !== 0 || $call->suspension !== null) {
                     $this->woken[] = $call;
                 }
@@ -393,7 +393,7 @@ final class Session extends FastCalls
             $call->sent = ! $this->ended && $written > $call->start;
         }
         foreach ([...array_values($this->calls), ...$this->held] as $call) {
-            $call->outcome = Outcome::Lost;
+            $call->state = CallState::Lost;
             $call->reply = $why;
             if ($call->coroutine !== 0 || $call->suspension !== null) {
                 $this->woken[] = $call;
@@ -426,7 +426,7 @@ final class Session extends FastCalls
      */
     public function waiting(): int
     {
-        return count($this->calls) + count($this->held) - (int) ($this->hello?->outcome === Outcome::Waiting) - (int) ($this->question?->outcome === Outcome::Waiting);
+        return count($this->calls) + count($this->held) - (int) ($this->hello?->state === CallState::Waiting) - (int) ($this->question?->state === CallState::Waiting);
     }
 
     /**
@@ -459,7 +459,7 @@ final class Session extends FastCalls
                 if (isset($options['time']) && ($options['time'] > $call->micros || $call->micros !== self::LEAST) && ($flags & Flag::ERROR) === 0) {
                     $this->learn($call, $options['time']);
                 }
-                $this->settle($call, Outcome::Replied, $flags, substr($bytes, $next - $length + $name, $length - $name));
+                $this->settle($call, CallState::Replied, $flags, substr($bytes, $next - $length + $name, $length - $name));
             }
             $offset = $next;
         }
@@ -512,7 +512,7 @@ final class Session extends FastCalls
     private function receiveMessage(Call $call, Frame|OversizedFrame $frame): void
     {
         if ($frame instanceof OversizedFrame) {
-            $this->cancel($call, Outcome::Oversized);
+            $this->cancel($call, CallState::Oversized);
             $call->reply = (string) $frame->length;
         } elseif (count($frame->options) === 3) {
             $call->exchange ??= new Exchange();
@@ -520,7 +520,7 @@ final class Session extends FastCalls
             if ($call->exchange->isDropped && $frame->options[1] === MessageKind::CALL) {
                 $this->tell($call, MessageKind::ANSWER, $frame->options[2], Exchange::dropped(), Flag::JSON | Flag::ERROR);
             }
-            $call->outcome = Outcome::Message;
+            $call->state = CallState::Message;
         }
         if ($call->coroutine !== 0 || $call->suspension !== null) {
             $this->woken[] = $call;
@@ -549,7 +549,7 @@ final class Session extends FastCalls
         $this->peer = Peer::Plain;
         $givenUp = $this->givenUp;
         $this->givenUp = [];
-        if ($hello->outcome !== Outcome::Replied || ($hello->replyFlags & Flag::ERROR) !== 0) {
+        if ($hello->state !== CallState::Replied || ($hello->replyFlags & Flag::ERROR) !== 0) {
             return;
         }
         $limit = Handshake::limit($hello->reply);

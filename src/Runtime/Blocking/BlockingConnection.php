@@ -7,9 +7,9 @@ namespace Reasno\GoTask\Runtime\Blocking;
 use Fiber;
 use Reasno\GoTask\Platform\Select;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\Connection;
 use Reasno\GoTask\Protocol\FastSocket;
-use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Runtime\Stream\FastStream;
 use Reasno\GoTask\Runtime\Stream\TransportConnection;
@@ -43,19 +43,19 @@ final class BlockingConnection extends TransportConnection
 
     protected function written(Call $call): void
     {
-        while ($this->session->sendBuffer->length > 0 && $call->outcome === Outcome::Waiting) {
+        while ($this->session->sendBuffer->length > 0 && $call->state === CallState::Waiting) {
             $this->step($call);
         }
     }
 
     public function await(Call $call): void
     {
-        if ($this->entered && $call->outcome === Outcome::Waiting) {
+        if ($this->entered && $call->state === CallState::Waiting) {
             throw self::nested($call);
         }
 
         try {
-            while ($call->outcome === Outcome::Waiting) {
+            while ($call->state === CallState::Waiting) {
                 $this->step($call);
             }
         } catch (Throwable $thrown) {
@@ -81,7 +81,7 @@ final class BlockingConnection extends TransportConnection
         $connections = $connections === [] ? [] : [$this, ...array_values($connections)];
         while (true) {
             foreach ($calls as $call) {
-                if ($call->outcome !== Outcome::Waiting) {
+                if ($call->state !== CallState::Waiting) {
                     return;
                 }
             }
@@ -124,7 +124,7 @@ final class BlockingConnection extends TransportConnection
         if ($this->postponed !== []) {
             $this->leave();
         }
-        if ($isFast && $call->outcome === Outcome::Waiting) {
+        if ($isFast && $call->state === CallState::Waiting) {
             $this->await($call);
         }
 

@@ -6,8 +6,8 @@ namespace Reasno\GoTask\Runtime\Revolt;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\FastSocket;
-use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Runtime\Stream\FastStream;
 use Reasno\GoTask\Runtime\Stream\StreamTransport;
@@ -83,7 +83,7 @@ final class RevoltConnection extends TransportConnection
 
     public function await(Call $call): void
     {
-        if ($call->outcome === Outcome::Waiting) {
+        if ($call->state === CallState::Waiting) {
             $this->suspend([$call]);
         }
     }
@@ -91,7 +91,7 @@ final class RevoltConnection extends TransportConnection
     public function awaitAny(array $calls): void
     {
         foreach ($calls as $call) {
-            if ($call->outcome !== Outcome::Waiting) {
+            if ($call->state !== CallState::Waiting) {
                 return;
             }
         }

@@ -7,7 +7,7 @@ namespace Reasno\GoTask\Runtime\Swoole;
 use LogicException;
 use Reasno\GoTask\Exception\ProtocolError;
 use Reasno\GoTask\Protocol\Call;
-use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Runtime\Stream\Descriptor;
 use Swoole\Coroutine;
 use Swoole\Coroutine\Socket;
@@ -42,7 +42,7 @@ final class SwooleConnection extends SwooleFast
 
     public function await(Call $call): void
     {
-        if ($call->outcome === Outcome::Waiting) {
+        if ($call->state === CallState::Waiting) {
             $this->wait($call, [], $call->micros > 0);
         }
     }
@@ -50,7 +50,7 @@ final class SwooleConnection extends SwooleFast
     public function awaitAny(array $calls): void
     {
         foreach ($calls as $call) {
-            if ($call->outcome !== Outcome::Waiting) {
+            if ($call->state !== CallState::Waiting) {
                 return;
             }
         }
@@ -161,7 +161,7 @@ final class SwooleConnection extends SwooleFast
             do {
                 if ($isFast && count($this->session->calls) > $this->session->fast) {
                     $this->readForAll();
-                    if ($call->outcome !== Outcome::Waiting || $calls !== [] && self::isAnyDone($calls)) {
+                    if ($call->state !== CallState::Waiting || $calls !== [] && self::isAnyDone($calls)) {
                         break;
                     }
                 } elseif (! $isFast && ! $this->reading) {
@@ -187,7 +187,7 @@ final class SwooleConnection extends SwooleFast
                     // Coroutine::cancel()
                     $this->giveUp($call, $calls);
                 }
-            } while ($call->outcome === Outcome::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
+            } while ($call->state === CallState::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
         } catch (Throwable $thrown) {
             unset($this->parked[$cid], $this->waiting[$cid]);
             $this->giveUp($call, $calls);
@@ -253,7 +253,7 @@ final class SwooleConnection extends SwooleFast
                 } elseif (! $this->receive($wait)) {
                     $this->giveUp($call, $calls);
                 }
-            } while ($call->outcome === Outcome::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
+            } while ($call->state === CallState::Waiting && ($calls === [] || ! self::isAnyDone($calls)));
         } finally {
             $this->reading = false;
             $this->reader = 0;
@@ -363,7 +363,7 @@ final class SwooleConnection extends SwooleFast
     private static function isAnyDone(array $calls): bool
     {
         foreach ($calls as $call) {
-            if ($call->outcome !== Outcome::Waiting) {
+            if ($call->state !== CallState::Waiting) {
                 return true;
             }
         }

@@ -5,8 +5,8 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Runtime\Swoole;
 
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\FastSocket;
-use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Runtime\Stream\FastStream;
 use Swoole\Coroutine;
 use Swoole\Event;
@@ -83,7 +83,7 @@ abstract class SwooleFast extends SwooleWaking
             $this->flush();
         }
         // await(), in fewer steps: its outcome is most likely the next thing that happens to it.
-        if ($call->outcome === Outcome::Waiting) {
+        if ($call->state === CallState::Waiting) {
             $call->coroutine = $cid;
             $this->waiting[$cid] = true;
             $resumed = false;
@@ -97,7 +97,7 @@ abstract class SwooleFast extends SwooleWaking
                     $this->cancel($call);
                 }
             }
-            if ($call->outcome === Outcome::Waiting) { // @phpstan-ignore identical.alwaysTrue (others settle it)
+            if ($call->state === CallState::Waiting) { // @phpstan-ignore identical.alwaysTrue (others settle it)
                 $this->await($call);
             }
         }

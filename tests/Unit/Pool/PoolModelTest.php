@@ -17,7 +17,7 @@ use Reasno\GoTask\Goridge\Stream;
 use Reasno\GoTask\Pool\Pool;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Protocol\Call;
-use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Protocol\CallState;
 
 use function array_filter;
 use function array_map;
@@ -80,7 +80,7 @@ final class PoolModelTest extends TestCase
         foreach ($this->waiting as $call) {
             // Whoever waits for the answers of one that is going away may still get them: the pool may have let go of it.
             if ($call->connection?->session->goingAway !== true) {
-                self::assertSame(Outcome::Lost, $call->outcome, "seed {$seed}, in the end");
+                self::assertSame(CallState::Lost, $call->state, "seed {$seed}, in the end");
             }
         }
     }
@@ -146,7 +146,7 @@ final class PoolModelTest extends TestCase
         }
         $reply = Frame::encode(Flag::JSON, [$call->sequence, 1], "A{$call->sequence}");
         $connection->session->receive($reply . ($this->random->getInt(0, 4) === 0 ? $reply : ''));
-        self::assertSame(Outcome::Replied, $call->outcome);
+        self::assertSame(CallState::Replied, $call->state);
         self::assertSame((string) $call->sequence, $call->reply);
     }
 
@@ -196,16 +196,16 @@ final class PoolModelTest extends TestCase
         foreach ($this->waiting as $call) {
             $connection = $call->connection;
             self::assertInstanceOf(FakeConnection::class, $connection);
-            if ($call->outcome === Outcome::Waiting) {
+            if ($call->state === CallState::Waiting) {
                 self::assertTrue($connection->isOpen(), "{$when}: a call waits at a closed connection");
-            } elseif ($call->outcome === Outcome::Lost) {
+            } elseif ($call->state === CallState::Lost) {
                 self::assertTrue(
                     in_array($connection, $this->closed, true) || ! $connection->alive,
                     "{$when}: the pool closed a connection with a call under way",
                 );
             }
         }
-        $this->waiting = array_values(array_filter($this->waiting, static fn (Call $call): bool => $call->outcome === Outcome::Waiting));
+        $this->waiting = array_values(array_filter($this->waiting, static fn (Call $call): bool => $call->state === CallState::Waiting));
         foreach ($this->known as $connection) {
             self::assertLessThanOrEqual(1, $connection->disconnected, "{$when}: it was disconnected twice");
             self::assertSame($connection->isOpen() ? 0 : 1, $connection->disconnected, $when);

@@ -108,7 +108,7 @@ final class PoolTest extends TestCase
         self::assertSame(1, $this->pool->count());
         self::assertTrue($second->isOpen());
         self::assertSame(0, $second->disconnected);
-        self::assertSame('Waiting', $call->outcome->name);
+        self::assertSame('Waiting', $call->state->name);
     }
 
     public function testOneThatWasIdleIsAskedWhetherItLives(): void

@@ -13,8 +13,8 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Goridge\MessageKind;
 use Reasno\GoTask\Goridge\Stream;
 use Reasno\GoTask\Protocol\Call;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\Exchange;
-use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Peer;
 use Reasno\GoTask\Protocol\Session;
 
@@ -83,7 +83,7 @@ final class ExchangeTest extends TestCase
                 $this->session->receive($part);
             }
             foreach ($calls as $call) {
-                self::assertSame([Outcome::Replied, 'done'], [$call->outcome, $call->reply]);
+                self::assertSame([CallState::Replied, 'done'], [$call->state, $call->reply]);
                 self::assertSame(
                     [[MessageKind::ITEMS, 3, 'items'], [MessageKind::PROGRESS, 0, 'progress'], [MessageKind::CALL, 7, $large], [MessageKind::ITEMS, 1, '']],
                     self::taken($call),
@@ -97,7 +97,7 @@ final class ExchangeTest extends TestCase
         $call = $this->send(0);
         $call->coroutine = 7;
         $this->session->receive(self::message($call, MessageKind::CALL, 1, 'x'));
-        self::assertSame([Outcome::Message, [$call]], [$call->outcome, $this->session->woken]);
+        self::assertSame([CallState::Message, [$call]], [$call->state, $this->session->woken]);
         self::assertTrue($call->isUnderWay());
         self::assertSame(1, $this->session->count());
     }
@@ -108,7 +108,7 @@ final class ExchangeTest extends TestCase
         $this->session->cancel($call);
         $this->session->sendBuffer->clear();
         $this->session->receive(self::message($call, MessageKind::ITEMS, 1, 'x') . self::reply($call));
-        self::assertSame([Outcome::Cancelled, []], [$call->outcome, self::taken($call)]);
+        self::assertSame([CallState::Cancelled, []], [$call->state, self::taken($call)]);
         $this->session->tell($call, MessageKind::CREDIT, 1);
         self::assertSame(0, $this->session->sendBuffer->length);
     }
@@ -118,14 +118,14 @@ final class ExchangeTest extends TestCase
         $this->session->peer = Peer::Plain;
         $call = $this->send(0);
         $this->session->receive(Frame::encode(Flag::JSON, [$call->sequence, 1], 'Ahi', Stream::STREAM));
-        self::assertSame([Outcome::Replied, 'hi'], [$call->outcome, $call->reply]);
+        self::assertSame([CallState::Replied, 'hi'], [$call->state, $call->reply]);
     }
 
     public function testAMessageThatCantBeHeldEndsTheCall(): void
     {
         $call = $this->send(CallFlag::STREAM);
         $this->session->receive(self::message($call, MessageKind::ITEMS, 1, str_repeat('x', 100_001)));
-        self::assertSame([Outcome::Oversized, '100001', 0], [$call->outcome, $call->reply, $this->session->count()]);
+        self::assertSame([CallState::Oversized, '100001', 0], [$call->state, $call->reply, $this->session->count()]);
         self::assertGreaterThan(0, $this->session->sendBuffer->length);
     }
 
@@ -170,7 +170,7 @@ final class ExchangeTest extends TestCase
         self::assertSame([0, CallFlag::STREAM], [$frame->options[2], $frame->options[3]]);
         $call->deadline = PHP_INT_MAX;
         $this->session->expire(self::SECOND * 1_000);
-        self::assertSame(Outcome::Waiting, $call->outcome);
+        self::assertSame(CallState::Waiting, $call->state);
 
         $this->session->expect($call, 2_000 * self::SECOND);
         self::assertSame(2_000 * self::SECOND, $this->session->earliest);
@@ -178,9 +178,9 @@ final class ExchangeTest extends TestCase
         $stop = self::frame($this->session->sendBuffer->next());
         self::assertSame([Flag::CONTROL, [$call->sequence, 1], Stream::STOP], [$stop->flags, $stop->options, $stop->stream]);
         // The broker says how it ended; one that does not is not waited for.
-        self::assertSame(Outcome::Waiting, $call->outcome);
+        self::assertSame(CallState::Waiting, $call->state);
         $this->session->expire(2_001 * self::SECOND);
-        self::assertSame(Outcome::Expired, $call->outcome);
+        self::assertSame(CallState::Expired, $call->state);
     }
 
     private static function newCall(string $method, int $flags): Call

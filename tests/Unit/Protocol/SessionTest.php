@@ -14,8 +14,8 @@ use Reasno\GoTask\Goridge\FrameDecoder;
 use Reasno\GoTask\Goridge\Stream;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Calls;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\FastCalls;
-use Reasno\GoTask\Protocol\Outcome;
 use Reasno\GoTask\Protocol\Peer;
 use Reasno\GoTask\Protocol\Session;
 use ReflectionProperty;
@@ -47,8 +47,8 @@ final class SessionTest extends TestCase
         }
         $session->receive(self::reply($calls[2], 'c') . self::reply($calls[0], 'a'));
         self::assertSame(
-            [[Outcome::Replied, 'a'], [Outcome::Waiting, ''], [Outcome::Replied, 'c']],
-            [[$calls[0]->outcome, $calls[0]->reply], [$calls[1]->outcome, $calls[1]->reply], [$calls[2]->outcome, $calls[2]->reply]],
+            [[CallState::Replied, 'a'], [CallState::Waiting, ''], [CallState::Replied, 'c']],
+            [[$calls[0]->state, $calls[0]->reply], [$calls[1]->state, $calls[1]->reply], [$calls[2]->state, $calls[2]->reply]],
         );
         self::assertSame(1, $session->count());
         // A second answer, and one to nobody.
@@ -137,7 +137,7 @@ final class SessionTest extends TestCase
         $frame = self::frame($session->sendBuffer->next());
         self::assertSame([Flag::CONTROL, Stream::STOP, [$call->sequence]], [$frame->flags, $frame->stream, $frame->options]);
         $session->receive(self::reply($call, 'late'));
-        self::assertSame([Outcome::Cancelled, ''], [$call->outcome, $call->reply]);
+        self::assertSame([CallState::Cancelled, ''], [$call->state, $call->reply]);
     }
 
     public function testABrokerIsToldOfTheCallsThatWereGivenUpBeforeItWasKnown(): void
@@ -232,12 +232,12 @@ final class SessionTest extends TestCase
         $session->call($early, 0);
         self::assertSame(10 * self::SECOND, $session->earliest);
         $session->expire(10 * self::SECOND);
-        self::assertSame([Outcome::Expired, Outcome::Waiting], [$early->outcome, $late->outcome]);
+        self::assertSame([CallState::Expired, CallState::Waiting], [$early->state, $late->state]);
         self::assertSame(30 * self::SECOND, $session->earliest);
         self::assertSame([$early], $session->woken);
         $session->receive(self::reply($late, ''));
         $session->expire(30 * self::SECOND);
-        self::assertSame([Outcome::Replied, PHP_INT_MAX], [$late->outcome, $session->earliest]);
+        self::assertSame([CallState::Replied, PHP_INT_MAX], [$late->state, $session->earliest]);
     }
 
     public function testABrokerHasAMomentToSayHowACallEndedWhoseTimeIsOver(): void
@@ -250,11 +250,11 @@ final class SessionTest extends TestCase
         $session->enqueue($unwritten, 0);
 
         $session->expire(self::SECOND);
-        self::assertSame([Outcome::Waiting, Outcome::Waiting, Outcome::Expired], [$told->outcome, $silent->outcome, $unwritten->outcome]);
+        self::assertSame([CallState::Waiting, CallState::Waiting, CallState::Expired], [$told->state, $silent->state, $unwritten->state]);
         self::assertSame(intdiv(self::SECOND * 6, 5), $session->earliest);
         $session->receive(self::reply($told, 'where it was'));
         $session->expire($session->earliest);
-        self::assertSame([Outcome::Replied, Outcome::Expired, Outcome::Waiting], [$told->outcome, $silent->outcome, $endless->outcome]);
+        self::assertSame([CallState::Replied, CallState::Expired, CallState::Waiting], [$told->state, $silent->state, $endless->state]);
         self::assertGreaterThan(0, $session->sendBuffer->length, 'the broker is told');
     }
 
@@ -272,9 +272,9 @@ final class SessionTest extends TestCase
         $session->expire(self::SECOND);
         $told = self::frame($session->sendBuffer->next());
         self::assertSame([Stream::STOP, [$call->sequence, 1]], [$told->stream, $told->options]);
-        self::assertSame([Outcome::Waiting, intdiv(self::SECOND * 6, 5)], [$call->outcome, $session->earliest]);
+        self::assertSame([CallState::Waiting, intdiv(self::SECOND * 6, 5)], [$call->state, $session->earliest]);
         $session->expire($session->earliest);
-        self::assertSame(Outcome::Expired, $call->outcome);
+        self::assertSame(CallState::Expired, $call->state);
     }
 
     public function testALostConnectionTellsWhichCallsHadBeenSent(): void
@@ -290,7 +290,7 @@ final class SessionTest extends TestCase
         $session->sendBuffer->advance(intdiv(strlen($session->sendBuffer->next()), 3) + 1);
         $session->lost('gone');
         self::assertSame([true, true, true, false], [$written->sent, $calls['whole']->sent, $calls['begun']->sent, $calls['waits']->sent]);
-        self::assertSame([Outcome::Lost, 'gone'], [$calls['waits']->outcome, $calls['waits']->reply]);
+        self::assertSame([CallState::Lost, 'gone'], [$calls['waits']->state, $calls['waits']->reply]);
         self::assertSame([0, 0], [$session->count(), $session->sendBuffer->length]);
     }
 
@@ -301,8 +301,8 @@ final class SessionTest extends TestCase
         $session->call($large, 0);
         $session->call($small, 0);
         $session->receive(self::reply($large, str_repeat('x', 2000)) . self::reply($small, 's'));
-        self::assertSame([Outcome::Oversized, '2005'], [$large->outcome, $large->reply]);
-        self::assertSame([Outcome::Replied, 's'], [$small->outcome, $small->reply]);
+        self::assertSame([CallState::Oversized, '2005'], [$large->state, $large->reply]);
+        self::assertSame([CallState::Replied, 's'], [$small->state, $small->reply]);
     }
 
     public function testControlFramesOfTheBroker(): void
@@ -354,7 +354,7 @@ final class SessionTest extends TestCase
         $session->sendBuffer->advance(strlen($session->sendBuffer->next()));
         $session->receive(str_repeat(Frame::encode(Flag::CONTROL, [0], '', Stream::STOP), $frames));
         $session->lost('gone');
-        self::assertSame([Outcome::Lost, $sent], [$call->outcome, $call->sent]);
+        self::assertSame([CallState::Lost, $sent], [$call->state, $call->sent]);
     }
 
     public function testAReplyShorterThanItSaysIsAProtocolError(): void
@@ -369,12 +369,12 @@ final class SessionTest extends TestCase
         } catch (ProtocolError) {
         }
         $session->lost('gone');
-        self::assertSame(Outcome::Lost, $call->outcome);
+        self::assertSame(CallState::Lost, $call->state);
     }
 
     public function testByteByByteIsTheSameAsAtOnce(): void
     {
-        $outcomes = [];
+        $states = [];
         foreach ([1, 7, 10_000] as $step) {
             $session = new Session(1000);
             $calls = [];
@@ -387,9 +387,9 @@ final class SessionTest extends TestCase
             foreach (str_split($bytes, $step) as $piece) {
                 $session->receive($piece);
             }
-            $outcomes[] = implode(',', array_map(static fn (Call $call): string => $call->outcome->name . $call->reply, $calls));
+            $states[] = implode(',', array_map(static fn (Call $call): string => $call->state->name . $call->reply, $calls));
         }
-        self::assertSame([$outcomes[0], $outcomes[0]], [$outcomes[1], $outcomes[2]]);
+        self::assertSame([$states[0], $states[0]], [$states[1], $states[2]]);
     }
 
     public function testALargeCallIsTheSameBytesWithoutACopyOfItsBody(): void
@@ -456,7 +456,7 @@ final class SessionTest extends TestCase
             self::assertSame([$calls[3]], $session->woken);
             unset($calls[5]);
             foreach ($calls as $number => $call) {
-                self::assertSame([Outcome::Replied, "r{$number}"], [$call->outcome, $call->reply]);
+                self::assertSame([CallState::Replied, "r{$number}"], [$call->state, $call->reply]);
                 self::assertSame([6 => Flag::MSGPACK, 7 => Flag::JSON | Flag::ERROR][$number] ?? Flag::JSON, $call->replyFlags);
             }
         }
@@ -474,7 +474,7 @@ final class SessionTest extends TestCase
             $session->receive(Frame::encode(Flag::JSON, [$short->sequence, 2], 'A'));
             self::fail('It was taken.');
         } catch (ProtocolError) {
-            self::assertSame([Outcome::Replied, Outcome::Waiting], [$fine->outcome, $short->outcome]);
+            self::assertSame([CallState::Replied, CallState::Waiting], [$fine->state, $short->state]);
         }
     }
 

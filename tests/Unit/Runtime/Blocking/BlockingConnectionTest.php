@@ -14,7 +14,7 @@ use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Pool\Pool;
 use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Protocol\Call;
-use Reasno\GoTask\Protocol\Outcome;
+use Reasno\GoTask\Protocol\CallState;
 use Reasno\GoTask\Protocol\Session;
 use Reasno\GoTask\Runtime\Blocking\BlockingConnection;
 use Reasno\GoTask\Tests\Unit\Pool\FakeRuntime;
@@ -55,7 +55,7 @@ final class BlockingConnectionTest extends TestCase
         });
         self::assertSame('outer', $this->call('outer'));
         // It has certainly not run, so that it is sent on another one.
-        self::assertSame([Outcome::Lost, false], [$nested->outcome, $nested->sent]);
+        self::assertSame([CallState::Lost, false], [$nested->state, $nested->sent]);
         self::assertFalse($this->connection->isEntered());
         self::assertSame('next', $this->call('next'));
     }
@@ -116,7 +116,7 @@ final class BlockingConnectionTest extends TestCase
         self::assertFalse($this->connection->isOpen());
         self::assertFalse($this->connection->isEntered());
         self::assertTrue($this->transport->closed);
-        self::assertSame(Outcome::Lost, $other->outcome);
+        self::assertSame(CallState::Lost, $other->state);
         self::assertStringContainsString('interrupted', $other->reply);
     }
 
@@ -141,10 +141,10 @@ final class BlockingConnectionTest extends TestCase
         $this->connection->submit($call, self::now());
         $this->transport->onRead = function () use ($call): void {
             $this->connection->cancel($call);
-            self::assertSame(Outcome::Cancelled, $call->outcome);
+            self::assertSame(CallState::Cancelled, $call->state);
         };
         $this->connection->await($call);
-        self::assertSame(Outcome::Cancelled, $call->outcome);
+        self::assertSame(CallState::Cancelled, $call->state);
         self::assertSame(0, $this->connection->session->count());
         self::assertSame('next', $this->call('next'));
     }
@@ -158,7 +158,7 @@ final class BlockingConnectionTest extends TestCase
         $call = self::newCall(str_repeat('x', 100));
         $this->connection->submit($call, self::now());
         $this->connection->await($call);
-        self::assertSame([Outcome::Lost, 'as asked'], [$call->outcome, $call->reply]);
+        self::assertSame([CallState::Lost, 'as asked'], [$call->state, $call->reply]);
         self::assertFalse($this->connection->isOpen());
     }
 

@@ -5,11 +5,11 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Protocol;
 
 /**
- * The outcome of a call.
+ * What has come of a call so far: all but Waiting and Message is its outcome.
  *
  * @internal
  */
-enum Outcome
+enum CallState
 {
     case Waiting;
 
