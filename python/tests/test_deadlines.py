@@ -16,7 +16,10 @@ import pytest
 
 from gotask.broker import deadlines
 from gotask.broker.call import SENT, Call
+from gotask.broker.crash import Stacks
 from gotask.broker.deadlines import BUSY_LIMIT, DEADLINE as TIME_OVER, Deadlines
+from gotask.broker.process import WorkerProcess
+from gotask.ipc.signals import TELL_STACK
 from gotask.wire import frames as wire
 
 from .chaos.system import eventually
@@ -48,8 +51,8 @@ def workers(peer: Peer, ready: int = 2, kind: str = "sync") -> list[int]:
     raise AssertionError(f"never {ready} workers")
 
 
-def stop(peer: Peer, sequence: int) -> None:
-    peer.socket.sendall(wire.encode(wire.CONTROL, (sequence,), b"", wire.STOP))
+def stop(peer: Peer, sequence: int, *reason: int) -> None:
+    peer.socket.sendall(wire.encode(wire.CONTROL, (sequence, *reason), b"", wire.STOP))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,7 @@ def test_a_caller_may_say_afterwards_that_its_time_is_over(
     if method == "Sync.clean_up":
         calls.append(peer.send(method, str(tmp_path / "c")))  # for which there is no worker
     for sequence in reversed(calls):
-        peer.socket.sendall(wire.encode(wire.CONTROL, (sequence, 1), b"", wire.STOP))
+        stop(peer, sequence, 1)
     errors = list(map(peer.result, calls))
     assert {error["code"] for error in errors} == {"deadline_exceeded"}
     assert all("in clean_up" in error["data"]["stack"] for error in errors[:2])
@@ -231,13 +234,43 @@ def test_where_it_was_is_known_although_its_worker_has_no_turn_for_a_while(
     pid = int(begun.read_text())
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert eventually(lambda: is_pending(pid, signal.SIGQUIT))
+        assert eventually(lambda: is_pending(pid, TELL_STACK))
         time.sleep(0.1)  # beyond the time that it takes on an idle machine
     finally:
         os.kill(pid, signal.SIGCONT)
     error = peer.result(sequence)
     assert error["code"] == "deadline_exceeded" and "in hold_the_gil" in error["data"]["stack"]
     workers(peer)
+
+
+@pytest.mark.parametrize("is_python", [True, False])
+def test_a_worker_that_is_killed_tells_of_its_other_threads_where_python_can(
+    broker: BrokerProcess, tmp_path: Path, is_python: bool
+) -> None:
+    """In C, while they may run, their frames can't be followed without a crash now and then."""
+    peer = connect(broker)
+    begun = tmp_path / "begun"
+    sequence = peer.send("Sync.never_end_beside_a_thread", [str(begun), is_python])
+    assert eventually(begun.exists)
+    stop(peer, sequence, 1)
+    stack = peer.result(sequence)["data"]["stack"]
+    assert "in never_end_beside_a_thread" in stack and "in tell" not in stack and "\0" not in stack
+    assert ("in wait_beside" in stack) is is_python
+
+
+def test_a_worker_that_is_spared_has_no_old_stacks_in_a_later_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = WorkerProcess.__new__(WorkerProcess)
+    for name in ("_signal", "read_all"):
+        monkeypatch.setattr(worker, name, lambda *_: None)
+    monkeypatch.setattr(worker, "_is_stopped", lambda: True)
+    worker._group = SimpleNamespace(call_of=lambda number: None)
+    worker._stacks = Stacks()
+    worker.write_stacks()
+    os.write(worker._stacks.fd, b"old")
+    assert not worker.kill_if_running(1, "deadline", "")
+    os.write(worker._stacks.fd, b"new")
+    assert worker._stacks.read() == "new"
+    worker._stacks.close()
 
 
 def is_pending(pid: int, number: int) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from gotask.broker.crash import Stacks
 from gotask.broker.running import running
 from gotask.ipc.notes import WorkerNotes
+from gotask.ipc.signals import STACKS_BEGIN, STACKS_END
 
 from .fast import FastPeer, fast_peer
 from .peer import BrokerProcess, Peer, serving, wait_until
@@ -172,6 +173,9 @@ def test_what_was_dumped_is_not_in_a_later_report() -> None:
     assert stacks.told(reading) == b", dumped"
     stacks.end(reading)
     assert stacks.read() == "killed, dumped"
+    os.write(stacks.fd, b"main" + STACKS_BEGIN + b"all" + STACKS_END)
+    os.write(stacks.fd, b"main" + STACKS_BEGIN + b"all now" + STACKS_END + b", fatal")
+    assert stacks.read() == "all now, fatal"
     stacks.close()
 
 

@@ -8,10 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..ipc.segment import Segment
+from ..ipc.signals import STACKS_BEGIN, STACKS_END
 
-# Bytes of stacks that are kept: faulthandler writes up to 100 frames for each of up to 100 threads.
+# Bytes of stacks that are read, and characters that a report keeps: faulthandler writes up to 100 frames for each of up to 100
+# threads.
+MAX_TOLD = 128 * 1024
 MAX_STACKS = 32 * 1024
-MAX_TOLD = 4 * MAX_STACKS
+
+# The line of what writes the stacks.
+_TELLING = " in tell"
 
 # Ends that a worker's own code causes. Others (SIGKILL, SIGTERM …) that nobody here sent came from outside.
 _OWN_SIGNALS = frozenset(
@@ -35,7 +40,7 @@ class Reading(NamedTuple):
 
 
 class Stacks:
-    """Memory into which a worker's faulthandler writes the Python stack of each thread; it outlives the worker."""
+    """Memory into which a worker writes the Python stack of each thread; it outlives the worker."""
 
     def __init__(self) -> None:
         self._segment = Segment(0)
@@ -53,7 +58,7 @@ class Stacks:
 
     def read(self) -> str:
         """What was written since the beginning, or since clear(), but for what end() has given."""
-        return os.pread(self.fd, MAX_STACKS, self._start).strip(b"\0\n").decode("utf-8", "replace")
+        return as_text(os.pread(self.fd, MAX_TOLD, self._start))[:MAX_STACKS]
 
     def begin(self) -> Reading:
         """The worker is about to write its stacks and goes on."""
@@ -79,6 +84,15 @@ class Stacks:
 
     def close(self) -> None:
         self._segment.close()
+
+
+def as_text(told: bytes) -> str:
+    """What a worker has written last, for people: the main thread's stack alone is left out where Python has told all."""
+    before, _, rest = told.rpartition(STACKS_BEGIN)
+    threads, end, fatal = rest.partition(STACKS_END)
+    alone = before.rpartition(STACKS_END)[2]
+    lines = (threads + fatal if end else alone + rest).strip(b"\0\n").decode("utf-8", "replace").split("\n")
+    return "\n".join(line for line in lines if not line.endswith(_TELLING))
 
 
 # Characters.

@@ -7,8 +7,9 @@ from asyncio import Future, Task
 from typing import Any, Final
 
 from ..errors import InvalidArguments
-from ..ipc.signals import STACKS_BEGIN, STACKS_END
+from ..ipc.signals import STACKS_END
 from ..options import option
+from .crash import as_text
 from .generations import Generations
 from .group import WorkerGroup
 from .process import STACKS_TIME, WorkerProcess
@@ -21,9 +22,6 @@ TASKS_PATIENCE: Final = 1.0
 
 # Seconds that its Python gets to tell of all threads, where the main one has told of itself.
 MAIN_PATIENCE: Final = 0.3
-
-# The line of what writes the stacks.
-_TELLING: Final = " in tell"
 
 # Seconds between two looks for slow calls: a quarter of what is slow, within these.
 PAUSES: Final = (0.02, 1.0)
@@ -99,10 +97,7 @@ class Inspection:
                 return ""
             told = worker.told_stacks(reading)
         worker.end_stacks(reading)
-        alone, begin, threads = told.partition(STACKS_BEGIN)
-        text = threads.partition(STACKS_END)[0] if begin else alone
-        lines = text.strip(b"\0\n").decode("utf-8", "replace").split("\n")
-        return "\n".join(line for line in lines if not line.endswith(_TELLING))
+        return as_text(told)
 
     # -- slow calls -------------------------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ from ..ipc.messages import (
 )
 from ..ipc.notes import NONE, UNKNOWN, WorkerNotes
 from ..ipc.segment import Segment
-from ..ipc.signals import INTERRUPT, STACK_SIGNALS, TELL_STACK, TELL_STACKS, TO_ALL, WRITE_STACKS
+from ..ipc.signals import INTERRUPT, STACK_SIGNALS, TELL_STACK, TELL_STACKS, TO_ALL
 from ..wire.frames import Buffer
 from . import children
 from .call import SENT, Call
@@ -53,7 +53,7 @@ from .shared_queue import SharedQueue
 _READ: Final = 65536
 
 
-# Seconds that a worker usually takes to write its stacks: faulthandler itself takes well below a millisecond.
+# Seconds that a worker usually takes to write its stacks: on a machine that is not busy well below a millisecond.
 STACKS_TIME: Final = 0.02
 
 # Seconds that a stopped process takes at most to be seen as such; then it is killed without more ado.
@@ -281,7 +281,7 @@ class WorkerProcess:
     def write_stacks(self) -> None:
         """Makes it write down where its threads are, before it is killed."""
         self._stacks.clear()
-        self._signal(WRITE_STACKS)
+        self.begin_stacks()
 
     def begin_stacks(self) -> Reading:
         """The same for one that goes on."""
@@ -291,7 +291,7 @@ class WorkerProcess:
         return reading
 
     def told_stacks(self, reading: Reading) -> bytes:
-        """What it has written by now."""
+        """What it has written by now, see crash.as_text()."""
         return self._stacks.told(reading)
 
     def end_stacks(self, reading: Reading) -> None:
@@ -320,6 +320,7 @@ class WorkerProcess:
         if self._is_stopped():
             self.read_all()
             if self._group.call_of(number) is None:
+                self._stacks.clear()
                 self._signal(signal.SIGCONT)
                 return False
         self.kill(reason, words)

@@ -13,7 +13,7 @@ from typing import Final
 
 from ..config import Config
 from ..ipc.messages import EX_ADDRESS, MESSAGES
-from ..ipc.signals import TO_ALL, WRITE_STACKS
+from ..ipc.signals import TO_ALL
 from . import children
 from .environment import MAIN, worker_environment
 from .log import Log
@@ -85,7 +85,7 @@ class WebProcess:
         records, their_records = socket.socketpair(socket.AF_UNIX, MESSAGES)
         printed, their_printed = os.pipe()
         # Blocked until it handles them, so that none of them ends it while it starts.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, (*TO_ALL, WRITE_STACKS))
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, TO_ALL)
         try:
             process = subprocess.Popen(
                 [sys.executable, MAIN, "--web-process", str(their_records.fileno())],

@@ -13,26 +13,23 @@ import signal
 # Makes a worker look into its notes: what does the broker want?
 INTERRUPT = signal.SIGUSR2
 
-# Makes a worker write the Python stack of each thread into its crash report: by faulthandler, in C, so even while something
-# holds the GIL (https://docs.python.org/3/library/faulthandler.html).
-WRITE_STACKS = signal.SIGQUIT
-
-# Both for a worker that goes on. TELL_STACK has faulthandler write the stack of the thread that gets it alone, which is the
-# main one as a rule: to follow those of threads that run meanwhile, as for WRITE_STACKS, can crash. TELL_STACKS has Python
-# write those of all threads, between two of its instructions, behind STACKS_BEGIN and before STACKS_END.
+# Both make a worker write Python stacks. TELL_STACK has faulthandler write, in C and so even while something holds the GIL, the
+# stack of the thread that gets it, the main one as a rule: to follow those of threads that run meanwhile can crash
+# (https://docs.python.org/3/library/faulthandler.html). TELL_STACKS has Python write those of all threads, between two of its
+# instructions, behind STACKS_BEGIN and before STACKS_END.
 _FREE = getattr(signal, "SIGRTMIN", None)
 TELL_STACK = signal.SIGXCPU if _FREE is None else _FREE
 TELL_STACKS = signal.SIGVTALRM if _FREE is None else _FREE + 1
 STACKS_BEGIN, STACKS_END = b"\0all\n", b"\0end\n"
 
 # Blocked until a worker handles them.
-STACK_SIGNALS = (WRITE_STACKS, TELL_STACK, TELL_STACKS)
+STACK_SIGNALS = (TELL_STACK, TELL_STACKS)
 
 # Python ignores these itself, and subprocess sets them back in what it starts.
 _BY_PYTHON = frozenset((signal.SIGPIPE, signal.SIGXFSZ))
 
 # What service managers and terminals send to every process of a service. Only the broker acts on it.
-TO_ALL = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+TO_ALL = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 # A reload, and signals of Swoole's servers. They would end a broker that does not handle them, or not yet.
 _HARMLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)

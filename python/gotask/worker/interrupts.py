@@ -22,7 +22,6 @@ from ..ipc.signals import (
     STACKS_END,
     TELL_STACK,
     TELL_STACKS,
-    WRITE_STACKS,
 )
 from .exchange_sync import interrupt
 
@@ -83,7 +82,6 @@ def write_stacks(fd: int) -> None:
         os.write(fd, STACKS_END)
 
     faulthandler.enable(fd, all_threads=True)
-    faulthandler.register(WRITE_STACKS, fd, all_threads=True, chain=False)
     faulthandler.register(TELL_STACK, fd, all_threads=False, chain=False)
     signal.signal(TELL_STACKS, tell)
     signal.siginterrupt(TELL_STACKS, False)  # no library in C is disturbed that the kernel can spare it

@@ -20,6 +20,11 @@ class Unprintable(Exception):
         raise RuntimeError("not even this")
 
 
+def wait_beside() -> None:
+    while True:
+        time.sleep(60)
+
+
 @gotask.service
 class Sync:
     def echo(self, value: Any) -> Any:
@@ -39,6 +44,19 @@ class Sync:
                 file.write(str(os.getpid()))
             os.rename(file.name, begun)
         return sum(range(10**13))  # one call of C
+
+    def never_end_beside_a_thread(self, begun: str, is_python: bool) -> int:
+        threading.Thread(target=wait_beside, daemon=True).start()
+        while True:
+            try:
+                if not is_python:
+                    return self.hold_the_gil(begun)
+                with open(begun, "w"):
+                    pass
+                while True:
+                    pass
+            except BaseException:
+                pass
 
     def ignore_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
