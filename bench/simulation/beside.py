@@ -9,11 +9,10 @@ from suite.report import Report
 from . import times as kinds
 from .points import Load, Measured, Product
 from .product import Costs, fast
-from .questions import Marks, milliseconds, quantiles
+from .questions import milliseconds, quantiles
 from .times import Draw, Seconds, poisson
 
 CALLERS = 4
-PLOT = "scaling-measured"
 #: Seconds that a call takes, on average, in the points of the plot.
 MEAN = 5e-3
 
@@ -43,7 +42,7 @@ CASES = [
 ]
 
 
-def beside(context: Context, report: Report, costs: Costs) -> Marks:
+def beside(context: Context, report: Report, costs: Costs) -> None:
     """A table, a plot of lines, and the points that belong into it."""
     lines = []
     marks: dict[str, list[tuple[float, float]]] = {}
@@ -80,14 +79,14 @@ def beside(context: Context, report: Report, costs: Costs) -> Marks:
         "not. The simulation gets the moments of the calls and the times of the methods, and the costs above.",
     )
     report.plot(
-        PLOT,
+        "measured",
         f"Wait, p99, exponential times of {1000 * MEAN:.0f} ms: lines simulated, circles measured",
         "how busy the workers are",
         "ms",
         {label(workers): curve(workers, costs) for workers in CASES[0].workers},
         base_y=10,
+        marks=marks,
     )
-    return {PLOT: marks}
 
 
 def calls(case: Case, workers: int, load: float, seconds: float) -> Load:

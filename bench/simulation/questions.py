@@ -1,18 +1,15 @@
 """What is asked of the simulation: each gives a table or a plot. Without a unit, 1 is the mean time of a method."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.random import Generator
 from suite.report import Report
-from suite.svg import Points
 
 from .product import OVERDUE, Costs, brokered, fast
 from .queues import by_connection, idle_first, least_loaded, round_robin, shared
 from .times import TIMES, Draw, Seconds, poisson
 
-#: By plot and series.
-Marks = Mapping[str, Mapping[str, Points]]
 Policy = Callable[[Seconds, Seconds, int, Generator], Seconds]
 
 #: Calls of a point; the first fifth, when the queue has yet to fill, is not counted.
@@ -80,7 +77,7 @@ def who_gets_a_call(report: Report, costs: Costs) -> None:
     # No wait at all has no place on the axis.
     shown = {name: [(x, y) for x, y in points if y > 0.01] for name, points in series.items()}
     report.plot(
-        "scaling-queues",
+        "queues",
         f"Wait, p99, {workers} workers, lognormal times",
         "how busy the workers are",
         "mean times of a method",
@@ -101,7 +98,7 @@ def how_busy_workers_may_be(report: Report, costs: Costs) -> None:
         for name, (policy, draw) in cases.items()
     }
     title = "How busy workers may be: p99 of the wait at most the mean time"
-    report.plot("scaling-busy", title, "workers", "% busy", series, base_x=10)
+    report.plot("busy", title, "workers", "% busy", series, base_x=10)
 
 
 def most_busy(policy: Policy, draw: Draw, workers: int) -> float:
@@ -132,7 +129,7 @@ def where_the_broker_saturates(report: Report, costs: Costs) -> None:
                 (workers, (len(done) - 1) / (done[-1] - done[0]))
             )
     report.plot(
-        "scaling-broker",
+        "broker",
         "Calls a second through one broker",
         "workers",
         "calls/s",
@@ -157,7 +154,7 @@ def several_machines(report: Report, costs: Costs) -> None:
                 for place in range(machines)
             ]
             wait = np.concatenate([each[len(each) // 5 :] for each in found])
-            cells.append(" / ".join(milliseconds(each) for each in quantiles(wait)))
+            cells.append(in_milliseconds(wait))
         share = rate * costs.broker
         lines.append([f"{rate:,.0f}".replace(",", " "), f"{100 * share:.0f} %", *cells])
     report.table(
@@ -197,9 +194,9 @@ def quick_calls(report: Report, costs: Costs) -> None:
             quick = times == mean
             for run in (fast(at, times, whose, workers, costs), brokered(at, times, workers, costs)):
                 wait = run.waits[quick][count // 5 :]
-                cells.append(" / ".join(milliseconds(each) for each in quantiles(wait)))
+                cells.append(in_milliseconds(wait))
             at_once = round_robin(at, times + costs.fast_worker, workers)[quick][count // 5 :]
-            cells.append(" / ".join(milliseconds(each) for each in quantiles(at_once)))
+            cells.append(in_milliseconds(at_once))
         lines.append([str(workers), *cells])
     heads = [
         f"{name}, {what}"
@@ -229,7 +226,7 @@ def behind_slow_ones(report: Report, costs: Costs) -> None:
             run = fast(at, times, whose, workers, costs, overdue)
             wait = run.waits[times < slow][count // 5 :]
             late = f"{1e6 * float((wait > LATE).mean()):.0f}"
-            cells += [" / ".join(milliseconds(each) for each in quantiles(wait)), late]
+            cells += [in_milliseconds(wait), late]
         lines.append(cells)
     report.table(
         f"Quick calls of 50 µs, eight at a time, one in 5 000 takes {1000 * slow:.0f} ms, 30 % busy",
@@ -264,6 +261,10 @@ def quantiles(values: Seconds) -> list[float]:
 
 def three(values: Sequence[float]) -> str:
     return " / ".join(f"{value:.0f}" if value >= 9.95 else f"{value:.1f}" for value in values)
+
+
+def in_milliseconds(waits: Seconds) -> str:
+    return " / ".join(map(milliseconds, quantiles(waits)))
 
 
 def milliseconds(seconds: float) -> str:

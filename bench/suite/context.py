@@ -2,12 +2,18 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
+
+from .processes import stop_all
 
 BENCH = Path(__file__).resolve().parents[1]
 ROOT = BENCH.parent
@@ -80,3 +86,26 @@ class Context:
         except (OSError, subprocess.SubprocessError):
             return None
         return done.stdout.strip()
+
+
+@contextmanager
+def running(rounds: int, seconds: float) -> Iterator[Context]:
+    """A run, of which neither files nor processes stay. SIGTERM and SIGHUP end it as Ctrl-C does, with exit code 130."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, interrupt)
+    with tempfile.TemporaryDirectory(prefix="gotask-bench-") as folder:
+        # Whatever a contender keeps for its time is gone with the rest.
+        os.environ["TMPDIR"] = folder
+        try:
+            yield Context(
+                Path(folder), rounds, seconds, lambda text: print(text, file=sys.stderr, flush=True)
+            )
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise SystemExit(130) from None
+        finally:
+            stop_all()
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,17 +1,13 @@
 """bench/run: measures everything that this machine has the peers for, and writes it down."""
 
 import argparse
-import os
-import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from . import machine
-from .context import ROOT, Context
-from .processes import Failed, stop_all
+from .context import ROOT, Context, running
+from .processes import Failed
 from .report import Report
 from .rows import bulk, curves, mongodb, pinned, plain, startup, streams, tables, web, work
 
@@ -34,38 +30,23 @@ PARTS: dict[str, Callable[[Context, Report], None]] = {
     "scaling": work.scaling,
     "mongodb": mongodb.measure,
 }
-BEGIN, END = "<!-- figures: written by bench/run --docs -->\n", "<!-- end of figures -->\n"
 
 
 def main() -> int:
     options = parse()
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, interrupt)
-    with tempfile.TemporaryDirectory(prefix="gotask-bench-") as folder:
-        context = Context(
-            Path(folder),
-            options.rounds,
-            options.seconds,
-            lambda text: print(text, file=sys.stderr, flush=True),
-        )
-        # Whatever a contender keeps for its time is gone with the rest.
-        os.environ["TMPDIR"] = folder
+    with running(options.rounds, options.seconds) as context:
         report = Report(machine.describe(context), skipped=context.skipped)
-        try:
-            for name, part in PARTS.items():
-                if not options.only or name in options.only:
-                    try:
-                        part(context, report)
-                    except Failed as failed:
-                        context.skip(name, str(failed))
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
-        finally:
-            stop_all()
+        for name, part in PARTS.items():
+            if not options.only or name in options.only:
+                try:
+                    part(context, report)
+                except Failed as failed:
+                    context.skip(name, str(failed))
     report.write(options.output)
     if options.docs:
-        write_docs(report)
+        report.insert(ROOT / "docs/performance.md", "bench/run", "performance/")
+        report.draw(ROOT / "docs/performance")
+        (ROOT / "docs/performance/results.json").write_text(report.json(runs=False))
     print(report.markdown())
     print(f"written to {options.output}", file=sys.stderr)
     return 0
@@ -103,17 +84,3 @@ def parse() -> argparse.Namespace:
     if options.quick:
         options.rounds, options.seconds = 2, 0.1
     return options
-
-
-def write_docs(report: Report) -> None:
-    """The figures' place in the page, and the rest beside it."""
-    page = ROOT / "docs/performance.md"
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}\n{report.markdown('performance/')}\n{END}{after}")
-    report.draw(ROOT / "docs/performance")
-    (ROOT / "docs/performance/results.json").write_text(report.json(runs=False))
-
-
-def interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

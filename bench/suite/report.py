@@ -24,6 +24,7 @@ class Plot:
     title: str
     axes: tuple[Axis, Axis]
     series: Mapping[str, Points]
+    marks: Mapping[str, Points]
 
 
 @dataclass
@@ -77,10 +78,12 @@ class Report:
         *,
         base_x: int = 0,
         base_y: int = 0,
+        marks: Mapping[str, Points] | None = None,
     ) -> None:
+        """base_x, base_y: of logarithmic axes; 0: linear. marks: single points beside the series of the same name."""
         series = {label: points for label, points in series.items() if points}
         if series:
-            self.plots.append(Plot(name, title, (Axis(x, base_x), Axis(y, base_y)), series))
+            self.plots.append(Plot(name, title, (Axis(x, base_x), Axis(y, base_y)), series, marks or {}))
 
     def markdown(self, plots: str = "") -> str:
         """Headings from the second level on; plots are looked for at this relative path."""
@@ -139,13 +142,21 @@ class Report:
         (folder / "results.md").write_text("# Results\n\n" + self.markdown())
         (folder / "results.json").write_text(self.json(runs=True))
 
+    def insert(self, page: Path, program: str, plots: str) -> None:
+        """The figures into their place in a page, between two comments."""
+        begin, end = f"<!-- figures: written by {program} --docs -->\n", "<!-- end of figures -->\n"
+        before, _, rest = page.read_text().partition(begin)
+        page.write_text(f"{before}{begin}\n{self.markdown(plots)}\n{end}{rest.partition(end)[2]}")
+
     def draw(self, folder: Path) -> None:
         """The plots alone, instead of those of another run."""
         folder.mkdir(parents=True, exist_ok=True)
         for other in folder.glob("*.svg"):
             other.unlink()
         for drawn in self.plots:
-            (folder / f"{drawn.name}.svg").write_text(plot(drawn.title, *drawn.axes, drawn.series))
+            (folder / f"{drawn.name}.svg").write_text(
+                plot(drawn.title, *drawn.axes, drawn.series, drawn.marks)
+            )
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -65,11 +65,8 @@ class Scale:
         return [step * place for place in range(int(self.high / step + 1e-9) + 1)]
 
 
-def plot(
-    title: str, x: Axis, y: Axis, series: Mapping[str, Points], marks: Mapping[str, Points] | None = None
-) -> str:
+def plot(title: str, x: Axis, y: Axis, series: Mapping[str, Points], marks: Mapping[str, Points]) -> str:
     """A whole SVG document. Marks: single points beside the series of the same name, in its colour."""
-    marks = marks or {}
     shown = [point for points in (*series.values(), *marks.values()) for point in points]
     across = Scale(x, [point[0] for point in shown], LEFT, WIDTH - RIGHT)
     up = Scale(y, [point[1] for point in shown], HEIGHT - BOTTOM, TOP)

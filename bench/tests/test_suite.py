@@ -76,7 +76,7 @@ def test_in_an_ideal_queue_each_call_waits_for_those_before_it() -> None:
 
 
 def test_a_plot_is_well_formed_and_within_its_frame() -> None:
-    text = plot("a < b", Axis("x", 10), Axis("y"), {"one & two": [(1.0, 0.0), (1000.0, 5.0)]})
+    text = plot("a < b", Axis("x", 10), Axis("y"), {"one & two": [(1.0, 0.0), (1000.0, 5.0)]}, {})
     root = ElementTree.fromstring(text)
     circles = root.iter("{http://www.w3.org/2000/svg}circle")
     assert [(circle.get("cx"), circle.get("cy")) for circle in circles] == [
