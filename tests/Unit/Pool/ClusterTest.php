@@ -4,13 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Unit\Pool;
 
-use PHPUnit\Framework\TestCase;
-use Psr\Log\NullLogger;
-use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Goridge\Flag;
-use Reasno\GoTask\Pool\Cluster;
-use Reasno\GoTask\Pool\Settings;
 use Reasno\GoTask\Protocol\Call;
 use Reasno\GoTask\Protocol\Connection;
 
@@ -28,37 +23,12 @@ use const ARRAY_FILTER_USE_KEY;
 /**
  * @internal
  */
-final class ClusterTest extends TestCase
+final class ClusterTest extends ClusterTestCase
 {
-    private const SECOND = 1_000_000_000;
-
+    protected const ADDRESSES = [self::A, self::B];
     private const A = 'unix:///a';
 
     private const B = 'unix:///b';
-
-    private FakeRuntime $runtime;
-
-    private Cluster $cluster;
-
-    private int $now;
-
-    protected function setUp(): void
-    {
-        $this->runtime = new FakeRuntime();
-        $this->cluster = new Cluster(
-            $this->runtime,
-            new Settings(
-                connectTimeout: 8.0,
-                minConnections: 1,
-                maxConnections: 3,
-                maxIdleTime: 10.0,
-                maxPayload: 1000,
-                logger: new NullLogger(),
-            ),
-            [Address::parse(self::A), Address::parse(self::B)],
-        );
-        $this->now = (int) hrtime(true);
-    }
 
     public function testCallsAreSharedByLoad(): void
     {
@@ -217,19 +187,6 @@ final class ClusterTest extends TestCase
         return $addresses;
     }
 
-    /**
-     * @return list<string>
-     */
-    private function addresses(int $count): array
-    {
-        $addresses = [];
-        for ($i = 0; $i < $count; $i++) {
-            $addresses[] = (string) $this->acquire()->address;
-        }
-
-        return $addresses;
-    }
-
     private function acquireFrom(string $address): Connection
     {
         for ($i = 0; $i < 4; $i++) {
@@ -239,11 +196,6 @@ final class ClusterTest extends TestCase
             }
         }
         self::fail("{$address} gets no calls.");
-    }
-
-    private function acquire(): Connection
-    {
-        return $this->cluster->acquire($this->now + 30 * self::SECOND, $this->now, 'A');
     }
 
     private function call(Connection $connection): Call

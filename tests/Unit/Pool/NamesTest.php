@@ -5,13 +5,8 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Unit\Pool;
 
 use PHPUnit\Framework\Attributes\TestWith;
-use PHPUnit\Framework\TestCase;
-use Psr\Log\NullLogger;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\ConnectFailed;
-use Reasno\GoTask\Pool\Cluster;
-use Reasno\GoTask\Pool\Settings;
-use Reasno\GoTask\Protocol\Connection;
 
 use function array_unique;
 use function array_values;
@@ -23,36 +18,19 @@ use function sort;
  *
  * @internal
  */
-final class NamesTest extends TestCase
+final class NamesTest extends ClusterTestCase
 {
-    private const SECOND = 1_000_000_000;
-
+    protected const ADDRESSES = ['tcp://worker.internal:9630'];
     private const A = 'tcp://10.0.0.1:9630';
 
     private const B = 'tcp://10.0.0.2:9630';
 
     private const C = 'tcp://10.0.0.3:9630';
 
-    private FakeRuntime $runtime;
-
-    private Cluster $cluster;
-
-    private int $now;
-
     protected function setUp(): void
     {
-        $this->runtime = new FakeRuntime();
+        parent::setUp();
         $this->runtime->records = ['10.0.0.1', '10.0.0.2'];
-        $settings = new Settings(
-            connectTimeout: 8.0,
-            minConnections: 1,
-            maxConnections: 3,
-            maxIdleTime: 10.0,
-            maxPayload: 1000,
-            logger: new NullLogger(),
-        );
-        $this->cluster = new Cluster($this->runtime, $settings, [Address::parse('tcp://worker.internal:9630')]);
-        $this->now = (int) hrtime(true);
     }
 
     #[TestWith(['tcp://worker.internal:9630', true])]
@@ -141,18 +119,9 @@ final class NamesTest extends TestCase
      */
     private function used(): array
     {
-        $addresses = [];
-        for ($i = 0; $i < 10; $i++) {
-            $addresses[] = (string) $this->acquire()->address;
-        }
-        $addresses = array_values(array_unique($addresses));
+        $addresses = array_values(array_unique($this->addresses(10)));
         sort($addresses);
 
         return $addresses;
-    }
-
-    private function acquire(): Connection
-    {
-        return $this->cluster->acquire($this->now + 30 * self::SECOND, $this->now, 'A');
     }
 }
