@@ -12,13 +12,14 @@ _ENGLISH = _REPOSITORY / "docs"
 _CHINESE = _ENGLISH / "zh"
 _FIRST = {_ENGLISH: _REPOSITORY / "README.md", _CHINESE: _REPOSITORY / "README-CN.md"}
 _ELSEWHERE = "elsewhere:"
+_STYLE = ".md-grid { max-width: 75rem } .md-typeset h1 { color: inherit; font-weight: 400 }"
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)")
 
 
 def on_files(files: Any, config: Any) -> Any:
     """The Chinese pages are a site of their own."""
     for file in list(files):
-        if file.src_uri.startswith("zh/") or file.src_uri.endswith(".py"):
+        if file.src_uri.startswith("zh/") or file.src_uri.endswith((".py", ".pyc")):
             files.remove(file)
     return files
 
@@ -53,3 +54,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
     return html.replace(f'="{_ELSEWHERE}', '="')
+
+
+def on_post_page(output: str, page: Any, config: Any) -> str:
+    """Lines of code have up to 128 columns, which need more room than the theme gives."""
+    return output.replace("</head>", f"<style>{_STYLE}</style></head>")

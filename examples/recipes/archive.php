@@ -25,7 +25,7 @@ pcntl_signal(SIGINT, static fn () => throw new RuntimeException('ended by Ctrl-C
 
 try {
     $archive = $task->call('archive', new Args($folder, $target), timeout: 3600.0, onProgress: $bar);
-    echo "\n", json_encode($archive), "\n";
+    echo "\n{$target}: ", json_encode($archive), "\n";
 } catch (RuntimeException $end) {
     echo "\n", $end->getMessage(), "\n";
 }

@@ -80,10 +80,6 @@ def test_the_chinese_page_shows_the_code_of_the_english_one(name: str) -> None:
 
 
 def code(markdown: str) -> list[str]:
-    """The code of fenced blocks, without comments and drawings, which are translated."""
-    blocks = re.findall(r"^```(\w+)[^\n]*\n(.*?)^```", markdown, re.M | re.S)
-    return [
-        re.sub(r"\s*(?<!\S)(//|#).*$", "", text, flags=re.M)
-        for language, text in blocks
-        if language != "mermaid"
-    ]
+    """The code of fenced blocks, without comments, which are translated."""
+    blocks = re.findall(r"^```\w+[^\n]*\n(.*?)^```", markdown, re.M | re.S)
+    return [re.sub(r"\s*(?<!\S)(//|#).*$", "", text, flags=re.M) for text in blocks]
