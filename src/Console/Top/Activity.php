@@ -27,25 +27,30 @@ final class Activity
     /** @var list<Row> */
     public readonly array $processes;
 
-    /** @var list<string> what is wrong with it */
+    /** @var list<string> all that is wrong with it */
     public readonly array $failures;
 
     /** Seconds between the looks; null: there is nothing to compare with. */
     private readonly ?float $seconds;
 
-    public function __construct(Look $now, ?Look $before)
+    /**
+     * @param string $worker its name, or its address
+     * @param float $time seconds of a clock that only goes forward
+     * @param TypedMap $status what it says of itself
+     * @param string $failure why it says nothing; empty: it does
+     */
+    public function __construct(string $worker, public readonly float $time, public readonly TypedMap $status, public readonly string $failure = '', ?self $before = null)
     {
-        $status = $now->status;
         // Another broker counts from 0 again.
-        $isSame = $now->failure === '' && $before?->failure === '' && $before->status->number('pid') === $status->number('pid');
-        $this->seconds = $isSame && $now->time > $before->time ? $now->time - $before->time : null;
+        $isSame = $failure === '' && $before?->failure === '' && $before->status->number('pid') === $status->number('pid');
+        $this->seconds = $isSame && $time > $before->time ? $time - $before->time : null;
         $old = $before->status ?? TypedMap::of(null);
-        $this->methods = $this->methods($now->worker, $status, $old);
-        $this->processes = $this->processes($now->worker, $status, $old);
-        $this->summary = $now->failure === '' ? $this->summary($now->worker, $status, $old) : ['worker' => $now->worker, 'state' => 'gone'];
+        $this->methods = $this->methods($worker, $status, $old);
+        $this->processes = $this->processes($worker, $status, $old);
+        $this->summary = $failure === '' ? $this->summary($worker, $status, $old) : ['worker' => $worker, 'state' => 'gone'];
         $reload = $status->map('reload');
         $this->failures = array_values(array_filter([
-            $now->failure,
+            $failure,
             $status->text('failure'),
             $reload->text('state') === 'failed' ? "the app could not be loaded again: {$reload->text('message')}" : '',
         ], static fn (string $failure): bool => $failure !== ''));

@@ -25,7 +25,7 @@ final class Screen
     private const LEAST = 3;
 
     /**
-     * @param list<Activity> $workers
+     * @param array<Activity> $workers
      * @param null|int $lines null: as many as it takes
      * @return list<string> with Symfony's tags, at most $lines
      */
@@ -46,23 +46,23 @@ final class Screen
     }
 
     /**
-     * @param list<Activity> $workers
+     * @param array<Activity> $workers
      * @return list<Row> in the order in which they are shown
      */
     public static function processes(array $workers, View $view): array
     {
-        $rows = array_merge(...array_map(static fn (Activity $worker): array => $worker->processes, $workers));
+        $rows = array_merge(...array_column($workers, 'processes'));
 
         return View::sort($rows, Tables::processes(), $view->processes);
     }
 
     /**
-     * @param list<Activity> $workers
+     * @param array<Activity> $workers
      * @return list<string>
      */
     private static function head(array $workers, int $width): array
     {
-        $lines = Grid::lines(Tables::workers(), array_map(static fn (Activity $worker): array => $worker->summary, $workers), $width, ['worker']);
+        $lines = Grid::lines(Tables::workers(), array_column($workers, 'summary'), $width, ['worker']);
         foreach ($workers as $worker) {
             foreach ($worker->failures as $failure) {
                 // Of Python's traceback the last line says the most.
@@ -74,14 +74,14 @@ final class Screen
     }
 
     /**
-     * @param list<Activity> $workers
+     * @param array<Activity> $workers
      * @return array{list<string>, list<string>}
      */
     private static function tables(array $workers, View $view, int $width, ?int $lines): array
     {
         // Where there is one worker alone, nothing need say whose it is.
         $first = count($workers) > 1 ? 0 : 1;
-        $methods = View::sort(array_merge(...array_map(static fn (Activity $worker): array => $worker->methods, $workers)), Tables::methods(), $view->methods);
+        $methods = View::sort(array_merge(...array_column($workers, 'methods')), Tables::methods(), $view->methods);
         $processes = self::processes($workers, $view);
         [$forMethods, $forProcesses] = [count($methods), count($processes)];
         if ($lines !== null) {

@@ -32,10 +32,7 @@ final class Top
 
     private readonly View $view;
 
-    /** @var array<string, Look> the last ones, by worker */
-    private array $looks = [];
-
-    /** @var list<Activity> */
+    /** @var array<string, Activity> by worker */
     private array $workers = [];
 
     /**
@@ -66,7 +63,7 @@ final class Top
      */
     public function isWell(): bool
     {
-        return array_filter($this->looks, static fn (Look $look): bool => $look->failure !== '') === [];
+        return array_filter($this->workers, static fn (Activity $worker): bool => $worker->failure !== '') === [];
     }
 
     /**
@@ -102,13 +99,10 @@ final class Top
         $answers = array_map(static fn (GoTask $client): Future|Throwable => self::tried(
             static fn (): Future => $client->callAsync('GoTask.Status', null, self::PATIENCE),
         ), $this->clients);
-        $this->workers = [];
         foreach ($answers as $worker => $answer) {
             $status = $answer instanceof Future ? self::tried($answer->await(...)) : $answer;
             $failure = $status instanceof Throwable ? $status->getMessage() : '';
-            $look = new Look($worker, self::now(), TypedMap::of($failure === '' ? $status : null), $failure);
-            $this->workers[] = new Activity($look, $this->looks[$worker] ?? null);
-            $this->looks[$worker] = $look;
+            $this->workers[$worker] = new Activity($worker, self::now(), TypedMap::of($failure === '' ? $status : null), $failure, $this->workers[$worker] ?? null);
         }
     }
 

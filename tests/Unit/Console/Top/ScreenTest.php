@@ -10,7 +10,6 @@ use PHPUnit\Framework\TestCase;
 use Reasno\GoTask\Console\Top\Activity;
 use Reasno\GoTask\Console\Top\Column;
 use Reasno\GoTask\Console\Top\Grid;
-use Reasno\GoTask\Console\Top\Look;
 use Reasno\GoTask\Console\Top\Screen;
 use Reasno\GoTask\Console\Top\Tables;
 use Reasno\GoTask\Console\Top\View;
@@ -50,26 +49,26 @@ final class ScreenTest extends TestCase
 
     public function testOfTheFirstLookNoRateIsKnown(): void
     {
-        $lines = self::plain(Screen::lines([new Activity(self::looks()[1], null)], new View(), 200, null));
+        $lines = self::plain(Screen::lines([Statuses::look(1.0, [Statuses::method('App.hi', 300)], [])], new View(), 200, null));
 
-        self::assertMatchesRegularExpression('/^default +ready +60 s +- +310 .* -$/', $lines[1]);
+        self::assertMatchesRegularExpression('/^default +ready +60 s +- +300 .* -$/', $lines[1]);
         self::assertMatchesRegularExpression('/^App\.hi +- +300 /', $lines[4]);
     }
 
     public function testCallsOfOneMethodAreShownTogether(): void
     {
         $running = [['method' => 'Http.get', 'seconds' => 3.0], ['method' => '7', 'seconds' => 2.0], ['method' => 'Http.get', 'seconds' => 1.0]];
-        $activity = new Activity(Statuses::look(1.0, [], [Statuses::worker(11, running: $running)]), null);
+        $activity = Statuses::look(1.0, [], [Statuses::worker(11, running: $running)]);
 
         self::assertSame(['2 × Http.get 3.00 s, 7 2.00 s'], array_column($activity->processes, 'running'));
     }
 
     public function testAnotherBrokerIsNotComparedWithTheOneBefore(): void
     {
-        [$before, $now] = self::looks();
-        $other = new Look('default', $now->time, TypedMap::of(['pid' => 101] + $now->status->fields));
+        $before = Statuses::look(1.0, [], []);
 
-        self::assertNull((new Activity($other, $before))->summary['rate']);
+        self::assertSame(0.0, Statuses::look(3.0, [], [], [], $before)->summary['rate']);
+        self::assertNull(Statuses::look(3.0, [], [], ['pid' => 101], $before)->summary['rate']);
     }
 
     #[TestWith(['methods', 'calls', 'App.hi', 'App.work'])]
@@ -89,7 +88,7 @@ final class ScreenTest extends TestCase
 
     public function testOfSeveralWorkersEachIsShownAndOneThatIsGoneSaysWhy(): void
     {
-        $gone = new Activity(new Look('other', 2.0, TypedMap::of(null), "Cannot connect:\nno \e[2Jsuch file"), null);
+        $gone = new Activity('other', 2.0, TypedMap::of(null), "Cannot connect:\nno \e[2Jsuch file");
         $lines = self::plain(Screen::lines([self::activity(), $gone], new View(), 120, null));
 
         self::assertMatchesRegularExpression('/^other +gone +- /', $lines[2]);
@@ -100,9 +99,9 @@ final class ScreenTest extends TestCase
 
     public function testAnAppThatCouldNotBeLoadedAgainIsSaid(): void
     {
-        $look = Statuses::look(1.0, [], [], ['reload' => ['state' => 'failed', 'message' => "Traceback:\n  line\nSyntaxError: <no>\n"]]);
+        $activity = Statuses::look(1.0, [], [], ['reload' => ['state' => 'failed', 'message' => "Traceback:\n  line\nSyntaxError: <no>\n"]]);
 
-        self::assertSame('SyntaxError: <no>', self::plain(Screen::lines([new Activity($look, null)], new View(), 80, null))[2]);
+        self::assertSame('SyntaxError: <no>', self::plain(Screen::lines([$activity], new View(), 80, null))[2]);
     }
 
     #[TestWith([200, 50])]
@@ -115,7 +114,7 @@ final class ScreenTest extends TestCase
     {
         $methods = array_map(static fn (int $n): array => Statuses::method("Ünïcode漢字{$n}.a_long_name_of_a_method", $n), range(1, 40));
         $workers = array_map(static fn (int $n): array => Statuses::worker($n, running: [['method' => 'App.<info>', 'seconds' => 1.0]]), range(1000, 1040));
-        $activity = new Activity(Statuses::look(1.0, $methods, $workers), null);
+        $activity = Statuses::look(1.0, $methods, $workers);
         $view = new View();
         foreach ([0, 35] as $down) {
             for ($press = 0; $press < $down; $press++) {
@@ -157,26 +156,14 @@ final class ScreenTest extends TestCase
         self::assertSame(['  File \x1b[31m1', '  File \x1b[31m2', '  File \x1b[31m3', '↑↓ scroll  q back'], self::plain(Screen::lines([self::activity()], $view, 80, 4)));
     }
 
-    /**
-     * @return array{Look, Look}
-     */
-    private static function looks(): array
-    {
-        return [
-            Statuses::look(1.0, [Statuses::method('App.hi', 100), Statuses::method('App.work', 0)], [Statuses::worker(11, 100, [], 1.0)]),
-            Statuses::look(
-                3.0,
-                [Statuses::method('App.hi', 300, ['remote_error' => 2, 'deadline_exceeded' => 1, 'cancelled' => 7], 2048), Statuses::method('App.work', 10, [], 0, 2.0)],
-                [Statuses::worker(11, 200, [['method' => 'App.work', 'seconds' => 3.2]], 3.0), Statuses::worker(12, 10, [], 1.0, 2_097_152)],
-            ),
-        ];
-    }
-
     private static function activity(): Activity
     {
-        [$before, $now] = self::looks();
-
-        return new Activity($now, $before);
+        return Statuses::look(
+            3.0,
+            [Statuses::method('App.hi', 300, ['remote_error' => 2, 'deadline_exceeded' => 1, 'cancelled' => 7], 2048), Statuses::method('App.work', 10, [], 0, 2.0)],
+            [Statuses::worker(11, 200, [['method' => 'App.work', 'seconds' => 3.2]], 3.0), Statuses::worker(12, 10, [], 1.0, 2_097_152)],
+            before: Statuses::look(1.0, [Statuses::method('App.hi', 100), Statuses::method('App.work', 0)], [Statuses::worker(11, 100, [], 1.0)]),
+        );
     }
 
     /**

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Unit\Console\Top;
 
-use Reasno\GoTask\Console\Top\Look;
+use Reasno\GoTask\Console\Top\Activity;
 use Reasno\GoTask\Console\TypedMap;
 
 /**
@@ -17,13 +17,13 @@ final class Statuses
      * @param list<array<string, mixed>> $workers
      * @param array<string, mixed> $more
      */
-    public static function look(float $time, array $methods, array $workers, array $more = [], string $name = 'default'): Look
+    public static function look(float $time, array $methods, array $workers, array $more = [], ?Activity $before = null): Activity
     {
-        return new Look($name, $time, TypedMap::of($more + [
+        return new Activity('default', $time, TypedMap::of($more + [
             'pid' => 100, 'state' => 'ready', 'uptime' => 60.0, 'connections' => 3, 'calls' => array_sum(array_column($methods, 'calls')),
             'running' => 1, 'queued' => 2, 'queue' => ['calls' => 2, 'bytes' => 2048, 'oldest' => 0.25],
             'methods' => $methods, 'workers' => $workers,
-        ]));
+        ]), before: $before);
     }
 
     /**
