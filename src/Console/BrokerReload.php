@@ -43,12 +43,12 @@ final class BrokerReload
     {
         $until = microtime(true) + $timeout;
         $before = $this->status($timeout);
-        $reload = TypedMap::of($before->fields['reload'] ?? null);
+        $reload = $before->map('reload');
         $newest = max($before->number('generation'), $reload->number('generation'));
         $this->signal();
         while (($left = $until - microtime(true)) > 0) {
             $status = $this->status($left);
-            $reload = TypedMap::of($status->fields['reload'] ?? null);
+            $reload = $status->map('reload');
             if ($status->number('generation') > $newest) {
                 return (int) $status->number('generation');
             }

@@ -58,6 +58,7 @@ final class ConsoleTest extends HyperfTestCase
         [$code, $output] = $this->app->console('gotask:status');
         self::assertSame(3, $code, $output);
         self::assertMatchesRegularExpression('/apart\n.*Cannot connect to .*gotask\.apart\.managed is false.*\n\ndefault\nstate +ready/', $output);
+        self::assertMatchesRegularExpression('/apart\n.*Cannot connect to .*\n\ndefault\nApp\.Hi/i', $this->app->console('gotask:methods')[1]);
         $status = $this->app->output('gotask:status', '--json');
         self::assertMatchesRegularExpression('/^\{"apart":\{"error":\{"kind":"ConnectFailed",.*\},"default":\{"pid":.*"state":"ready"/', $status);
         self::assertJson($status);

@@ -31,9 +31,6 @@ use function count;
  */
 abstract class ClientCommand extends WorkerCommand
 {
-    /** Whether the command runs for each of several addresses; else one client has all of them. */
-    protected const FOR_EACH = false;
-
     protected function configure(): void
     {
         parent::configure();
@@ -78,6 +75,16 @@ abstract class ClientCommand extends WorkerCommand
         }
 
         return $code;
+    }
+
+    /**
+     * @return int the exit code
+     */
+    protected static function json(mixed $document, OutputInterface $output): int
+    {
+        $output->writeln(Json::line($document), OutputInterface::OUTPUT_RAW);
+
+        return ExitCode::OK;
     }
 
     private function runOnce(Options $options, OutputInterface $output): int

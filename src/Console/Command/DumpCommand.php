@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console\Command;
 
 use Reasno\GoTask\Console\ExitCode;
-use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\Console\TypedMap;
@@ -33,13 +32,11 @@ class DumpCommand extends ClientCommand
     protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
     {
         $pid = $options->integer('pid');
-        $dumps = TypedMap::list($task->call('GoTask.Dump', $pid === null ? null : ['pid' => $pid], $timeout));
+        $dumps = $task->call('GoTask.Dump', $pid === null ? null : ['pid' => $pid], $timeout);
         if ($options->flag('json')) {
-            $output->writeln(Json::line(array_map(static fn (TypedMap $dump): array => $dump->fields, $dumps)), OutputInterface::OUTPUT_RAW);
-
-            return ExitCode::OK;
+            return self::json($dumps, $output);
         }
-        foreach ($dumps as $number => $dump) {
+        foreach (TypedMap::list($dumps) as $number => $dump) {
             $service = $dump->text('service') === '' ? '' : " of {$dump->shown('service')}";
             $output->writeln(($number === 0 ? '' : "\n") . "<info>{$dump->shown('pid')}</info>  {$dump->shown('kind')} worker{$service}, {$dump->shown('state')}");
             // No line of a stack can pass for the heading of another process.

@@ -5,7 +5,6 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console\Command;
 
 use Reasno\GoTask\Console\ExitCode;
-use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\Console\TypedMap;
@@ -29,13 +28,11 @@ class MethodsCommand extends ClientCommand
 
     protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
     {
-        $methods = TypedMap::list($task->call('GoTask.Methods', null, $timeout));
+        $methods = $task->call('GoTask.Methods', null, $timeout);
         if ($options->flag('json')) {
-            $output->writeln(Json::line(array_map(static fn (TypedMap $method): array => $method->fields, $methods)), OutputInterface::OUTPUT_RAW);
-
-            return ExitCode::OK;
+            return self::json($methods, $output);
         }
-        foreach ($methods as $method) {
+        foreach (TypedMap::list($methods) as $method) {
             $signature = $method->shown('signature') ?: $method->shown('name');
             $output->writeln("<info>{$signature}</info>" . ($method->flag('async') ? '  <comment>async</comment>' : ''));
             $doc = strtok($method->text('doc'), "\n");

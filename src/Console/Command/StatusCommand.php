@@ -6,7 +6,6 @@ namespace Reasno\GoTask\Console\Command;
 
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Figures;
-use Reasno\GoTask\Console\Json;
 use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Terminal;
 use Reasno\GoTask\Console\TypedMap;
@@ -33,12 +32,11 @@ class StatusCommand extends ClientCommand
 
     protected function perform(GoTask $task, ?float $timeout, Options $options, OutputInterface $output): int
     {
-        $status = TypedMap::of($task->call('GoTask.Status', null, $timeout));
+        $answer = $task->call('GoTask.Status', null, $timeout);
         if ($options->flag('json')) {
-            $output->writeln(Json::line($status->fields), OutputInterface::OUTPUT_RAW);
-
-            return ExitCode::OK;
+            return self::json($answer, $output);
         }
+        $status = TypedMap::of($answer);
         foreach (self::lines($status) as $name => $line) {
             $output->writeln(sprintf('%-10s %s', $name, $line));
         }
@@ -80,7 +78,7 @@ class StatusCommand extends ClientCommand
     private static function lines(TypedMap $status): array
     {
         $state = $status->shown('state');
-        $reload = TypedMap::of($status->fields['reload'] ?? null);
+        $reload = $status->map('reload');
 
         return array_filter([
             'state' => $state === 'ready' ? "<info>{$state}</info>" : "<comment>{$state}</comment>",

@@ -23,6 +23,8 @@ use ValueError;
  */
 class TopCommand extends WorkerCommand
 {
+    protected const FOR_EACH = true;
+
     /** Columns of a frame that no terminal bounds. */
     private const WIDTH = 1000;
 

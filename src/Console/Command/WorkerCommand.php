@@ -26,6 +26,9 @@ use Throwable;
  */
 abstract class WorkerCommand extends Command
 {
+    /** Whether the command is for each of several workers, or of several addresses; else one client has all addresses. */
+    protected const FOR_EACH = false;
+
     /**
      * @param Closure(non-empty-list<string>): GoTask $connect a client of the workers at some addresses
      */

@@ -12,9 +12,4 @@ use Reasno\GoTask\Console\Command\DumpCommand as ConsoleCommand;
 class DumpCommand extends ConsoleCommand
 {
     use NamedWorker;
-
-    protected function defaultWorker(): ?string
-    {
-        return null;
-    }
 }

@@ -7,7 +7,7 @@ namespace Reasno\GoTask\Hyperf\Command;
 use Reasno\GoTask\Console\Command\MethodsCommand as ConsoleCommand;
 
 /**
- * `gotask:methods`
+ * `gotask:methods`, of all workers unless one is named.
  */
 class MethodsCommand extends ConsoleCommand
 {

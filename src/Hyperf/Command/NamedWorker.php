@@ -35,16 +35,8 @@ trait NamedWorker
         $options = $this->getDefinition()->getOptions();
         $options['address'] = new InputOption('address', 'a', InputOption::VALUE_REQUIRED, "unix:///path.sock or tcp://host:port [default: the worker's own]");
         $options['timeout'] = new InputOption('timeout', 't', InputOption::VALUE_REQUIRED, "seconds to wait for an answer [default: \$GOTASK_TIMEOUT or the worker's timeout]");
-        $options['worker'] = new InputOption('worker', 'w', InputOption::VALUE_REQUIRED, 'a name in config/autoload/gotask.php [default: ' . ($this->defaultWorker() ?? 'all of them') . ']');
+        $options['worker'] = new InputOption('worker', 'w', InputOption::VALUE_REQUIRED, 'a name in config/autoload/gotask.php [default: ' . (self::FOR_EACH ? 'all of them' : Workers::DEFAULT) . ']');
         $this->getDefinition()->setOptions($options);
-    }
-
-    /**
-     * @return null|string null: all of them
-     */
-    protected function defaultWorker(): ?string
-    {
-        return Workers::DEFAULT;
     }
 
     protected function worker(Options $options): WorkerConfig
@@ -67,7 +59,7 @@ trait NamedWorker
     protected function targets(Options $options): array
     {
         $given = $options->text('address');
-        $name = $options->text('worker') ?? ($given === null ? $this->defaultWorker() : Workers::DEFAULT);
+        $name = $options->text('worker') ?? ($given === null ? null : Workers::DEFAULT);
         $workers = $name === null ? $this->workers->all() : [$this->workers->get($name)];
         $targets = [];
         foreach ($workers as $worker) {

@@ -14,11 +14,6 @@ class ReloadCommand extends ConsoleCommand
 {
     use NamedWorker;
 
-    protected function defaultWorker(): ?string
-    {
-        return null;
-    }
-
     protected function timeout(Options $options): float
     {
         return 2 * $this->worker($options)->startTimeout;

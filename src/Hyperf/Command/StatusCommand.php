@@ -12,9 +12,4 @@ use Reasno\GoTask\Console\Command\StatusCommand as ConsoleCommand;
 class StatusCommand extends ConsoleCommand
 {
     use NamedWorker;
-
-    protected function defaultWorker(): ?string
-    {
-        return null;
-    }
 }

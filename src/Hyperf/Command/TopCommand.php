@@ -12,9 +12,4 @@ use Reasno\GoTask\Console\Command\TopCommand as ConsoleCommand;
 class TopCommand extends ConsoleCommand
 {
     use NamedWorker;
-
-    protected function defaultWorker(): ?string
-    {
-        return null;
-    }
 }
