@@ -63,15 +63,16 @@ class Redis:
         options = f"--port {self.port} --bind 127.0.0.1 --requirepass {PASSWORD} --dir {self._folder} --save"
         command = [REDIS, *options.split(), "", "--appendonly", "yes", "--appendfsync", "always"]
         self.process = Process(command, self._folder / "redis.log")
-        wait_until(lambda: b"PONG" in self._ping(), "an answer of Redis")
+        wait_until(lambda: b"PONG" in self.order("PING"), "an answer of Redis")
 
     def kill(self) -> None:
         self.process.kill()
 
-    def _ping(self) -> bytes:
+    def order(self, *words: str) -> bytes:
+        """What it answers to one of its commands; empty: it is not there."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1.0) as peer:
-                peer.sendall(f"AUTH {PASSWORD}\r\nPING\r\n".encode())
+                peer.sendall(f"AUTH {PASSWORD}\r\n{' '.join(words)}\r\n".encode())
                 answer = b""
                 while answer.count(b"\n") < 2 and (data := peer.recv(100)):
                     answer += data

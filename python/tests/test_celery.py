@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import signal
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
@@ -17,6 +20,7 @@ from gotask.client.outcome import Outcome
 from gotask.client.session import Args
 from gotask.client.sync import Client
 from gotask.errors import (
+    Cancelled,
     DeadlineExceeded,
     InvalidArguments,
     InvalidRequest,
@@ -38,6 +42,7 @@ with warnings.catch_warnings():
     celery_task = pytest.importorskip("gotask.executors.celery_task")
     celery_results = pytest.importorskip("gotask.executors.celery_results")
     celery_engine = pytest.importorskip("gotask.executors.celery")
+    from celery.exceptions import NotRegistered, TaskRevokedError
 pytestmark = [
     pytest.mark.skipif(REDIS is None, reason="redis-server is not installed"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Celery's own
@@ -226,17 +231,22 @@ def test_calls_that_are_lost_with_everything_run_to_their_ends(servers: Servers,
     assert outcome(servers.client, waiting, "done").result() is None and (tmp_path / "touched").exists()
 
 
-def test_a_redis_that_is_gone_is_named_and_nothing_hangs(servers: Servers) -> None:
+def test_a_redis_that_is_full_or_gone_is_named_and_nothing_hangs(servers: Servers) -> None:
+    def assert_nothing_is_taken(why: str) -> None:
+        for is_durable in (False, True):
+            where = rf"has not been taken .*127.0.0.1:{servers.redis.port}/0 {why}"
+            with pytest.raises(Unavailable, match=where) as raised:
+                if is_durable:
+                    durable(servers.client, "Report.Build", 1)
+                else:
+                    servers.client.call("Report.Build", 1)
+            assert PASSWORD not in str(raised.value)
+
     servers.client.call("Report.Build", 1)
+    servers.redis.order("CONFIG", "SET", "maxmemory", "1")
+    assert_nothing_is_taken("does not take it: OOM")
     servers.redis.kill()
-    for is_durable in (False, True):
-        where = rf"has not been taken .*127.0.0.1:{servers.redis.port}"
-        with pytest.raises(Unavailable, match=where) as raised:
-            if is_durable:
-                durable(servers.client, "Report.Build", 1)
-            else:
-                servers.client.call("Report.Build", 1)
-        assert PASSWORD not in str(raised.value)
+    assert_nothing_is_taken("can't be reached")
     with pytest.raises(Unavailable, match="does not say what has become of nobody") as raised:
         servers.client.outcome("nobody")
     assert PASSWORD not in str(raised.value)
@@ -275,6 +285,82 @@ def test_a_call_that_kills_its_process_each_time_ends() -> None:
     with pytest.raises(celery_task.Failed) as raised:
         celery_task._begin(task("STARTED", state))
     assert isinstance(raised.value.error(), WorkerCrashed)
+
+
+def test_an_outcome_waits_until_redis_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [celery_task.ResponseError("OOM"), celery_task.ResponseError("READONLY"), None]
+    stored = []
+
+    def store(*args: Any) -> None:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+        stored.append(args[1:])
+
+    monkeypatch.setattr(celery_task.RedisBackend, "store_result", store)
+    monkeypatch.setattr(celery_task, "PAUSE", 0.0)
+    backend = celery_task.PatientRedis(app=celery.Celery(), url="redis://127.0.0.1:1/0")
+    backend.store_result("1", "it", "SUCCESS")
+    assert stored == [("1", "it", "SUCCESS")]
+    answers.insert(0, celery_task.ResponseError("OOM"))
+    with pytest.raises(celery_task.ResponseError):
+        backend.store_result("1", "half", "STARTED")  # which is only told
+
+
+@pytest.mark.parametrize(
+    "status, result, error, says",
+    [
+        (
+            "FAILURE",
+            NotRegistered("Report.new"),
+            Unavailable,
+            "has not run: .* no method 'Report.new'.* restart",
+        ),
+        ("REVOKED", TaskRevokedError("expired"), DeadlineExceeded, "by the clock of Celery's worker"),
+        ("REVOKED", TaskRevokedError("terminated"), Cancelled, "revoked in Celery"),
+    ],
+)
+def test_what_celery_says_itself_of_a_task_is_an_error_of_ours(
+    status: str, result: Exception, error: type[Exception], says: str
+) -> None:
+    found = celery_engine.outcome_of({"status": status, "result": result, "task_id": "1"}, "Report.new")
+    assert type(found) is error and re.search(says, str(found))
+
+
+@pytest.mark.parametrize(
+    "status, result, state",
+    [
+        ("STARTED", "text", "running"),
+        ("STARTED", None, "running"),
+        ("SUCCESS", {"codec": "h264"}, "unknown"),
+        ("XYZ", None, "waiting"),
+        ("FAILURE", celery_task.Failed(), "does not say"),
+    ],
+)
+def test_an_id_of_another_apps_task_does_no_harm(status: str, result: Any, state: str) -> None:
+    engine = object.__new__(celery_engine.Celery)
+    engine._threads = ThreadPoolExecutor(1)
+    meta = {"status": status, "result": result, "task_id": "1"}
+    engine._backend = SimpleNamespace(get_task_meta=lambda id, cache: meta, as_uri=lambda **_: "redis://")
+    try:
+        told = asyncio.run(engine.outcome("1"))["state"]
+    except Unavailable as error:
+        told = str(error)
+    assert state in told
+
+
+def test_a_celery_that_can_not_be_made_is_said_to_who_asks_for_an_outcome(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    app.write_text(
+        "import gotask\n@gotask.register\nclass App:\n    @gotask.method(executor='celery')\n    def do(self): ..."
+    )
+    env = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0", "CELERY_RESULT_BACKEND": "nowhere://"}
+    broker = BrokerProcess(app, address=f"unix://{tmp_path}/s.sock", env=env)
+    broker.wait_for("ready")
+    assert broker.address is not None
+    with Client(broker.address) as client, pytest.raises(RemoteError, match="nowhere"):
+        client.outcome("1")
+    assert broker.end() == 0
 
 
 @pytest.mark.parametrize("state", ["SUCCESS", "FAILURE"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
@@ -19,7 +19,7 @@ from celery import current_app, states
 
 from ..errors import Cancelled, DeadlineExceeded, GoTaskError, RemoteError, Unavailable, WorkerCrashed
 from .celery_results import Heard, results_of
-from .celery_task import RUNNING, WAITING, Failed
+from .celery_task import REFUSALS, RUNNING, WAITING, Failed
 from .engine import Call
 
 # Seconds in which Celery's broker has to take a call, and its result backend to answer.
@@ -142,24 +142,12 @@ class Celery:
         """What has become of a durable call, for GoTask.Outcome."""
         reading = self._in_thread(lambda: self._backend.get_task_meta(id, cache=False))
         try:
-            meta = await asyncio.wait_for(reading, LIMIT)
+            return _told(await asyncio.wait_for(reading, LIMIT))
         except Exception as error:
             where = self._backend.as_uri(include_password=False)
             raise Unavailable(
                 f"Celery's result backend {where} does not say what has become of {id}: {_why(error)}"
             ) from None
-        status, result = meta["status"], meta["result"]
-        if status == states.PENDING or status == states.SUCCESS and not _is_ours(result):
-            return {"state": "unknown"}
-        if status in states.READY_STATES:
-            outcome = outcome_of(meta, "")
-            if isinstance(outcome, GoTaskError):
-                name = result.args[0] if isinstance(result, Failed) else ""
-                return {"state": "failed", "method": name, "error": outcome.body().decode()}
-            return {**outcome, "state": "done"}
-        if status == RUNNING:
-            return {"state": "running", "progress": result.get("progress")}
-        return {"state": "waiting"}
 
     async def close(self) -> None:
         self._results.close()
@@ -213,12 +201,15 @@ class Celery:
             raise self._not_taken(order, self._broker(), error) from None
 
     def _not_taken(self, order: _Order, where: str, error: Exception) -> GoTaskError:
-        if order.is_sent and not all(map(_is_refusal, [*order.errors, error])):
+        if order.is_sent and not all(_is_refusal(each) or _says_no(each) for each in [*order.errors, error]):
             return WorkerCrashed(
                 f"{order.name} may have been taken, and may run: Celery's {where} was lost while it took it: {_why(error)}"
             )
+        what = f"{order.name} has not been taken and will not run: Celery's {where}"
+        if _says_no(error):
+            return Unavailable(f"{what} does not take it: {_why(error)}")
         return Unavailable(
-            f"{order.name} has not been taken and will not run: Celery's {where} can't be reached: {_why(error)};"
+            f"{what} can't be reached: {_why(error)};"
             " start it, or see that CELERY_BROKER_URL and CELERY_RESULT_BACKEND name it"
         )
 
@@ -241,6 +232,22 @@ def make() -> Celery:
     return Celery()
 
 
+def _told(meta: dict[str, Any]) -> dict[str, Any]:
+    """What GoTask.Outcome says of a task. Raises whatever it may where another one than ours has stored its state."""
+    status, result = meta["status"], meta["result"]
+    if status == states.PENDING or status == states.SUCCESS and not _is_ours(result):
+        return {"state": "unknown"}
+    if status in states.READY_STATES:
+        outcome = outcome_of(meta, "")
+        if isinstance(outcome, GoTaskError):
+            name = result.args[0] if isinstance(result, Failed) else ""
+            return {"state": "failed", "method": name, "error": outcome.body().decode()}
+        return {**outcome, "state": "done"}
+    if status == RUNNING:
+        return {"state": "running", "progress": result.get("progress") if isinstance(result, dict) else None}
+    return {"state": "waiting"}
+
+
 def outcome_of(meta: dict[str, Any], name: str) -> dict[str, Any] | GoTaskError:
     """What a task that has ended has stored: its method, codec and encoded result; or its error."""
     result = meta["result"]
@@ -250,6 +257,15 @@ def outcome_of(meta: dict[str, Any], name: str) -> dict[str, Any] | GoTaskError:
         return result.error()
     kind = type(result).__name__
     what = f"{name or meta['task_id']}: {result}"
+    if kind == "NotRegistered":
+        return Unavailable(
+            f"{name or meta['task_id']} has not run: a worker of Celery's has no method {result}. It has loaded another version"
+            " of the app: restart it"
+        )
+    if meta["status"] == states.REVOKED and str(result) == "expired":
+        return DeadlineExceeded(
+            f"{what}: its time was over, by the clock of Celery's worker, before it began"
+        )
     if meta["status"] == states.REVOKED:
         return Cancelled(f"{what}: it was revoked in Celery before it ended")
     if kind == "WorkerLostError":
@@ -261,21 +277,29 @@ def outcome_of(meta: dict[str, Any], name: str) -> dict[str, Any] | GoTaskError:
 
 def _is_ours(result: Any) -> bool:
     """Whether a method has stored it, and not another task of Celery's."""
-    return isinstance(result, dict) and "codec" in result
+    return isinstance(result, dict) and {"method", "codec", "result"} <= result.keys()
 
 
-def _is_refusal(error: BaseException | None) -> bool:
+def _is_refusal(error: BaseException) -> bool:
     """Whether there was no connection that anything could have been sent on."""
+    return any(
+        isinstance(each, ConnectionRefusedError) or "refused" in str(each) or "connecting to" in str(each)
+        for each in _causes(error)
+    )
+
+
+def _says_no(error: BaseException) -> bool:
+    """Whether Redis has answered, and has not taken it."""
+    return any(isinstance(each, REFUSALS) for each in _causes(error))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """It, and those that libraries have wrapped in it."""
     while error is not None:
-        if (
-            isinstance(error, ConnectionRefusedError)
-            or "refused" in str(error)
-            or "connecting to" in str(error)
-        ):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
 
 
 def _why(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    # Redis repeats the command, with all that was to be stored.
+    return str(error).rpartition("of pipeline caused error: ")[2] or type(error).__name__

@@ -28,6 +28,14 @@ PAUSE = 0.5
 
 _PROGRESS = WANTS_PROGRESS << SPECIAL_SHIFT
 
+try:
+    from redis.exceptions import ResponseError
+
+    # Redis answers, and does not take it: it is full, read only, without its disk, or has another password now.
+    REFUSALS: tuple[type[Exception], ...] = (ResponseError,)
+except ImportError:
+    REFUSALS = ()
+
 _log = get_task_logger("gotask")
 
 
@@ -37,12 +45,16 @@ class PatientRedis(RedisBackend):  # type: ignore[misc]
     retry_policy = {"max_retries": 1, "interval_start": 0}
 
     def store_result(self, task_id: str, result: Any, state: str, *args: Any, **named: Any) -> Any:
+        was_told = False
         while True:
             try:
                 return super().store_result(task_id, result, state, *args, **named)
-            except self.connection_errors:
+            except (*self.connection_errors, *REFUSALS) as error:
                 if state not in states.READY_STATES:
                     raise
+                if not was_told:
+                    _log.warning("the outcome of %s waits for Redis: %s", task_id, error)
+                    was_told = True
                 time.sleep(PAUSE)
 
 

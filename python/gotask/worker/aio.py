@@ -317,8 +317,11 @@ class AsyncWorker:
         job = self._tasks.pop(task)
         running = self._running.get(job.number)
         if running is not None and running.task is task:
-            # Cancelled before it had begun: what would have answered never ran.
-            self._answer(running, self._runner.cancelled(job))
+            if task.cancelled():
+                # Before it had begun: what would have answered never ran.
+                self._answer(running, self._runner.cancelled(job))
+            elif (error := task.exception()) is not None:
+                self._answer(running, self._runner.raised(job, error, False))
         elif not task.cancelled() and task.exception() is not None:
             traceback.print_exception(task.exception())  # of a call that had been given up
         self._listen()
