@@ -71,9 +71,6 @@ class App:
                 file.write(type(end).__name__)
             raise
 
-    def spin(self) -> int:
-        return sum(range(10**13))
-
     def boom(self) -> None:
         raise ValueError("as told")
 
@@ -95,6 +92,23 @@ class App:
         if does:
             self.die()
         return does
+
+
+@gotask.service
+class Limited:
+    """Methods that the broker ends: a caller that has more time hears how, however busy the machine is."""
+
+    @gotask.method(timeout=0.3)
+    def hang(self, path: str) -> None:
+        App().hang(path)
+
+    @gotask.method(timeout=0.3)
+    async def linger(self, path: str) -> None:
+        await App().linger(path)
+
+    @gotask.method(timeout=0.3)
+    def spin(self) -> int:
+        return sum(range(10**13))
 
 
 if __name__ == "__main__":
