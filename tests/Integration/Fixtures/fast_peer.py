@@ -17,6 +17,9 @@ from peer import CONTROL, JSON, STOP, Call, Peer, frame
 QUICK = 50
 LATE, TAKEN_BACK, GIVEN_BACK = 1, 2, 3
 
+# A call of the fast path: its sequence on the ordinary connection.
+Key = tuple[asyncio.StreamWriter, int]
+
 
 def stop(sequence: int, why: int) -> bytes:
     return frame(CONTROL, [sequence, why], b"", STOP)
@@ -30,8 +33,9 @@ class FastPeer(Peer):
         self.messages: list[int] = []
         self.ordinary: dict[str, int] = {}
         self.fast: dict[str, int] = {}
-        self.stops: list[int] = []
-        self.kept: dict[int, tuple[Call, socket.socket]] = {}
+        self.names: dict[Key, str] = {}
+        self.stops: list[tuple[Key, int]] = []
+        self.kept: dict[Key, tuple[Call, socket.socket]] = {}
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(path + ".fast")
         self.listener.listen()
@@ -77,6 +81,7 @@ class FastPeer(Peer):
         self.messages.append(len(calls))
         for call in calls:
             self.fast[call.name] = self.fast.get(call.name, 0) + 1
+            self.names[writer, call.sequence] = call.name
             answer = getattr(self, "fast_" + call.name, None)
             if answer is None:
                 connection.send(self.answer(call))
@@ -90,14 +95,23 @@ class FastPeer(Peer):
     def control(self, stream: int, options: list[int], payload: bytes, writer: asyncio.StreamWriter) -> None:
         super().control(stream, options, payload, writer)
         if stream & STOP and options[0] >= 1 << 30:
-            self.stops.append(options[1])
-            call, connection = self.kept.pop(options[0], (None, None))
-            if call is None or connection is None or options[1] != TAKEN_BACK:
-                return
-            if call.name == "BegunAndAnswered":
-                connection.send(self.answer(call))
-            elif call.name != "BegunForLong":
-                writer.write(stop(options[0], GIVEN_BACK))
+            key = (writer, options[0])
+            self.stops.append((key, options[1]))
+            self.settle(key)
+
+    def keep(self, call: Call, connection: socket.socket, writer: asyncio.StreamWriter) -> None:
+        self.kept[writer, call.sequence] = (call, connection)
+        self.settle((writer, call.sequence))
+
+    def settle(self, key: Key) -> None:
+        """Does what becomes of a kept call that is taken back: on a busy machine that may be read before the call."""
+        if key not in self.kept or (key, TAKEN_BACK) not in self.stops:
+            return
+        call, connection = self.kept.pop(key)
+        if call.name == "BegunAndAnswered":
+            connection.send(self.answer(call))
+        elif call.name != "BegunForLong":
+            key[0].write(stop(call.sequence, GIVEN_BACK))
 
     async def act(self, call: Call, writer: asyncio.StreamWriter) -> None:
         if call.name.startswith("GoTask."):
@@ -105,7 +119,7 @@ class FastPeer(Peer):
             return
         self.ordinary[call.name] = self.ordinary.get(call.name, 0) + 1
         if call.name == "Seen":
-            # What there has been of the method that the body names, both ways, and what else.
+            # What there has been of the method that the body names, both ways, what else, and why its calls were stopped.
             name = call.body[1:].decode()  # a string of fewer than 32 bytes
             asked = sum(name == "GoTask.FastPath" for name, _ in self.calls)
             seen = [
@@ -113,7 +127,7 @@ class FastPeer(Peer):
                 self.fast.get(name, 0),
                 max(self.messages, default=0),
                 asked,
-                *self.stops[-11:],
+                *[why for key, why in self.stops if self.names.get(key) == name][-11:],
             ]
             numbers = b"".join(b"\xce" + struct.pack(">I", number) for number in seen)
             writer.write(call.reply(bytes([0x90 | len(seen)]) + numbers))
@@ -136,7 +150,7 @@ class FastPeer(Peer):
 
     def fast_Kept(self, call: Call, connection: socket.socket, writer: asyncio.StreamWriter) -> None:
         """Not read by any worker, until it is taken back."""
-        self.kept[call.sequence] = (call, connection)
+        self.keep(call, connection, writer)
 
     fast_BegunAndAnswered = fast_BegunForLong = fast_Kept
 
@@ -161,12 +175,12 @@ class FastPeer(Peer):
         writer.write(call.error("worker_crashed"))
 
     def fast_Closed(self, call: Call, connection: socket.socket, writer: asyncio.StreamWriter) -> None:
-        self.kept[call.sequence] = (call, connection)
+        self.keep(call, connection, writer)
         asyncio.get_running_loop().remove_reader(connection)
         connection.shutdown(socket.SHUT_RDWR)
 
     def fast_Garbage(self, call: Call, connection: socket.socket, writer: asyncio.StreamWriter) -> None:
-        self.kept[call.sequence] = (call, connection)
+        self.keep(call, connection, writer)
         connection.send(b"HTTP/1.1 400 Bad Request")
 
     def fast_Lost(self, call: Call, connection: socket.socket, writer: asyncio.StreamWriter) -> None:
@@ -175,6 +189,6 @@ class FastPeer(Peer):
 
     def fast_Stuck(self, call: Call, connection: socket.socket, writer: asyncio.StreamWriter) -> None:
         """Nothing reads the fast path any more."""
-        self.kept[call.sequence] = (call, connection)
+        self.keep(call, connection, writer)
         with contextlib.suppress(ValueError):
             asyncio.get_running_loop().remove_reader(connection)
