@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 import gotask
+from gotask.app import loader
 from gotask.app.registry import Registry
+from gotask.errors import from_body
+from gotask.executors import remote
 from gotask.testing import TestWorker
 from gotask.wire import frames as wire
 
@@ -282,6 +285,17 @@ def test_a_worker_that_is_killed_leaves_no_process_of_a_pool(tmp_path: Path) -> 
     assert gone([process], 5)
     assert broker.call("Pool.echo", 1) == 1
     assert broker.process.end() == 0
+
+
+def test_a_process_with_another_version_of_the_app_says_that_it_has_no_such_method(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loader, "hosts_app", True)
+    is_error, body = remote.run("app.py", "Report.new", wire.MSGPACK, 0, b"\x90", b"", 0.0, 1, 1000)
+    assert is_error and from_body(body).code == "unavailable"
+    assert "Report.new has not run" in str(from_body(body)) and "another version of the app" in str(
+        from_body(body)
+    )
 
 
 # -- registering ------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from ..app.fork import end
 from ..app.registry import default_registry
 from ..app.runner import Runner
 from ..app.runner_async import run_async
-from ..errors import ConnectionLost, EncodeFailed, GoTaskError, Unavailable
+from ..errors import ConnectionLost, EncodeFailed, GoTaskError, MethodNotFound, Unavailable
 from ..wire.codec import encode
 from ..wire.frames import ERROR, MSGPACK, STRUCTURED
 
@@ -78,9 +78,12 @@ def run(
         _load(app)
         _open(method)
     except BaseException as error:
-        what = f"{method} has not run: {app} can't be loaded on {platform.node()}"
-        where = {"executor": platform.node()}  # so that callers don't take it for the broker's
-        return True, Unavailable(f"{what}: {_failure or failure_text(error)}", where).body()
+        what, node = f"{method} has not run: {app}", platform.node()
+        if isinstance(error, MethodNotFound):
+            what += f" on {node} has no such method. What runs there has loaded another version of the app: restart it"
+        else:
+            what += f" can't be loaded on {node}: {_failure or failure_text(error)}"
+        return True, Unavailable(what, {"executor": node}).body()  # callers don't take it for the broker's
     if line is not None:
         try:
             line.begin()
