@@ -86,7 +86,7 @@ def test_on_this_machine_it_goes_by_its_names(host: str) -> None:
 
 @pytest.mark.parametrize("host", ["", "evil.example", "127.0.0.1.evil.example", "[::2]", "10.0.0.1:9180"])
 def test_a_name_that_was_made_to_mean_this_machine_is_refused(host: str) -> None:
-    assert [ask(path, host=host).status for path in (*PAGES, "/ready")] == 6 * [403]
+    assert [ask(path, host=host).status for path in PAGES] == 5 * [403]
     assert ask(host=host, at="0.0.0.0", key=KEY).status == 401, "there the key protects"
 
 
@@ -95,7 +95,7 @@ def basic(password: str, user: str = "anybody") -> str:
 
 
 def test_who_has_the_key_may_look() -> None:
-    for authorization in (basic(KEY), basic(KEY, ""), "Bearer " + KEY.encode().decode("latin-1")):
+    for authorization in (basic(KEY), basic(KEY, "").replace("Basic", "BASIC")):
         for path in PAGES:
             # As bytes on the wire.
             head = f"GET {path} HTTP/1.1\r\nHost: gotask\r\nAuthorization: {authorization}\r\n\r\n"
@@ -115,8 +115,7 @@ async def _started(answer: Callable[[http.Request], Awaitable[Response]], reques
         basic(KEY[:-1]),
         basic(""),
         basic(KEY + "x"),
-        "Bearer",
-        "Bearer x",
+        "Bearer " + KEY,
         "Basic ???",
         "Basic " + KEY[:16],
         "Digest x",
@@ -127,7 +126,6 @@ def test_nobody_else_may(authorization: str) -> None:
         refused = [ask(path, key=KEY, at=at, authorization=authorization) for path in PAGES]
         assert [response.status for response in refused] == 5 * [401]
         assert dict(refused[0].headers)["WWW-Authenticate"].startswith("Basic")
-        assert ask("/ready", key=KEY, at=at).status == 200, "a probe has no key, and learns no more"
 
 
 @pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE", "OPTIONS", "get"])
@@ -179,12 +177,6 @@ def test_the_status_as_the_broker_tells_it_and_failures() -> None:
     assert ask("/history?after=yesterday").status == 400
 
 
-def test_whether_it_is_ready() -> None:
-    assert ask("/ready").status == 200
-    assert ask("/ready", status(state="draining")).status == 503
-    assert ask("/ready", GONE).status == 503
-
-
 def test_a_broker_that_is_away() -> None:
     assert ask("/").status == 200
     for path in ("/status", "/failures"):
@@ -216,7 +208,6 @@ def test_what_happened_between_two_looks() -> None:
     )
     found = point(before, after, 2.0)
     assert (found["calls"], found["errors"], found["cpu"]) == (1.5, 0.5, 0.75)
-    assert (found["busy"], found["workers"], found["memory"]) == (1, 2, 60_000_000)
     assert 0.131 <= found["run50"] <= 0.263 and 2.097 <= found["run99"] <= 4.195
     idle = point(after, after, 1.0)
     assert (idle["calls"], idle["run50"], idle["wait99"]) == (0, None, None)

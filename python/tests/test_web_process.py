@@ -58,7 +58,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
 
 def test_it_shows_what_the_broker_says(broker: BrokerProcess) -> None:
     address = page(broker)
-    assert get(address + "ready") == (200, b"ready\n")
     status = json.loads(get(address + "status")[1])
     assert status["pid"] == broker.process.pid and status["workers"]
     assert b"gotask_up 1.0" in get(address + "metrics")[1]
@@ -72,14 +71,14 @@ def test_a_reload_does_not_disturb_it(broker: BrokerProcess) -> None:
     before = process(broker)
     broker.process.send_signal(signal.SIGHUP)
     broker.wait_for("reloaded")
-    assert process(broker) == before and get(page(broker) + "ready")[0] == 200
+    assert process(broker) == before and get(page(broker) + "status")[0] == 200
 
 
 def test_signals_to_all_processes_of_a_service_are_the_brokers(broker: BrokerProcess) -> None:
     before = process(broker)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         os.kill(before, number)
-    assert get(page(broker) + "ready")[0] == 200 and process(broker) == before
+    assert get(page(broker) + "status")[0] == 200 and process(broker) == before
 
 
 def test_when_it_dies_calls_go_on_and_it_is_started_again(broker: BrokerProcess) -> None:
@@ -90,7 +89,7 @@ def test_when_it_dies_calls_go_on_and_it_is_started_again(broker: BrokerProcess)
         "(signal 9): it is started again in 1 s" in broker.logged("the page's process has ended")["message"]
     )
     assert Peer(str(broker.address)).call("GoTask.Ping", 7) == 7
-    assert page(broker) != address and get(page(broker) + "ready")[0] == 200
+    assert page(broker) != address and get(page(broker) + "status")[0] == 200
     assert process(broker) != old
 
 
@@ -136,7 +135,7 @@ def test_it_ends_with_its_standard_input_also_where_no_signal_tells_of_the_broke
         alone.stdin.flush()
         records.settimeout(20)
         address = json.loads(records.recv(4096))["message"].rpartition(" ")[2]
-        assert get(address + "ready") == (503, b"not ready: connect_failed\n")
+        assert get(address + "status")[0] == 503
         alone.stdin.close()
         assert alone.wait(10) == 0
 
@@ -160,7 +159,6 @@ def test_with_a_key_and_tls_of_the_brokers(tmp_path: Path) -> None:
     assert get(page(broker), context=context)[0] == 401
     basic = "Basic " + base64.b64encode(f"me:{KEY}".encode()).decode()
     assert get(page(broker) + "status", basic, context)[0] == 200
-    assert get(page(broker) + "ready", context=context) == (200, b"ready\n")
     pid = process(broker)
     assert broker.end() == 0
     assert gone([pid], 5)

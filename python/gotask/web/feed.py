@@ -69,7 +69,6 @@ class Feed:
 
 def point(before: Status, status: Status, seconds: float) -> dict[str, Any]:
     """What happened between two looks, per second, and what there is now. Times are None where no call has ended."""
-    workers = status["workers"]
     cpus = {worker["pid"]: worker["cpu"] for worker in before["workers"]}
     run, wait = (_ended(before, status, part) for part in ("run", "wait"))
     return {
@@ -80,10 +79,8 @@ def point(before: Status, status: Status, seconds: float) -> dict[str, Any]:
         "wait99": percentile(wait, 0.99),
         "queue": status["queue"]["calls"],
         "running": status["running"],
-        "busy": sum(worker["state"] == "busy" for worker in workers),
-        "workers": sum(worker["state"] in ("busy", "idle") for worker in workers),
-        "cpu": sum(max(worker["cpu"] - cpus.get(worker["pid"], 0.0), 0.0) for worker in workers) / seconds,
-        "memory": sum(worker["memory"] for worker in workers),
+        "cpu": sum(max(worker["cpu"] - cpus.get(worker["pid"], 0.0), 0.0) for worker in status["workers"])
+        / seconds,
         "deaths": sum(status["counters"]["deaths"].values()),
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 import re
@@ -21,7 +20,7 @@ _JSON: Final = "application/json"
 
 
 class Site:
-    """`address` is where it is; `key` what everybody has to have who looks at more than /ready."""
+    """`address` is where it is; `key` what everybody has to have who looks."""
 
     def __init__(self, feed: Feed, address: TcpAddress, key: Key | None) -> None:
         self._feed = feed
@@ -36,8 +35,6 @@ class Site:
             return _text("ask by the name localhost or 127.0.0.1", 403)
         if request.method not in ("GET", "HEAD"):
             return _text("there is only something to look at: GET", 405, ("Allow", "GET, HEAD"))
-        if request.path == "/ready":
-            return await self._ready()
         if self._key is not None and not self._has_key(request.headers.get("authorization", "")):
             return _text(
                 "the password is the shared key of the worker; any user",
@@ -54,14 +51,7 @@ class Site:
             return await self._asked(self._feed.failures())
         if request.path == "/history":
             return self._history(request.query.get("after", "0"))
-        return _text("there are /, /metrics, /status, /failures, /history and /ready", 404)
-
-    async def _ready(self) -> Response:
-        try:
-            state = (await self._feed.status())["state"]
-        except GoTaskError as error:
-            return _text(f"not ready: {error.code}", 503)
-        return _text(state) if state == "ready" else _text(f"not ready: {state}", 503)
+        return _text("there are /, /metrics, /status, /failures and /history", 404)
 
     async def _metrics(self, accept: str) -> Response:
         try:
@@ -86,24 +76,16 @@ class Site:
     def _has_key(self, authorization: str) -> bool:
         assert self._key is not None
         scheme, _, given = authorization.partition(" ")
-        if scheme.lower() == "bearer":
-            return self._key.matches(_utf8(given.strip().encode("latin-1")))
-        if scheme.lower() != "basic":
-            return False
         try:
-            decoded = base64.b64decode(given.strip(), validate=True)
-        except (binascii.Error, ValueError):
+            password = base64.b64decode(given.strip(), validate=True).partition(b":")[2]
+        except ValueError:
             return False
-        return self._key.matches(_utf8(decoded.partition(b":")[2]))
+        return scheme.lower() == "basic" and self._key.matches(password.decode("utf-8", "surrogateescape"))
 
 
 def _is_local_name(host: str) -> bool:
     name = re.sub(r":\d*$", "", host)
     return is_loopback(name[1:-1] if name.startswith("[") and name.endswith("]") else name)
-
-
-def _utf8(given: bytes) -> str:
-    return given.decode("utf-8", "surrogateescape")
 
 
 def _text(text: str, status: int = 200, *headers: tuple[str, str]) -> Response:
