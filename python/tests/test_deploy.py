@@ -213,3 +213,30 @@ def test_nothing_is_started_as_a_module_from_a_folder_that_may_have_a_package_of
     for path in (path for path in DEPLOY.rglob("*") if path.is_file()):
         lines = (line for line in path.read_text().splitlines() if not line.lstrip().startswith("#"))
         assert not [line for line in lines if re.search(r"-m\W+gotask", line)], path
+
+
+def test_the_unit_of_celery_finds_the_package_beside_an_app_folder_of_its_name(tmp_path: Path) -> None:
+    pytest.importorskip("celery")
+    home = tmp_path / "a folder"
+    (home / "gotask").mkdir(parents=True)
+    (home / "gotask" / "__init__.py").touch()
+    (home / "gotask" / "app.py").write_text(
+        "import gotask, os\nos.write(1, f'{gotask.__file__}\\n'.encode())\n"
+    )
+    (home / "vendor" / "reasno" / "gotask").mkdir(parents=True)
+    (home / "vendor" / "reasno" / "gotask" / "python").symlink_to(PACKAGE)
+    script = home / ".venv" / "bin" / "celery"
+    script.parent.mkdir(parents=True)
+    script.write_text("from celery.__main__ import main\nmain()\n")
+    lines = (DEPLOY / "systemd" / "gotask-celery.service").read_text().splitlines()
+    env = {"CELERY_BROKER_URL": "redis://127.0.0.1:1/0", "PATH": os.environ["PATH"]}
+    for line in lines:
+        if line.startswith("Environment="):
+            name, _, value = line.removeprefix("Environment=").partition("=")
+            env[name] = value.replace("/srv/app", str(home))
+    (start,) = [line.removeprefix("ExecStart=") for line in lines if line.startswith("ExecStart=")]
+    program, *options = start.split(" worker")[0].split()
+    command = [sys.executable, program.replace("/srv/app", str(home)), *options, "report"]
+    run = subprocess.run(command, cwd=home, env=env, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert str(PACKAGE / "gotask" / "__init__.py") == os.path.realpath(run.stdout.splitlines()[0])
