@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Final, Protocol
 
 from ..config import Config
@@ -18,6 +17,7 @@ from ..wire.codec import decode, encode
 from ..wire.names import DESCRIBE, OUTCOME, Catalogue
 from . import heartbeat
 from .arrivals import Arrivals
+from .aside import Aside
 from .call import Call, Caller, Route
 from .counts import OTHERS, PAUSE
 from .fastpath import FastPath
@@ -28,6 +28,7 @@ from .listener import Listener
 from .log import Log
 from .pending_peers import PendingPeers
 from .runtime import Runtime
+from .status import Status
 
 SYSTEM_METHODS: Final = (
     DESCRIBE,
@@ -41,9 +42,6 @@ SYSTEM_METHODS: Final = (
     "GoTask.Recycle",
     "GoTask.Status",
 )
-
-# What GoTask.Status counts beside calls and deaths.
-COUNTERS: Final = ("connections", "refused", "recycled", "reloads", "reloads_failed", "slow")
 
 # Spellings of method names that are remembered: App.Hi, App.hi … A peer that makes up names must not fill the memory.
 MAX_ROUTES: Final = 4096
@@ -107,8 +105,9 @@ class Broker:
         self._answers: dict[tuple[str, int], bytes] = {}  # what all are told alike, by method and codec
         self.app: dict[str, Any] = {}  # what callers are told of it when they connect
         self._draining = False
-        self._started_at = time.time()
         self.generations = Generations(self.runtime, self._serve, on_start_failed)
+        self._aside = Aside(loop)
+        self._status = Status(self.runtime, self.generations, self._of_itself)
         self.inspection = Inspection(self.runtime, self.generations)
         self.fast = FastPath(self.runtime, self.generations, fast) if fast is not None else None
 
@@ -169,7 +168,7 @@ class Broker:
         self.loop.call_later(heartbeat.SECONDS, self._look)
 
     def _snapshot(self) -> None:
-        self.counts.snapshot()
+        self._aside.do(self.counts.snapshot())
         self.loop.call_later(PAUSE, self._snapshot)
 
     # -- calls ------------------------------------------------------------------------------------------------------
@@ -224,6 +223,9 @@ class Broker:
         if call.method == b"GoTask.Dump":
             self.inspection.hold(self.loop.create_task(self._dump(call)))
             return
+        if call.method == b"GoTask.Status":
+            self._aside.do(self._tell_status(call))
+            return
         codec = call.frame.flags & wire.CODECS
         try:
             result = self._system(call, codec)
@@ -246,6 +248,21 @@ class Broker:
         except GoTaskError as error:
             call.fail(error)
         self.flush()
+
+    def _tell_status(self, call: Call) -> Generator[None, None, None]:
+        try:
+            self._answer(call, (yield from self._status.body(call.frame.flags & wire.CODECS)))
+        except GoTaskError as error:
+            call.fail(error)
+        self.flush()
+
+    def _of_itself(self) -> dict[str, Any]:
+        """What it tells of itself in GoTask.Status."""
+        return {
+            "state": "draining" if self._draining else "ready",
+            "connections": len(self._connections),
+            "calls": self.calls + self.runtime.fast_calls + self.generations.fast_calls,
+        }
 
     def _pong(self, call: Call) -> None:
         """Gives the body back as it is. A large one is not copied: the reply's header takes the place of the call's."""
@@ -277,8 +294,6 @@ class Broker:
             return encode(codec, self.counts.failures.told())
         if name == "GoTask.Recycle":
             return encode(codec, self.inspection.recycle(self._payload(call, codec)))
-        if name == "GoTask.Status":
-            return encode(codec, self._status())
         raise MethodNotFound(
             f"there is no method {name}; the broker's own are {', '.join(SYSTEM_METHODS)}",
             {"nearest": list(SYSTEM_METHODS)},
@@ -311,27 +326,6 @@ class Broker:
         if self.fast is not None:
             hello["fast"] = True
         return {**hello, **self.app}
-
-    def _status(self) -> dict[str, Any]:
-        methods, percentiles = self.counts.status()
-        return {
-            "pid": os.getpid(),
-            "version": VERSION,
-            "python": platform.python_version(),
-            "loop": type(self.loop).__module__.partition(".")[0],
-            "state": "draining" if self._draining else "ready",
-            "uptime": time.time() - self._started_at,
-            "addresses": [str(address) for address in self.config.addresses],
-            "connections": len(self._connections),
-            "calls": self.calls + self.runtime.fast_calls + self.generations.fast_calls,
-            "running": self.generations.running,
-            **self.generations.status(percentiles),
-            "methods": methods,
-            "counters": {
-                **{name: self.counts.events[name] for name in COUNTERS},
-                "deaths": dict(self.counts.deaths),
-            },
-        }
 
     def _route(self, method: bytes) -> Route:
         if self._draining:

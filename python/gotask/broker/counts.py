@@ -7,10 +7,10 @@ a worker has counted since the last look is added here, at its end too: nothing 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from itertools import accumulate
 from operator import add, sub
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from ..errors import Cancelled, GoTaskError, code_of
 from ..ipc.counters import BITS, Counters
@@ -25,6 +25,9 @@ OTHERS: Final = "(other)"
 # Seconds between two snapshots, and how many of them are kept: a minute.
 PAUSE: Final = 5.0
 SNAPSHOTS: Final = 13
+
+
+T = TypeVar("T")
 
 
 class MethodCounts:
@@ -90,7 +93,7 @@ class MethodCounts:
             self._failures.add(self.name, error.body(), (error.data or {}).get("pid", 0), seconds)
 
 
-# By service and kind: seconds of the last minute's calls, 0.0 where there were none.
+# By service and kind: seconds of the last minute's calls, where there were any; 0.0 where none was begun.
 Percentiles = dict[tuple[str, str], dict[str, float]]
 
 _Times = tuple[list[int], list[int]]  # waits and runs
@@ -134,22 +137,25 @@ class Counts:
         self.living.remove(counters)
         self._add(counters)
 
-    def called(self) -> dict[str, MethodCounts]:
-        """Those of all methods that were called, with what workers have counted until now."""
-        for counters in self.living:
-            self._add(counters)
-        return {name: counts for name, counts in self.methods.items() if counts.calls}
+    def _called(self) -> Generator[None, None, list[tuple[str, MethodCounts]]]:
+        """Those of all methods that were called, with what workers have counted until now; a worker at a time."""
+        for counters in tuple(self.living):
+            if counters in self.living:
+                self._add(counters)
+                yield
+        return [(name, counts) for name, counts in self.methods.items() if counts.calls]
 
-    def snapshot(self) -> None:
-        """To be taken every PAUSE seconds: what came since is told apart from what came before."""
+    def snapshot(self) -> Generator[None, None, None]:
+        """To be taken every PAUSE seconds: what came since is told apart from what came before. In steps, as status()."""
         last = self._snapshots[-1] if self._snapshots else {}
         taken = {}
-        for name, counts in self.called().items():
+        for name, counts in (yield from self._called()):
             before = last.get(name)
             if before is not None and before == (counts.waits, counts.runs):
                 taken[name] = before  # those that are not called share one
             else:
                 taken[name] = counts.waits[:], counts.runs[:]
+            yield
         self._snapshots.append(taken)
 
     def _add(self, counters: Counters) -> None:
@@ -168,29 +174,34 @@ class Counts:
             counts.calls += not_begun
             counts.errors.update(errors)
 
-    def status(self) -> tuple[list[dict[str, Any]], Percentiles]:
-        """What GoTask.Status tells of methods; and the percentiles of each service's methods of a kind."""
+    def status(
+        self, encode: Callable[[dict[str, Any]], T]
+    ) -> Generator[None, None, tuple[list[T], Percentiles]]:
+        """What GoTask.Status tells of methods, each encoded; and the percentiles of each service's methods of a kind. There may
+        be many: whoever iterates over this lets calls come in between."""
         before = self._snapshots[0] if len(self._snapshots) == SNAPSHOTS else {}
         told = []
         services: dict[tuple[str, str], _Times] = {}
-        for name, counts in sorted(self.called().items()):
+        for name, counts in sorted((yield from self._called())):
             then = before.get(name, _NEVER)
-            waits, runs = _combined(sub, (counts.waits, counts.runs), then)
-            service = counts.service, counts.kind
-            services[service] = _combined(add, services.get(service, _NEVER), (waits, runs))
-            told.append(
-                {
-                    "name": name,
-                    "service": counts.service,
-                    "kind": counts.kind,
-                    "calls": counts.calls,
-                    "errors": dict(counts.errors),
-                    "received": counts.received,
-                    "sent": counts.sent,
-                    "wait": _told(counts.waited, counts.waits, waits),
-                    "run": _told(counts.ran, counts.runs, runs),
-                }
-            )
+            recent: _Times = [], []
+            if then != (counts.waits, counts.runs):
+                recent = _combined(sub, (counts.waits, counts.runs), then)
+                service = counts.service, counts.kind
+                services[service] = _combined(add, services.get(service, _NEVER), recent)
+            method = {
+                "name": name,
+                "service": counts.service,
+                "kind": counts.kind,
+                "calls": counts.calls,
+                "errors": dict(counts.errors),
+                "received": counts.received,
+                "sent": counts.sent,
+                "wait": _told(counts.waited, counts.waits, recent[0]),
+                "run": _told(counts.ran, counts.runs, recent[1]),
+            }
+            told.append(encode(method))
+            yield
         return told, {service: _percentiles(*times) for service, times in services.items()}
 
 

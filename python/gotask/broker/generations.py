@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import chain
 from math import inf
 from typing import Any
@@ -109,6 +109,17 @@ class Generations:
         for group in self.groups():
             group.discard(owner)
 
+    def workers_status(self) -> Generator[None, None, list[dict[str, Any]]]:
+        """That of GoTask.Status; a worker at a time."""
+        told = []
+        for generation in self._all():
+            for group in tuple(generation.groups.values()):
+                for worker in tuple(group.pool.workers):
+                    if worker.state != "dead":
+                        told.append(worker_status(group, worker, generation.number))
+                    yield
+        return told
+
     def status(self, percentiles: Percentiles) -> dict[str, Any]:
         """The part of GoTask.Status that is about generations and their groups."""
         reload = None
@@ -129,12 +140,6 @@ class Generations:
             "failure": next((group.pool.failure for group in serving if group.pool.failure), None),
             "queued": self.queued,
             "queue": self._queue(),
-            "workers": [
-                worker_status(group, worker, generation.number)
-                for generation in self._all()
-                for group in generation.groups.values()
-                for worker in group.pool.workers
-            ],
             "services": [group.status(percentiles) for group in serving],
         }
 

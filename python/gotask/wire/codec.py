@@ -118,6 +118,14 @@ def pack(flag: int, value: Any, root: str = "result", error: type[GoTaskError] =
     raise error(f"no codec has the flag {flag:#04x}")
 
 
+def ending_with(flag: int, value: dict[str, Any], name: str, items: list[bytes]) -> bytes:
+    """Like encode() of a map with one more entry, a list whose elements have been encoded one by one."""
+    body = encode(flag, {**value, name: []})  # ends with the empty list
+    if flag == JSON:
+        return body[:-2] + b",".join(items) + b"]}"
+    return b"".join((body[:-1], b"\xdd", len(items).to_bytes(4, "big"), *items))
+
+
 def packer() -> Callable[[Any], bytes]:
     """Packs values one after the other, as encode() does. What it raises explains nothing, and then it is not used again."""
     pack: Callable[[Any], bytes] = Packer(datetime=True, default=_default).pack
