@@ -386,3 +386,31 @@ def test_who_sends_slowly_is_let_go_for_who_comes_when_all_places_are_taken_or_w
     assert (first, second) == (b"", b"") and all(other.endswith(b"fine/") for other in others)
     with mock.patch.object(http, "REQUEST_TIME", 0.1):
         assert exchanged(b"GET / HTTP/1.1\r\nX: ") == [b""]
+
+
+def test_who_takes_a_response_slowly_is_let_go_for_who_comes_when_all_places_are_taken() -> None:
+    body = b"x" * 20_000_000  # more than the sockets hold
+
+    async def exchange() -> bytes:
+        answered = asyncio.Semaphore(0)
+
+        async def answer(request: http.Request) -> Response:
+            answered.release()
+            return Response(body)
+
+        server = await asyncio.start_server(Server(answer).connected, "127.0.0.1", 0)
+        clients = []
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), limit=1000)
+            clients.append((reader, writer))
+            writer.write(b"GET / HTTP/1.1\r\n\r\n")
+            if len(clients) < 3:
+                await answered.acquire()
+        received = await _all(clients[-1][0])
+        for _, writer in clients:
+            writer.close()
+        server.close()
+        return received
+
+    with mock.patch.object(http, "MAX_CONNECTIONS", 2):
+        assert asyncio.run(asyncio.wait_for(exchange(), 20)).endswith(body)

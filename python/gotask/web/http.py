@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 # Bytes of a request line with its headers.
 MAX_HEAD = 8192
 
-# Connections at a time. A further one takes the place of that which has kept its request back for the longest; with no such one
-# it is closed at once.
+# Connections at a time. A further one takes the place of that whose client has kept its request back, or taken its response,
+# for the longest; with no such one it is closed at once.
 MAX_CONNECTIONS = 64
 
 # Seconds that a client gets to send its request, and to take the response.
@@ -57,33 +57,31 @@ class Server:
     def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
         self._answer = answer
         self._connections = 0
-        self._silent: dict[
-            asyncio.StreamWriter, None
-        ] = {}  # those whose request has not come, the oldest first
+        self._waiting: dict[asyncio.StreamWriter, None] = {}  # for their clients; the oldest first
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._connections >= MAX_CONNECTIONS:
-            let_go = next(iter(self._silent), writer)
+            let_go = next(iter(self._waiting), writer)
             let_go.transport.abort()
-            self._silent.pop(let_go, None)
+            self._waiting.pop(let_go, None)
             if let_go is writer:
                 return
         self._connections += 1
-        self._silent[writer] = None
+        self._waiting[writer] = None
         try:
             await self._exchange(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
             pass  # the client is gone, or too slow
         finally:
             self._connections -= 1
-            self._silent.pop(writer, None)
+            self._waiting.pop(writer, None)
             writer.transport.abort()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         is_head = False
         try:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), REQUEST_TIME)
-            self._silent.pop(writer, None)
+            self._waiting.pop(writer, None)
             request = parse(head)
             is_head = request.method == "HEAD"
             response = await self._answer(request)
@@ -91,6 +89,7 @@ class Server:
             response = Response(b"the request is too large\n", status=431)
         except Malformed as error:
             response = Response(f"this is no request: {error}\n".encode(), status=400)
+        self._waiting[writer] = None
         writer.write(encode(response, is_head))
         writer.close()
         await asyncio.wait_for(writer.wait_closed(), RESPONSE_TIME)
