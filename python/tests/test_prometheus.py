@@ -30,7 +30,7 @@ global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 1s
 rule_files: [{rules}]
 scrape_configs:
   - job_name: gotask
-    authorization: {{credentials: {key}}}
+    basic_auth: {{username: prometheus, password: {key}}}
     static_configs: [{{targets: ['{target}']}}]
 """
 
