@@ -1,6 +1,7 @@
 """Workers of one kind that take from the same queue: of all services that have no workers of their own, or of one.
 
-Workers, pool, deadlines and recovery meet here: all that one of them says of a call or of a worker is settled in one file.
+Queues, pool, deadlines, replies and recovery meet here: what one of them says of a call or of a worker and the others have to
+know is settled in one file.
 """
 
 from __future__ import annotations
@@ -12,30 +13,22 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..config import Config
-from ..errors import DeadlineExceeded, GoTaskError, Overloaded, RemoteError, Unavailable
-from ..ipc.messages import FAILED, FAILURE, FAST_SHIFT, GONE, LOADED, MALFORMED, READY, SPENT, TAINTED, TELL
-from ..ipc.segment import Segment
-from ..options import option
-from ..wire.exchange import CALL, MESSAGE_HEAD, message_options
-from ..wire.frames import ERROR, Buffer
+from ..errors import DeadlineExceeded, GoTaskError, Unavailable
+from ..ipc.messages import FAILED, FAILURE, FAST_SHIFT, LOADED, MALFORMED, READY, SPENT, TAINTED
 from ..wire.names import SHARED_GROUP
-from .answers import answer_frame
-from .call import LEFT, QUEUED, SENT, WAITING, Call, Caller
+from .call import LEFT, QUEUED, SENT, Call, Caller
 from .counts import NO_PERCENTILES, Percentiles
 from .deadlines import CANCELLED, DEADLINE, Deadlines
 from .environment import Place
-from .exchange import Exchange
 from .kernel_queue import KernelQueue
 from .keyed import GroupQueues
 from .pool import WorkerPool
 from .process import WorkerProcess
 from .queue import CallQueue
 from .recovery import CrashRecovery
+from .replies import Replies
 from .runtime import Runtime
 from .shared_queue import SharedQueue
-
-
-_SPENT = "it has run its number of calls"
 
 
 class GroupEvents(Protocol):
@@ -85,12 +78,12 @@ class WorkerGroup:
         self._closed = False
         self._draining = False  # what is not with a worker yet goes elsewhere
         self.refused = 0
-        self.calls = 0
         self.deadlines: Deadlines = Deadlines(self, runtime)
         self._queue_limits = queue_limits
         self.queue: SharedQueue = self._make_queue(None)
         self.pool: WorkerPool = WorkerPool(self, runtime, size)
         self._queues = GroupQueues(self.queue, self.pool, self._make_own_queue)
+        self.replies: Replies = Replies(runtime, self._queues, self.pool, self.deadlines, is_async)
         self._recovery = CrashRecovery(
             runtime, self.queue, self.begun, self.holders, self.read_answers, self.deadlines.reason
         )
@@ -187,7 +180,7 @@ class WorkerGroup:
             "workers": self.pool.in_service,
             "queued": self.queued,
             "running": self.running,
-            "calls": self.calls + sum(worker.notes.calls for worker in self.pool.workers),
+            "calls": self.replies.calls + sum(worker.notes.calls for worker in self.pool.workers),
             "refused": self.refused,
             **percentiles.get((self.name, self.kind), NO_PERCENTILES),
         }
@@ -302,118 +295,6 @@ class WorkerGroup:
         """No worker of this group has ever been ready, and this is why."""
         self._generation.failed(message)
 
-    # -- what workers send ------------------------------------------------------------------------------------------
-
-    def reply(self, worker: WorkerProcess, number: int, frame: bytes, now: float, took: int) -> None:
-        queue = self.queue
-        call = self._answered(number)
-        if queue.waiting.calls:
-            self._runtime.touched.add(queue)
-        if call is None:
-            return
-        self._done(worker, call)
-        self._count(worker, call, frame, now, took)
-        if frame[1] & ERROR:
-            self._answered_with_error(call, frame)
-        call.end()
-        call.owner.answer(call, frame)
-
-    def large_reply(
-        self, worker: WorkerProcess, number: int, content: Segment | int | None, now: float, took: int
-    ) -> None:
-        """A reply in a segment of its own, or in so many bytes of the segment that the call came in.
-
-        None: it could not be received.
-        """
-        self._runtime.touched.add(self.queue)
-        call = self._answered(number)
-        segment = self._runtime.segments.adopt(content) if isinstance(content, Segment) else None
-        if call is not None:
-            self._done(worker, call)
-            if content is None:
-                call.fail(RemoteError("the result is lost: the broker has no descriptor left (ulimit -n)"))
-                return
-            if segment is None:
-                segment, call.segment = call.segment, None
-            if segment is not None:
-                frame = segment.view if isinstance(content, Segment) else segment.view[:content]
-                self._count(worker, call, frame, now, took)
-                call.end()
-                if frame[1] & ERROR:
-                    self._answered_with_error(call, bytes(frame))
-                if call.owner.answer(call, frame, segment):
-                    return
-            else:
-                call.end()
-        if segment is not None:
-            segment.close()
-
-    def message(
-        self, worker: WorkerProcess, number: int, frame: Buffer | None, segment: Segment | None
-    ) -> None:
-        """A worker sends a message to the caller of a call that runs; a large one lies in a segment, or None: it was lost."""
-        fast = self._runtime.fast if number >> FAST_SHIFT else None
-        call = fast.speaking(number) if fast is not None else self._queues.queue_of(number).sent.get(number)
-        if segment is not None:
-            self._runtime.segments.adopt(segment)
-        if call is None or call.outcome is not WAITING:
-            worker.ask(GONE, number)
-            if segment is not None:
-                segment.close()
-            return
-        if call.exchange is None:
-            call.exchange = Exchange(worker, number)
-        if frame is None:
-            lost = RemoteError("a part of it is lost: the broker has no descriptor left (ulimit -n)")
-            call.tell(lost)
-        else:
-            _, kind, place = message_options(frame)
-            if kind == CALL and not self.is_async and not self.pool.lend(worker, call):
-                message = "all its workers wait for answers of PHP, and as many as may have been started beside them"
-                error = Overloaded(
-                    f"{message}: call back less, in an async method, or raise {option('--workers')}"
-                )
-                worker.ask(TELL, number, answer_frame(call.sequence, place, error))
-                if segment is not None:
-                    segment.close()
-                return
-            call.exchange.said(kind, place, len(frame) - MESSAGE_HEAD)
-            if call.counts is not None:
-                call.counts.sent += len(frame) - MESSAGE_HEAD
-            call.owner.message(call, frame, segment)
-            if worker.asking is call:
-                self.pool.look_at_waiting()
-        if call.outcome is not WAITING:  # it could not be told
-            if fast is not None:
-                fast.stop(call.owner, call.sequence, CANCELLED)
-            else:
-                self.cancel(call)
-
-    def _answered(self, number: int) -> Call | None:
-        fast = self._runtime.fast if number >> FAST_SHIFT else None
-        if fast is not None:
-            return fast.answered(number)
-        if not number & 1:
-            return self.queue.answered(number)
-        queue = self._queues.queue_of(number)
-        self._runtime.touched.add(queue)
-        return queue.answered(number)
-
-    def frames(self, number: int, frames: bytes) -> None:
-        """What a client's fast socket did not take."""
-        if self._runtime.fast is not None:
-            self._runtime.fast.frames(number >> 32, frames)
-
-    def refuse(self, number: int, why: str) -> None:
-        """A worker can't run a call, and has not begun it."""
-        self._runtime.touched.add(self.queue)
-        call = self._answered(number)
-        if call is None:
-            return
-        message = f"{why}; {call.not_run}"
-        self._runtime.lost(call, message)
-        call.fail(Overloaded(f"{call.name}: {message}"))
-
     def take_back(self, number: int, method: bytes) -> None:
         """A call that a worker had received and does not begin goes to another one, or is over."""
         fast = self._runtime.fast if number >> FAST_SHIFT else None
@@ -451,40 +332,9 @@ class WorkerGroup:
                 return
             failures.add(news["method"], news["body"].encode("utf-8", "replace"), worker.pid, news["seconds"])
         elif kind == SPENT:
-            self.pool.replace(worker, _SPENT)
+            self.pool.replace_spent(worker)
         elif kind == MALFORMED and self._runtime.fast is not None:
             self._runtime.fast.malformed(news["client"], news["what"])
-
-    def _done(self, worker: WorkerProcess, call: Call) -> None:
-        if call.number >> FAST_SHIFT:
-            return  # its worker has counted it
-        self.calls += 1
-        worker.calls += 1
-        if worker.calls >= worker.max_calls:
-            self.pool.replace(worker, _SPENT)
-
-    def _count(self, worker: WorkerProcess, call: Call, frame: Buffer, now: float, took: int) -> None:
-        """Counts a call that its worker has answered, unless it has been counted: its caller was told an error before."""
-        counts, call.counts = call.counts, None
-        if counts is None:
-            return
-        between = now - call.arrived
-        body_at = 4 * (frame[0] & 0x0F) + len(call.method)
-        counts.answered(between, took, call.size - call.body_at, len(frame) - body_at)
-        if frame[1] & ERROR:
-            counts.answered_with_error(
-                memoryview(frame)[body_at:], call.outcome is not LEFT, worker.pid, between
-            )
-
-    def _answered_with_error(self, call: Call, frame: bytes) -> None:
-        fast = self._runtime.fast if call.number >> FAST_SHIFT else None
-        reason = self.deadlines.reason(call) if fast is None else fast.reason(call)
-        if call.is_notification:
-            self._runtime.log_reply(call, frame, f"the notification {call.name} failed", "error")
-        elif reason == DEADLINE:
-            self._runtime.log_reply(
-                call, frame, f"{call.name} ran out of time and was interrupted", "warning"
-            )
 
     # -- death ------------------------------------------------------------------------------------------------------
 
@@ -492,7 +342,7 @@ class WorkerGroup:
         """A worker has ended, and all that it had sent has been read."""
         before, worker.state = worker.state, "dead"
         report = worker.report(self._runtime.oom)
-        self.calls += worker.notes.calls
+        self.replies.calls += worker.notes.calls
         self._runtime.fast_calls += worker.notes.calls
         self._runtime.counts.retire(worker.notes.counters)
         self.pool.remove(worker)

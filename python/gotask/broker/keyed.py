@@ -37,7 +37,7 @@ class GroupQueues:
     """
 
     def __init__(self, shared: SharedQueue, pool: WorkerPool, make: Callable[[], SharedQueue]) -> None:
-        self._shared = shared
+        self.shared = shared
         self._pool = pool
         self._make = make
         self.all = [shared]
@@ -49,17 +49,17 @@ class GroupQueues:
         if worker is None or not worker.in_service:
             serving = [worker for worker in self._pool.workers if worker.in_service]
             if not serving:
-                return self._shared
+                return self.shared
             worker = max(serving, key=lambda worker: _weight(key, worker.place))
             if len(self._chosen) < MAX_CHOSEN:
                 self._chosen[key] = worker
         if worker.waits is not None:
-            return self._shared  # whom it waits for may make this call
+            return self.shared  # whom it waits for may make this call
         return worker.own or self._add(worker)
 
     def queue_of(self, number: int) -> SharedQueue:
         """The queue that the call of that number was sent by."""
-        return next((queue for queue in self.all if number in queue.sent), self._shared)
+        return next((queue for queue in self.all if number in queue.sent), self.shared)
 
     def queue_with(self, call: Call) -> SharedQueue:
         """The queue that a call waits in."""
@@ -70,9 +70,9 @@ class GroupQueues:
         self._chosen.clear()
         workers = self._pool.workers
         free = set(range(len(workers))) - {worker.place for worker in workers if worker.in_service}
-        moved = self._shared.waiting.keyed() if self._pool.in_service else []
+        moved = self.shared.waiting.keyed() if self._pool.in_service else []
         for call in moved:
-            self._shared.waiting.remove(call)
+            self.shared.waiting.remove(call)
         for worker in workers:
             if not worker.in_service:
                 moved += self.take_back(worker)
@@ -100,11 +100,11 @@ class GroupQueues:
         try:
             queue = self._make()
         except OSError:
-            return self._shared
+            return self.shared
         if not worker.add_queue(queue):
             queue.close()
-            return self._shared
-        for owner in self._shared.waiting.held:
+            return self.shared
+        for owner in self.shared.waiting.held:
             queue.waiting.hold(owner)
         self.all.append(queue)
         self._share_limits()

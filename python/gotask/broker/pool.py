@@ -180,6 +180,9 @@ class WorkerPool:
         self._log.info(f"worker {worker.pid} is replaced: {why}", calls=worker.calls)
         self._balance()
 
+    def replace_spent(self, worker: WorkerProcess) -> None:
+        self.replace(worker, "it has run its number of calls")
+
     def _grow(self) -> None:
         self._growing = False
         if self._group.queued and self._wanted < self.most:

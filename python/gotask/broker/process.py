@@ -63,6 +63,29 @@ _STOP_TIME: Final = 0.002
 _END_CHECK: Final = 0.1
 
 
+class WorkerReplies(Protocol):
+    """Who is given what a worker answers, and what it sends within calls."""
+
+    def reply(self, worker: WorkerProcess, number: int, frame: bytes, now: float, took: int) -> None:
+        """An ordinary reply has come; its method ran for `took` microseconds."""
+
+    def large_reply(
+        self, worker: WorkerProcess, number: int, content: Segment | int | None, now: float, took: int
+    ) -> None:
+        """A reply in shared memory has come, or None where it could not be received."""
+
+    def message(
+        self, worker: WorkerProcess, number: int, frame: Buffer | None, segment: Segment | None
+    ) -> None:
+        """It sends a message to the caller of a call that it runs; a large one lies in a segment, or None: it was lost."""
+
+    def frames(self, number: int, frames: bytes) -> None:
+        """A client's fast socket did not take these frames; `number` is that of a call of the client's."""
+
+    def refuse(self, number: int, why: str) -> None:
+        """It can't run a call, and has not begun it."""
+
+
 class WorkerEvents(Protocol):
     """What a worker process tells its group, and asks of it."""
 
@@ -72,25 +95,18 @@ class WorkerEvents(Protocol):
     is_multiple: bool
 
     @property
+    def replies(self) -> WorkerReplies:
+        """Who is given what it answers."""
+
+    @property
     def place(self) -> Place:
         """Where it finds the app."""
 
     def title(self, number: int) -> tuple[str, str, str, str]:
         """What tells a worker from others in a list of processes: its service, kind, number, generation."""
 
-    def reply(self, worker: WorkerProcess, number: int, frame: bytes, now: float, took: int) -> None:
-        """An ordinary reply has come."""
-
-    def large_reply(
-        self, worker: WorkerProcess, number: int, content: Segment | int | None, now: float, took: int
-    ) -> None:
-        """A reply in shared memory has come, or None where it could not be received."""
-
     def take_back(self, number: int, method: bytes) -> None:
         """It does not begin a call that was revoked."""
-
-    def refuse(self, number: int, why: str) -> None:
-        """It can't run a call, and has not begun it."""
 
     def record(self, worker: WorkerProcess, kind: int, content: bytes) -> None:
         """News of the worker itself."""
@@ -100,14 +116,6 @@ class WorkerEvents(Protocol):
 
     def call_of(self, number: int) -> Call | None:
         """The call of that number if it was sent and has not been answered, by either path."""
-
-    def message(
-        self, worker: WorkerProcess, number: int, frame: Buffer | None, segment: Segment | None
-    ) -> None:
-        """It sends a message to the caller of a call that it runs; a large one lies in a segment, or None: it was lost."""
-
-    def frames(self, number: int, frames: bytes) -> None:
-        """A client's fast socket did not take these frames; `number` is that of a call of the client's."""
 
 
 class WorkerProcess:
@@ -426,7 +434,7 @@ class WorkerProcess:
 
     def _take(self, data: bytes) -> bytes:
         """Passes on the records; returns what is left of a last one that is not whole."""
-        group = self._group
+        replies = self._group.replies
         now = time.monotonic()
         offset, end = 0, len(data)
         while end - offset >= RECORD.size:
@@ -434,37 +442,37 @@ class WorkerProcess:
             start = offset + RECORD.size
             if kind == REPLY_SHARED:
                 segment = self._segment(size)
-                group.large_reply(self, number, segment, now, took)
+                replies.large_reply(self, number, segment, now, took)
                 offset = start
                 continue
             if kind == EXCHANGE_SHARED:
                 segment = self._segment(size)
-                group.message(self, number, None if segment is None else segment.view, segment)
+                replies.message(self, number, None if segment is None else segment.view, segment)
                 offset = start
                 continue
             if kind == REPLY_IN_PLACE:
-                group.large_reply(self, number, size, now, took)
+                replies.large_reply(self, number, size, now, took)
                 offset = start
                 continue
             if end - start < size:
                 break
             offset = start + size
             if kind == REPLY:
-                group.reply(self, number, data[start:offset], now, took)
+                replies.reply(self, number, data[start:offset], now, took)
             elif kind == EXCHANGE:
-                group.message(self, number, data[start:offset], None)
+                replies.message(self, number, data[start:offset], None)
             elif kind == FRAMES:
-                group.frames(number, data[start:offset])
+                replies.frames(number, data[start:offset])
             elif kind == RETURNED:
-                group.take_back(number, data[start:offset])
+                self._group.take_back(number, data[start:offset])
             elif kind == REFUSED:
-                group.refuse(number, data[start:offset].decode("utf-8", "replace"))
+                replies.refuse(number, data[start:offset].decode("utf-8", "replace"))
             elif kind == TOLD_TASKS:
                 asked = self._asked_tasks.pop(number, None)
                 if asked is not None and not asked.done():
                     asked.set_result(data[start:offset].decode("utf-8", "replace"))
             else:
-                group.record(self, kind, data[start:offset])
+                self._group.record(self, kind, data[start:offset])
         return data[offset:] if offset < end else b""
 
     def look_for_end(self) -> None:

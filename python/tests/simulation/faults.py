@@ -152,7 +152,7 @@ FAULTS = (
     Fault(
         "fast",
         "a call with a large number is taken for one of the fast path",
-        _BROKER + "group:WorkerGroup._answered",
+        _BROKER + "replies:Replies._answered",
         "number >> FAST_SHIFT",
         "number >> 32",
     ),
