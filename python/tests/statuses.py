@@ -15,12 +15,15 @@ def times(*seconds: float) -> dict[str, Any]:
     return {"sum": sum(seconds), "p50": p50, "p99": p99, "buckets": buckets}
 
 
-def method(name: str, *seconds: float, service: str = "", **errors: int) -> dict[str, Any]:
+def method(
+    name: str, *seconds: float, service: str = "", cancelled: int = 0, **errors: int
+) -> dict[str, Any]:
     return {
         "name": name,
         "service": service,
         "kind": "sync",
         "calls": len(seconds),
+        "cancelled": cancelled,
         "errors": errors,
         "received": 100 * len(seconds),
         "sent": 1000 * len(seconds),

@@ -34,7 +34,8 @@ class MethodCounts:
     """Of one method. `waited` and `ran` are microseconds, sizes are bytes of bodies. `waits` and `runs` have a number for each
     bucket, of which they have more than are told: whatever time a call takes has its place.
 
-    A call that no worker has begun is in `calls` and `errors`, and in no bucket.
+    A call that no worker has begun is in `calls`, in `errors` or `cancelled`, and in no bucket. One whose caller waited no more
+    has not failed: it is in `cancelled`, not in `errors`, so nobody else needs to tell them apart.
     """
 
     __slots__ = (
@@ -42,6 +43,7 @@ class MethodCounts:
         "service",
         "kind",
         "calls",
+        "cancelled",
         "errors",
         "received",
         "sent",
@@ -57,6 +59,7 @@ class MethodCounts:
         self.service = ""
         self.kind = "sync"
         self.calls = 0
+        self.cancelled = 0
         self.errors: Counter[str] = Counter()
         self.received = 0
         self.sent = 0
@@ -81,16 +84,22 @@ class MethodCounts:
 
     def answered_with_error(self, body: memoryview, is_wanted: bool, pid: int, seconds: float) -> None:
         """That answer was an error. Where nobody waited for it any more, the call was cancelled."""
-        self.errors[code_of(body) if is_wanted else Cancelled.code] += 1
-        if is_wanted and self._failures.has_room():
+        if self.has_failed(code_of(body) if is_wanted else Cancelled.code) and self._failures.has_room():
             self._failures.add(self.name, bytes(body), pid, seconds)
 
     def failed(self, error: GoTaskError, seconds: float) -> None:
         """The broker itself ends a call with an error, `seconds` after it had come."""
         self.calls += 1
-        self.errors[error.code] += 1
-        if error.code != Cancelled.code and self._failures.has_room():
+        if self.has_failed(error.code) and self._failures.has_room():
             self._failures.add(self.name, error.body(), (error.data or {}).get("pid", 0), seconds)
+
+    def has_failed(self, code: str, calls: int = 1) -> bool:
+        """Counts so many calls that ended with that code. False: their callers waited no more, which is no failure."""
+        if code == Cancelled.code:
+            self.cancelled += calls
+            return False
+        self.errors[code] += calls
+        return True
 
 
 # By service and kind: seconds of the last minute's calls, where there were any; 0.0 where none was begun.
@@ -172,7 +181,8 @@ class Counts:
         for name, not_begun, errors in counters.errors():
             counts = self.of(name or OTHERS)
             counts.calls += not_begun
-            counts.errors.update(errors)
+            for code, calls in errors.items():
+                counts.has_failed(code, calls)
 
     def status(
         self, encode: Callable[[dict[str, Any]], T]
@@ -194,6 +204,7 @@ class Counts:
                 "service": counts.service,
                 "kind": counts.kind,
                 "calls": counts.calls,
+                "cancelled": counts.cancelled,
                 "errors": dict(counts.errors),
                 "received": counts.received,
                 "sent": counts.sent,

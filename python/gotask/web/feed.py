@@ -90,9 +90,7 @@ def _count(status: Status) -> int:
 
 
 def _errors(status: Status) -> int:
-    """Failed calls. One that its caller took back is none."""
-    errors = [method["errors"] for method in status["methods"]]
-    return sum(count for each in errors for code, count in each.items() if code != "cancelled")
+    return sum(sum(method["errors"].values()) for method in status["methods"])
 
 
 def _ended(before: Status, status: Status, part: str) -> list[tuple[float | None, int]]:

@@ -113,7 +113,8 @@ def _methods(methods: list[dict[str, Any]]) -> Iterator[Family]:
         samples = [one for own, method in zip(labels, methods) for one in _histogram(own, method[key])]
         return Family(name, "histogram", help, samples)
 
-    yield counter("gotask_calls", "Calls that have ended, failed ones included.", "calls")
+    yield counter("gotask_calls", "Calls that have ended, failed and cancelled ones included.", "calls")
+    yield counter("gotask_cancelled_calls", "Calls whose callers waited no more.", "cancelled")
     errors = [
         Sample("_total", {**own, "code": code}, float(count))
         for own, method in zip(labels, methods)

@@ -49,10 +49,9 @@ class StatusCommand extends ClientCommand
             ],
             $status->records('services'),
         ));
-        self::table($output, ['method', 'calls', 'errors', 'wait p50', 'p99', 'run p50', 'p99'], array_map(
+        self::table($output, ['method', 'calls', 'cancelled', 'errors', 'wait p50', 'p99', 'run p50', 'p99'], array_map(
             static fn (TypedMap $method): array => [
-                $method->shown('name'),
-                $method->shown('calls'),
+                ...array_map($method->shown(...), ['name', 'calls', 'cancelled']),
                 self::parts($method->map('errors')),
                 ...array_map(Figures::time(...), [$method->map('wait')->number('p50'), $method->map('wait')->number('p99')]),
                 ...array_map(Figures::time(...), [$method->map('run')->number('p50'), $method->map('run')->number('p99')]),

@@ -96,8 +96,7 @@ final class Activity
                 'name' => $method->text('name'),
                 'rate' => $this->rate($method->number('calls'), $was->number('calls')),
                 'calls' => $method->number('calls'),
-                // A call that its caller took back has not failed.
-                'errors' => (float) array_sum(array_diff_key($method->map('errors')->numbers(), ['cancelled' => true])),
+                'errors' => (float) array_sum($method->map('errors')->numbers()),
                 'wait_p50' => $wait->number('p50'),
                 'wait_p99' => $wait->number('p99'),
                 'run_p50' => $run->number('p50'),

@@ -70,7 +70,7 @@ final class WatchingTest extends TestCase
         [, $output] = self::gotask(new FakeGoTask(['GoTask.Status' => $status]), ['status']);
 
         self::assertMatchesRegularExpression('/^deaths +2 SIGSEGV, 1 memory$/m', $output);
-        self::assertMatchesRegularExpression('/^App\.hi 60 +2 remote_error, 1 worker_crashed 10 µs +20 µs 1\.0 ms +2\.0 ms *$/m', $output);
+        self::assertMatchesRegularExpression('/^App\.hi 60 +0 +2 remote_error, 1 worker_crashed 10 µs +20 µs 1\.0 ms +2\.0 ms *$/m', $output);
         self::assertMatchesRegularExpression('/^11 .* 1\.0 MiB *$/m', $output);
         self::assertStringContainsString('"methods":[{"name":"App.hi"', self::gotask(new FakeGoTask(['GoTask.Status' => $status]), ['status', '--json' => true])[1]);
     }

@@ -160,7 +160,7 @@ final class ScreenTest extends TestCase
     {
         return Statuses::look(
             3.0,
-            [Statuses::method('App.hi', 300, ['remote_error' => 2, 'deadline_exceeded' => 1, 'cancelled' => 7], 2048), Statuses::method('App.work', 10, [], 0, 2.0)],
+            [Statuses::method('App.hi', 300, ['remote_error' => 2, 'deadline_exceeded' => 1], 2048), Statuses::method('App.work', 10, [], 0, 2.0)],
             [Statuses::worker(11, 200, [['method' => 'App.work', 'seconds' => 3.2]], 3.0), Statuses::worker(12, 10, [], 1.0, 2_097_152)],
             before: Statuses::look(1.0, [Statuses::method('App.hi', 100), Statuses::method('App.work', 0)], [Statuses::worker(11, 100, [], 1.0)]),
         );

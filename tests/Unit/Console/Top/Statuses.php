@@ -33,7 +33,7 @@ final class Statuses
     public static function method(string $name, int $calls, array $errors = [], int $bytes = 0, float $run = 0.001, float $wait = 0.00001): array
     {
         return [
-            'name' => $name, 'service' => '', 'kind' => 'sync', 'calls' => $calls, 'errors' => $errors, 'received' => $bytes, 'sent' => $bytes,
+            'name' => $name, 'service' => '', 'kind' => 'sync', 'calls' => $calls, 'cancelled' => 0, 'errors' => $errors, 'received' => $bytes, 'sent' => $bytes,
             'wait' => ['sum' => 1.0, 'p50' => $wait, 'p99' => 2 * $wait], 'run' => ['sum' => 1.0, 'p50' => $run, 'p99' => 2 * $run],
         ];
     }
