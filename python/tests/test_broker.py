@@ -186,17 +186,9 @@ def test_good_calls_before_the_garbage_are_not_answered_by_others(broker: Broker
             bad.read()
 
 
-@pytest.mark.parametrize("flags", [0, wire.GOB, wire.PROTO, wire.JSON | wire.RAW])
-def test_an_unknown_codec_is_an_error_of_that_call(peer: Peer, flags: int) -> None:
-    sequence = peer.send_raw("App.hi", b"", flags)
+def test_a_frame_that_is_no_call_is_an_error_of_that_call(peer: Peer) -> None:
+    sequence = peer.send_raw("App.hi", b"", wire.JSON | wire.RAW)
     assert peer.result(sequence)["code"] == "invalid_request"
-
-
-@pytest.mark.parametrize(("length", "size"), [(0, 5), (300, 400), (9, 5)])
-def test_a_method_name_of_a_wrong_length_is_an_error_of_that_call(peer: Peer, length: int, size: int) -> None:
-    peer.sequence += 1
-    peer.socket.sendall(wire.encode(wire.JSON, (peer.sequence, length), b"x" * size))
-    assert peer.result(peer.sequence)["code"] == "invalid_request"
 
 
 def test_a_name_that_is_no_utf8_is_an_error_of_that_call(peer: Peer) -> None:

@@ -13,23 +13,17 @@ from socket import AF_UNIX
 from typing import Any, Final, cast
 
 from ..errors import GoTaskError, InvalidRequest, ProtocolError
-from ..ipc.messages import FAST_BIT, GIVEN_BACK
+from ..ipc.messages import GIVEN_BACK
 from ..ipc.segment import Segment
 from ..wire.frames import (
-    CODECS,
     CONTROL,
     ERROR,
     JSON,
     LARGE,
-    MAX_HEADERS,
-    MAX_METHOD,
-    MAX_SEQUENCE,
     MSGPACK,
     NOTIFY,
     PING,
     PONG,
-    RAW,
-    SPECIAL,
     STOP,
     STREAM,
     Buffer,
@@ -45,6 +39,7 @@ from .access import Credentials, credentials_of
 from .answers import accepted_frame, error_frame, too_large, unread
 from .broker import Broker
 from .call import ACCEPTED, LEFT, TOLD, WAITING, Call, KeyedCall
+from .call_frame import what_is_wrong
 from .deadlines import CANCELLED, DEADLINE, TAKEN_BACK
 from .sending import SendBuffer
 
@@ -426,40 +421,18 @@ class Connection(asyncio.BufferedProtocol):
         if frame.stream:
             self._message(frame, segment)
             return
+        wrong = what_is_wrong(frame, self.structured, self.fast != 0)
+        if wrong:
+            self._malformed(frame, segment, wrong)
+            return
         options = frame.options
-        count = len(options)
-        if count != 2 and count != 4 and count != 6:
-            self._malformed(frame, segment, f"a call has 2, 4 or 6 options, not {count}")
-            return
-        sequence, length = options[0], options[1]
-        if not 0 < sequence <= MAX_SEQUENCE:
-            self._malformed(frame, segment, f"a sequence is within 1 … {MAX_SEQUENCE}")
-            return
-        if sequence & FAST_BIT and self.fast:
-            self._malformed(frame, segment, "sequences from 0x40000000 are those of the fast socket")
-            return
+        count, sequence, length = len(options), options[0], options[1]
         if sequence in self._calls:
             if segment is not None:
                 segment.close()
             raise ProtocolError(
                 f"sequence {sequence} is used for a second call while the first one is outstanding"
             )
-        if not 0 < length <= MAX_METHOD or length > len(frame.raw) - frame.start:
-            self._malformed(
-                frame, segment, f"a method name has 1 to {MAX_METHOD} bytes, and lies within the payload"
-            )
-            return
-        if count == 6 and (options[4] > MAX_HEADERS or options[4] > len(frame.raw) - frame.start - length):
-            self._malformed(
-                frame,
-                segment,
-                f"a call's headers have at most {MAX_HEADERS} bytes, and lie within the payload",
-            )
-            return
-        codec = frame.flags & CODECS
-        if codec != MSGPACK and codec != JSON and codec != RAW:
-            self._malformed(frame, segment, "the codec is to be exactly one of MessagePack, JSON, RAW")
-            return
         start = frame.start
         method = frame.raw[start : start + length]
         if not isinstance(method, bytes):
@@ -467,10 +440,6 @@ class Connection(asyncio.BufferedProtocol):
         deadline, flags = 0.0, 0
         if count >= 4:
             flags = options[3]
-            if flags & SPECIAL and (flags & NOTIFY or not self.structured):
-                why = "items, progress, input and durability need a caller that has said Hello and waits, which NOTIFY does not"
-                self._malformed(frame, segment, why)
-                return
             if options[2] and not flags & NOTIFY:
                 # Nobody waits for the result of a notification: its caller's time is that for its being accepted.
                 deadline = self._now + options[2] / 1000.0
@@ -551,10 +520,10 @@ class Connection(asyncio.BufferedProtocol):
             segment.close()
 
     def _malformed(self, frame: Frame, segment: Segment | None, reason: str) -> None:
-        """A frame that is whole but no call: its sender is told, if it said which call it is."""
+        """A frame that is whole but no call. Its sender is told, if it has a sequence that no outstanding call has."""
         if segment is not None:
             segment.close()
-        if not frame.options:
+        if not frame.options or frame.options[0] in self._calls:
             raise ProtocolError(f"a frame that is no call: {reason}")
         self._send(error_frame(frame.options[0], b"", JSON, InvalidRequest(reason), self.structured))
 
