@@ -69,6 +69,8 @@ def _ping(arguments: list[str]) -> int:
     )
     parser.add_argument("--timeout", type=float, default=3.0, help="seconds for all of it (default: 3)")
     options = parser.parse_args(arguments)
+    if not 0 < options.timeout <= 86_400:
+        parser.error(f"--timeout is within 0 … 86400 seconds, not {options.timeout:g}")
     several = [text.strip() for text in options.address.split(",")]
     address = next((text for text in several if text.startswith("unix://")), several[0])
     ca, certificate, key = (os.environ.get(f"GOTASK_TLS_{name}") for name in ("CA", "CERTIFICATE", "KEY"))

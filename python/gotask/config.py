@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -101,6 +102,12 @@ def _address_option(text: str) -> Address:
         return parse_address(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _addresses_option(text: str) -> list[Address]:
+    """Several with commas between; a path may have commas, too."""
+    several = re.split(r"[\s,]*,\s*(?=unix://|tcp://|tls://)", text.strip(" ,"))
+    return [_address_option(each) for each in several]
 
 
 def _web_address(text: str) -> Address:
@@ -276,9 +283,10 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
     parser.add_argument(
         "--address",
         metavar="ADDRESS",
-        action="append",
-        type=_address_option,
-        help=f"unix:///path, tcp://host:port or tls://host:port; may be given several times (default: {DEFAULT})",
+        action="extend",
+        type=_addresses_option,
+        help="unix:///path, tcp://host:port or tls://host:port; several with commas between, or given several times"
+        f" (default: {DEFAULT})",
     )
     for option in _OPTIONS:
         shown = f" (default: {option.default})" if option.default else ""
@@ -314,9 +322,8 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str], versi
 
     addresses = given.address
     if addresses is None:
-        texts = environment.get("GOTASK_ADDRESS", "").strip(" ,") or DEFAULT
         try:
-            addresses = [_address_option(text.strip()) for text in texts.split(",")]
+            addresses = _addresses_option(environment.get("GOTASK_ADDRESS", "").strip(" ,") or DEFAULT)
         except argparse.ArgumentTypeError as error:
             parser.error(f"GOTASK_ADDRESS: {error}")
     if len(set(addresses)) != len(addresses):

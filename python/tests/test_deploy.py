@@ -23,9 +23,9 @@ DEPLOY = PACKAGE.parent / "deploy"
 KEY = "0123456789abcdef0123456789abcdef"
 
 
-def ping(address: str, **env: str) -> subprocess.CompletedProcess[str]:
+def ping(address: str, *options: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(MAIN), "ping", "--address", address],
+        [sys.executable, str(MAIN), "ping", "--address", address, *options],
         capture_output=True,
         text=True,
         timeout=30,
@@ -46,6 +46,7 @@ def test_ping_says_by_its_exit_code_whether_the_broker_answers(tmp_path: Path) -
     ended = ping(network, GOTASK_KEY=KEY)
     assert ended.returncode == 3 and network in ended.stderr
     assert ping("nowhere").returncode == 2
+    assert ping(network, "--timeout", "0").returncode == 2
 
 
 def test_a_service_manager_is_told_what_becomes_of_the_broker(tmp_path: Path) -> None:

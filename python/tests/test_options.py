@@ -7,8 +7,11 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from gotask import options
 from gotask.broker.answers import too_large
+from gotask.config import parse_arguments
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -52,3 +55,17 @@ class OptionNamesTest(unittest.TestCase):
         for names in ("{", "[]", "7", '{"--max-payload": 7}'):
             self.assertIn("(--max-payload of the worker)", self.named(names))
             options._names.cache_clear()
+
+
+@pytest.mark.parametrize("way", ["option", "variable", "twice"])
+def test_several_addresses_are_several_however_they_are_given(way: str) -> None:
+    several = ["unix:///run/a,b.sock", "tcp://127.0.0.1:1", "tcp://[::1]:2"]
+    joined = ", ".join(several)
+    ways: dict[str, list[str]] = {
+        "option": ["--address", joined],
+        "variable": [],
+        "twice": ["--address", several[0], "--address", ",".join(several[1:])],
+    }
+    environment = {"GOTASK_ADDRESS": f"{joined}," if way == "variable" else "unix:///other"}
+    found = parse_arguments(["app.py", *ways[way]], environment, "0").addresses
+    assert [str(address) for address in found] == several

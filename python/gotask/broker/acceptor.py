@@ -92,7 +92,10 @@ class Acceptor:
                 ssl_handshake_timeout=TIMEOUT if self._tls is not None else None,
             )
         except (OSError, asyncio.TimeoutError) as error:
-            reason = newcomer.reason or (error.reason if isinstance(error, SSLError) else None) or str(error)
+            why = (
+                (error.reason if isinstance(error, SSLError) else None) or str(error) or type(error).__name__
+            )
+            reason = newcomer.reason or why
             self._broker.log.often(
                 f"a peer could not connect to {self._address}", f"{reason} ({newcomer.name})"
             )
