@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -369,20 +370,18 @@ def test_a_call_that_comes_again_after_its_end_is_not_begun(state: str) -> None:
         celery_task._begin(task(state, {}))
 
 
-def test_a_backend_that_tells_nothing_by_itself_is_asked(tmp_path: Path) -> None:
-    app = celery.Celery("asked", backend=f"file://{tmp_path}", set_as_current=False)
-    results = celery_results.Results(app.backend)
-    told: list[Any] = []
-    results.expect("1", told.append)
-    app.backend.store_result("1", {"result": 5}, "SUCCESS")
-    wait_until(lambda: told, "nothing was told")
-    assert told[0]["status"] == "SUCCESS" and told[0]["result"] == {"result": 5}
-    results.leave("1")
-    results.close()
+def test_results_are_heard_of_from_redis_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = celery.Celery(
+        "other", broker="redis://127.0.0.1:1/0", backend=f"file://{tmp_path}", set_as_current=False
+    )
+    monkeypatch.setattr(celery_engine, "find_app", lambda: app)
+    with pytest.raises(Unavailable, match=f"{tmp_path} is no Redis"):
+        celery_engine.Celery()
 
 
 def test_a_result_is_not_expected_for_ever_whose_caller_left_while_redis_hung() -> None:
-    results = celery_results.Results(SimpleNamespace(get_task_meta=lambda id, cache: None))
+    results = celery_results.Results(Mock())
+    results._pubsub = Mock(get_message=lambda timeout: results._closed.wait(timeout) and None)
     order = SimpleNamespace(id="id", heard=print, given_up=Event())
 
     class Hanging:

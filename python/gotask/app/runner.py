@@ -31,9 +31,12 @@ from .failures import error_body, traceback_text, where
 from .middleware import surrounded
 from .registry import Method, Registry
 
+# The flags of a call as `Job.flags` has them.
 SPECIAL: Final = wire.SPECIAL << wire.SPECIAL_SHIFT
 EXCHANGES: Final = wire.EXCHANGES << wire.SPECIAL_SHIFT
 WANTS_ITEMS: Final = wire.WANTS_ITEMS << wire.SPECIAL_SHIFT
+WANTS_PROGRESS: Final = wire.WANTS_PROGRESS << wire.SPECIAL_SHIFT
+HAS_INPUT: Final = wire.HAS_INPUT << wire.SPECIAL_SHIFT
 DURABLE: Final = wire.DURABLE << wire.SPECIAL_SHIFT
 
 _START: Final = Struct("<BBI")

@@ -16,10 +16,12 @@ from typing import Any
 from uuid import uuid4
 
 from celery import current_app, states
+from celery.backends.redis import RedisBackend
+from redis.exceptions import ResponseError
 
 from ..errors import Cancelled, DeadlineExceeded, GoTaskError, RemoteError, Unavailable, WorkerCrashed
-from .celery_results import Heard, results_of
-from .celery_task import REFUSALS, RUNNING, WAITING, Failed
+from .celery_results import Heard, Results
+from .celery_task import RUNNING, WAITING, Failed
 from .engine import Call
 
 # Seconds in which Celery's broker has to take a call, and its result backend to answer.
@@ -101,7 +103,12 @@ class Celery:
     def __init__(self) -> None:
         self._app = _find_sender()
         self._backend = self._app.backend  # Celery would make one for each thread
-        self._results = results_of(self._backend)
+        if not isinstance(self._backend, RedisBackend):
+            where = self._backend.as_uri(include_password=False)
+            raise Unavailable(
+                f"Celery's result backend {where} is no Redis, which alone tells of results as they come"
+            )
+        self._results = Results(self._backend)
         self._threads = ThreadPoolExecutor(THREADS, "gotask-celery")
 
     async def run(self, call: Call) -> tuple[bool, bytes]:
@@ -228,10 +235,6 @@ class Celery:
             pass
 
 
-def make() -> Celery:
-    return Celery()
-
-
 def _told(meta: dict[str, Any]) -> dict[str, Any]:
     """What GoTask.Outcome says of a task. Raises whatever it may where another one than ours has stored its state."""
     status, result = meta["status"], meta["result"]
@@ -290,7 +293,7 @@ def _is_refusal(error: BaseException) -> bool:
 
 def _says_no(error: BaseException) -> bool:
     """Whether Redis has answered, and has not taken it."""
-    return any(isinstance(each, REFUSALS) for each in _causes(error))
+    return any(isinstance(each, ResponseError) for each in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -10,10 +10,11 @@ from celery import states
 from celery.backends.redis import RedisBackend
 from celery.exceptions import Ignore
 from celery.utils.log import get_task_logger
+from redis.exceptions import ResponseError
 
 from ..app.registry import Registry
+from ..app.runner import WANTS_PROGRESS
 from ..errors import GoTaskError, WorkerCrashed, from_body
-from ..wire.frames import SPECIAL_SHIFT, WANTS_PROGRESS
 from . import remote
 
 # States of a task. The first is ours: Celery can't tell a task that waits from one that nobody knows.
@@ -25,16 +26,6 @@ ATTEMPTS = 5
 
 # Seconds until an outcome is stored again that the backend could not take.
 PAUSE = 0.5
-
-_PROGRESS = WANTS_PROGRESS << SPECIAL_SHIFT
-
-try:
-    from redis.exceptions import ResponseError
-
-    # Redis answers, and does not take it: it is full, read only, without its disk, or has another password now.
-    REFUSALS: tuple[type[Exception], ...] = (ResponseError,)
-except ImportError:
-    REFUSALS = ()
 
 _log = get_task_logger("gotask")
 
@@ -49,7 +40,8 @@ class PatientRedis(RedisBackend):  # type: ignore[misc]
         while True:
             try:
                 return super().store_result(task_id, result, state, *args, **named)
-            except (*self.connection_errors, *REFUSALS) as error:
+            # ResponseError: it takes nothing, as it is full, read only, without its disk, or has another password now.
+            except (*self.connection_errors, ResponseError) as error:
                 if state not in states.READY_STATES:
                     raise
                 if not was_told:
@@ -122,7 +114,7 @@ def _run(
         path,
         method,
         codec,
-        flags | _PROGRESS,
+        flags | WANTS_PROGRESS,
         b64decode(body),
         b64decode(headers),
         left,

@@ -35,10 +35,6 @@ LOOK = 0.1
 TOPIC = "gotask"
 
 
-def make() -> Dask:
-    return Dask()
-
-
 class Dask:
     """One client of the cluster, for all calls of this worker. A client that has lost its scheduler is replaced."""
 

@@ -7,11 +7,9 @@ from typing import Protocol
 
 from ..app.context import Job
 from ..app.registry import Method
-from ..app.runner import DURABLE
+from ..app.runner import DURABLE, WANTS_PROGRESS
 from ..wire.codec import decode
-from ..wire.frames import EXACT, SPECIAL_SHIFT, MSGPACK, WANTS_PROGRESS
-
-_PROGRESS = WANTS_PROGRESS << SPECIAL_SHIFT
+from ..wire.frames import EXACT, MSGPACK
 
 
 class Call:
@@ -23,7 +21,7 @@ class Call:
         self.has_begun = False  # as far as is known
         self.is_cancelled = False
         self.is_durable = bool(job.flags & DURABLE)
-        self.wants_progress = bool(job.flags & _PROGRESS)
+        self.wants_progress = bool(job.flags & WANTS_PROGRESS)
         self._app = app
         self._job = job
         self._max_payload = max_payload
@@ -33,7 +31,7 @@ class Call:
         """What `remote.run()` takes."""
         job = self._job
         left = max(0.001, job.deadline - time.monotonic()) if job.deadline else 0.0
-        flags = job.flags & (EXACT | _PROGRESS)
+        flags = job.flags & (EXACT | WANTS_PROGRESS)
         name = job.method.decode("utf-8", "replace")
         return (
             self._app,

@@ -6,16 +6,14 @@ from asyncio import CancelledError, gather
 from typing import Any
 
 from ..app.context import Job, exchange_of
-from ..app.runner import DURABLE, EXCHANGES, Runner
+from ..app.runner import DURABLE, EXCHANGES, HAS_INPUT, WANTS_ITEMS, Runner
 from ..app.runner_async import run_async
 from ..errors import DeadlineExceeded, GoTaskError, InvalidArguments, InvalidRequest, Unavailable
 from ..wire.codec import decode
-from ..wire.frames import SPECIAL_SHIFT, HAS_INPUT, WANTS_ITEMS, Buffer
+from ..wire.frames import Buffer
 from ..wire.names import OUTCOME
 from .engine import Call, Engine
 from .pool import Pool
-
-_STREAMS = (WANTS_ITEMS | HAS_INPUT) << SPECIAL_SHIFT
 
 
 _OUTCOME = OUTCOME.encode()
@@ -40,7 +38,7 @@ class Executors:
             return await run_async(runner, job)
         if job.flags & DURABLE and method.settings.executor != "celery":
             return runner.not_durable(job)
-        if job.flags & _STREAMS:
+        if job.flags & (WANTS_ITEMS | HAS_INPUT):
             text = f"{method.name} has an executor, so it has neither a stream nor an input: call it without; it has not run"
             return runner.failed(job, InvalidRequest(text).body())
         exchange = exchange_of(job) if job.flags & EXCHANGES else None
@@ -104,6 +102,6 @@ def _make(executor: Any) -> Engine:
         return Pool(executor)
     from importlib import import_module
 
-    # Each has a module, which imports a large package.
-    engine: Engine = import_module(f"{__package__}.{executor}").make()
+    # Each has a module, which imports a large package, and in it a class of its name.
+    engine: Engine = getattr(import_module(f"{__package__}.{executor}"), executor.capitalize())()
     return engine
