@@ -324,7 +324,10 @@ def test_a_key_file_opens_every_interface(tmp_path: Path) -> None:
     process = started("--key-file", str(path), address=f"tcp://0.0.0.0:{port}")
     try:
         assert call(f"tcp://127.0.0.1:{port}", key=KEY) == {"hello": "x"}
-        with pytest.raises(NotAuthorized):
+        # What it is called here, and not 0.0.0.0.
+        with pytest.raises(
+            NotAuthorized, match=f"cannot connect to tcp://127.0.0.1:{port}: .* another shared key"
+        ):
             call(f"tcp://127.0.0.1:{port}", key=OTHER)
     finally:
         process.end()
@@ -409,6 +412,25 @@ def test_a_caller_without_the_right_certificate_is_refused(
         process.logged("a peer could not connect")
     finally:
         process.end()
+
+
+@callers
+def test_a_caller_that_speaks_no_tls_where_the_broker_does_is_told_so(
+    encrypted: BrokerProcess, caller: Caller
+) -> None:
+    address = str(encrypted.address).replace("tls://", "tcp://")
+    for key in (KEY, None):
+        with pytest.raises(NotAuthorized, match=f"{address}: .*: write tls:// instead"):
+            caller(address, key=key)
+
+
+@callers
+def test_a_caller_that_speaks_tls_where_the_broker_does_not_is_told_so(
+    keyed: BrokerProcess, certificates: Certificates, caller: Caller
+) -> None:
+    address = str(keyed.address).replace("tcp://", "tls://")
+    with pytest.raises(ConnectFailed, match=f"{address}: .* may take no TLS: write tcp://"):
+        caller(address, key=KEY, tls=Tls(certificates.ca))
 
 
 def test_older_tls_is_refused(encrypted: BrokerProcess, certificates: Certificates) -> None:

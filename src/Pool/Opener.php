@@ -138,6 +138,10 @@ final class Opener
                 . ' name the authority that signed it (ca of Tls, GOTASK_TLS_CA).',
             str_contains($what, 'did not match expected') => "The worker's certificate is for another name: call it by that name, or give the name"
                 . ' (peerName of Tls).',
+            str_contains($what, 'no TLS: the peer closed') => 'It may take no TLS: write tcp:// if the worker listens so.',
+            // Swoole says no more of any failure.
+            str_contains($what, 'SSL handshake failed') => 'It may take no TLS: write tcp:// if the worker listens so. Or its certificate'
+                . ' is signed by no authority that is trusted here (ca of Tls, GOTASK_TLS_CA), or for another name (peerName of Tls).',
             default => '',
         };
     }
@@ -174,7 +178,7 @@ final class Opener
         } catch (ConnectFailed|NotAuthorized $failed) {
             $connection->close($failed->getMessage());
 
-            throw $failed;
+            throw $failed instanceof ConnectFailed ? $failed : new NotAuthorized("Cannot connect to {$this->address}: {$failed->getMessage()}", $failed->method, $failed->data);
         }
         if (! $this->address->isUnix()) {
             $connection->session->expectHeartbeat(Handshake::heartbeat($connection->session->greeting), (int) hrtime(true));

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from ssl import SSLContext, SSLError
 
+from ..errors import NotAuthorized
 from ..wire.address import TcpAddress
 from . import heartbeat
 from .broker import Broker
@@ -16,6 +17,9 @@ from .listener import BACKLOG, AddressUnusable, Listener
 # Accepted at a time before others have their turn, and seconds without accepting when there is no descriptor left for it.
 _MAX_ACCEPTED = 64
 _PAUSE = 0.5
+
+# How TLS begins: the type of its first record. Goridge's frames begin with another byte.
+_TLS = b"\x16"
 
 # Seconds between two looks whether the socket's file is still there.
 _LOOK = 1.0
@@ -84,12 +88,19 @@ class Acceptor:
         if self._tls is not None:
             pending.enter(newcomer)
         since = self._loop.time()
+        tls, refusal = self._tls, None
         try:
+            if tls is not None and await self._is_plain(newcomer.socket):
+                tls, refusal = None, NotAuthorized(
+                    "the worker speaks TLS alone there: write tls:// instead of tcp://"
+                )
             await self._loop.connect_accepted_socket(
-                lambda: Handshake(self._broker, self._address, since),
+                lambda: Handshake(self._broker, self._address, since, refusal),
                 newcomer.socket,
-                ssl=self._tls,
-                ssl_handshake_timeout=TIMEOUT if self._tls is not None else None,
+                ssl=tls,
+                ssl_handshake_timeout=max(since + TIMEOUT - self._loop.time(), 0.001)
+                if tls is not None
+                else None,
             )
         except (OSError, asyncio.TimeoutError) as error:
             why = (
@@ -102,6 +113,18 @@ class Acceptor:
             newcomer.socket.close()
         finally:
             pending.leave(newcomer)
+
+    async def _is_plain(self, connected: socket.socket) -> bool:
+        """Whether the peer begins otherwise than TLS does. It does not within TIMEOUT: that is TLS's to say."""
+        arrived = asyncio.Event()
+        self._loop.add_reader(connected, arrived.set)
+        try:
+            await asyncio.wait_for(arrived.wait(), TIMEOUT)
+            return connected.recv(1, socket.MSG_PEEK) not in (b"", _TLS)
+        except asyncio.TimeoutError:
+            return False
+        finally:
+            self._loop.remove_reader(connected)
 
     def _look(self) -> None:
         """Listens again where somebody has removed the socket's file, or the folder around it."""

@@ -34,12 +34,14 @@ _HELLO = b"GoTask.Hello"
 class Handshake(asyncio.BufferedProtocol):
     """Stands at the beginning of each connection; where nothing is to be shown, a `Connection` takes its place at once."""
 
-    def __init__(self, broker: Broker, address: Address, since: float) -> None:
+    def __init__(
+        self, broker: Broker, address: Address, since: float, refusal: NotAuthorized | None = None
+    ) -> None:
         self._broker = broker
         self._address = address
         self._since = since  # when it connected, by the loop's clock
         self._key: Key | None = broker.config.access.key if isinstance(address, TcpAddress) else None
-        self._refusal: NotAuthorized | None = None
+        self._refusal = refusal
         self._decoder = Decoder(MAX_FRAME)
         self._caller_nonce: bytes | None = None
         self._broker_nonce = b""
@@ -139,9 +141,7 @@ class Handshake(asyncio.BufferedProtocol):
         elif method == AUTHENTICATE and self._caller_nonce is not None:
             nonces = self._caller_nonce, self._broker_nonce
             if not self._key.verify(_map(frame).get("proof"), CALLER, *nonces):
-                raise NotAuthorized(
-                    f"the worker at {self._address} has another shared key than the caller: give both the same"
-                )
+                raise NotAuthorized("the worker has another shared key than the caller: give both the same")
             if not is_last:
                 raise NotAuthorized("calls came before it was shown who makes them")
             self._reply(frame, {"proof": self._key.proof(BROKER, *nonces), **self._broker.app})
@@ -151,8 +151,8 @@ class Handshake(asyncio.BufferedProtocol):
 
     def _wants_key(self) -> NotAuthorized:
         return NotAuthorized(
-            f"the worker at {self._address} asks for a shared key: give the caller the worker's own (key of the client,"
-            " GOTASK_KEY or GOTASK_KEY_FILE)"
+            "the worker asks for a shared key: give the caller the worker's own (key of the client, GOTASK_KEY or"
+            " GOTASK_KEY_FILE)"
         )
 
     def _call(self, event: wire.Event) -> Frame:

@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
-from ..errors import ConnectFailed, ConnectionLost, DeadlineExceeded, GoTaskError, Unavailable
+from ..errors import (
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    GoTaskError,
+    NotAuthorized,
+    Unavailable,
+)
 from ..wire import frames as wire
 from ..wire.address import TcpAddress, parse_address
 from ..wire.handshake import Key
@@ -208,8 +215,10 @@ class AsyncClient:
         if isinstance(self._address, TcpAddress):
             try:
                 await link.greet(limit)
-            except BaseException:
+            except BaseException as error:
                 link.transport.abort()
+                if isinstance(error, NotAuthorized):
+                    raise NotAuthorized(f"cannot connect to {self._address}: {error.message}") from None
                 raise
         self._link = link
         return link

@@ -213,6 +213,11 @@ async def connect(address: Address, tls: Encryption | None, session: Session, li
                 link.transport.abort()
                 raise
     except (asyncio.TimeoutError, OSError) as error:
+        if tls is not None and isinstance(error, ConnectionResetError):  # in the middle of TLS's handshake
+            raise ConnectFailed(
+                f"cannot connect to {address}: the peer closed the connection. It may take no TLS: write tcp:// if the worker"
+                " listens so"
+            ) from None
         reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
         raise unreachable(address, reason) from None
     return link

@@ -207,7 +207,18 @@ abstract class AccessContract extends RuntimeTestCase
         $this->within('tcp', static function (string $address): void {
             $address = 'tls' . substr($address, 3);
             $client = new Client($address, tls: new Tls(self::certificate('ca.pem')));
-            self::assertFails(ConnectFailed::class, '', static fn () => $client->call('App.hi', 'x'));
+            self::assertFails(ConnectFailed::class, 'It may take no TLS: write tcp://', static fn () => $client->call('App.hi', 'x'));
+        });
+    }
+
+    public function testACallerThatSpeaksNoTlsWhereTheWorkerDoesIsToldSo(): void
+    {
+        $this->within('tls', static function (string $address): void {
+            foreach ([self::KEY, null] as $key) {
+                $plain = 'tcp' . substr($address, 3);
+                $client = new Client($plain, key: $key);
+                self::assertFails(NotAuthorized::class, "{$plain}: the worker speaks TLS alone there: write tls://", static fn () => $client->call('App.hi', 'x'));
+            }
         });
     }
 
