@@ -308,6 +308,26 @@ def test_what_was_looked_at_before_is_not_added_again() -> None:
             assert (method["received"], method["sent"], number(method["run"])) == (calls, 2 * calls, calls)
 
 
+@pytest.mark.parametrize("read", ["_cells", "_names"])
+def test_what_is_counted_of_a_new_method_while_the_broker_looks_is_counted(
+    monkeypatch: pytest.MonkeyPatch, read: str
+) -> None:
+    counters = Counters(memoryview(bytearray(SIZE)))
+    reads = getattr(counters, read)
+
+    def count_meanwhile() -> Any:
+        found = reads()
+        monkeypatch.undo()
+        counters.add(counters.row("App.new"), 1, 1000, 0, 1, 1)
+        return found
+
+    monkeypatch.setattr(counters, read, count_meanwhile)
+    counts = Counts()
+    counts.living.append(counters)
+    counts.status()
+    assert [(each["name"], each["calls"]) for each in counts.status()[0]] == [("App.new", 1)]
+
+
 def test_more_methods_and_more_times_than_there_is_room_for_are_counted_all_the_same() -> None:
     counters = Counters(memoryview(bytearray(SIZE)))
     for method in range(ROWS + 40):

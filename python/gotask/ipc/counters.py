@@ -130,8 +130,8 @@ class Counters:
         """What was counted since this was asked last, by cells: a method's name, which is empty for those that share a row; the
         bits of the microseconds that a call ran, and waited; and of all these calls together their number, nanoseconds that
         they ran, and waited, bytes received, and sent."""
-        names = self._names()
         cells, seen = bytes(self._cells()), self._seen
+        names = self._names()  # after the cells: a worker names a row before it counts anything in it
         self._seen = cells
         for at in range(0, len(cells), _LOOK):
             part, before = cells[at : at + _LOOK], seen[at : at + _LOOK]
