@@ -111,7 +111,12 @@ final class Grid
             $used += $gap;
         }
 
-        return $style === '' ? rtrim($line, ' ') : "<{$style}>{$line}</>";
+        return match ($style) {
+            '' => rtrim($line, ' '),
+            // It is seen from edge to edge.
+            self::SELECTED => "<{$style}>{$line}" . str_repeat(' ', max(0, $width - $used)) . '</>',
+            default => "<{$style}>{$line}</>",
+        };
     }
 
     /** What a place ends with tells it from others. */

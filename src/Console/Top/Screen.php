@@ -18,8 +18,11 @@ use function min;
  */
 final class Screen
 {
-    private const KEYS = ['sort by', 'c calls/s', 't total', 'e errors', 'w wait', 'x run', 'b bytes', 'm memory', 'u CPU', 'n name',
-        ' ↑↓ select', 'r recycle', 'K kill', 'd stack', 'q quit'];
+    /** Each of these begins a line of its own. */
+    private const KEYS = [
+        ['sort by', 'c calls/s', 't total', 'e errors', 'w wait', 'x run', 'b bytes', 'm memory', 'u CPU', 'n name'],
+        ['process', '↑↓ select', 'r recycle', 'K kill', 'd stack', '', 'q quit'],
+    ];
 
     /** Lines of each table that are kept before the other one gets more than its share. */
     private const LEAST = 3;
@@ -117,15 +120,17 @@ final class Screen
         $footer = [$view->asking === null
             ? Grid::cut($view->message, $width, 'fg=yellow')
             : Grid::cut("Kill {$view->asking['pid']} at once? What it runs fails as WorkerCrashed. y: kill it; any other key: no", $width, 'fg=black;bg=yellow')];
-        $line = '';
-        foreach (self::KEYS as $key) {
-            if ($line !== '' && mb_strwidth("{$line}  {$key}", 'UTF-8') > $width) {
-                $footer[] = Grid::cut($line, $width, 'fg=gray');
-                $line = '';
+        foreach (self::KEYS as $keys) {
+            $line = '';
+            foreach ($keys as $key) {
+                if ($line !== '' && mb_strwidth("{$line}  {$key}", 'UTF-8') > $width) {
+                    $footer[] = Grid::cut($line, $width, 'fg=gray');
+                    $line = '';
+                }
+                $line .= ($line === '' ? '' : '  ') . $key;
             }
-            $line .= ($line === '' ? '' : '  ') . $key;
+            $footer[] = Grid::cut($line, $width, 'fg=gray');
         }
-        $footer[] = Grid::cut($line, $width, 'fg=gray');
 
         return $footer;
     }
