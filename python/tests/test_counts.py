@@ -324,8 +324,8 @@ def test_what_is_counted_of_a_new_method_while_the_broker_looks_is_counted(
     monkeypatch.setattr(counters, read, count_meanwhile)
     counts = Counts()
     counts.living.append(counters)
-    counts.status()
-    assert [(each["name"], each["calls"]) for each in counts.status()[0]] == [("App.new", 1)]
+    status(counts)
+    assert (told(counts)["name"], told(counts)["calls"]) == ("App.new", 1)
 
 
 def test_more_methods_and_more_times_than_there_is_room_for_are_counted_all_the_same() -> None:
