@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -18,7 +19,6 @@ from pathlib import Path
 
 from .peer import APPS, PACKAGE, BrokerProcess, free_port, wait_until
 
-PASSWORD = "s3cret"
 REDIS = shutil.which("redis-server")
 
 
@@ -35,6 +35,9 @@ class Process:
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
             )
+
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
 
     def kill(self) -> None:
         try:
@@ -54,16 +57,20 @@ class Redis:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
-        self.url = f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
+        self.password = secrets.token_hex(8)  # no other one answers to it
+        self.url = f"redis://:{self.password}@127.0.0.1:{self.port}/0"
         self._folder = folder
         self.start()
 
     def start(self) -> None:
         assert REDIS is not None
-        options = f"--port {self.port} --bind 127.0.0.1 --requirepass {PASSWORD} --dir {self._folder} --save"
+        options = (
+            f"--port {self.port} --bind 127.0.0.1 --requirepass {self.password} --dir {self._folder} --save"
+        )
         command = [REDIS, *options.split(), "", "--appendonly", "yes", "--appendfsync", "always"]
         self.process = Process(command, self._folder / "redis.log")
-        wait_until(lambda: b"PONG" in self.order("PING"), "an answer of Redis")
+        wait_until(lambda: b"PONG" in self.order("PING") or self.process.has_ended(), "an answer of Redis")
+        assert not self.process.has_ended(), self.process.log.read_text()
 
     def kill(self) -> None:
         self.process.kill()
@@ -72,7 +79,7 @@ class Redis:
         """What it answers to one of its commands; empty: it is not there."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), 1.0) as peer:
-                peer.sendall(f"AUTH {PASSWORD}\r\n{' '.join(words)}\r\n".encode())
+                peer.sendall(f"AUTH {self.password}\r\n{' '.join(words)}\r\n".encode())
                 answer = b""
                 while answer.count(b"\n") < 2 and (data := peer.recv(100)):
                     answer += data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import select
 import signal
 import socket
@@ -21,6 +22,9 @@ from gotask.wire.frames import Decoder, Frame
 
 PACKAGE = Path(__file__).parents[1]
 APPS = Path(__file__).parent / "apps"
+
+#: Seconds that only what hangs takes, however busy the machine is.
+PATIENCE = 60.0
 
 
 class BrokerProcess:
@@ -54,11 +58,11 @@ class BrokerProcess:
             preexec_fn=preexec,
         )
 
-    def wait_for(self, event: str, timeout: float = 20.0) -> dict[str, Any]:
+    def wait_for(self, event: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """The record of `event`, of those that have come or will."""
         return self._find(lambda record: record.get("event") == event, f"event {event!r}", timeout)
 
-    def logged(self, text: str, timeout: float = 10.0) -> dict[str, Any]:
+    def logged(self, text: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """The log record whose message holds `text`."""
         return self._find(lambda record: text in record.get("message", ""), f"record with {text!r}", timeout)
 
@@ -83,7 +87,7 @@ class BrokerProcess:
         assert self.process.stderr is not None
         return self.process.stderr.read().decode()
 
-    def end(self, number: signal.Signals = signal.SIGTERM, timeout: float = 15.0) -> int:
+    def end(self, number: signal.Signals = signal.SIGTERM, timeout: float = PATIENCE) -> int:
         """Signals it, and waits for its end; its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -118,7 +122,7 @@ class Peer:
         else:
             host, _, port = rest.rpartition(":")
             self.socket = socket.create_connection((host, int(port)))
-        self.socket.settimeout(20.0)
+        self.socket.settimeout(PATIENCE)
         self.decoder = Decoder()
         self.sequence = 0
         self.replies: dict[int, Frame] = {}
@@ -185,7 +189,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def wait_until(ask: Callable[[], Any], what: str = "what is waited for", seconds: float = 20.0) -> Any:
+def wait_until(ask: Callable[[], Any], what: str = "what is waited for", seconds: float = PATIENCE) -> Any:
     """The answer, once it is true."""
     until = time.monotonic() + seconds
     while not (answer := ask()):
@@ -195,9 +199,14 @@ def wait_until(ask: Callable[[], Any], what: str = "what is waited for", seconds
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that the kernel gives no connection, which others that run at the same time open, before it is listened at."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            pass  # it is taken
 
 
 def gone(pids: list[int], timeout: float) -> bool:

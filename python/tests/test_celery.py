@@ -32,7 +32,7 @@ from gotask.errors import (
 from gotask.wire import frames as wire
 from gotask.wire.exchange import PROGRESS
 
-from .celery_servers import PASSWORD, REDIS, Redis, celery_worker
+from .celery_servers import REDIS, Redis, celery_worker
 from .exchanges import Exchanger
 from .peer import APPS, BrokerProcess, wait_until
 
@@ -241,7 +241,7 @@ def test_a_redis_that_is_full_or_gone_is_named_and_nothing_hangs(servers: Server
                     durable(servers.client, "Report.Build", 1)
                 else:
                     servers.client.call("Report.Build", 1)
-            assert PASSWORD not in str(raised.value)
+            assert servers.redis.password not in str(raised.value)
 
     servers.client.call("Report.Build", 1)
     servers.redis.order("CONFIG", "SET", "maxmemory", "1")
@@ -250,7 +250,7 @@ def test_a_redis_that_is_full_or_gone_is_named_and_nothing_hangs(servers: Server
     assert_nothing_is_taken("can't be reached")
     with pytest.raises(Unavailable, match="does not say what has become of nobody") as raised:
         servers.client.outcome("nobody")
-    assert PASSWORD not in str(raised.value)
+    assert servers.redis.password not in str(raised.value)
     servers.redis.start()  # without which an outcome would still wait in the worker
     servers.worker.process.wait(30)  # whatever has started it starts it anew
     servers.worker = celery_worker(servers.folder, servers.env)

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Hyperf;
 
+use Reasno\GoTask\Tests\Port;
 use RuntimeException;
 
 use function assert;
@@ -30,7 +31,7 @@ final class Application
     public function __construct(string $template)
     {
         $this->directory = sys_get_temp_dir() . '/gotask-hyperf-' . bin2hex(random_bytes(4));
-        $this->port = self::freePort();
+        $this->port = Port::free();
         self::shell(sprintf('cp -a %s %s', escapeshellarg($template), escapeshellarg($this->directory)));
         self::shell(sprintf('rm -rf %s/runtime %1$s/config/autoload/gotask.php %1$s/gotask', $this->directory));
         foreach (self::files(__DIR__ . '/Fixtures/app') as $file) {
@@ -198,14 +199,6 @@ final class Application
     public static function php(): string
     {
         return getenv('GOTASK_HYPERF_PHP') ?: PHP_BINARY;
-    }
-
-    public static function freePort(): int
-    {
-        $socket = stream_socket_server('tcp://127.0.0.1:0');
-        assert($socket !== false);
-
-        return (int) substr((string) strrchr((string) stream_socket_get_name($socket, false), ':'), 1);
     }
 
     private static function shell(string $command): void

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Tests\Hyperf;
 
 use PHPUnit\Framework\Attributes\CoversNothing;
+use Reasno\GoTask\Tests\Port;
 
 /**
  * With hyperf/metric, as an application has it that publishes its configuration and does no more: the process that collects, the
@@ -25,7 +26,7 @@ final class MetricTest extends HyperfTestCase
                 self::markTestSkipped("the application has no {$package}: composer require {$package} there");
             }
         }
-        $this->port = Application::freePort();
+        $this->port = Port::free();
         $this->app->console('vendor:publish', 'hyperf/metric');
         $this->edit('config/autoload/metric.php', "env('METRIC_BUFFER_INTERVAL', 5)", '0.1');
         $this->edit('config/autoload/metric.php', "env('DEFAULT_METRIC_INTERVAL', 5)", '0.1');

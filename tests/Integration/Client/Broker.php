@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Tests\Integration\Client;
 
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Client;
+use Reasno\GoTask\Tests\Port;
 use RuntimeException;
 
 use function bin2hex;
@@ -22,8 +23,6 @@ use function proc_get_status;
 use function proc_open;
 use function random_bytes;
 use function stream_socket_client;
-use function stream_socket_get_name;
-use function stream_socket_server;
 use function sys_get_temp_dir;
 use function usleep;
 
@@ -48,7 +47,7 @@ final class Broker
      */
     public function __construct(bool $tcp = false)
     {
-        $this->address = $tcp ? self::freePort() : 'unix://' . sys_get_temp_dir() . '/gotask-broker-' . bin2hex(random_bytes(6)) . '.sock';
+        $this->address = $tcp ? 'tcp://127.0.0.1:' . Port::free() : 'unix://' . sys_get_temp_dir() . '/gotask-broker-' . bin2hex(random_bytes(6)) . '.sock';
         $this->spawn();
     }
 
@@ -142,17 +141,5 @@ final class Broker
         }
         $this->process = $process;
         $this->isSpoilt = false;
-    }
-
-    private static function freePort(): string
-    {
-        $server = stream_socket_server('tcp://127.0.0.1:0');
-        $name = $server === false ? false : stream_socket_get_name($server, false);
-        if ($server === false || $name === false) {
-            throw new RuntimeException('There is no free port.');
-        }
-        fclose($server);
-
-        return "tcp://{$name}";
     }
 }

@@ -41,7 +41,9 @@ final class CeleryServers
         $process = proc_open($command, [['pipe', 'r'], ['pipe', 'w']], $this->pipes, dirname(__DIR__, 3) . '/python');
         $this->process = is_resource($process) ? $process : throw new RuntimeException('There is no Python.');
         $said = json_decode((string) fgets($this->pipes[1]), true);
-        $said = is_array($said) ? $said : ['missing' => 'the servers of python/tests/celery_servers.py can\'t be started'];
+        if (! is_array($said)) {
+            throw new RuntimeException('python/tests/celery_servers.py could not start its servers, and wrote why.');
+        }
         $this->address = is_string($said['address'] ?? null) ? $said['address'] : '';
         $this->missing = is_string($said['missing'] ?? null) ? $said['missing'] : '';
     }

@@ -25,7 +25,7 @@ use function usleep;
  */
 abstract class DurableContract extends RuntimeTestCase
 {
-    private string $file;
+    private string $file = '';
 
     protected function setUp(): void
     {
@@ -37,8 +37,10 @@ abstract class DurableContract extends RuntimeTestCase
 
     protected function tearDown(): void
     {
-        foreach (['', '.begun', '.ended'] as $suffix) {
-            @unlink($this->file . $suffix);
+        if ($this->file !== '') {
+            foreach (['', '.begun', '.ended'] as $suffix) {
+                @unlink($this->file . $suffix);
+            }
         }
     }
 
