@@ -232,12 +232,13 @@ def test_a_reload_loses_no_count(broker: BrokerProcess, peer: FastPeer) -> None:
 def test_what_waits_is_told(peer: FastPeer, tmp_path: Path) -> None:
     go = tmp_path / "go"
     sequences = [peer.send("App.wait", str(go)) for _ in range(8)]
-    queue = wait_until(lambda: (q := peer.call("GoTask.Status")["queue"])["oldest"] > 0 and q)
-    assert queue["calls"] > 0 and queue["bytes"] > queue["calls"]
+    status = wait_until(lambda: (told := peer.call("GoTask.Status"))["queued_oldest"] > 0 and told)
+    assert status["queued"] > 0 and status["queued_bytes"] > status["queued"]
     go.touch()
     for sequence in sequences:
         peer.result(sequence)
-    assert peer.call("GoTask.Status")["queue"] == {"calls": 0, "bytes": 0, "oldest": 0.0}
+    status = peer.call("GoTask.Status")
+    assert (status["queued"], status["queued_bytes"], status["queued_oldest"]) == (0, 0, 0.0)
 
 
 # -- without a broker ---------------------------------------------------------------------------------------------------

@@ -134,23 +134,16 @@ class Generations:
         serving = (
             [group for group in self.current.groups.values() if not group.is_ending] if self.current else []
         )
+        queues = [queue for group in self.groups() for queue in group.waiting]
+        oldest = min((queue.oldest() for queue in queues), default=inf)
         return {
             "generation": self.current.number if self.current is not None else 0,
             "reload": reload,
             "failure": next((group.pool.failure for group in serving if group.pool.failure), None),
             "queued": self.queued,
-            "queue": self._queue(),
+            "queued_bytes": sum(queue.bytes for queue in queues),
+            "queued_oldest": max(0.0, time.monotonic() - oldest),
             "services": [group.status(percentiles) for group in serving],
-        }
-
-    def _queue(self) -> dict[str, Any]:
-        """The calls that wait in the broker: how many, their bytes, and how many seconds the first one has waited."""
-        queues = [queue for group in self.groups() for queue in group.waiting]
-        oldest = min((queue.oldest() for queue in queues), default=inf)
-        return {
-            "calls": sum(len(queue) for queue in queues),
-            "bytes": sum(queue.bytes for queue in queues),
-            "oldest": max(0.0, time.monotonic() - oldest),
         }
 
     def _all(self) -> list[Generation]:

@@ -77,7 +77,7 @@ def point(before: Status, status: Status, seconds: float) -> dict[str, Any]:
         "run50": percentile(run, 0.5),
         "run99": percentile(run, 0.99),
         "wait99": percentile(wait, 0.99),
-        "queue": status["queue"]["calls"],
+        "queued": status["queued"],
         "running": status["running"],
         "cpu": sum(max(worker["cpu"] - cpus.get(worker["pid"], 0.0), 0.0) for worker in status["workers"])
         / seconds,

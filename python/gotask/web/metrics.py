@@ -90,16 +90,14 @@ def families(status: Status | None, places: Places) -> Iterator[Family]:
     yield _gauge("gotask_uptime_seconds", "Seconds since the broker started.", status["uptime"])
     yield _gauge("gotask_connections", "Connections that are open.", status["connections"])
     yield _gauge("gotask_running_calls", "Calls that run.", status["running"])
-    yield from _queue(status["queue"])
+    yield _gauge("gotask_queue_calls", "Calls that wait for a worker.", status["queued"])
+    yield _gauge("gotask_queue_bytes", "Bytes of their payloads.", status["queued_bytes"])
+    yield _gauge(
+        "gotask_queue_oldest_seconds", "How long the first of them has waited.", status["queued_oldest"]
+    )
     yield from _methods(status["methods"])
     yield from _workers(status["workers"], places)
     yield from _counters(status["counters"])
-
-
-def _queue(queue: dict[str, Any]) -> Iterator[Family]:
-    yield _gauge("gotask_queue_calls", "Calls that wait for a worker.", queue["calls"])
-    yield _gauge("gotask_queue_bytes", "Bytes of their payloads.", queue["bytes"])
-    yield _gauge("gotask_queue_oldest_seconds", "How long the first of them has waited.", queue["oldest"])
 
 
 def _methods(methods: list[dict[str, Any]]) -> Iterator[Family]:

@@ -61,7 +61,6 @@ final class Activity
      */
     private function summary(string $worker, TypedMap $status, TypedMap $old): array
     {
-        $queue = $status->map('queue');
         $processors = array_filter(array_column($this->processes, 'cpu'), static fn (null|float|string $cpu): bool => $cpu !== null);
 
         return [
@@ -72,8 +71,8 @@ final class Activity
             'calls' => $status->number('calls'),
             'running' => $status->number('running'),
             'queued' => $status->number('queued'),
-            'queued_bytes' => $queue->number('bytes'),
-            'oldest' => $queue->number('oldest'),
+            'queued_bytes' => $status->number('queued_bytes'),
+            'queued_oldest' => $status->number('queued_oldest'),
             'connections' => $status->number('connections'),
             'memory' => (float) array_sum(array_column($this->processes, 'memory')),
             'cpu' => $processors === [] ? null : (float) array_sum($processors),

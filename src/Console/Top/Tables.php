@@ -27,7 +27,7 @@ final class Tables
             new Column('running', 'running', Figures::count(...)),
             new Column('queued', 'queue', Figures::count(...)),
             new Column('queued_bytes', 'bytes', Figures::size(...)),
-            new Column('oldest', 'oldest', Figures::time(...)),
+            new Column('queued_oldest', 'oldest', Figures::time(...)),
             new Column('connections', 'conns', Figures::count(...)),
             new Column('memory', 'memory', Figures::size(...)),
             new Column('cpu', 'CPU', Figures::percent(...)),

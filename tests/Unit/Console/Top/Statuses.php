@@ -21,7 +21,7 @@ final class Statuses
     {
         return new Activity('default', $time, TypedMap::of($more + [
             'pid' => 100, 'state' => 'ready', 'uptime' => 60.0, 'connections' => 3, 'calls' => array_sum(array_column($methods, 'calls')),
-            'running' => 1, 'queued' => 2, 'queue' => ['calls' => 2, 'bytes' => 2048, 'oldest' => 0.25],
+            'running' => 1, 'queued' => 2, 'queued_bytes' => 2048, 'queued_oldest' => 0.25,
             'methods' => $methods, 'workers' => $workers,
         ]), before: $before);
     }
