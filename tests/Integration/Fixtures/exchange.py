@@ -148,9 +148,12 @@ class Inputs:
     def plain(self) -> int:
         return sum(call().input)
 
-    def doubled(self) -> Iterator[Any]:
-        for element in call().input:
-            yield element * 2
+    def doubled(self, path: str = "/dev/null") -> Iterator[Any]:
+        """And writes a byte for each that has come."""
+        with open(path, "w", buffering=1) as file:
+            for element in call().input:
+                file.write("\n")
+                yield element * 2
 
 
 @gotask.service
