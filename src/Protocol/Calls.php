@@ -25,7 +25,7 @@ abstract class Calls
     public int $earliest = PHP_INT_MAX;
 
     /**
-     * Calls with an outcome whose waiters are still to be woken; whoever calls receive() or expire() empties it.
+     * Calls with an outcome whose waiters are still to be woken; whoever calls receive(), expire() or cancel() empties it.
      *
      * @var list<Call>
      */

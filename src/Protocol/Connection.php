@@ -199,6 +199,7 @@ abstract class Connection extends FastConnection
             return;
         }
         $this->change(fn () => $this->session->cancel($call));
+        $this->wakeCancelled();
         if ($this->session->peer === Peer::Unknown) {
             // The answer to Hello, if it is there, says whether the peer understands that a call is cancelled.
             $this->receiveNow();
@@ -206,6 +207,13 @@ abstract class Connection extends FastConnection
         if ($this->open && $this->session->sendBuffer->length > 0 && $this->pid === getmypid()) {
             $this->flush();
         }
+    }
+
+    /**
+     * Wakes who waits for a call that was given up elsewhere, in a runtime where that can be.
+     */
+    protected function wakeCancelled(): void
+    {
     }
 
     /**

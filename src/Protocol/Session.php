@@ -178,19 +178,21 @@ final class Session extends FastCalls
      */
     public function cancel(Call $call, CallState $state = CallState::Cancelled): void
     {
-        if ($call->micros !== 0 && $this->letGo($call)) {
-            $call->state = $state;
-
+        $isHeld = $call->micros !== 0 && $this->letGo($call);
+        if (! $isHeld && ($this->calls[$call->sequence] ?? null) !== $call) {
             return;
         }
-        if (($this->calls[$call->sequence] ?? null) !== $call) {
+        $call->state = $state;
+        if ($call->coroutine !== 0 || $call->suspension !== null) {
+            $this->woken[] = $call;
+        }
+        if ($isHeld) {
             return;
         }
         unset($this->calls[$call->sequence]);
         if ($call->micros !== 0) {
             $this->leaveFast($call);
         }
-        $call->state = $state;
         if ($call->large > 0 && $this->withdraw($call)) {
             return;
         }
@@ -327,9 +329,6 @@ final class Session extends FastCalls
             }
             if ($until <= $now) {
                 $this->cancel($call, CallState::Expired);
-                if ($call->coroutine !== 0 || $call->suspension !== null) {
-                    $this->woken[] = $call;
-                }
             } elseif ($until < $earliest) {
                 $earliest = $until;
             }
@@ -514,7 +513,10 @@ final class Session extends FastCalls
         if ($frame instanceof OversizedFrame) {
             $this->cancel($call, CallState::Oversized);
             $call->reply = (string) $frame->length;
-        } elseif (count($frame->options) === 3) {
+
+            return;
+        }
+        if (count($frame->options) === 3) {
             $call->exchange ??= new Exchange();
             $call->exchange->put($frame);
             if ($call->exchange->isDropped && $frame->options[1] === MessageKind::CALL) {

@@ -216,6 +216,9 @@ final class RevoltConnection extends TransportConnection
         } catch (Throwable $thrown) {
             // Thrown into the fiber: nobody waits for these any more.
             foreach ($calls as $call) {
+                $call->suspension = null;
+            }
+            foreach ($calls as $call) {
                 $this->cancel($call);
             }
 
@@ -233,6 +236,11 @@ final class RevoltConnection extends TransportConnection
                 }
             }
         }
+    }
+
+    protected function wakeCancelled(): void
+    {
+        $this->wake();
     }
 
     protected function wake(): void

@@ -32,6 +32,9 @@ use const SOCKET_ETIMEDOUT;
  */
 final class SwooleConnection extends SwooleFast
 {
+    /** Whether the reader was cancelled only to look whether its call has ended. */
+    private bool $isToLook = false;
+
     public function __destruct()
     {
         $this->closeFast();
@@ -114,6 +117,18 @@ final class SwooleConnection extends SwooleFast
     protected function isReader(): bool
     {
         return $this->reader === Coroutine::getCid();
+    }
+
+    protected function wakeCancelled(): void
+    {
+        $this->wake();
+        // The reader may wait for that call. One that writes is not interrupted: it reads soon.
+        if ($this->reader !== 0 && $this->reader !== Coroutine::getCid() && ! $this->writing) {
+            $this->isToLook = true;
+            if (! Coroutine::cancel($this->reader)) {
+                $this->isToLook = false;
+            }
+        }
     }
 
     protected function disconnect(): void
@@ -327,7 +342,9 @@ final class SwooleConnection extends SwooleFast
             return true;
         }
         if ($socket->errCode === SOCKET_ECANCELED) {
-            return false;
+            [$isToLook, $this->isToLook] = [$this->isToLook, false];
+
+            return $isToLook;
         }
         if ($socket->errCode !== SOCKET_ETIMEDOUT) {
             $this->close((string) $socket->errMsg);

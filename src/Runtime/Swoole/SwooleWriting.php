@@ -40,7 +40,7 @@ abstract class SwooleWriting extends Connection
     /** Whether a coroutine reads for all. */
     protected bool $reading = false;
 
-    private bool $writing = false;
+    protected bool $writing = false;
 
     public function __construct(Session $session, Address $address, Socket $socket)
     {

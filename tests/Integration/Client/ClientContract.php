@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Tests\Integration\Client;
 
 use Closure;
 use PHPUnit\Framework\Attributes\DataProvider;
+use PHPUnit\Framework\Attributes\TestWith;
 use Reasno\GoTask\Args;
 use Reasno\GoTask\Bytes;
 use Reasno\GoTask\Client;
@@ -166,7 +167,7 @@ abstract class ClientContract extends RuntimeTestCase
             }
             $observer = new Client($this->peer->address);
             // Told of each that it is late, and, as nothing came of that in time, that it is given up.
-            self::assertCount(3, array_unique((array) $observer->call('Cancelled:6', null, 2.0), SORT_REGULAR));
+            self::assertCount(3, array_unique((array) $observer->call('Cancelled:6'), SORT_REGULAR));
         });
     }
 
@@ -182,7 +183,8 @@ abstract class ClientContract extends RuntimeTestCase
                 } catch (DeadlineExceeded) {
                 }
             }
-            self::assertCount(2, (array) $client->call('Cancelled:2', null, 2.0));
+            // Of one whose time was over after the greeting twice: that it is late, and that it is given up.
+            self::assertCount(2, array_unique((array) $client->call('Cancelled:2'), SORT_REGULAR));
             $peer->stop();
         });
     }
@@ -194,7 +196,8 @@ abstract class ClientContract extends RuntimeTestCase
                 $payload = str_repeat('x', $length);
                 $first = $client->callAsync('Echo', $payload, 0.1);
                 $second = $client->callAsync('Echo', 2, 0.1);
-                usleep(200_000);
+                usleep(100_000);
+                $this->peer->awaitAnswered('Echo');
                 self::assertSame($payload, $first->await());
                 self::assertSame(2, $second->await());
             }
@@ -256,12 +259,12 @@ abstract class ClientContract extends RuntimeTestCase
         $this->within(function (Client $client): void {
             for ($i = 0; $i < 3; $i++) {
                 try {
-                    $client->call('Late:0.3', 'late', 0.03);
+                    $client->call('Hold:2', 'late', 0.03);
                     self::fail('It was in time.');
                 } catch (DeadlineExceeded) {
                 }
-                // It arrives while this one waits.
-                self::assertSame($i, $client->call('Late:0.15', $i));
+                // The late answer leaves right behind this one's.
+                self::assertSame($i, $client->call('Hold:2', $i));
                 self::assertSame('own', $client->call('Echo', 'own'));
             }
         });
@@ -713,6 +716,43 @@ abstract class ClientContract extends RuntimeTestCase
             self::assertCount(1, (array) $client->call('Cancelled:1'));
             $this->expectException(Cancelled::class);
             $future->await();
+        });
+    }
+
+    #[TestWith([0])]
+    #[TestWith([1])]
+    public function testWhoAwaitsACallIsToldThatAnotherHasCancelledIt(int $first): void
+    {
+        if (static::oneAtATime()) {
+            $this->expectNotToPerformAssertions();
+
+            return;
+        }
+        $this->within(function (Client $client) use ($first): void {
+            $start = hrtime(true);
+            $futures = [$client->callAsync('Never'), $client->callAsync('Never')];
+            $callers = [];
+            foreach ([0, 1] as $i) {
+                $callers[] = static function () use ($futures, $i): bool {
+                    try {
+                        $futures[$i]->await();
+                    } catch (Cancelled) {
+                        $futures[1 - $i]->cancel();
+
+                        return true;
+                    }
+
+                    return false;
+                };
+            }
+            $callers[] = static function () use ($futures, $first): bool {
+                $futures[$first]->cancel();
+
+                return true;
+            };
+            self::assertSame([true, true, true], $this->concurrently($callers));
+            self::assertLessThan(10.0, (hrtime(true) - $start) / 1e9, 'They have not waited until their time was over.');
+            self::assertSame('x', $client->call('Echo', 'x'));
         });
     }
 

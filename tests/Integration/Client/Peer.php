@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Integration\Client;
 
+use Reasno\GoTask\Goridge\Flag;
+use Reasno\GoTask\Goridge\Frame;
 use RuntimeException;
 
 use function bin2hex;
@@ -12,6 +14,8 @@ use function explode;
 use function fclose;
 use function fgets;
 use function file_exists;
+use function fread;
+use function fwrite;
 use function is_executable;
 use function is_resource;
 use function proc_close;
@@ -19,6 +23,8 @@ use function proc_open;
 use function proc_terminate;
 use function random_bytes;
 use function str_starts_with;
+use function stream_socket_client;
+use function strlen;
 use function sys_get_temp_dir;
 use function trim;
 use function unlink;
@@ -64,6 +70,19 @@ final class Peer
     public function __destruct()
     {
         $this->stop();
+    }
+
+    /**
+     * Waits, without any client, until no call of an action is without its answer.
+     */
+    public function awaitAnswered(string $action): void
+    {
+        $method = "Answered:{$action}";
+        $stream = stream_socket_client($this->address);
+        if ($stream === false || fwrite($stream, Frame::encode(Flag::JSON, [1, strlen($method)], $method)) === false || fread($stream, 1) === false) {
+            throw new RuntimeException('The peer can\'t be asked.');
+        }
+        fclose($stream);
     }
 
     /**

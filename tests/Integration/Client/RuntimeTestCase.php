@@ -96,6 +96,8 @@ abstract class RuntimeTestCase extends TestCase
     }
 
     /**
+     * That this took no shorter, and is not for ever.
+     *
      * @param float $expected seconds
      * @param int $start hrtime() in ns
      */
@@ -103,6 +105,6 @@ abstract class RuntimeTestCase extends TestCase
     {
         $elapsed = (hrtime(true) - $start) / 1e9;
         self::assertGreaterThanOrEqual($expected - 0.002, $elapsed);
-        self::assertLessThan($expected + 0.9, $elapsed, sprintf('%.3f s after %.3f s', $elapsed, $expected));
+        self::assertLessThan($expected + 5.0, $elapsed, sprintf('%.3f s after %.3f s', $elapsed, $expected));
     }
 }

@@ -13,6 +13,7 @@ use Generator;
 use PHPUnit\Framework\Attributes\TestWith;
 use Reasno\GoTask\Bytes;
 use Reasno\GoTask\Client;
+use Reasno\GoTask\Exception\Cancelled;
 use Reasno\GoTask\Exception\ConnectionLost;
 use Reasno\GoTask\Exception\DeadlineExceeded;
 use Reasno\GoTask\Exception\EncodeFailed;
@@ -217,25 +218,29 @@ abstract class StreamContract extends ExchangeTestCase
 
     public function testNoNextElementInTimeWhileAnotherReadsForAll(): void
     {
+        if (static::oneAtATime()) {
+            $this->expectNotToPerformAssertions();
+
+            return;
+        }
         $this->with(function (Client $client): void {
-            $ended = [];
+            $call = $client->callAsync('Work.wait_async', 60.0);
             $this->concurrently([
-                static function () use ($client, &$ended): void {
-                    $client->call('Work.wait', 1.5);
-                    $ended[] = 'call';
+                static function () use ($call): void {
+                    self::assertInstanceOf(Cancelled::class, self::thrown($call->await(...)));
                 },
-                function () use ($client, &$ended): void {
-                    $rows = $client->stream('Rows.stall_after', [1, $this->path], 0.1);
+                function () use ($client, $call): void {
+                    $rows = $client->stream('Rows.stall_after', [1, $this->path], 0.5);
                     self::assertSame(0, $rows->current());
                     // Who reads waits for the other call alone by then.
-                    for ($until = hrtime(true) + 0.2e9; hrtime(true) < $until;) {
+                    for ($until = hrtime(true) + 0.6e9; hrtime(true) < $until;) {
                         static::pause();
                     }
                     self::assertInstanceOf(DeadlineExceeded::class, self::thrown($rows->next(...)));
-                    $ended[] = 'stream';
+                    self::assertFalse($call->isComplete());
+                    $call->cancel();
                 },
             ]);
-            self::assertSame(static::oneAtATime() ? ['call', 'stream'] : ['stream', 'call'], $ended);
         });
     }
 

@@ -232,6 +232,12 @@ class Peer:
             await self.changed.wait()
         writer.write(call.reply(bytes([0x90 | len(self.cancelled), *self.cancelled])))
 
+    async def do_Answered(self, call: Call, writer: asyncio.StreamWriter, action: str) -> None:
+        """Answers when there was a call of an action, and none is without its answer."""
+        while self.running.get(action) != 0:
+            await asyncio.sleep(0)
+        writer.write(call.reply())
+
     async def do_Connections(self, call: Call, writer: asyncio.StreamWriter, count: str) -> None:
         """The number of connections; with an argument, when it is that."""
         while count and self.connections != int(count):

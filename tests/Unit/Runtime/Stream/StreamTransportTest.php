@@ -130,7 +130,7 @@ final class StreamTransportTest extends TestCase
                 $left = $start + $milliseconds * 1_000_000 - hrtime(true);
                 self::assertSame('', $this->transport->read(10, (int) max(0, $left)));
             } while ($left > 0);
-            self::assertLessThan($milliseconds + 900, (hrtime(true) - $start) / 1e6);
+            self::assertLessThan($milliseconds + 5000, (hrtime(true) - $start) / 1e6);
         }
     }
 
