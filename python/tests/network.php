@@ -17,7 +17,7 @@ use Swoole\Coroutine;
 
 require dirname(__DIR__, 2) . '/vendor/autoload.php';
 
-$given = json_decode($argv[1], true, flags: JSON_THROW_ON_ERROR) + ['plain' => false, 'callers' => 1, 'timeout' => 30.0, 'calls' => PHP_INT_MAX, 'pause' => 0.0, 'ca' => null, 'key' => null];
+$given = json_decode($argv[1], true, flags: JSON_THROW_ON_ERROR) + ['plain' => false, 'callers' => 1, 'timeout' => 30.0, 'calls' => PHP_INT_MAX, 'pause' => 0.0, 'ca' => null, 'key' => null, 'bytes' => 0];
 $client = new Client($given['addresses'], timeout: $given['timeout'], connectTimeout: 5.0, key: $given['key'], tls: new Tls(ca: $given['ca']));
 $start = hrtime(true);
 $isOver = false;
@@ -30,7 +30,7 @@ $caller = static function (int $number, Closure $pause) use ($given, $client, $s
         $error = '';
 
         try {
-            [$answered, $who] = $client->call($given['method'], isset($given['seconds']) ? new Args($id, $given['seconds']) : $id);
+            [$answered, $who] = $client->call($given['method'], isset($given['seconds']) ? new Args($id, $given['seconds'], str_repeat('x', $given['bytes'])) : $id);
             if ($answered !== $id) {
                 $who = 'wrong';
             }

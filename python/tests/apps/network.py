@@ -21,13 +21,13 @@ class Net:
     def quick(self, call: str) -> list[str]:
         return note(call)
 
-    async def once(self, call: str, seconds: float) -> list[str]:
+    async def once(self, call: str, seconds: float, padding: str = "") -> list[str]:
         note(call)
         await asyncio.sleep(seconds)
         return [call, MACHINE]
 
     @gotask.method(idempotent=True)
-    async def again(self, call: str, seconds: float) -> list[str]:
+    async def again(self, call: str, seconds: float, padding: str = "") -> list[str]:
         note(call)
         await asyncio.sleep(seconds)
         return [call, MACHINE]
