@@ -1,4 +1,5 @@
-"""Runs a call in this process, whichever that is: of a pool, of Dask or Celery on another machine, or the async worker itself.
+"""Runs a call in this process, whichever that is: of a ProcessPoolExecutor, of Dask or Celery on another machine, or the async
+worker itself.
 
 Only bytes, text and numbers come here and go back. What the method gets and returns is decoded and encoded here, by what every
 worker uses.

@@ -13,7 +13,7 @@ from ..wire.codec import decode
 from ..wire.frames import Buffer
 from ..wire.names import OUTCOME
 from .engine import Call, Engine
-from .pool import Pool
+from .futures import Futures
 
 
 _OUTCOME = OUTCOME.encode()
@@ -99,7 +99,7 @@ def _left(call: Call) -> DeadlineExceeded:
 
 def _make(executor: Any) -> Engine:
     if not isinstance(executor, str):
-        return Pool(executor)
+        return Futures(executor)
     from importlib import import_module
 
     # Each has a module, which imports a large package, and in it a class of its name.

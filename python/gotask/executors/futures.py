@@ -21,11 +21,11 @@ _UNWANTED = "nobody waits for it any more; it has not run"
 # Seconds that an executor gets to end with its worker: what it runs then is nobody's any more.
 GRACE = 0.5
 
-# How often a call is submitted that has not begun when its pool breaks: another call may break the next pool, too.
+# How often a call is submitted that has not begun when its executor breaks: another call may break the next one, too.
 ATTEMPTS = 3
 
 
-class Pool:
+class Futures:
     """executor: an Executor, or what makes one. One that is made here is replaced when it breaks."""
 
     def __init__(self, executor: Any) -> None:
@@ -165,7 +165,7 @@ def _lost(call: Call, error: BrokenExecutor) -> Exception:
 
 
 def _line(executor: Any, call: Call) -> Threads | Processes:
-    # A subclass counts: only the queue of such a pool can take a descriptor along.
+    # A subclass counts: only the queue of such an executor can take a descriptor along.
     kinds = {
         cls.__name__ for cls in type(executor).__mro__ if cls.__module__.startswith("concurrent.futures.")
     }
@@ -214,7 +214,7 @@ class Unknown(Threads):
 
 
 class Processes:
-    """The line to a process of a pool: a pair of sockets, one of which goes there with the call."""
+    """The line to a process of a ProcessPoolExecutor: a pair of sockets, one of which goes there with the call."""
 
     def __init__(self, call: Call, loop: AbstractEventLoop) -> None:
         from multiprocessing import Pipe
@@ -264,7 +264,7 @@ class Processes:
 
 
 class ProcessEnd:
-    """The end of the pool's process. multiprocessing keeps a copy of the socket until the call begins there and fetches it."""
+    """The process's end. multiprocessing keeps a copy of the socket until the call begins there and fetches it."""
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
