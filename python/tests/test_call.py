@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import Mock
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from gotask.broker import call as life
 from gotask.broker.call import Call, IllegalMove
 from gotask.errors import Unavailable
+from gotask.ipc.segment import Segment
 from gotask.wire import frames as wire
 
 
@@ -68,6 +71,21 @@ def test_its_memory_is_given_back_once_and_at_the_end() -> None:
     assert segment.close.call_count == 1 and call.segment is None
     with pytest.raises(IllegalMove):
         call.end()
+
+
+@pytest.mark.parametrize("end", [Call.end, Call.take_segment])
+def test_who_keeps_a_call_keeps_none_of_the_memory_that_it_gave_back(end: Callable[[Call], object]) -> None:
+    """A view of it would keep the pages, and the mapping's own descriptor."""
+    frame = wire.encode(wire.RAW, (1, 6), b"App.hi" + bytes(70_000))
+    before = os.listdir("/proc/self/fd")
+    segment = Segment(len(frame))
+    segment.write([frame])
+    call = Call(Mock(), 1, b"App.hi", wire.parse(segment.view[: len(frame)]), segment, 0.0, 0.0)
+    end(call)
+    if segment.fd >= 0:
+        segment.close()
+    assert os.listdir("/proc/self/fd") == before
+    assert call.segment is None and call.size == len(frame)
 
 
 def test_one_that_was_lost_with_its_worker_counts_it() -> None:

@@ -78,7 +78,7 @@ def test_a_client_that_leaves_there_leaves_nothing_behind(
     assert beside.call_fast("Sync.size", b"xyz") == 3
     assert all((folder / "journal").read_text().split().count(token) < 2 for token in tokens)
     watcher.close()
-    assert eventually(lambda: settled(process) == before), f"{before} has become {settled(process)}"
+    assert eventually(lambda: settled(process) == before), before.became(settled(process))
     beside.close()
 
 

@@ -10,6 +10,7 @@ import msgpack
 from gotask.broker.connection import MAX_WAITING_CALLS
 from gotask.wire.exchange import ANSWER, CALL
 
+from .chaos.system import Holdings, eventually, holdings
 from .exchanges import Exchanger
 from .peer import APPS, BrokerProcess
 
@@ -54,6 +55,21 @@ def test_one_worker_is_enough_for_calls_within_calls(tmp_path: Path) -> None:
     while workers(peer) > 1:  # they are let go when nothing needs them any more
         assert peer.call("App.echo", 1) == 1
     assert broker.end() == 0
+
+
+def test_nothing_is_left_of_a_large_call_that_called_back(tmp_path: Path) -> None:
+    broker, peer = begin(tmp_path)
+    before = held(broker)
+    sequence = peer.begin("App.ask", "x" * 100_000)
+    peer.serve(sequence, lambda name, index, key: None)
+    assert peer.result(sequence) == [None]
+    # What is kept for the next large call goes after a second without one.
+    assert eventually(lambda: held(broker) == before), before.became(held(broker))
+    assert broker.end() == 0
+
+
+def held(broker: BrokerProcess) -> Holdings:
+    return holdings(broker.process.pid)
 
 
 def test_a_call_that_waits_behind_one_that_calls_back_gets_a_worker_too(tmp_path: Path) -> None:

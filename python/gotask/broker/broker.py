@@ -270,7 +270,7 @@ class Broker:
         codec = call.frame.flags & wire.CODECS
         size = len(call.method) + len(raw) - body_at
         head = wire.encode_header(codec, (call.sequence, len(call.method)), size) + call.method
-        segment, call.segment = call.segment, None
+        segment = call.take_segment()
         call.end()
         if segment is None:
             call.owner.answer(call, head + bytes(raw[body_at:]))

@@ -229,7 +229,15 @@ class Call:
             self.count(Cancelled("nobody waited for it any more"))
         if self.segment is not None:
             self.segment.close()
-            self.segment = None
+            self.take_segment()
+
+    def take_segment(self) -> Segment | None:
+        """A large payload's memory, which is the call's no longer: who keeps the call from now on keeps no view of it, since
+        a view keeps the memory, and a descriptor of it, also where the segment has been freed."""
+        segment, self.segment = self.segment, None
+        if segment is not None:
+            self.frame.raw = b""
+        return segment
 
     # -- what its caller knows ----------------------------------------------------------------------------------------
 

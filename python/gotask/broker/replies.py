@@ -67,7 +67,7 @@ class Replies:
                 call.fail(RemoteError("the result is lost: the broker has no descriptor left (ulimit -n)"))
                 return
             if segment is None:
-                segment, call.segment = call.segment, None
+                segment = call.take_segment()
             if segment is not None:
                 frame = segment.view if isinstance(content, Segment) else segment.view[:content]
                 self._count(worker, call, frame, now, took)

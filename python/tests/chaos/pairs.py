@@ -25,7 +25,7 @@ from ..fast import CANCELLED, GIVEN_BACK, LATE, TAKE_BACK, FastPeer
 from ..peer import PACKAGE, BrokerProcess, Peer, gone
 from .calls import NOT_RUN, answer
 from .faults import ROOM
-from .system import children, descriptors, eventually
+from .system import children, descriptors, eventually, opened
 
 ARRIVING, QUEUED, IN_KERNEL, TAKEN, BEGUN, RETURNED, UNREAD = STATES = (
     "arriving",
@@ -255,7 +255,8 @@ class Play:
     def close(self) -> str:
         """Ends it; what it has left behind."""
         # What is kept for the next large call goes after a second without one.
-        left = "" if eventually(lambda: self.memfds() <= self.baseline, 10) else "shared memory is left"
+        gone = eventually(lambda: self.memfds() <= self.baseline, 10)
+        left = "" if gone else f"shared memory is left: {[*map(str, opened(self.broker.process.pid))]}"
         self.other.close()
         code = self.broker.end()
         return left or (f"the broker ended with {code}" if code else "")

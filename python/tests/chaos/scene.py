@@ -134,14 +134,24 @@ class Scene:
         return eventually(ask, timeout)
 
     def settled(self, like: Holdings | None = None, timeout: float = 20.0) -> Holdings:
-        """What it holds, once that is what it held before, or no longer changes."""
-        found = holdings(self.pid, self.run, self.temporary)
+        """What it holds while nobody is connected but who asks; what it held before, if it comes to that within so long."""
+        found = self._held_alone()
         until = time.monotonic() + timeout
-        while time.monotonic() < until:
+        while like is not None and found != like and time.monotonic() < until:
             time.sleep(0.1)
-            previous, found = found, holdings(self.pid, self.run, self.temporary)
-            if found == like or like is None and found == previous:
-                break
+            found = self._held_alone()
+        return found
+
+    def _held_alone(self) -> Holdings:
+        peer = None
+        try:
+            peer = asking = Peer(self.address)
+            eventually(lambda: bool(asking.call("GoTask.Status")["connections"] == 1))
+        except (OSError, EOFError):
+            pass  # it is dead, which others say
+        found = holdings(self.pid, self.run, self.temporary)
+        if peer is not None:
+            peer.close()
         return found
 
     def close(self) -> list[str]:
@@ -149,7 +159,7 @@ class Scene:
         problems = []
         after = self.settled(self.baseline)
         if after != self.baseline:
-            problems.append(f"it held {self.baseline} and now holds {after}")
+            problems.append(self.baseline.became(after))
         if self.proxy is not None:
             self.proxy.close()
         workers = self.workers()

@@ -9,11 +9,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..chaos.system import eventually, holdings
+from ..chaos.system import eventually
 from ..peer import APPS, BrokerProcess, Peer
+from . import remains
 from .mutations import Result, mutated, pieces, session, with_checksum
 
-#: Seconds in which a peer beside it is to be answered, and in which a connection that was closed is to be forgotten.
+#: Seconds in which a peer beside it is to be answered.
 PATIENCE = 20.0
 
 WORKERS = 2
@@ -31,10 +32,9 @@ def run(cases: int, seconds: float, seed: int) -> Result:
         options = ("--max-payload", "100000", "--idle-time", "0.5", "--shutdown-timeout", "1")
         broker = BrokerProcess(APPS / "calls.py", *options, workers=WORKERS, address=address)
         broker.wait_for("ready")
-        try:
-            return _run(broker, address, cases, seconds, seed)
-        finally:
-            broker.end(timeout=60)
+        result = _run(broker, address, cases, seconds, seed)
+        result.findings.extend(remains.end(broker))
+        return result
 
 
 def _run(broker: BrokerProcess, address: str, cases: int, seconds: float, seed: int) -> Result:
@@ -46,12 +46,7 @@ def _run(broker: BrokerProcess, address: str, cases: int, seconds: float, seed: 
     beside.call("App.echo", 0)
     workers = eventually(lambda: bool(beside.call("GoTask.Status")["services"][0]["workers"] == WORKERS))
     assert workers, "not all workers have started"
-    for key in range(
-        1, 50
-    ):  # each worker has a queue of its own from the first call on that has a key which goes there
-        beside.call("App.echo", 0, 0, 0, 0, key)
-        beside.call("App.async_echo", 0, 0, 0, 0, key)
-    before = holdings(broker.process.pid, folder)
+    before = remains.held(broker, beside, folder)
     findings: list[str] = []
     until = time.monotonic() + seconds
     done = 0
@@ -62,11 +57,7 @@ def _run(broker: BrokerProcess, address: str, cases: int, seconds: float, seed: 
         if done % LOOK == 0:
             findings += _look(broker, beside, done, data)
     if not findings:
-        after = eventually(
-            lambda: (now := holdings(broker.process.pid, folder)) == before and now or None, PATIENCE
-        )
-        if after is None:
-            findings.append(f"it held {before} and now holds {holdings(broker.process.pid, folder)}")
+        findings += remains.left(broker, beside, folder, before)
     beside.close()
     return Result(done, findings)
 

@@ -13,9 +13,10 @@ import msgpack
 from gotask.ipc.messages import FAST_BIT, SENT
 from gotask.wire import frames as wire
 
-from ..chaos.system import Holdings, eventually, holdings
+from ..chaos.system import eventually
 from ..fast import FastPeer
 from ..peer import APPS, BrokerProcess
+from . import remains
 from .mutations import EDGES, Result, call, frame, mutated, with_checksum
 
 WORKERS = 2
@@ -42,10 +43,9 @@ def run(cases: int, seconds: float, seed: int) -> Result:
         address = f"unix://{folder}/b.sock"
         broker = BrokerProcess(APPS / "calls.py", workers=WORKERS, address=address)
         broker.wait_for("ready")
-        try:
-            return _run(broker, address, cases, seconds, seed)
-        finally:
-            broker.end(timeout=60)
+        result = _run(broker, address, cases, seconds, seed)
+        result.findings.extend(remains.end(broker))
+        return result
 
 
 def _run(broker: BrokerProcess, address: str, cases: int, seconds: float, seed: int) -> Result:
@@ -55,7 +55,7 @@ def _run(broker: BrokerProcess, address: str, cases: int, seconds: float, seed: 
     started = eventually(lambda: bool(beside.call("GoTask.Status")["services"][0]["workers"] == WORKERS))
     assert started, "not all workers have started"
     workers = {worker["pid"] for worker in beside.call("GoTask.Status")["workers"]}
-    before = _settled(broker.process.pid, folder)
+    before = remains.held(broker, beside, folder)
     findings: list[str] = []
     clients: list[_Client] = []
     until = time.monotonic() + seconds
@@ -73,22 +73,9 @@ def _run(broker: BrokerProcess, address: str, cases: int, seconds: float, seed: 
     for client in clients:
         client.close()
     if not findings:
-        after = eventually(
-            lambda: (now := holdings(broker.process.pid, folder)) == before and now or None, PATIENCE
-        )
-        if after is None:
-            findings.append(f"it held {before} and now holds {holdings(broker.process.pid, folder)}")
+        findings += remains.left(broker, beside, folder, before)
     beside.close()
     return Result(done, findings)
-
-
-def _settled(pid: int, folder: Path) -> Holdings:
-    """What it holds once that no longer changes: workers get the socket of a client a moment after it is open."""
-    found, previous = holdings(pid, folder), None
-    while found != previous:
-        time.sleep(0.3)
-        found, previous = holdings(pid, folder), found
-    return found
 
 
 class _Client:

@@ -17,6 +17,7 @@ from gotask.wire.handshake import Key
 
 from ..chaos.system import eventually
 from ..peer import APPS, BrokerProcess
+from . import remains
 from .mutations import Result, call, mutated, pieces, session, with_checksum
 
 KEY = "a key for the fuzzer alone"
@@ -34,17 +35,8 @@ def run(cases: int, seconds: float, seed: int) -> Result:
         address = f"tcp://127.0.0.1:{port}"
         broker = BrokerProcess(APPS / "calls.py", workers=1, address=address, env={"GOTASK_KEY": KEY})
         broker.wait_for("ready")
-        try:
-            result = _run(broker, port, Path(folder) / "trace", cases, seconds, seed)
-        except BaseException:
-            broker.end(timeout=60)
-            raise
-        broker.process.terminate()
-        code = broker.process.wait(60)
-        said = broker.stderr()
-        broker.end()
-        if code or said:
-            result.findings.append(f"it ended with {code} and said {said[-2000:]}")
+        result = _run(broker, port, Path(folder) / "trace", cases, seconds, seed)
+        result.findings.extend(remains.end(broker))
         return result
 
 
