@@ -383,7 +383,7 @@ def test_a_peer_that_does_not_greet(tmp_path: Path, client_class: Any) -> None:
     with socket.socket(socket.AF_INET) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        with client_class(f"tcp://127.0.0.1:{listener.getsockname()[1]}", connect_timeout=0.05) as client:
+        with client_class(f"tcp://127.0.0.1:{listener.getsockname()[1]}", connect_timeout=0.5) as client:
             with pytest.raises(ConnectFailed, match="greeting"):
                 client.call("echo")
 

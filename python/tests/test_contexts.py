@@ -199,7 +199,7 @@ def test_whatever_of_a_late_call_holds_up_the_loop_is_interrupted_and_its_neighb
 def test_a_late_call_of_which_one_task_after_the_other_holds_up_the_loop_is_given_up(
     tmp_path: Path,
 ) -> None:
-    stage = Stage(tmp_path, False, "0.05")
+    stage = Stage(tmp_path, False, "1")
     error = stage.peer.call("Async.endless", None, 200, 0)
     assert error["code"] == "deadline_exceeded"
     assert "did not end when it was cancelled" in error["message"]

@@ -23,7 +23,9 @@ from .peer import APPS, PACKAGE, BrokerProcess, Peer, wait_until
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
-    started = BrokerProcess(APPS / "calls.py", workers=4, address=f"unix://{tmp_path}/s.sock")
+    # Longer than a busy machine keeps a worker from heeding that it is interrupted.
+    grace = ("--interrupt-grace", "20")
+    started = BrokerProcess(APPS / "calls.py", *grace, workers=4, address=f"unix://{tmp_path}/s.sock")
     started.wait_for("ready")
     yield started
     started.end()
