@@ -32,12 +32,12 @@ foreach (glob("{$folder}/*.xml") as $file) {
     // PHPUnit's report does not give the reasons; its log of events does.
     foreach (explode("\nTest ", implode("\n", $read("{$name}.events"))) as $event) {
         if (preg_match('/^(?:Suite )?Skipped \((.+?)\)\n(.*)/s', $event, $match) === 1) {
-            $reasons[strtok($match[1], '#')] = strtok($match[2], "\n");
+            $reasons[$match[1]] = strtok($match[2], "\n");
         }
     }
     foreach ($skipped as $test) {
         $id = "{$test['classname']}::{$test['name']}";
-        $method = $test['class'] . '::' . strtok((string) $test['name'], ' ');
+        $method = $test['class'] . '::' . preg_replace('/ with data set (?:"(.*)"|#(\d+))$/s', '#$1$2', (string) $test['name']);
         $skips[] = [$name, $id, trim((string) $test->skipped['message']) ?: $reasons[$method] ?? 'no reason given'];
     }
     $passed += count($tests) - count($skipped) - count($broken);
