@@ -238,6 +238,15 @@ def test_small_messages_that_nobody_reads_are_bounded_too(
     connection.connection_lost(None)
 
 
+def test_a_closed_connection_keeps_no_message(broker: Broker) -> None:
+    connection, _ = connect(broker)
+    connection.structured = True
+    connection.connection_lost(None)
+    segment = Segment(100_000)
+    connection.message(outstanding(connection, 1), segment.view, segment)
+    assert segment.fd < 0 and broker.unread == 0
+
+
 def test_large_results_that_nobody_reads_hold_few_descriptors(
     broker: Broker, loop: asyncio.AbstractEventLoop
 ) -> None:

@@ -335,9 +335,11 @@ class Connection(asyncio.BufferedProtocol):
         self._send(error_frame(call.sequence, call.method, call.frame.flags, error, self.structured))
 
     def message(self, call: Call, frame: Buffer, segment: Segment | None = None) -> None:
-        """Sends a message within a call; an error instead, which ends the call, where the peer reads too little."""
-        if self._reads_too_little():
-            call.tell(unread(len(frame), self._send_buffer.size))
+        """Sends a message within a call; an error instead, which ends the call, where the peer reads too little. Nothing where
+        the connection is closed: what it would keep then, it would keep for ever."""
+        if self._closing or self._reads_too_little():
+            if not self._closing:
+                call.tell(unread(len(frame), self._send_buffer.size))
             if segment is not None:
                 segment.close()
             return
