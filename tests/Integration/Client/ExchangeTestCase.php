@@ -58,7 +58,7 @@ abstract class ExchangeTestCase extends RuntimeTestCase
     protected function with(Closure $body, array $services = []): void
     {
         $this->runIn(static function () use ($body, $services): void {
-            $client = new Client((string) self::$worker?->address(), timeout: 20.0, maxConnections: 1, services: $services);
+            $client = new Client((string) self::$worker?->address(), timeout: 60.0, maxConnections: 1, services: $services);
 
             try {
                 $body($client);
