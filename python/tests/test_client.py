@@ -25,6 +25,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gotask.client.aio import AsyncClient
+from gotask.client.link import connect
 from gotask.client.session import Args, Session
 from gotask.client.sync import Client
 from gotask.errors import (
@@ -665,6 +666,39 @@ def test_a_child_does_not_wait_for_a_thread_that_it_does_not_have(peer: Peer) ->
         assert os.waitpid(child, 0)[1] == 0
         peer.release.set()
         other.join(10)
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_connection_that_is_made_while_it_is_given_up_is_closed(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, closes: bool
+) -> None:
+    """wait_for() of Python 3.11 passes no cancellation on that comes when the connection has just been made."""
+
+    async def scene() -> None:
+        made = asyncio.Event()
+
+        async def connect_all_the_same(*arguments: Any) -> Any:
+            link = await connect(*arguments)
+            made.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            return link
+
+        client = AsyncClient(peer.address)
+        monkeypatch.setattr("gotask.client.aio.connect", connect_all_the_same)
+        call = asyncio.create_task(client.call("echo", 1))
+        await made.wait()
+        if not closes:
+            call.cancel()
+            await asyncio.wait([call])
+        await client.close()
+        assert await asyncio.to_thread(peer.ended.acquire, timeout=5)
+        await asyncio.wait([call])
+        monkeypatch.undo()
+        assert await client.call("echo", 2) == 2
+        await client.close()
+
+    asyncio.run(scene())
 
 
 # The first loop was closed before the client.

@@ -212,6 +212,10 @@ class AsyncClient:
         limit = asyncio.get_running_loop().time() + self._connect_timeout
         session = Session(self._codec, self._max_payload, self._key)
         link = await connect(self._address, self._tls, session, limit)
+        if self._opening is not asyncio.current_task():
+            # It was given up just now: wait_for() before Python 3.12 passes that on no more once the connection is made.
+            link.transport.abort()
+            raise asyncio.CancelledError
         if isinstance(self._address, TcpAddress):
             try:
                 await link.greet(limit)
