@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ from gotask.testing import TestWorker
 from gotask.wire import frames as wire
 
 from .exchanges import EXACT, Exchanger, lines
-from .peer import APPS, BrokerProcess, gone, wait_until
+from .peer import APPS, PACKAGE, BrokerProcess, gone, wait_until
 from .work import Work
 
 PAGE = Path(__file__).parents[2] / "docs" / "beyond-one-machine.md"
@@ -244,6 +245,16 @@ def test_a_call_that_others_cancel_in_its_pool_has_not_run(broker: Broker) -> No
     assert broker.peer.result(third) == 3, "it went to the next executor"
     Path(held).touch()
     assert broker.peer.result(first) == "held" and broker.noted("dropped") == 0
+
+
+def test_nothing_is_imported_by_a_thread_while_a_pool_may_fork() -> None:
+    program = (
+        "import asyncio, sys, types; from gotask.executors.futures import NEEDED, Processes\n"
+        "async def take(): Processes(types.SimpleNamespace(), asyncio.get_running_loop())\n"
+        "asyncio.run(take()); print([name for name in NEEDED if name not in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=PACKAGE, capture_output=True, text=True)
+    assert run.stdout == "[]\n", run.stderr
 
 
 def test_what_needs_the_caller_is_refused(broker: Broker) -> None:

@@ -8,6 +8,7 @@ from asyncio import AbstractEventLoop, CancelledError, get_running_loop, sleep
 from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures import CancelledError as FutureCancelled
 from contextlib import suppress
+from importlib import import_module
 from threading import Thread
 from typing import Any
 
@@ -23,6 +24,16 @@ GRACE = 0.5
 
 # How often a call is submitted that has not begun when its executor breaks: another call may break the next one, too.
 ATTEMPTS = 3
+
+
+# What multiprocessing's own threads import when the first call needs it. Here it is imported before: a process that is forked
+# in the middle of that could never import it, and all calls of all pools would wait for its answer.
+NEEDED = (
+    "hmac",
+    "multiprocessing.connection",
+    "multiprocessing.reduction",
+    "multiprocessing.resource_sharer",
+)
 
 
 class Futures:
@@ -219,6 +230,8 @@ class Processes:
     def __init__(self, call: Call, loop: AbstractEventLoop) -> None:
         from multiprocessing import Pipe
 
+        for name in NEEDED:
+            import_module(name)
         self._call = call
         self._loop = loop
         self._is_heard = False
