@@ -78,9 +78,9 @@ def test_every_answer_belongs_to_its_call(peer: Peer) -> None:
 
 def test_async_calls_run_side_by_side(peer: Peer) -> None:
     began = time.monotonic()
-    sequences = [peer.send("App.wait", 0.2) for _ in range(40)]
-    assert [peer.result(sequence) for sequence in sequences] == [0.2] * 40
-    assert time.monotonic() - began < 4.0
+    sequences = [peer.send("App.wait", 0.2) for _ in range(150)]
+    assert [peer.result(sequence) for sequence in sequences] == [0.2] * 150
+    assert time.monotonic() - began < 20  # of 30 s
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_the_current_call_knows_its_method_and_deadline(peer: Peer) -> None:
 def test_a_notification_is_answered_when_it_is_accepted(peer: Peer, tmp_path: Path) -> None:
     path = tmp_path / "log"
     assert peer.call("App.append", [str(path), "noted"], 0, wire.NOTIFY) is None
-    until = time.monotonic() + 5
+    until = time.monotonic() + 20
     while not (path.exists() and path.stat().st_size) and time.monotonic() < until:
         peer.call("App.pid")
     assert path.read_text() == "noted\n"

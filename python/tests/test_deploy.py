@@ -150,7 +150,7 @@ def test_the_first_process_of_a_container_reaps_what_is_left_and_ends_when_it_is
     first = int(Path(f"/proc/{outside.pid}/task/{outside.pid}/children").read_text())
     os.kill(first, signal.SIGTERM)
     assert outside.wait(15) == 0
-    assert gone([first], 5)
+    assert gone([first], 20)
     outside.stderr.close()
 
 

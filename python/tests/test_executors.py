@@ -284,7 +284,7 @@ def test_the_worker_ends_whatever_its_executors_do(tmp_path: Path) -> None:
     busy = broker.call("Pair.where")[1]
     lines_of(held)
     assert broker.process.end() == 0
-    assert gone([process, busy], 5)
+    assert gone([process, busy], 20)
     assert broker.noted("shut down") == 1 and broker.noted(f"close {process}") == 1
 
 
@@ -293,7 +293,7 @@ def test_a_worker_that_is_killed_leaves_no_process_of_a_pool(tmp_path: Path) -> 
     process = broker.call("Pool.where")[1]
     (worker,) = broker.peer.call("GoTask.Status")["workers"]
     os.kill(worker["pid"], signal.SIGKILL)
-    assert gone([process], 5)
+    assert gone([process], 20)
     assert broker.call("Pool.echo", 1) == 1
     assert broker.process.end() == 0
 

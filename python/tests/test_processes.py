@@ -124,7 +124,7 @@ def broker(app: Path) -> Iterator[BrokerProcess]:
     broker.end()
 
 
-def becomes(wanted: Callable[[], bool], timeout: float = 5.0) -> bool:
+def becomes(wanted: Callable[[], bool], timeout: float = 20.0) -> bool:
     until = time.monotonic() + timeout
     while not wanted():
         if time.monotonic() > until:
@@ -156,8 +156,8 @@ def test_a_process_of_multiprocessing_does_not_hold_up_the_end(broker: BrokerPro
     child = connect(broker).call("leave_a_process", deaf)
     began = time.monotonic()
     assert broker.end() == 0
-    assert time.monotonic() - began < 5.0
-    assert gone([child], 1.0)
+    assert time.monotonic() - began < 20  # it would run for a minute
+    assert gone([child], 20)
 
 
 def test_nor_a_reload(broker: BrokerProcess) -> None:
@@ -166,7 +166,7 @@ def test_nor_a_reload(broker: BrokerProcess) -> None:
     before = workers(peer, 1)
     broker.process.send_signal(signal.SIGHUP)
     broker.wait_for("reloaded")
-    assert gone([child, *before], 5.0)
+    assert gone([child, *before], 20)
 
 
 @pytest.mark.parametrize("how", ["crash", "kill", "end", "reload"])
@@ -218,7 +218,7 @@ def test_kill_9_of_a_bare_broker_leaves_nothing_that_methods_started(app: Path, 
     process.kill()
     process.wait()
     process.stderr.close()
-    assert gone(children, 1.0)
+    assert gone(children, 20)
 
 
 @pytest.mark.parametrize("how", ["fork", "spawn", "forkserver"])
@@ -229,7 +229,7 @@ def test_nor_does_a_pool_that_is_left_open(app: Path, how: str, kind: str) -> No
     children = connect(broker).call("pool", [how, kind])
     broker.process.send_signal(signal.SIGTERM)
     assert broker.process.wait(20) == 0
-    assert gone(children, 1.0)
+    assert gone(children, 20)
     broker.end()
 
 
@@ -243,7 +243,7 @@ def test_nor_does_a_pool_whose_processes_do_not_heed_their_end(broker: BrokerPro
     children = connect(broker).call("pool", ["fork", "deaf"])
     broker.process.send_signal(signal.SIGTERM)
     assert broker.process.wait(20) == 0
-    assert gone(children, 1.0)
+    assert gone(children, 20)
 
 
 def test_a_child_that_returns_a_large_result_leaves_its_parent_s_memory_alone(broker: BrokerProcess) -> None:

@@ -57,7 +57,7 @@ def test_the_new_code_runs_in_all_workers_and_the_old_ones_end(app: Path, broker
     become(app, "2")
     assert reload(broker)["generation"] == 2
     assert [peer.call(f"{name}.version") for name in ("App", "Own")] == ["2", "2"]
-    assert gone(before, 5)
+    assert gone(before, 20)
     status = peer.call("GoTask.Status")
     assert (status["generation"], status["reload"], len(status["workers"])) == (2, None, 4)
     assert peer.call("only_in_1")["code"] == "method_not_found"
@@ -166,7 +166,7 @@ def test_old_workers_that_do_not_end_are_killed(app: Path) -> None:
         assert peer.result(bounded) == "1"
         began = time.monotonic()
         assert peer.result(stuck)["code"] == "worker_crashed"
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 30  # it sleeps for a minute
         wait_for(peer, lambda status: len(status["workers"]) == 4)
 
 
@@ -229,7 +229,7 @@ def test_workers_of_a_generation_have_the_same_release_until_that_is_deleted(tmp
         killed = [worker["pid"] for worker in peer.call("GoTask.Status")["workers"]]
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
-        assert gone(killed, 5)
+        assert gone(killed, 20)
         wait_for(
             peer, lambda status: [w["state"] in ("idle", "busy") for w in status["workers"]] == [True] * 4
         )

@@ -107,7 +107,7 @@ def test_an_address_that_is_taken_keeps_nothing_from_serving(tmp_path: Path) -> 
     # However the broker ends, it ends, too.
     pid = process(broker)
     broker.end(signal.SIGKILL)
-    assert gone([pid], 5)
+    assert gone([pid], 20)
 
 
 def test_it_ends_with_its_standard_input_also_where_no_signal_tells_of_the_broker(tmp_path: Path) -> None:
@@ -161,4 +161,4 @@ def test_with_a_key_and_tls_of_the_brokers(tmp_path: Path) -> None:
     assert get(page(broker) + "status", basic, context)[0] == 200
     pid = process(broker)
     assert broker.end() == 0
-    assert gone([pid], 5)
+    assert gone([pid], 20)
