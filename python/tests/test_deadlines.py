@@ -250,11 +250,17 @@ def test_a_worker_that_is_killed_tells_of_its_other_threads_where_python_can(
     """In C, while they may run, their frames can't be followed without a crash now and then."""
     peer = connect(broker)
     begun = tmp_path / "begun"
-    sequence = peer.send("Sync.never_end_beside_a_thread", [str(begun), is_python])
+    sequence = peer.send("Sync.never_end_beside_threads", [str(begun), is_python])
     assert eventually(begun.exists)
-    stop(peer, sequence, 1)
+    pid = int(begun.read_text())
+    os.kill(pid, signal.SIGSTOP)  # so that whichever thread is the first to go on takes what any may take
+    try:
+        stop(peer, sequence, 1)
+        assert eventually(lambda: is_pending(pid, TELL_STACK))
+    finally:
+        os.kill(pid, signal.SIGCONT)
     stack = peer.result(sequence)["data"]["stack"]
-    assert "in never_end_beside_a_thread" in stack and "in tell" not in stack and "\0" not in stack
+    assert "in never_end_beside_threads" in stack and "in tell" not in stack and "\0" not in stack
     assert ("in wait_beside" in stack) is is_python
 
 
@@ -274,11 +280,11 @@ def test_a_worker_that_is_spared_has_no_old_stacks_in_a_later_report(monkeypatch
 
 
 def is_pending(pid: int, number: int) -> bool:
-    """Whether that signal waits for a process to have its turn."""
+    """Whether that signal waits for a process, or its main thread, to have its turn."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         name, _, value = line.partition(":")
-        if name == "ShdPnd":
-            return bool(int(value, 16) >> (number - 1) & 1)
+        if name in ("SigPnd", "ShdPnd") and int(value, 16) >> (number - 1) & 1:
+            return True
     return False
 
 

@@ -13,9 +13,11 @@ import sys
 import time
 from asyncio import Future
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from ..config import Config
+from ..ipc.linux import signal_main_thread
 from ..ipc.messages import (
     CANCEL,
     CLIENT,
@@ -294,7 +296,7 @@ class WorkerProcess:
     def begin_stacks(self) -> Reading:
         """The same for one that goes on."""
         reading = self._stacks.begin()
-        self._signal(TELL_STACK)
+        self._signal(TELL_STACK, signal_main_thread)
         self._signal(TELL_STACKS)
         return reading
 
@@ -393,10 +395,10 @@ class WorkerProcess:
                 segment.destroy()  # not to be used again: the worker reads it
         return True
 
-    def _signal(self, number: int) -> None:
+    def _signal(self, number: int, send: Callable[[int, int], None] = os.kill) -> None:
         if self.process.returncode is None:
             try:
-                os.kill(self.pid, number)
+                send(self.pid, number)
             except PermissionError:
                 pass  # it has become another user's
 

@@ -1,4 +1,4 @@
-"""System calls of Linux by which processes end together, and which Python lacks. On other systems they do nothing."""
+"""System calls of Linux by which processes end together, and which Python lacks. On other systems they do nothing or less."""
 
 from __future__ import annotations
 
@@ -38,6 +38,17 @@ def die_with_group(lifeline: int) -> None:
         fcntl(lifeline, F_SETOWN, -os.getpgrp())
         fcntl(lifeline, F_SETSIG, signal.SIGKILL)
         fcntl(lifeline, F_SETFL, fcntl(lifeline, F_GETFL) | os.O_ASYNC)
+
+
+def signal_main_thread(pid: int, number: int) -> None:
+    """Sends a child a signal that none of its other threads takes. Where that can't be said, any may."""
+    if sys.platform == "linux":
+        import ctypes
+
+        tgkill = getattr(ctypes.CDLL(None), "tgkill", None)
+        if tgkill is not None and tgkill(pid, pid, number) == 0:
+            return
+    os.kill(pid, number)
 
 
 def name_process(name: str) -> None:

@@ -14,7 +14,7 @@ import signal
 INTERRUPT = signal.SIGUSR2
 
 # Both make a worker write Python stacks. TELL_STACK has faulthandler write, in C and so even while something holds the GIL, the
-# stack of the thread that gets it, the main one as a rule: to follow those of threads that run meanwhile can crash
+# stack of the thread that gets it, the main one: to follow those of threads that run meanwhile can crash
 # (https://docs.python.org/3/library/faulthandler.html). TELL_STACKS has Python write those of all threads, between two of its
 # instructions, behind STACKS_BEGIN and before STACKS_END.
 _FREE = getattr(signal, "SIGRTMIN", None)

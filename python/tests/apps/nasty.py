@@ -20,6 +20,12 @@ class Unprintable(Exception):
         raise RuntimeError("not even this")
 
 
+def announce(path: str) -> None:
+    with open(f"{path}.new", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(file.name, path)
+
+
 def wait_beside() -> None:
     while True:
         time.sleep(60)
@@ -40,19 +46,17 @@ class Sync:
     def hold_the_gil(self, begun: str = "") -> int:
         """begun: a file for the process's id, written before."""
         if begun:
-            with open(f"{begun}.new", "w") as file:
-                file.write(str(os.getpid()))
-            os.rename(file.name, begun)
+            announce(begun)
         return sum(range(10**13))  # one call of C
 
-    def never_end_beside_a_thread(self, begun: str, is_python: bool) -> int:
-        threading.Thread(target=wait_beside, daemon=True).start()
+    def never_end_beside_threads(self, begun: str, is_python: bool) -> int:
+        for _ in range(32):
+            threading.Thread(target=wait_beside, daemon=True).start()
         while True:
             try:
                 if not is_python:
                     return self.hold_the_gil(begun)
-                with open(begun, "w"):
-                    pass
+                announce(begun)
                 while True:
                     pass
             except BaseException:

@@ -152,7 +152,7 @@ class Process(WorkerProcess):
             )
         return is_killed
 
-    def _signal(self, number: int) -> None:
+    def _signal(self, number: int, send: object = None) -> None:
         if self.process.returncode is None:
             self.worker.signal(number)
             self.world.meanwhile()
