@@ -287,7 +287,7 @@ class Play:
             if event == CANCELS and state == UNREAD:
                 self._read(caller, token, body, times)
         else:
-            found = self._read(caller, token, body, times)
+            found = self._read(caller, token, body, times, event in (TIMES_OUT, STOPPED))
         if event == DRAIN:
             self._release()
             self.broker.end()
@@ -397,10 +397,12 @@ class Play:
         if event not in (LEAVES, TIMES_OUT) or self.kind.notify:
             self._release()
 
-    def _read(self, caller: Peer, token: str, body: bytes, times: int) -> tuple[str, str]:
+    def _read(
+        self, caller: Peer, token: str, body: bytes, times: int, is_late: bool = False
+    ) -> tuple[str, str]:
         try:
             if isinstance(caller, FastPeer):
-                result = self._fast_result(caller, token, body, times)
+                result = self._fast_result(caller, token, body, times, is_late)
             else:
                 result = caller.result(77)
         except (EOFError, OSError):
@@ -411,14 +413,19 @@ class Play:
             return "accepted", ""
         return ("ok" if result == answer(token, body, times) else "a wrong answer"), ""
 
-    def _fast_result(self, caller: FastPeer, token: str, body: bytes, times: int) -> Any:
-        """A call that is given back is sent again by the broker, as clients do."""
+    def _fast_result(self, caller: FastPeer, token: str, body: bytes, times: int, is_late: bool) -> Any:
+        """A call that is given back is sent again by the broker, as clients do while there is time.
+
+        One that was revoked in an earlier pair may have the broker give back what lies unread in fast sockets.
+        """
         if self._sequence not in caller.outcomes:
             self._say(caller, TAKE_BACK)
             self._has_come(caller)
         result = caller.value(self._sequence)
         if result != GIVEN_BACK:
             return result
+        if is_late:
+            return {"code": "deadline_exceeded", "message": ""}
         return caller.call(self.kind.method, [[token, 0.0, body, times], {}], LONG, wire.ARGS)
 
     # -- what surrounds it --------------------------------------------------------------------------------------------
