@@ -15,7 +15,7 @@ import pytest
 
 from gotask import __version__
 
-from .peer import APPS, PACKAGE, BrokerProcess, Peer, alive, gone
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, alive, free_port, gone
 
 MAIN = PACKAGE / "gotask" / "__main__.py"
 
@@ -122,8 +122,7 @@ def test_a_file_that_is_no_socket_is_not_removed(tmp_path: Path) -> None:
 
 
 def test_it_listens_at_several_addresses_and_cleans_up(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     unix, tcp = f"unix://{tmp_path}/new/b.sock", f"tcp://127.0.0.1:{port}"
     broker = BrokerProcess(APPS / "calls.py", "--address", tcp, "--address", unix)
     broker.wait_for("ready")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from .certificates import Certificates
-from .peer import APPS, PACKAGE, BrokerProcess, Peer, gone, serving
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, free_port, gone, serving
 
 KEY = "a key that nobody can guess"
 
@@ -142,9 +142,7 @@ def test_it_ends_with_its_standard_input_also_where_no_signal_tells_of_the_broke
 
 def test_with_a_key_and_tls_of_the_brokers(tmp_path: Path) -> None:
     files = Certificates(tmp_path)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"tls://127.0.0.1:{free.getsockname()[1]}"
+    address = f"tls://127.0.0.1:{free_port()}"
     broker = BrokerProcess(
         APPS / "calls.py",
         # A certificate of another name: the page's process knows the broker by the file.

@@ -16,7 +16,7 @@ from gotask.wire import frames as wire, handshake
 from gotask.wire.handshake import Key
 
 from ..chaos.system import eventually
-from ..peer import APPS, BrokerProcess
+from ..peer import APPS, BrokerProcess, free_port
 from . import remains
 from .mutations import Result, call, mutated, pieces, session, with_checksum
 
@@ -30,8 +30,7 @@ PATIENCE = 20.0
 
 def run(cases: int, seconds: float, seed: int) -> Result:
     with tempfile.TemporaryDirectory(prefix="gotask-fuzz-") as folder:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         address = f"tcp://127.0.0.1:{port}"
         broker = BrokerProcess(APPS / "calls.py", workers=1, address=address, env={"GOTASK_KEY": KEY})
         broker.wait_for("ready")
