@@ -100,6 +100,17 @@ abstract class Calls
         $call->state = $state;
         $call->replyFlags = $flags;
         $call->reply = $reply;
+        // toWake(), without a call of it.
+        if ($call->coroutine !== 0 || $call->suspension !== null) {
+            $this->woken[] = $call;
+        }
+    }
+
+    /**
+     * Whoever waits for the call, if anybody does, is to be woken.
+     */
+    final protected function toWake(Call $call): void
+    {
         if ($call->coroutine !== 0 || $call->suspension !== null) {
             $this->woken[] = $call;
         }

@@ -183,9 +183,7 @@ final class Session extends FastCalls
             return;
         }
         $call->state = $state;
-        if ($call->coroutine !== 0 || $call->suspension !== null) {
-            $this->woken[] = $call;
-        }
+        $this->toWake($call);
         if ($isHeld) {
             return;
         }
@@ -394,9 +392,7 @@ final class Session extends FastCalls
         foreach ([...array_values($this->calls), ...$this->held] as $call) {
             $call->state = CallState::Lost;
             $call->reply = $why;
-            if ($call->coroutine !== 0 || $call->suspension !== null) {
-                $this->woken[] = $call;
-            }
+            $this->toWake($call);
         }
         $this->clearFast();
         $this->calls = $this->givenUp = [];
@@ -524,9 +520,7 @@ final class Session extends FastCalls
             }
             $call->state = CallState::Message;
         }
-        if ($call->coroutine !== 0 || $call->suspension !== null) {
-            $this->woken[] = $call;
-        }
+        $this->toWake($call);
     }
 
     /**
