@@ -168,10 +168,12 @@ def test_what_has_not_begun_at_its_deadline_never_does(cluster: Cluster) -> None
     assert cluster.peer.call("GoTask.Status")["workers"][0]["pid"] == worker, "which is not blamed for it"
 
 
-def test_a_task_that_dask_runs_again_does_not_run_its_method_again(cluster: Cluster) -> None:
+def test_a_task_that_dask_runs_again_does_not_run_its_method_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from gotask.executors.dask import run_task
 
-    os.environ["NOTES"] = str(cluster.notes)
+    monkeypatch.setenv("NOTES", str(cluster.notes))
     app = str(APPS / "on_dask.py")
     call = (app, "Once.note", wire.MSGPACK, wire.EXACT, b"\x92\x91\xa5again\x80", b"", 0.0, 1, 1 << 20)
     with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:

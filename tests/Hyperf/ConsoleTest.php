@@ -129,28 +129,24 @@ final class ConsoleTest extends HyperfTestCase
             PHP;
         unlink("{$this->app->directory}/app/Command/HelloCommand.php");
         putenv('GOTASK_CONSOLE=private');
-        try {
-            [$code, $output] = $this->app->console('gotask:generate');
-            self::assertSame(2, $code, $output);
-            self::assertStringContainsString('composer require --dev nette/php-generator', $output);
+        [$code, $output] = $this->app->console('gotask:generate');
+        self::assertSame(2, $code, $output);
+        self::assertStringContainsString('composer require --dev nette/php-generator', $output);
 
-            $classes = dirname(__DIR__, 2) . '/vendor/composer/autoload_classmap.php';
-            $this->edit('bin/hyperf.php', "require BASE_PATH . '/vendor/autoload.php';", "require BASE_PATH . '/vendor/autoload.php';\n\$nette = new Composer\\Autoload\\ClassLoader();\n\$nette->addClassMap(require '{$classes}');\n\$nette->register();");
-            foreach ([['gotask:generate'], ['gotask:generate', '--worker=other']] as $generate) {
-                [$code, $output] = $this->app->console(...$generate);
-                self::assertSame(0, $code, $output);
-                self::assertSame(0, $this->app->console(...[...$generate, '--check'])[0]);
-            }
-            $this->app->write('app/Command/HelloCommand.php', $command);
-            [$code, $output] = $this->app->console('hello');
+        $classes = dirname(__DIR__, 2) . '/vendor/composer/autoload_classmap.php';
+        $this->edit('bin/hyperf.php', "require BASE_PATH . '/vendor/autoload.php';", "require BASE_PATH . '/vendor/autoload.php';\n\$nette = new Composer\\Autoload\\ClassLoader();\n\$nette->addClassMap(require '{$classes}');\n\$nette->register();");
+        foreach ([['gotask:generate'], ['gotask:generate', '--worker=other']] as $generate) {
+            [$code, $output] = $this->app->console(...$generate);
             self::assertSame(0, $code, $output);
-            self::assertStringContainsString('[{"hello":"Jo"},5]', $output);
-
-            $this->edit('gotask/other.py', 'b: int = 1', 'b: int = 2');
-            self::assertStringContainsString('run `php bin/hyperf.php gotask:generate --worker=other`', $this->app->console('hello')[1]);
-        } finally {
-            putenv('GOTASK_CONSOLE');
+            self::assertSame(0, $this->app->console(...[...$generate, '--check'])[0]);
         }
+        $this->app->write('app/Command/HelloCommand.php', $command);
+        [$code, $output] = $this->app->console('hello');
+        self::assertSame(0, $code, $output);
+        self::assertStringContainsString('[{"hello":"Jo"},5]', $output);
+
+        $this->edit('gotask/other.py', 'b: int = 1', 'b: int = 2');
+        self::assertStringContainsString('run `php bin/hyperf.php gotask:generate --worker=other`', $this->app->console('hello')[1]);
     }
 
     public function testBeforeAnythingIsPublishedCommandsSayWhatToDo(): void
@@ -165,11 +161,7 @@ final class ConsoleTest extends HyperfTestCase
     {
         $this->app->publish();
         putenv('GOTASK_CONSOLE=private');
-        try {
-            [$code, $output] = $this->app->run('vendor/bin/co-phpunit', '--prepend', 'test/bootstrap.php', '--filter', 'GoTaskTest');
-        } finally {
-            putenv('GOTASK_CONSOLE');
-        }
+        [$code, $output] = $this->app->run('vendor/bin/co-phpunit', '--prepend', 'test/bootstrap.php', '--filter', 'GoTaskTest');
 
         self::assertSame(0, $code, $output);
         self::assertMatchesRegularExpression('/^OK/m', $output);

@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Tests\Integration\Client;
 use Reasno\GoTask\Address;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Tests\Port;
+use Reasno\GoTask\Tests\Python;
 use RuntimeException;
 
 use function bin2hex;
@@ -15,7 +16,6 @@ use function fclose;
 use function file_exists;
 use function getenv;
 use function hrtime;
-use function is_executable;
 use function is_resource;
 use function posix_kill;
 use function proc_close;
@@ -126,11 +126,10 @@ final class Broker
 
     private function spawn(): void
     {
-        $python = getenv('GOTASK_PYTHON') ?: (is_executable('/usr/bin/python3') ? '/usr/bin/python3' : 'python3');
         $root = dirname(__DIR__, 3);
         $pipes = [];
         $process = proc_open(
-            [$python, '-m', 'gotask', dirname(__DIR__) . '/Fixtures/app.py', '--address', $this->address, '--workers', '1', '--log-level', 'error'],
+            [Python::path(), '-m', 'gotask', dirname(__DIR__) . '/Fixtures/app.py', '--address', $this->address, '--workers', '1', '--log-level', 'error'],
             [['null'], ['null'], ['null']],
             $pipes,
             null,

@@ -4,12 +4,12 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Tests\Integration\Client;
 
+use Reasno\GoTask\Tests\Python;
 use RuntimeException;
 
 use function dirname;
 use function fclose;
 use function fgets;
-use function getenv;
 use function is_array;
 use function is_resource;
 use function is_string;
@@ -37,7 +37,7 @@ final class CeleryServers
 
     private function __construct()
     {
-        $command = [getenv('GOTASK_PYTHON') ?: 'python3', '-m', 'tests.celery_servers'];
+        $command = [Python::path(), '-m', 'tests.celery_servers'];
         $process = proc_open($command, [['pipe', 'r'], ['pipe', 'w']], $this->pipes, dirname(__DIR__, 3) . '/python');
         $this->process = is_resource($process) ? $process : throw new RuntimeException('There is no Python.');
         $said = json_decode((string) fgets($this->pipes[1]), true);

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Tests\Integration\Client;
 
 use Reasno\GoTask\Goridge\Flag;
 use Reasno\GoTask\Goridge\Frame;
+use Reasno\GoTask\Tests\Python;
 use RuntimeException;
 
 use function bin2hex;
@@ -16,7 +17,6 @@ use function fgets;
 use function file_exists;
 use function fread;
 use function fwrite;
-use function is_executable;
 use function is_resource;
 use function proc_close;
 use function proc_open;
@@ -47,10 +47,9 @@ final class Peer
     public function __construct(string $mode = '', ?string $address = null)
     {
         $address ??= 'unix://' . sys_get_temp_dir() . '/gotask-peer-' . bin2hex(random_bytes(6)) . '.sock';
-        $python = is_executable('/usr/bin/python3') ? '/usr/bin/python3' : 'python3';
         $pipes = [];
         $process = proc_open(
-            [$python, dirname(__DIR__) . '/Fixtures/peer.py', $address, $mode],
+            [Python::path(), dirname(__DIR__) . '/Fixtures/peer.py', $address, $mode],
             [['pipe', 'r'], ['pipe', 'w']],
             $pipes,
         );

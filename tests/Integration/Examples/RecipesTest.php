@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Tests\Integration\Examples;
 use PHPUnit\Framework\Attributes\CoversNothing;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Tests\Python;
 
 use function array_diff;
 use function count;
@@ -94,8 +95,7 @@ final class RecipesTest extends TestCase
 
     private static function require(string $modules): void
     {
-        $python = getenv('GOTASK_PYTHON') ?: 'python3';
-        exec(escapeshellarg($python) . ' -c ' . escapeshellarg('import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, "' . $modules . '".split())))') . ' 2>&1', $_, $code);
+        exec(escapeshellarg(Python::path()) . ' -c ' . escapeshellarg('import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, "' . $modules . '".split())))') . ' 2>&1', $_, $code);
         if ($code !== 0) {
             self::markTestSkipped("Python lacks one of: {$modules}");
         }

@@ -217,23 +217,18 @@ final class WorkerProcessTest extends TestCase
     public function testTheNextInterpreterIsTriedWhereOneIsUnfit(): void
     {
         // Whoever runs the tests may have named an interpreter, which would be the only one.
-        $named = getenv('GOTASK_PYTHON');
         putenv('GOTASK_PYTHON');
 
-        try {
-            $project = $this->project(['.venv' => 'missing', 'venv' => 'ready']);
-            $worker = new WorkerProcess('app.py', workingDirectory: $project, logger: $this->logger);
-            $worker->start();
+        $project = $this->project(['.venv' => 'missing', 'venv' => 'ready']);
+        $worker = new WorkerProcess('app.py', workingDirectory: $project, logger: $this->logger);
+        $worker->start();
 
-            self::assertTrue($worker->isRunning());
-            self::assertSame(
-                "{$project}/venv/bin/python",
-                (new InterpreterFinder(null, $project))->candidates()[0],
-                'what worked is remembered',
-            );
-        } finally {
-            putenv($named === false ? 'GOTASK_PYTHON' : "GOTASK_PYTHON={$named}");
-        }
+        self::assertTrue($worker->isRunning());
+        self::assertSame(
+            "{$project}/venv/bin/python",
+            (new InterpreterFinder(null, $project))->candidates()[0],
+            'what worked is remembered',
+        );
     }
 
     public function testWhereNoneFitsTheErrorNamesEachAndTheCommandThatMendsIt(): void

@@ -16,11 +16,6 @@ use Symfony\Component\Console\Input\InputOption;
 #[CoversClass(Options::class)]
 final class OptionsTest extends TestCase
 {
-    protected function tearDown(): void
-    {
-        putenv('GOTASK_OPTIONS_TEST');
-    }
-
     #[TestWith(['99999999999999999999'])]
     #[TestWith(['9223372036854775808'])]
     #[TestWith(['-1'])]

@@ -78,11 +78,7 @@ final class WorkerConfigTest extends TestCase
         foreach ($variables[1] as $name) {
             putenv("{$name}=");
         }
-        try {
-            $values = self::published();
-        } finally {
-            array_map(putenv(...), $variables[1]);
-        }
+        $values = self::published();
         $tls = ['ca' => '', 'certificate' => '', 'key' => '', 'peer_name' => ''];
 
         self::assertEquals(WorkerConfig::of('default', [], '/srv/app'), WorkerConfig::of('default', ['tls' => $tls] + $values, '/srv/app'));
@@ -91,12 +87,9 @@ final class WorkerConfigTest extends TestCase
     public function testTheVariableForTheConsoleHoldsForEveryWorkerThatDoesNotSayOtherwise(): void
     {
         putenv('GOTASK_CONSOLE=private');
-        try {
-            self::assertSame(WorkerConfig::PRIVATE, WorkerConfig::of('ml', [], '/srv/app')->console);
-            self::assertSame(WorkerConfig::ATTACH, WorkerConfig::of('ml', ['console' => 'attach'], '/srv/app')->console);
-        } finally {
-            putenv('GOTASK_CONSOLE');
-        }
+
+        self::assertSame(WorkerConfig::PRIVATE, WorkerConfig::of('ml', [], '/srv/app')->console);
+        self::assertSame(WorkerConfig::ATTACH, WorkerConfig::of('ml', ['console' => 'attach'], '/srv/app')->console);
     }
 
     public function testWhatTheBrokerIsToKeepReachesItAsVariables(): void

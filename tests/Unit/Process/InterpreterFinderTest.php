@@ -19,23 +19,18 @@ final class InterpreterFinderTest extends TestCase
 {
     private string $project;
 
-    private false|string $path;
-
     protected function setUp(): void
     {
         $this->project = sys_get_temp_dir() . '/finder-' . bin2hex(random_bytes(4));
         mkdir($this->project);
-        $this->path = getenv('PATH');
         putenv('GOTASK_PYTHON');
         InterpreterFinder::forget();
     }
 
     protected function tearDown(): void
     {
-        putenv("PATH={$this->path}");
-        putenv('GOTASK_PYTHON');
         InterpreterFinder::forget();
-        exec('rm -r ' . escapeshellarg($this->project));
+        exec('/bin/rm -r ' . escapeshellarg($this->project));
     }
 
     public function testAProjectsVirtualEnvironmentsComeBeforeThePath(): void

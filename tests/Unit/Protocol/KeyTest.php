@@ -52,8 +52,6 @@ final class KeyTest extends TestCase
     protected function tearDown(): void
     {
         unlink($this->file);
-        putenv('GOTASK_KEY');
-        putenv('GOTASK_KEY_FILE');
     }
 
     public function testAKeyThatWasReadFromAFileFitsWithItsLineBreak(): void
