@@ -57,7 +57,7 @@ def load() -> str:
     """Of the last minute, by which the figures can be doubted."""
     now = os.getloadavg()[0]
     busy = (
-        ": other programs kept the processors busy, so the figures are worse than they could be"
+        ": other programs ran before or beside this, so the figures may be worse than they could be"
         if now > 0.5
         else ""
     )
