@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +76,25 @@ def test_where_there_is_no_room_no_descriptor_is_left() -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert os.listdir("/proc/self/fd") == before
+
+
+@pytest.mark.parametrize("refusal", [None, errno.ENOSYS, errno.EPERM])
+def test_where_there_is_no_memfd_it_is_a_file_without_a_name(
+    refusal: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another system, under an old kernel, in a sandbox that forbids it."""
+
+    def refused(*_: object) -> int:
+        raise OSError(refusal, "no memfd")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if refusal is None:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    else:
+        monkeypatch.setattr(os, "memfd_create", refused)
+    segment = Segment(64 * 1024)
+    assert segment.write([b"abc"]) == 3 and bytes(segment.view[:4]) == b"abc\0"
+    assert os.readlink(f"/proc/self/fd/{segment.fd}").startswith(str(tmp_path)) and not list(
+        tmp_path.iterdir()
+    )
+    segment.destroy()

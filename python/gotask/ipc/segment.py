@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
-import sys
 from collections.abc import Callable, Iterable
 
 from ..wire.frames import Buffer
-
-_LINUX = sys.platform == "linux"
 
 # Committing a page costs more than copying it, so a segment that came back is kept for the next large call: for so many
 # seconds, at most so many bytes in all, and so many segments, since each has a descriptor. A single larger one is kept, too,
@@ -22,8 +20,9 @@ KEEP_COUNT = 32
 class Segment:
     """`size` bytes that another process can map, too, once it has the descriptor. fd: one that another process has sent.
 
-    On Linux it is a memfd: no file, and not bounded by /dev/shm. Elsewhere it is a temporary file without a name. Either is
-    gone with the last process that has it. Pages are committed when they are touched, so a large declared size costs nothing.
+    On Linux it is a memfd: no file, and not bounded by /dev/shm. Where there is none it is a temporary file without a name.
+    Either is gone with the last process that has it. Pages are committed when they are touched, so a large declared size
+    costs nothing.
     """
 
     __slots__ = ("size", "fd", "_map", "_view", "home")
@@ -77,9 +76,11 @@ class Segment:
 
 
 def _create(size: int) -> int:
-    if _LINUX:
+    try:
         fd = os.memfd_create("gotask", os.MFD_CLOEXEC)
-    else:
+    except (AttributeError, OSError) as error:  # another system, an old kernel, or a sandbox that forbids it
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # there is no descriptor for a file, either
         import tempfile
 
         fd, path = tempfile.mkstemp(prefix="gotask-")
