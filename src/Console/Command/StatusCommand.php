@@ -58,7 +58,7 @@ class StatusCommand extends ClientCommand
             ],
             $status->records('methods'),
         ));
-        self::table($output, ['worker', 'service', 'kind', 'generation', 'state', 'calls', 'memory'], array_map(
+        self::table($output, ['process', 'service', 'kind', 'generation', 'state', 'calls', 'memory'], array_map(
             static fn (TypedMap $worker): array => [
                 $worker->shown('pid'),
                 $worker->text('service') === '' ? '(shared)' : $worker->shown('service'),

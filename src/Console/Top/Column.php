@@ -22,6 +22,7 @@ final class Column
      * @param null|string $sort the field that it is sorted by; null: its own
      * @param null|Closure(float|string): string $style of Symfony's for a value; empty: none
      * @param bool $isPlace it holds names or addresses
+     * @param bool $isExtra it is left out where the terminal is narrow
      */
     public function __construct(
         public readonly string $field,
@@ -31,6 +32,7 @@ final class Column
         public readonly ?string $sort = null,
         public readonly ?Closure $style = null,
         public readonly bool $isPlace = false,
+        public readonly bool $isExtra = false,
     ) {
     }
 

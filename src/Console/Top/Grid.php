@@ -8,6 +8,7 @@ use Reasno\GoTask\Console\Terminal;
 use Symfony\Component\Console\Formatter\OutputFormatter;
 
 use function count;
+use function in_array;
 use function max;
 use function mb_strimwidth;
 use function mb_strwidth;
@@ -16,7 +17,8 @@ use function rtrim;
 use function str_repeat;
 
 /**
- * Draws a table into so many columns of a terminal: what is too wide is cut, first of all in some columns.
+ * Draws a table into so many columns of a terminal. Where it is too wide, it first goes without its extra columns; then it is
+ * cut, first of all in some columns.
  *
  * @internal
  * @phpstan-import-type Row from Activity
@@ -25,8 +27,10 @@ final class Grid
 {
     private const GAP = 2;
 
-    /** Columns of a terminal that those keep which are cut first. */
+    /** Columns of a terminal that those keep which are cut first, and those that they have before extra ones are shown. */
     private const LEAST = 12;
+
+    private const ENOUGH = 24;
 
     private const SELECTED = 'fg=black;bg=cyan';
 
@@ -44,7 +48,18 @@ final class Grid
         foreach ($rows as $row) {
             $cells[] = array_map(static fn (Column $column): string => Terminal::plain($column->text($row)), $columns);
         }
-        $widths = self::widths($columns, $cells, $width, $wide);
+        $widths = [];
+        foreach ($columns as $place => $column) {
+            $widths[$place] = max(array_map(static fn (array $row): int => mb_strwidth($row[$place], 'UTF-8'), $cells));
+        }
+        if (self::total($columns, $widths, $wide, self::ENOUGH) > $width) {
+            foreach (array_reverse($columns, true) as $place => $column) {
+                if ($column->isExtra && $column->field !== $sorted) {
+                    return self::lines(array_values(array_diff_key($columns, [$place => $column])), $rows, $width, $wide, $sorted, $selected);
+                }
+            }
+        }
+        $widths = self::fit($columns, $widths, $width, $wide);
         $lines = [self::line($columns, $cells[0], $widths, $width, null, 'options=bold')];
         foreach ($rows as $number => $row) {
             $lines[] = self::line($columns, $cells[$number + 1], $widths, $width, $row, $number === $selected ? self::SELECTED : '');
@@ -63,30 +78,42 @@ final class Grid
 
     /**
      * @param list<Column> $columns
-     * @param non-empty-list<list<string>> $cells
+     * @param array<int, int> $widths
      * @param list<string> $wide
-     * @return list<int>
+     * @return int columns of a terminal that all take when those that are cut first have so many at most
      */
-    private static function widths(array $columns, array $cells, int $width, array $wide): array
+    private static function total(array $columns, array $widths, array $wide, int $most): int
     {
-        $widths = [];
-        foreach ($columns as $place => $_) {
-            $widths[] = max(array_map(static fn (array $row): int => mb_strwidth($row[$place], 'UTF-8'), $cells));
+        $total = self::GAP * (count($columns) - 1);
+        foreach ($columns as $place => $column) {
+            $total += in_array($column->field, $wide, true) ? min($widths[$place], $most) : $widths[$place];
         }
-        $over = array_sum($widths) + self::GAP * (count($columns) - 1) - $width;
+
+        return $total;
+    }
+
+    /**
+     * @param list<Column> $columns
+     * @param array<int, int> $widths
+     * @param list<string> $wide
+     * @return array<int, int>
+     */
+    private static function fit(array $columns, array $widths, int $width, array $wide): array
+    {
+        $over = self::total($columns, $widths, [], 0) - $width;
         foreach (array_keys(array_intersect(array_column($columns, 'field'), $wide)) as $place) {
             $less = max(0, min($over, $widths[$place] - self::LEAST));
             $widths[$place] -= $less;
             $over -= $less;
         }
 
-        return array_values($widths);
+        return $widths;
     }
 
     /**
      * @param list<Column> $columns
      * @param list<string> $cells
-     * @param list<int> $widths
+     * @param array<int, int> $widths
      * @param null|Row $row null: the titles
      * @param string $style of the whole line; else each cell has its own
      */

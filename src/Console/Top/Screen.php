@@ -20,7 +20,7 @@ final class Screen
 {
     /** Each of these begins a line of its own. */
     private const KEYS = [
-        ['sort by', 'c calls/s', 't total', 'e errors', 'w wait', 'x run', 'b bytes', 'm memory', 'u CPU', 'n name'],
+        ['sort', 'c calls', 't total', 'e errors', 'w wait', 'x run', 'b bytes', 'm mem', 'u CPU', 'n name'],
         ['process', '↑↓ select', 'r recycle', 'K kill', 'd stack', '', 'q quit'],
     ];
 

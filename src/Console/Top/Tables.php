@@ -26,9 +26,9 @@ final class Tables
             new Column('calls', 'total', Figures::count(...)),
             new Column('running', 'running', Figures::count(...)),
             new Column('queued', 'queue', Figures::count(...)),
-            new Column('queued_bytes', 'bytes', Figures::size(...)),
-            new Column('queued_oldest', 'oldest', Figures::time(...)),
-            new Column('connections', 'conns', Figures::count(...)),
+            new Column('queued_bytes', 'bytes', Figures::size(...), isExtra: true),
+            new Column('queued_oldest', 'oldest', Figures::time(...), isExtra: true),
+            new Column('connections', 'conns', Figures::count(...), isExtra: true),
             new Column('memory', 'memory', Figures::size(...)),
             new Column('cpu', 'CPU', Figures::percent(...)),
         ];
@@ -43,13 +43,13 @@ final class Tables
             new Column('worker', 'worker', isPlace: true),
             new Column('name', 'method', key: 'n'),
             new Column('rate', 'calls/s', Figures::rate(...), 'c'),
-            new Column('calls', 'total', Figures::count(...), 't'),
+            new Column('calls', 'total', Figures::count(...), 't', isExtra: true),
             new Column('errors', 'errors', Figures::count(...), 'e', style: static fn (float|string $errors): string => $errors > 0 ? 'fg=red' : ''),
             new Column('wait_p50', 'wait p50', Figures::time(...)),
             new Column('wait_p99', 'p99', Figures::time(...), 'w'),
             new Column('run_p50', 'run p50', Figures::time(...)),
             new Column('run_p99', 'p99', Figures::time(...), 'x'),
-            new Column('bytes', 'bytes/s', Figures::size(...), 'b'),
+            new Column('bytes', 'bytes/s', Figures::size(...), 'b', isExtra: true),
         ];
     }
 
@@ -63,7 +63,7 @@ final class Tables
             new Column('pid', 'process', static fn (float $pid): string => (string) (int) $pid),
             new Column('service', 'service', key: 'n'),
             new Column('kind', 'kind'),
-            new Column('generation', 'gen', Figures::count(...)),
+            new Column('generation', 'gen', Figures::count(...), isExtra: true),
             new Column('state', 'state', style: self::state(...)),
             new Column('rate', 'calls/s', Figures::rate(...), 'c'),
             new Column('memory', 'memory', Figures::size(...), 'm'),

@@ -149,7 +149,7 @@ final class ConsoleTest extends TestCase
         self::assertStringContainsString("process {$pid}", $stdout);
         self::assertMatchesRegularExpression('/^generation [12]$/m', $stdout);
         self::assertMatchesRegularExpression('/^service +kind +workers queued running calls refused wait p50 p99 +run p50 p99 *\n\(shared\) sync +1 +0 +0 +\d+ +0 +[\d.]+ [µm]?s +[\d.]+ [µm]?s/mu', $stdout);
-        self::assertMatchesRegularExpression('/^worker +service +kind +generation state +calls +memory *\n\d+ +\(shared\) sync +1 +\w+ +\d+/m', $stdout);
+        self::assertMatchesRegularExpression('/^process +service +kind +generation state +calls +memory *\n\d+ +\(shared\) sync +1 +\w+ +\d+/m', $stdout);
         $document = json_decode(self::gotask(['status', '--json'])[1], true);
         self::assertSame($pid, is_array($document) && is_int($document['pid']) ? (string) $document['pid'] : '');
     }

@@ -47,6 +47,24 @@ final class ScreenTest extends TestCase
         ], self::plain(Screen::lines([self::activity()], new View(), 200, null)));
     }
 
+    public function testANarrowTerminalShowsNamesMemoryAndCpuAndGoesWithoutExtraColumns(): void
+    {
+        $name = 'Orders.validate_address';
+        $activity = Statuses::look(1.0, [Statuses::method($name, 1_000_000)], [Statuses::worker(123_456, running: [['method' => $name, 'seconds' => 1.0]])]);
+        $view = new View();
+        $lines = self::plain(Screen::lines([$activity], $view, 79, 24));
+
+        self::assertStringEndsWith('memory  CPU', $lines[0]);
+        self::assertSame('method                   calls/s▾  errors  wait p50    p99  run p50     p99', $lines[3]);
+        self::assertStringStartsWith($name, $lines[4]);
+        self::assertStringContainsString('runs', $lines[6]);
+        self::assertSame('process  ↑↓ select  r recycle  K kill  d stack    q quit', $lines[23]);
+        self::assertStringEndsWith('n name', $lines[22]);
+
+        $view->methods = 'calls';
+        self::assertStringContainsString('total▾', self::plain(Screen::lines([$activity], $view, 79, 24))[3], 'what it is sorted by is seen');
+    }
+
     public function testOfTheFirstLookNoRateIsKnown(): void
     {
         $lines = self::plain(Screen::lines([Statuses::look(1.0, [Statuses::method('App.hi', 300)], [])], new View(), 200, null));
