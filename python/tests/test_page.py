@@ -78,6 +78,14 @@ def test_hostile_text_is_shown_as_what_it_is(broker: BrokerProcess, shown: Page)
     ]
 
 
+def test_it_names_a_method_that_fails_though_most_calls_do_not(broker: BrokerProcess, shown: Page) -> None:
+    peer = Peer(str(broker.address))
+    for _ in range(100):
+        peer.call("Orders.total", 1)
+    peer.call("Orders.fail", None)
+    shown.wait_for(f"{VERDICT}.startsWith('100 % of the calls of Orders.fail ')")
+
+
 def test_the_policy_lets_nothing_else_in(shown: Page) -> None:
     assert shown.complaints() == []
     for attempt in (
