@@ -35,8 +35,16 @@ scalars = (
 keys = st.text(st.characters(blacklist_categories=["Cs"])) | st.integers(-(2**63), 2**63 - 1)
 
 
+#: Elements of a list or a map: with few of them trees grow deep, and hypothesis throws away few that have grown too large.
+FEW = 4
+
+
 def trees(leaves: Any, names: Any) -> Any:
-    return st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(names, inner), max_leaves=20)
+    return st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=FEW) | st.dictionaries(names, inner, max_size=FEW),
+        max_leaves=20,
+    )
 
 
 # Msgpack without its C code reckons times in floats.
@@ -87,14 +95,7 @@ def test_bin_stays_bytes_beside_text_that_is_not_utf8() -> None:
     assert decode(MSGPACK, body) == [b"\xff", b"text"]
 
 
-plain_bytes = st.recursive(
-    st.binary() | st.integers(0, 100),
-    lambda inner: st.lists(inner) | st.dictionaries(st.binary(), inner),
-    max_leaves=20,
-)
-
-
-@given(plain_bytes)
+@given(trees(st.binary() | st.integers(0, 100), st.binary()))
 def test_every_string_is_text_or_bytes(value: Any) -> None:
     def expected(item: Any) -> Any:
         if isinstance(item, bytes):

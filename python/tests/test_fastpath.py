@@ -18,22 +18,29 @@ from gotask.wire import frames as wire
 from gotask.wire.frames import LARGE, Frame
 
 from .fast import CANCELLED, GIVEN_BACK, LATE, TAKE_BACK, FastPeer, fast_peer
-from .peer import APPS, PACKAGE, BrokerProcess, Peer, wait_until
+from .peer import APPS, PACKAGE, BrokerProcess, Peer, serving, wait_until
+
+
+def started(folder: Path) -> Iterator[BrokerProcess]:
+    # Longer than a busy machine keeps a worker from heeding that it is interrupted.
+    yield from serving(folder, APPS / "calls.py", "--interrupt-grace", "20", workers=4)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    """For what leaves it as it was: its workers, and what they know of methods."""
+    yield from started(tmp_path_factory.mktemp("fastpath"))
 
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
-    # Longer than a busy machine keeps a worker from heeding that it is interrupted.
-    grace = ("--interrupt-grace", "20")
-    started = BrokerProcess(APPS / "calls.py", *grace, workers=4, address=f"unix://{tmp_path}/s.sock")
-    started.wait_for("ready")
-    yield started
-    started.end()
+    yield from started(tmp_path)
 
 
 @pytest.fixture
-def peer(broker: BrokerProcess) -> Iterator[FastPeer]:
-    yield from fast_peer(broker)
+def peer(request: pytest.FixtureRequest) -> Iterator[FastPeer]:
+    """Of the test's own broker, where it has one."""
+    yield from fast_peer(request.getfixturevalue("broker" if "broker" in request.fixturenames else "shared"))
 
 
 def test_a_call_is_answered_on_the_fast_socket(peer: FastPeer) -> None:
@@ -67,6 +74,7 @@ def state(pid: int) -> str:
 # -- ends --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("broker")
 def test_a_worker_that_dies_leaves_one_outcome_for_each_call_of_its_message(
     peer: FastPeer, tmp_path: Path
 ) -> None:
@@ -154,10 +162,10 @@ def test_the_calls_of_a_fast_socket_that_ends_alone_have_an_outcome_each(
 
 
 def test_what_nobody_has_taken_of_a_client_that_is_gone_is_not_run(
-    broker: BrokerProcess, peer: FastPeer, tmp_path: Path
+    shared: BrokerProcess, peer: FastPeer, tmp_path: Path
 ) -> None:
-    assert broker.address is not None
-    other = FastPeer(broker.address)
+    assert shared.address is not None
+    other = FastPeer(shared.address)
     slow = [begin(other, ("App.Sleep", 0.3))[0] for _ in range(4)]
     peer.send_fast("App.Append", [str(tmp_path / "trace"), "x"])
     peer.close()
@@ -166,6 +174,7 @@ def test_what_nobody_has_taken_of_a_client_that_is_gone_is_not_run(
     assert not (tmp_path / "trace").exists()
 
 
+@pytest.mark.usefixtures("broker")
 def test_gathered_replies_are_fetched_from_behind_a_call_that_turned_slow(peer: FastPeer) -> None:
     peer.call_fast("App.Sleep", 0)
     wait_until(lambda: not has_begun(peer))
@@ -274,6 +283,7 @@ def stubborn(begun):
 # -- counters ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("broker")
 def test_status_counts_calls_of_both_paths(peer: FastPeer) -> None:
     for n in range(5):
         peer.call_fast("App.Echo", n)
@@ -349,9 +359,9 @@ def test_a_reply_says_how_long_its_method_took(peer: FastPeer) -> None:
 # -- clients ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_wrong_or_used_token_is_turned_away(peer: FastPeer, broker: BrokerProcess) -> None:
-    assert broker.address is not None
-    other = FastPeer(broker.address, open=False)
+def test_a_wrong_or_used_token_is_turned_away(peer: FastPeer, shared: BrokerProcess) -> None:
+    assert shared.address is not None
+    other = FastPeer(shared.address, open=False)
     invitation = other.invitation()
     with pytest.raises(EOFError):
         other.connect(invitation["path"], "00" * 16)
@@ -363,9 +373,9 @@ def test_a_wrong_or_used_token_is_turned_away(peer: FastPeer, broker: BrokerProc
 
 
 def test_what_is_no_message_of_calls_closes_that_fast_socket_alone(
-    peer: FastPeer, broker: BrokerProcess
+    peer: FastPeer, shared: BrokerProcess
 ) -> None:
-    assert broker.address is not None
+    assert shared.address is not None
     good = peer.frame("App.Echo", 1)
     for message in (
         b"x",
@@ -379,7 +389,7 @@ def test_what_is_no_message_of_calls_closes_that_fast_socket_alone(
         b"12345678" + wire.encode(wire.CONTROL, (FAST_BIT + 5, 1, 0, 0), b"A", wire.STOP),
         b"12345678" + bytes(60_000),
     ):
-        rough = FastPeer(broker.address)
+        rough = FastPeer(shared.address)
         rough.fast.send(message)
         assert rough.receive() == []
         assert rough.call("App.Echo", 2) == 2
@@ -388,11 +398,11 @@ def test_what_is_no_message_of_calls_closes_that_fast_socket_alone(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_damaged_messages_harm_their_sender_alone(peer: FastPeer, broker: BrokerProcess, seed: int) -> None:
+def test_damaged_messages_harm_their_sender_alone(peer: FastPeer, shared: BrokerProcess, seed: int) -> None:
     """Each is answered, given back, or ends that fast socket; its connection and other clients go on."""
-    assert broker.address is not None
+    assert shared.address is not None
     chance = random.Random(seed)
-    rough = FastPeer(broker.address)
+    rough = FastPeer(shared.address)
     for _ in range(40):
         calls = b"".join(rough.frame("App.Echo", chance.randrange(1000)) for _ in range(chance.randint(1, 4)))
         message = bytearray(SENT.pack(time.monotonic_ns()) + calls)
@@ -414,7 +424,7 @@ def test_damaged_messages_harm_their_sender_alone(peer: FastPeer, broker: Broker
             if not is_open:
                 assert rough.call("App.Echo", 1) == 1
                 rough.close()
-                rough = FastPeer(broker.address)
+                rough = FastPeer(shared.address)
         assert peer.call_fast("App.Echo", 2) == 2
 
 
