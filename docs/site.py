@@ -12,7 +12,21 @@ _ENGLISH = _REPOSITORY / "docs"
 _CHINESE = _ENGLISH / "zh"
 _FIRST = {_ENGLISH: _REPOSITORY / "README.md", _CHINESE: _REPOSITORY / "README-CN.md"}
 _ELSEWHERE = "elsewhere:"
-_STYLE = ".md-grid { max-width: 75rem } .md-typeset h1 { color: inherit; font-weight: 400 }"
+# Lines of code have up to 128 columns, which need more room than the theme gives; its links are hard to read in the dark.
+_STYLE = (
+    ".md-grid { max-width: 75rem } .md-typeset h1 { color: inherit; font-weight: 400 } .md-typeset pre > code { font-size: .75em }"
+    " .md-typeset table:not([class]) td { min-width: 5rem }"
+    ' [data-md-color-scheme="slate"] { --md-typeset-a-color: #b39ddb }'
+    " @media (min-width: 76.25em) { .md-sidebar { width: 10.5rem } .md-sidebar__scrollwrap, .md-sidebar__inner { width: auto } }"
+)
+# Chinese has no spaces between words: what is looked for is found anywhere between two spaces or commas, where the theme,
+# whose search has the Japanese rules for Chinese, finds beginnings alone.
+_SEARCH = """<script>var __search = { transform: query =>
+    query.replace(/[*+:^~-]+/g, " ").trim().split(/\\s+/).filter(Boolean).map(word => "+*" + word).join("* ") }</script>"""
+_RULES = {
+    '"search.config.lang": "ja"': '"search.config.lang": "en"',
+    '"search.config.pipeline": "trimmer, stemmer"': '"search.config.pipeline": ""',
+}
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)")
 
 
@@ -53,9 +67,16 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
-    return html.replace(f'="{_ELSEWHERE}', '="')
+    """Tables without titles have an empty line in Markdown, not here."""
+    return re.sub(r"<thead>\s*<tr>(\s*<th[^>]*></th>)+\s*</tr>\s*</thead>", "", html).replace(
+        f'="{_ELSEWHERE}', '="'
+    )
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
-    """Lines of code have up to 128 columns, which need more room than the theme gives."""
-    return output.replace("</head>", f"<style>{_STYLE}</style></head>")
+    head = f"<style>{_STYLE}</style>"
+    if Path(config["docs_dir"]) == _CHINESE:
+        head += _SEARCH
+        for theirs, ours in _RULES.items():
+            output = output.replace(theirs, ours)
+    return output.replace("</head>", f"{head}</head>")

@@ -6,11 +6,16 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from functools import partial
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from .browser import CHROMIUM, Browser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
@@ -71,6 +76,29 @@ def test_every_link_leads_to_a_page_and_to_a_heading_in_it(site: Path) -> None:
             if not target.exists() or target in pages and anchor not in pages[target].anchors:
                 dead.append(f"{path.relative_to(site)}: {link}")
     assert dead == []
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+def test_what_is_looked_for_is_found_in_both_languages(site: Path, tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    browser = Browser(tmp_path)
+    try:
+        # The Chinese word stands in the middle of a sentence.
+        for index, word in (("index.html", "dashboard"), ("zh/index.html", "仪表盘")):
+            page = browser.open(f"http://127.0.0.1:{server.server_port}/{index}?q={word}")
+            page.wait_for(
+                "[...document.querySelectorAll('.md-search-result__link')].some(link => link.href.includes('monitoring.html'))"
+            )
+    finally:
+        browser.close()
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.parametrize("name", CHINESE)
