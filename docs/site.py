@@ -14,10 +14,10 @@ _FIRST = {_ENGLISH: _REPOSITORY / "README.md", _CHINESE: _REPOSITORY / "README-C
 _ELSEWHERE = "elsewhere:"
 # Lines of code have up to 128 columns, which need more room than the theme gives; its links are hard to read in the dark.
 _STYLE = (
-    ".md-grid { max-width: 75rem } .md-typeset h1 { color: inherit; font-weight: 400 } .md-typeset pre > code { font-size: .75em }"
-    " .md-typeset table:not([class]) td { min-width: 5rem }"
+    ".md-grid { max-width: 75rem } .md-typeset h1 { color: inherit; font-weight: 400 }"
+    " .md-typeset pre > code { font-size: .75em } .md-typeset table:not([class]) td { min-width: 5rem }"
     ' [data-md-color-scheme="slate"] { --md-typeset-a-color: #b39ddb }'
-    " @media (min-width: 76.25em) { .md-sidebar { width: 10.5rem } .md-sidebar__scrollwrap, .md-sidebar__inner { width: auto } }"
+    " @media (min-width: 76.25em) { .md-sidebar { width: 10.5rem } .md-sidebar__inner { width: auto } }"
 )
 # Chinese has no spaces between words: what is looked for is found anywhere between two spaces or commas, where the theme,
 # whose search has the Japanese rules for Chinese, finds beginnings alone.
