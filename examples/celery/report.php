@@ -2,6 +2,12 @@
 
 declare(strict_types=1);
 
+// A report that outlives all that takes part. It needs celery[redis] (Debian: python3-celery python3-redis) and a Redis. In three
+// terminals in which CELERY_BROKER_URL=redis://127.0.0.1/0 is exported:
+//   bin/gotask serve examples/celery/app.py --address unix:///tmp/gotask.sock
+//   GOTASK_APP=examples/celery/app.py PYTHONPATH=python python3 -m celery -A gotask.celery worker
+//   php examples/celery/report.php [ADDRESS]
+
 use Reasno\GoTask\Client;
 
 require dirname(__DIR__, 2) . '/vendor/autoload.php';
