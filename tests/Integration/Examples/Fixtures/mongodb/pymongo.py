@@ -42,7 +42,7 @@ class Collection:
 
 
 class MongoClient:
-    def __init__(self, uri):
+    def __init__(self, uri, serverSelectionTimeoutMS):
         pass
 
     def get_default_database(self, name):
