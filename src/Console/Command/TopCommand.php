@@ -38,7 +38,7 @@ class TopCommand extends WorkerCommand
             ->setHelp(<<<'HELP'
                 Keys sort the tables: <info>c</info> calls/s, <info>t</info> total, <info>e</info> errors, <info>w</info> waiting, <info>x</info> running, <info>b</info> bytes/s, <info>m</info> memory, <info>u</info> CPU, <info>n</info> name.
                 Arrows, or <info>j</info> and <info>k</info>, select a process: <info>r</info> replaces it by a new one after the calls that it has, <info>K</info> kills it,
-                <info>d</info> shows where its Python is. <info>q</info> quits.
+                <info>d</info> shows where its Python is, <info>f</info> the last failures of its worker with their tracebacks. <info>q</info> quits.
 
                 Percentiles are those of the last minute, totals those since the worker was started. CPU is of one processor.
 

@@ -21,7 +21,7 @@ final class Screen
     /** Each of these begins a line of its own. */
     private const KEYS = [
         ['sort', 'c calls', 't total', 'e errors', 'w wait', 'x run', 'b bytes', 'm mem', 'u CPU', 'n name'],
-        ['process', '↑↓ select', 'r recycle', 'K kill', 'd stack', '', 'q quit'],
+        ['process', '↑↓ select', 'r recycle', 'K kill', 'd stack', 'f failures', '', 'q quit'],
     ];
 
     /** Lines of each table that are kept before the other one gets more than its share. */

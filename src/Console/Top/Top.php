@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console\Top;
 
+use Reasno\GoTask\Console\Figures;
 use Reasno\GoTask\Console\TypedMap;
 use Reasno\GoTask\Exception\ConnectFailed;
 use Reasno\GoTask\Exception\DeadlineExceeded;
@@ -15,9 +16,11 @@ use Throwable;
 use ValueError;
 
 use function array_map;
-use function explode;
+use function date;
 use function hrtime;
+use function implode;
 use function max;
+use function rtrim;
 
 /**
  * Looks at workers again and again, and does what someone at the terminal asks for.
@@ -113,19 +116,29 @@ final class Top
     {
         $client = $this->clients[(string) $process['worker']];
         $pid = (int) $process['pid'];
-        [$method, $payload] = $action === 'stack' ? ['GoTask.Dump', ['pid' => $pid]] : ['GoTask.Recycle', ['pid' => $pid, 'kill' => $action === 'kill']];
+        [$method, $payload] = match ($action) {
+            'stack' => ['GoTask.Dump', ['pid' => $pid]],
+            'failures' => ['GoTask.Failures', null],
+            default => ['GoTask.Recycle', ['pid' => $pid, 'kill' => $action === 'kill']],
+        };
         $answer = self::tried(fn (): mixed => $client->call($method, $payload, $this->timeout));
         if ($answer instanceof Throwable) {
             $this->view->message = $answer->getMessage();
         } elseif ($action === 'stack') {
-            $this->view->text = ["The Python stacks of {$pid}", ''];
-            foreach (TypedMap::list($answer) as $dump) {
-                array_push($this->view->text, ...explode("\n", rtrim($dump->text('stacks'))));
-            }
-            $this->view->scroll = 0;
+            $this->view->read("The Python stacks of {$pid}\n\n" . implode("\n", array_map(static fn (TypedMap $dump): string => $dump->text('stacks'), TypedMap::list($answer))));
+        } elseif ($action === 'failures') {
+            $failures = array_map(self::failure(...), TypedMap::list($answer));
+            $this->view->read($failures === [] ? 'No call has failed so far' : "The last failures, newest first\n\n" . implode("\n\n", $failures));
         } else {
             $this->view->message = $action === 'kill' ? "{$pid} was killed" : "{$pid} is replaced after the calls that it has";
         }
+    }
+
+    private static function failure(TypedMap $failure): string
+    {
+        return date('Y-m-d H:i:s', (int) $failure->number('time')) . " {$failure->shown('method')} in process {$failure->shown('pid')}, after "
+            . Figures::time($failure->number('seconds')) . "\n"
+            . ($failure->text('traceback') === '' ? "{$failure->text('code')}: {$failure->text('message')}" : rtrim($failure->text('traceback')));
     }
 
     /**

@@ -5,8 +5,10 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console\Top;
 
 use function count;
+use function explode;
 use function max;
 use function min;
+use function rtrim;
 
 /**
  * What someone looks at: how the tables are sorted, which process is selected, whether a question or a text is before him. Keys
@@ -75,7 +77,8 @@ final class View
     /**
      * @param string $key as Keys names it
      * @param list<Row> $processes as they are shown
-     * @return array{string, null|Row} what is to be done: quit; recycle, kill or stack with a process; empty: nothing more
+     * @return array{string, null|Row} what is to be done: quit; recycle, kill or stack with a process, failures with one of the
+     *                                 worker's; empty: nothing more
      */
     public function press(string $key, array $processes): array
     {
@@ -83,7 +86,7 @@ final class View
             return ['quit', null];
         }
         if ($this->text !== null) {
-            $this->read($key, $this->text);
+            $this->turn($key, $this->text);
 
             return ['', null];
         }
@@ -115,14 +118,22 @@ final class View
             $key === 'q' => ['quit', null],
             $key === 'r' && $place !== null => ['recycle', $processes[$place]],
             $key === 'd' && $place !== null => ['stack', $processes[$place]],
+            $key === 'f' && $place !== null => ['failures', $processes[$place]],
             default => ['', null],
         };
+    }
+
+    /** Shows a text in the place of the tables. */
+    public function read(string $text): void
+    {
+        $this->text = explode("\n", rtrim($text));
+        $this->scroll = 0;
     }
 
     /**
      * @param list<string> $text
      */
-    private function read(string $key, array $text): void
+    private function turn(string $key, array $text): void
     {
         $this->scroll = max(0, min(count($text) - 1, $this->scroll + match ($key) {
             'up', 'k' => -1,
@@ -131,7 +142,7 @@ final class View
             'page-down', ' ' => 20,
             default => 0,
         }));
-        if ($key === 'q' || $key === 'escape' || $key === 'd') {
+        if ($key === 'q' || $key === 'escape' || $key === 'd' || $key === 'f') {
             $this->text = null;
         }
     }

@@ -11,6 +11,7 @@ use Reasno\GoTask\Client;
 use Reasno\GoTask\Console\Command\TopCommand;
 use Reasno\GoTask\Console\Top\LiveTerminal;
 use Reasno\GoTask\Console\Top\Top;
+use Reasno\GoTask\Exception\RemoteError;
 use Reasno\GoTask\Process\WorkerProcess;
 
 use function is_array;
@@ -67,6 +68,23 @@ final class TopTest extends TestCase
         $terminal->press('y');
         $terminal->see(self::idleAfter($second));
         $terminal->see('~^ *' . self::pid() . ' ~m');
+    }
+
+    public function testTheLastFailuresAreReadByAKey(): void
+    {
+        $terminal = $this->open();
+        $terminal->see('~^process ~m');
+        $terminal->press('f');
+        $terminal->see('~^No call has failed so far~');
+        $terminal->press('f');
+        $terminal->see('~^process ~m');
+        try {
+            (new Client((string) self::$worker?->address()))->call('App.Fail', 'no');
+        } catch (RemoteError) {
+        }
+        $terminal->press('f');
+        $text = $terminal->see('~^The last failures, newest first\n\n\d{4}-\d\d-\d\d [\d:]+ App\.fail in process \d+, after [\d.]+ .s\nTraceback .*\n~');
+        self::assertStringContainsString("\nValueError: no\n", $text);
     }
 
     public function testAFrameHasTheTerminalsSize(): void

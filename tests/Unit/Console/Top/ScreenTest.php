@@ -58,7 +58,7 @@ final class ScreenTest extends TestCase
         self::assertSame('method                   calls/s▾  errors  wait p50    p99  run p50     p99', $lines[3]);
         self::assertStringStartsWith($name, $lines[4]);
         self::assertStringContainsString('runs', $lines[6]);
-        self::assertSame('process  ↑↓ select  r recycle  K kill  d stack    q quit', $lines[23]);
+        self::assertSame('process  ↑↓ select  r recycle  K kill  d stack  f failures    q quit', $lines[23]);
         self::assertStringEndsWith('n name', $lines[22]);
 
         $view->methods = 'calls';
