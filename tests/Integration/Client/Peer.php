@@ -18,9 +18,8 @@ use function file_exists;
 use function fread;
 use function fwrite;
 use function is_resource;
-use function proc_close;
+use function posix_getpid;
 use function proc_open;
-use function proc_terminate;
 use function random_bytes;
 use function str_starts_with;
 use function stream_socket_client;
@@ -30,40 +29,32 @@ use function trim;
 use function unlink;
 
 use const SIGKILL;
+use const SIGTERM;
 
 /**
- * Fixtures/peer.py, running.
+ * One of those of Fixtures/peer.py, running.
  */
 final class Peer
 {
     public readonly string $address;
 
     /** @var null|resource */
-    private mixed $process;
+    private static mixed $python = null;
 
     /** @var array<int, resource> */
-    private array $pipes;
+    private static array $pipes = [];
+
+    private int $process;
+
+    /** A forked child leaves it to its parent. */
+    private int $owner;
 
     public function __construct(string $mode = '', ?string $address = null)
     {
         $address ??= 'unix://' . sys_get_temp_dir() . '/gotask-peer-' . bin2hex(random_bytes(6)) . '.sock';
-        $pipes = [];
-        $process = proc_open(
-            [Python::path(), dirname(__DIR__) . '/Fixtures/peer.py', $address, $mode],
-            [['pipe', 'r'], ['pipe', 'w']],
-            $pipes,
-        );
-        if (! is_resource($process)) {
-            throw new RuntimeException('Python can\'t be run.');
-        }
-        /** @var array<int, resource> $pipes */
-        $this->process = $process;
-        $this->pipes = $pipes;
-        $line = fgets($pipes[1]);
-        if ($line === false || ! str_starts_with($line, 'ready ')) {
-            throw new RuntimeException('The peer did not start.');
-        }
-        $this->address = trim(explode(' ', $line, 2)[1]);
+        [, $process, $this->address] = explode(' ', self::tell("start {$address} {$mode}", 'ready '));
+        $this->process = (int) $process;
+        $this->owner = posix_getpid();
     }
 
     public function __destruct()
@@ -94,22 +85,16 @@ final class Peer
 
     public function stop(): void
     {
-        $this->end(null);
+        $this->end(SIGTERM);
     }
 
-    private function end(?int $signal): void
+    private function end(int $signal): void
     {
-        if ($this->process === null) {
+        if ($this->process === 0 || $this->owner !== posix_getpid()) {
             return;
         }
-        if ($signal !== null) {
-            proc_terminate($this->process, $signal);
-        }
-        foreach ($this->pipes as $pipe) {
-            fclose($pipe);
-        }
-        proc_close($this->process);
-        $this->process = null;
+        self::tell("end {$this->process} {$signal}", 'ended');
+        $this->process = 0;
         if (str_starts_with($this->address, 'unix://')) {
             $path = explode('://', $this->address, 2)[1];
             foreach ([$path, "{$path}.fast"] as $file) {
@@ -118,5 +103,33 @@ final class Peer
                 }
             }
         }
+    }
+
+    private static function tell(string $line, string $expected): string
+    {
+        self::$python ??= self::start();
+        fwrite(self::$pipes[0], "{$line}\n");
+        $answer = (string) fgets(self::$pipes[1]);
+        if (! str_starts_with($answer, $expected)) {
+            throw new RuntimeException("The peers were told to {$line}, and answer: {$answer}");
+        }
+
+        return trim($answer);
+    }
+
+    /**
+     * @return resource
+     */
+    private static function start(): mixed
+    {
+        $pipes = [];
+        $process = proc_open([Python::path(), dirname(__DIR__) . '/Fixtures/peer.py'], [['pipe', 'r'], ['pipe', 'w']], $pipes);
+        if (! is_resource($process)) {
+            throw new RuntimeException('Python can\'t be run.');
+        }
+        /** @var array<int, resource> $pipes */
+        self::$pipes = $pipes;
+
+        return $process;
     }
 }

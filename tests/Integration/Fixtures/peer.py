@@ -1,15 +1,21 @@
-"""A peer that does as it is told, well or badly: each call's method says what is to become of it.
+"""Peers that do as they are told, well or badly: each call's method says what is to become of it.
 
-    /usr/bin/python3 peer.py unix:///tmp/x.sock [plain | silent | late | fast]
+Each line of the standard input has an answer on the standard output:
 
-`plain` knows no Hello, `silent` answers none, `late` takes its time, `fast` has a fast path (fast_peer.py). It says
-"ready" on its standard output, and ends with its standard input.
+    start unix:///tmp/x.sock [plain | silent | late | echo | fast]     ready PROCESS unix:///tmp/x.sock
+    end PROCESS SIGNAL                                                 ended
+
+`plain` knows no Hello, `silent` answers none, `late` takes its time, `echo` gives back what it is told, `fast` has a
+fast path (fast_peer.py). Each peer is forked, as Python takes longer to start than most tests do. With the standard
+input all end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import struct
 import sys
 import zlib
@@ -261,8 +267,7 @@ class Peer:
         writer.write(call.reply(bytes([0x90 | len(call.options) - 2]) + values))
 
 
-async def main(address: str, peer: Peer) -> None:
-    loop = asyncio.get_running_loop()
+async def serve(address: str, peer: Peer) -> None:
     peer.begin()
     if address.startswith("unix://"):
         await asyncio.start_unix_server(peer.serve, address[7:])
@@ -270,15 +275,34 @@ async def main(address: str, peer: Peer) -> None:
         host, _, port = address[6:].rpartition(":")
         server = await asyncio.start_server(peer.serve, host.strip("[]"), int(port))
         address = f"tcp://{host}:{server.sockets[0].getsockname()[1]}"
-    print("ready", address, flush=True)
-    await loop.run_in_executor(None, sys.stdin.buffer.read)
+    print("ready", os.getpid(), address, flush=True)
+    await asyncio.Event().wait()
+
+
+def main() -> None:
+    from fast_peer import FastPeer
+
+    running: set[int] = set()
+    for line in sys.stdin:
+        word, *arguments = line.split()
+        if word == "start":
+            address, mode = [*arguments, ""][:2]
+            if (process := os.fork()) == 0:
+                try:
+                    asyncio.run(serve(address, FastPeer(address[7:]) if mode == "fast" else Peer(mode)))
+                except OSError as failure:
+                    print(failure, flush=True)
+                    raise
+            running.add(process)
+        else:
+            process = int(arguments[0])
+            os.kill(process, int(arguments[1]))
+            os.waitpid(process, 0)
+            running.remove(process)
+            print("ended", flush=True)
+    for process in running:
+        os.kill(process, signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:] + [""]
-    if arguments[1] == "fast":
-        from fast_peer import FastPeer
-
-        asyncio.run(main(arguments[0], FastPeer(arguments[0][7:])))
-    else:
-        asyncio.run(main(arguments[0], Peer(arguments[1])))
+    main()
