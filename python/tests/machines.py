@@ -87,8 +87,8 @@ class Machine:
         """A process on this machine. resolv: its /etc/resolv.conf."""
         whole = ["nsenter", f"--net=/run/netns/{self.name}", *command]
         if resolv is not None:
-            script = f'mount --bind {resolv} /etc/resolv.conf && exec "$@"'
-            whole = [*whole[:2], "unshare", "--mount", "sh", "-c", script, "-", *command]
+            script = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+            whole = [*whole[:2], "unshare", "--mount", "sh", "-c", script, str(resolv), *command]
         process = subprocess.Popen(whole, **options)
         self._processes.append(process)
         return process

@@ -203,7 +203,7 @@ def test_a_run_of_pytest_shares_one_worker(tmp_path: Path) -> None:
         "import gotask\n@gotask.service\nclass App:\n    def hi(self, name):\n        return id(self)\n"
         "    def setting(self):\n        return gotask.current_call().php.call('Config.get')\n"
     )
-    (tmp_path / "pytest.ini").write_text(f"[pytest]\ngotask_app = app.py\npythonpath = {PACKAGE}\n")
+    (tmp_path / "pytest.ini").write_text(f'[pytest]\ngotask_app = app.py\npythonpath = "{PACKAGE}"\n')
     (tmp_path / "conftest.py").write_text("pytest_plugins = ['gotask.pytest_plugin']\n")
     (tmp_path / "test_app.py").write_text(
         "seen = set()\n"
