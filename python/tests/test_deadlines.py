@@ -29,8 +29,14 @@ from .simulation.loop import Clock, Loop
 DEADLINE = 300  # ms
 
 
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    yield from serving(tmp_path_factory.mktemp("deadlines"), APPS / "nasty.py", workers=2)
+
+
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+def fresh(tmp_path: Path) -> Iterator[BrokerProcess]:
+    """Another one, for who looks at all that it logs."""
     yield from serving(tmp_path, APPS / "nasty.py", workers=2)
 
 
@@ -224,9 +230,9 @@ def test_interrupts_hit_the_call_that_is_meant_and_no_other(tmp_path: Path) -> N
 
 
 def test_where_it_was_is_known_although_its_worker_has_no_turn_for_a_while(
-    broker: BrokerProcess, tmp_path: Path
+    fresh: BrokerProcess, tmp_path: Path
 ) -> None:
-    peer = connect(broker)
+    peer = connect(fresh)
     workers(peer)
     begun = tmp_path / "begun"
     sequence = peer.send("Sync.hold_the_gil", str(begun), DEADLINE, 0)
@@ -314,8 +320,8 @@ def test_calls_of_a_caller_that_is_gone_end_even_without_a_deadline(tmp_path: Pa
     assert broker.end() == 0
 
 
-def test_a_notification_has_the_time_that_it_needs(broker: BrokerProcess, tmp_path: Path) -> None:
-    peer = connect(broker)
+def test_a_notification_has_the_time_that_it_needs(fresh: BrokerProcess, tmp_path: Path) -> None:
+    peer = connect(fresh)
     log = tmp_path / "log"
     options = (50, wire.NOTIFY | wire.ARGS)
     assert peer.call("Sync.append", [[str(log), "begun", 0.4], {}], *options) is None
@@ -325,7 +331,7 @@ def test_a_notification_has_the_time_that_it_needs(broker: BrokerProcess, tmp_pa
     while peer.call("GoTask.Status")["running"]:
         assert time.monotonic() < until
     assert sorted(log.read_text().split()) == ["begun", "begun", "waited"]
-    assert not any(record.get("level") == "error" for record in broker.records)
+    assert not any(record.get("level") == "error" for record in fresh.records)
 
 
 GRACE = 0.1

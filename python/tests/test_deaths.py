@@ -15,8 +15,14 @@ from .test_deadlines import connect, workers
 CGROUP = Path("/sys/fs/cgroup/memory")
 
 
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    yield from serving(tmp_path_factory.mktemp("deaths"), APPS / "nasty.py", workers=2)
+
+
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
+def limited(tmp_path: Path) -> Iterator[BrokerProcess]:
+    """Another one, whose workers get less memory than they need."""
     yield from serving(tmp_path, APPS / "nasty.py", workers=2)
 
 
@@ -59,8 +65,8 @@ def test_what_looks_like_an_end_and_is_none(
     assert workers(peer) == before
 
 
-def test_no_memory_left_is_an_exception(broker: BrokerProcess) -> None:
-    peer = connect(broker)
+def test_no_memory_left_is_an_exception(limited: BrokerProcess) -> None:
+    peer = connect(limited)
     for _ in workers(peer):
         peer.call("Sync.limit_memory", 300)
     error = peer.call("Sync.allocate", 1000)

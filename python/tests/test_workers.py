@@ -20,14 +20,20 @@ from .peer import APPS, PACKAGE, BrokerProcess, Peer, alive, serving
 from .test_deadlines import workers
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    yield from serving(tmp_path_factory.mktemp("pair"), APPS / "calls.py", workers=2)
+
+
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[BrokerProcess]:
+def unheard(tmp_path: Path) -> Iterator[BrokerProcess]:
+    """Another pair, for who does not read what it logs."""
     yield from serving(tmp_path, APPS / "calls.py", workers=2)
 
 
-@pytest.fixture
-def single(tmp_path: Path) -> Iterator[BrokerProcess]:
-    yield from serving(tmp_path, APPS / "sync_only.py", workers=1)
+@pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerProcess]:
+    yield from serving(tmp_path_factory.mktemp("single"), APPS / "sync_only.py", workers=1)
 
 
 def connect(broker: BrokerProcess) -> Peer:
@@ -64,14 +70,14 @@ def test_the_last_words_of_a_dying_worker_come_with_the_error(tmp_path: Path) ->
     assert broker.end() == 0
 
 
-def test_output_that_nobody_reads_holds_up_no_call(pair: BrokerProcess) -> None:
-    peer = connect(pair)
+def test_output_that_nobody_reads_holds_up_no_call(unheard: BrokerProcess) -> None:
+    peer = connect(unheard)
     for index in range(3000):
         assert peer.call("App.say", f"{index} " + "x" * 1000) is None
     assert peer.call("App.hi", "x") == {"hello": "x"}
-    pair.logged("logged 500 ")  # and once somebody reads, it says what was lost
+    unheard.logged("logged 500 ")  # and once somebody reads, it says what was lost
     peer.call("App.say", "after")
-    assert pair.logged("log records were dropped")["level"] == "warning"
+    assert unheard.logged("log records were dropped")["level"] == "warning"
 
 
 def test_kill_9_of_workers_costs_what_they_had_taken_and_nothing_runs_twice(
@@ -223,13 +229,13 @@ def test_a_method_that_forks_and_returns_twice_is_answered_once(pair: BrokerProc
     assert len(workers(peer, 2)) == 2
 
 
-def test_log_records_of_other_threads_do_not_mix_with_answers(pair: BrokerProcess) -> None:
-    peer = connect(pair)
+def test_log_records_of_other_threads_do_not_mix_with_answers(unheard: BrokerProcess) -> None:
+    peer = connect(unheard)
     sequences = [peer.send("App.log_from_threads", [4, 20]) for _ in range(8)]
     assert [peer.result(sequence) for sequence in sequences] == [bytes(50_000)] * 8
-    seen = [record["message"] for record in pair.records if "thread" in record.get("message", "")]
+    seen = [record["message"] for record in unheard.records if "thread" in record.get("message", "")]
     assert len(set(seen)) <= 80
-    assert pair.logged("thread 3 record 19")["level"] == "info"
+    assert unheard.logged("thread 3 record 19")["level"] == "info"
 
 
 def test_a_log_record_of_any_size_comes_out(pair: BrokerProcess) -> None:

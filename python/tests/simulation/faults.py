@@ -106,6 +106,7 @@ FAULTS = (
         _BROKER + "recovery:CrashRecovery._look_for_lost",
         "if holders:",
         "if False:",
+        13,
     ),
     Fault(
         "deaths",
@@ -176,7 +177,7 @@ FAULTS = (
         _BROKER + "shared_queue:SharedQueue.lost",
         "if not number & 1",
         "if True",
-        25,
+        258,
     ),
     Fault(
         "fast",
@@ -184,7 +185,7 @@ FAULTS = (
         _BROKER + "fastpath:FastPath.settle",
         "self.frames(client, notes.gathered.read())",
         "pass",
-        350,
+        369,
     ),
     Fault(
         "fast",
@@ -257,6 +258,7 @@ FAULTS = (
         _BROKER + "deadlines:Deadlines._revoke",
         "self._stops.pop(call.number, None)",
         "del self._stops[call.number]",
+        30,
     ),
     Fault(
         "lateness",
@@ -299,6 +301,7 @@ FAULTS = (
         _BROKER + "call:Call.not_run",
         "if self.attempts",
         "if False",
+        41,
     ),
     Fault(
         "anything",
