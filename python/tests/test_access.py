@@ -365,7 +365,7 @@ def credentials(process: BrokerProcess, certificates: Certificates) -> dict[str,
 def test_calls_pass_through_tls(encrypted: BrokerProcess, certificates: Certificates, caller: Caller) -> None:
     named = credentials(encrypted, certificates)
     assert caller(encrypted.address, **named) == {"hello": "x"}
-    body = os.urandom(1 << 20) * 40
+    body = os.urandom(1 << 20) * 10
     assert caller(encrypted.address, method="App.echo", payload=body, **named) == body
 
 

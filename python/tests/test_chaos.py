@@ -11,7 +11,7 @@ from .chaos.pairs import KINDS, Kind, play
 from .faults import Skipped, run
 
 #: Seconds that each client leaves between two rounds of calls: other tests need the machine, too.
-PAUSE = 0.03
+PAUSE = 0.06
 
 
 @pytest.mark.parametrize(

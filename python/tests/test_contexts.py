@@ -163,11 +163,24 @@ class Stage:
         return [int(worker["pid"]) for worker in self.peer.call("GoTask.Status")["workers"]]
 
 
-@pytest.fixture(params=["uvloop", "asyncio"])
-def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
-    if request.param == "uvloop":
+LOOPS = ["uvloop", "asyncio"]
+
+
+@pytest.fixture(scope="module", params=LOOPS)
+def stage(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    yield from staged(tmp_path_factory.mktemp("stage"), request.param)
+
+
+@pytest.fixture(params=LOOPS)
+def ended(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """For who ends it."""
+    yield from staged(tmp_path, request.param)
+
+
+def staged(folder: Path, loop: str) -> Iterator[Stage]:
+    if loop == "uvloop":
         pytest.importorskip("uvloop")
-    made = Stage(tmp_path, request.param == "uvloop")
+    made = Stage(folder, loop == "uvloop")
     yield made
     assert made.broker.end() == 0
 
@@ -182,6 +195,7 @@ def test_whatever_of_a_late_call_holds_up_the_loop_is_interrupted_and_its_neighb
     stage: Stage, method: str
 ) -> None:
     before = stage.workers()
+    stage.journal.write_text("")
     peer = stage.peer
     neighbour = peer.send("Async.wait", 0.3)
     # Late as well, and at about the same time: before it and behind it.
@@ -192,7 +206,10 @@ def test_whatever_of_a_late_call_holds_up_the_loop_is_interrupted_and_its_neighb
         assert error["code"] == "deadline_exceeded", error
         assert "killed" not in error["message"]
     assert peer.result(neighbour) == 0.3
-    assert any(line.startswith("ended") for line in stage.journal.read_text().splitlines())
+    assert any(
+        line in ("ended child", "ended method", "ended callback")
+        for line in stage.journal.read_text().splitlines()
+    )
     assert stage.workers() == before
 
 
@@ -211,6 +228,7 @@ def test_a_late_call_of_which_one_task_after_the_other_holds_up_the_loop_is_give
 def test_a_thread_of_a_late_call_holds_nobody_up(stage: Stage, method: str) -> None:
     peer = stage.peer
     before = stage.workers()
+    stage.journal.write_text("")
     assert peer.call(f"Async.{method}", None, 200, 0)["code"] == "deadline_exceeded"
     assert peer.call("Async.wait", 0.0) == 0.0
     assert stage.workers() == before
@@ -218,20 +236,21 @@ def test_a_thread_of_a_late_call_holds_nobody_up(stage: Stage, method: str) -> N
         assert eventually(lambda: stage.noted("ended Async.to_thread"))
 
 
-def test_a_process_that_an_async_method_forks_takes_none_of_its_parent_s_calls(stage: Stage) -> None:
-    peer = stage.peer
+def test_a_process_that_an_async_method_forks_takes_none_of_its_parent_s_calls(ended: Stage) -> None:
+    peer = ended.peer
     child = peer.send("Async.fork", None)
     others = [peer.send("Async.set", number) for number in range(200)]
     for sequence in others:
         peer.result(sequence)
     assert peer.result(child) == 1
-    stage.broker.process.send_signal(signal.SIGTERM)
-    stage.broker.process.wait(10)
-    assert "end it by os._exit()" in stage.broker.stderr()
+    ended.broker.process.send_signal(signal.SIGTERM)
+    ended.broker.process.wait(10)
+    assert "end it by os._exit()" in ended.broker.stderr()
 
 
 @pytest.mark.parametrize("method", ["Sync.clean_up", "Async.clean_up"])
 def test_an_interrupted_call_can_ask_which_it_is_while_it_cleans_up(stage: Stage, method: str) -> None:
+    stage.journal.write_text("")
     assert stage.peer.call(method, None, 200, 0)["code"] == "deadline_exceeded"
     assert stage.noted(method)
     assert method.startswith("Async") or stage.noted("True")
