@@ -80,8 +80,8 @@ final class Client implements GoTask
     private int $now = 0;
 
     /**
-     * @param list<string>|string $address `unix:///path`, at most 106 bytes of path, `tcp://host:port` or `tls://host:port`; or several
-     *                                     that serve the same: each call goes to the least loaded one that answers
+     * @param list<Address|string>|string $address `unix:///path`, at most 106 bytes of path, `tcp://host:port` or `tls://host:port`; or several
+     *                                             that serve the same: each call goes to the least loaded one that answers
      * @param float $timeout seconds that a call may take, unless it says otherwise
      * @param float $connectTimeout seconds that opening a connection may take; never longer than the call that needs it
      * @param int $maxConnections at least 1; a further one is opened only while all others are busy
@@ -367,14 +367,14 @@ final class Client implements GoTask
     }
 
     /**
-     * @param list<string>|string $address
+     * @param list<Address|string>|string $address
      * @return non-empty-list<Address>
      */
     private static function parse(array|string $address): array
     {
         $addresses = [];
         foreach ((array) $address as $each) {
-            $parsed = Address::parse($each);
+            $parsed = $each instanceof Address ? $each : Address::parse($each);
             $addresses[(string) $parsed] = $parsed;
         }
 

@@ -4,11 +4,15 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console;
 
+use Reasno\GoTask\Address;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Process\KeyFile;
+use Reasno\GoTask\Runtime\Stream\StreamConnector;
 use Reasno\GoTask\Tls;
 use ValueError;
+
+use function count;
 
 /**
  * Where commands look for a worker that nobody told them the address of: the same places as the Python side.
@@ -38,10 +42,31 @@ final class Addresses
     }
 
     /**
+     * The machines behind addresses: a name with several records stands for several.
+     *
+     * @param list<string> $addresses
+     * @return array<string, Address|string> by what tells one from the others
+     * @throws ValueError when one of them is no address
+     */
+    public static function machines(array $addresses): array
+    {
+        $machines = [];
+        foreach ($addresses as $given) {
+            $address = Address::parse($given);
+            $ips = $address->isName() ? StreamConnector::resolve($address->host) : [];
+            foreach (count($ips) > 1 ? array_map($address->at(...), $ips) : [$given] as $machine) {
+                $machines[(string) $machine] = $machine;
+            }
+        }
+
+        return $machines;
+    }
+
+    /**
      * A client that takes what network addresses need from the variables GOTASK_KEY, GOTASK_KEY_FILE, and GOTASK_TLS_CA,
      * GOTASK_TLS_CERTIFICATE and GOTASK_TLS_KEY.
      *
-     * @param list<string> $addresses
+     * @param list<Address|string> $addresses
      * @throws ValueError when one of them can't be used
      */
     public static function connect(array $addresses): GoTask

@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Console;
 
 use Closure;
 use Composer\InstalledVersions;
+use Reasno\GoTask\Address;
 use Reasno\GoTask\Console\Command\CallCommand;
 use Reasno\GoTask\Console\Command\DoctorCommand;
 use Reasno\GoTask\Console\Command\DumpCommand;
@@ -26,7 +27,7 @@ use Symfony\Component\Console\Application as SymfonyApplication;
 final class Application extends SymfonyApplication
 {
     /**
-     * @param null|Closure(non-empty-list<string>): GoTask $connect a client of the workers at some addresses
+     * @param null|Closure(non-empty-list<Address|string>): GoTask $connect a client of the workers at some addresses
      */
     public function __construct(?Closure $connect = null)
     {

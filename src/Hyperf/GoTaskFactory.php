@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Hyperf;
 
 use Psr\Container\ContainerInterface;
+use Reasno\GoTask\Address;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\GoTask;
 use Reasno\GoTask\Hyperf\Config\Workers;
@@ -59,7 +60,7 @@ class GoTaskFactory
      *
      * @throws InvalidConfiguration
      */
-    public function at(string $name, string $address): GoTask
+    public function at(string $name, Address|string $address): GoTask
     {
         $client = $this->get($name);
 

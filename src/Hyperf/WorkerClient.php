@@ -7,6 +7,7 @@ namespace Reasno\GoTask\Hyperf;
 use Closure;
 use Generator;
 use Psr\Container\ContainerInterface;
+use Reasno\GoTask\Address;
 use Reasno\GoTask\Client;
 use Reasno\GoTask\Exception\InvalidConfiguration;
 use Reasno\GoTask\Future;
@@ -96,13 +97,13 @@ class WorkerClient implements GoTask
      *
      * @throws InvalidConfiguration
      */
-    public function at(string $address): GoTask
+    public function at(Address|string $address): GoTask
     {
         return $this->make($this->workers->get($this->name), [$address]);
     }
 
     /**
-     * @param non-empty-list<string> $addresses the worker's own, or that of a private one where this process is to have that
+     * @param non-empty-list<Address|string> $addresses the worker's own, or that of a private one where this process is to have that
      * @throws InvalidConfiguration
      */
     protected function make(WorkerConfig $config, array $addresses): Client

@@ -43,7 +43,7 @@ final class ArchitectureTest extends TestCase
         'Client' => ['Calling', 'Pool', 'Protocol', 'Codec', 'Goridge'],
         'Process' => ['Status'],
         'Generate' => [],
-        'Console' => ['Client', 'Generate', 'Process', 'Status', 'Codec'],
+        'Console' => ['Client', 'Generate', 'Process', 'Runtime', 'Status', 'Codec'],
         'Hyperf' => ['Console', 'Client', 'Process', 'Status'],
         'Testing' => ['Calling', 'Protocol', 'Codec', 'Goridge'],
         'Observing' => [],

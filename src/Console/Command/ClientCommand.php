@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Reasno\GoTask\Console\Command;
 
+use Closure;
 use InvalidArgumentException;
 use JsonException;
 use Reasno\GoTask\Console\ExitCode;
@@ -47,28 +48,25 @@ abstract class ClientCommand extends WorkerCommand
     {
         $options = new Options($input);
         try {
-            $targets = static::FOR_EACH ? $this->targets($options) : [];
-        } catch (InvalidConfiguration $failure) {
+            $targets = static::FOR_EACH ? $this->targets($options) : ['' => [[], fn (): GoTask => $this->client($options)]];
+        } catch (InvalidConfiguration|ValueError $failure) {
             return self::failed($failure, $options, $output);
         }
         $code = ExitCode::OK;
         $documents = [];
-        foreach ($targets as $name => $chosen) {
+        foreach ($targets as $name => [$chosen, $connect]) {
             array_map($input->setOption(...), array_keys($chosen), $chosen);
             if (count($targets) === 1) {
-                break;
+                return $this->runOnce($connect, $options, $output);
             }
             if ($options->flag('json')) {
                 $document = new BufferedOutput();
-                $code = max($code, $this->runOnce($options, $document));
+                $code = max($code, $this->runOnce($connect, $options, $document));
                 $documents[] = Json::line($name) . ':' . trim($document->fetch());
                 continue;
             }
             $output->writeln(($name === array_key_first($targets) ? '' : "\n") . '<options=bold>' . Terminal::line($name) . '</>');
-            $code = max($code, $this->runOnce($options, $output));
-        }
-        if (count($targets) < 2) {
-            return $this->runOnce($options, $output);
+            $code = max($code, $this->runOnce($connect, $options, $output));
         }
         if ($options->flag('json')) {
             $output->writeln('{' . implode(',', $documents) . '}', OutputInterface::OUTPUT_RAW);
@@ -87,10 +85,13 @@ abstract class ClientCommand extends WorkerCommand
         return ExitCode::OK;
     }
 
-    private function runOnce(Options $options, OutputInterface $output): int
+    /**
+     * @param Closure(): GoTask $connect
+     */
+    private function runOnce(Closure $connect, Options $options, OutputInterface $output): int
     {
         try {
-            return $this->perform($this->client($options), $options->seconds('timeout'), $options, $output);
+            return $this->perform($connect(), $options->seconds('timeout'), $options, $output);
         } catch (GoTaskException|InvalidArgumentException|JsonException|ValueError $failure) {
             return self::failed($failure, $options, $output);
         }

@@ -10,6 +10,7 @@ use Reasno\GoTask\Console\Options;
 use Reasno\GoTask\Console\Top\LiveTerminal;
 use Reasno\GoTask\Console\Top\Top;
 use Reasno\GoTask\Exception\GoTaskException;
+use Reasno\GoTask\GoTask;
 use Symfony\Component\Console\Input\InputInterface;
 use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\OutputInterface;
@@ -50,11 +51,7 @@ class TopCommand extends WorkerCommand
         $options = new Options($input);
         try {
             $interval = $options->seconds('interval') ?? 1.0;
-            $clients = [];
-            foreach ($this->targets($options) as $name => $chosen) {
-                array_map($input->setOption(...), array_keys($chosen), $chosen);
-                $clients[$name] = $this->client($options);
-            }
+            $clients = array_map(static fn (array $target): GoTask => $target[1](), $this->targets($options));
             $top = new Top($clients, $options->seconds('timeout') ?? 5.0);
             $terminal = $output instanceof StreamOutput && ! $options->flag('once') ? new LiveTerminal(STDIN, $output->getStream()) : null;
             if ($terminal?->open() !== true) {

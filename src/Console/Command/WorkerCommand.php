@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Reasno\GoTask\Console\Command;
 
 use Closure;
+use Reasno\GoTask\Address;
 use Reasno\GoTask\Console\Addresses;
 use Reasno\GoTask\Console\ExitCode;
 use Reasno\GoTask\Console\Options;
@@ -18,6 +19,7 @@ use Symfony\Component\Console\Input\InputOption;
 use Symfony\Component\Console\Output\ConsoleOutputInterface;
 use Symfony\Component\Console\Output\OutputInterface;
 use Throwable;
+use ValueError;
 
 /**
  * A command for running workers: which ones, and how what goes wrong is shown.
@@ -26,13 +28,13 @@ use Throwable;
  */
 abstract class WorkerCommand extends Command
 {
-    /** Whether the command is for each of several workers, or of several addresses; else one client has all addresses. */
+    /** Whether the command is for each of several workers, or of several addresses and machines; else one client has all addresses. */
     protected const FOR_EACH = false;
 
     /**
-     * @param Closure(non-empty-list<string>): GoTask $connect a client of the workers at some addresses
+     * @param Closure(non-empty-list<Address|string>): GoTask $connect a client of the workers at some addresses
      */
-    public function __construct(private readonly Closure $connect)
+    public function __construct(protected readonly Closure $connect)
     {
         parent::__construct();
     }
@@ -55,17 +57,15 @@ abstract class WorkerCommand extends Command
     /**
      * What the command is carried out for, where that is several workers.
      *
-     * @return array<string, array<string, string>> the options for each, by a name for it
-     * @throws InvalidConfiguration
+     * @return array<string, array{array<string, string>, Closure(): GoTask}> for each the options and a client, by a name for it
+     * @throws InvalidConfiguration|ValueError
      */
     protected function targets(Options $options): array
     {
-        $targets = [];
-        foreach (Addresses::of($options->text('address')) as $address) {
-            $targets[$address] = ['address' => $address];
-        }
-
-        return $targets;
+        return array_map(
+            fn (Address|string $machine): array => [['address' => (string) $machine], fn (): GoTask => ($this->connect)([$machine])],
+            Addresses::machines(Addresses::of($options->text('address'))),
+        );
     }
 
     protected static function show(Throwable $failure, OutputInterface $output): void

@@ -63,13 +63,19 @@ trait NamedWorker
         $workers = $name === null ? $this->workers->all() : [$this->workers->get($name)];
         $targets = [];
         foreach ($workers as $worker) {
-            foreach ($given === null ? $worker->addresses : Addresses::of($given) as $address) {
+            $machines = Addresses::machines($given === null ? $worker->addresses : Addresses::of($given));
+            foreach ($machines as $address => $machine) {
                 $title = match (true) {
-                    $given === null && count($worker->addresses) === 1 => $worker->name,
+                    $given === null && count($machines) === 1 => $worker->name,
                     count($workers) === 1 => $address,
                     default => "{$worker->name} {$address}",
                 };
-                $targets[$title] = ['worker' => $worker->name, 'address' => $address];
+                $targets[$title] = [
+                    ['worker' => $worker->name, 'address' => $address],
+                    fn (): GoTask => $given === null || in_array($machine, $worker->addresses, true)
+                        ? $this->factory->at($worker->name, $machine)
+                        : ($this->connect)([$machine]),
+                ];
             }
         }
 

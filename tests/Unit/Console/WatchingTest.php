@@ -6,6 +6,7 @@ namespace Reasno\GoTask\Tests\Unit\Console;
 
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
+use Reasno\GoTask\Address;
 use Reasno\GoTask\Console\Application;
 use Reasno\GoTask\Console\Command\DumpCommand;
 use Reasno\GoTask\Console\Command\StatusCommand;
@@ -20,6 +21,9 @@ use Reasno\GoTask\Tests\Unit\Console\Top\Statuses;
 use Symfony\Component\Console\Tester\ApplicationTester;
 
 use function array_shift;
+use function array_slice;
+
+require_once __DIR__ . '/Fixtures/names.php';
 
 /**
  * The commands that show what goes on in workers, where there is no terminal.
@@ -60,6 +64,28 @@ final class WatchingTest extends TestCase
         self::assertSame(ExitCode::NO_CONNECTION, $code);
         self::assertMatchesRegularExpression('/^unix:.* +gone .*\nCannot connect to x$/m', $output);
         self::assertSame(ExitCode::USAGE, self::gotask($task, ['top', '--interval' => 'often'])[0]);
+    }
+
+    public function testEachMachineThatANameStandsForIsShownUnderItsOwnAddressAndCheckedByItsName(): void
+    {
+        $asked = [];
+        $application = new Application(static function (array $addresses) use (&$asked): GoTask {
+            $asked[] = $addresses[0] instanceof Address ? "{$addresses[0]} of {$addresses[0]->given()}" : $addresses[0];
+
+            return new FakeGoTask(['GoTask.Status' => Statuses::look(0.0, [], [])->status->fields]);
+        });
+        $application->setAutoExit(false);
+        $tester = new ApplicationTester($application);
+        $addresses = ['--address' => 'tls://three.test:9630,unix:///w.sock'];
+        $expected = ['tls://127.0.0.2:9630', 'tls://127.0.0.3:9630', 'tls://127.0.0.4:9630', 'unix:///w.sock'];
+
+        $tester->run(['status', ...$addresses]);
+        self::assertSame([...array_map(static fn (string $each): string => "{$each} of tls://three.test:9630", array_slice($expected, 0, 3)), 'unix:///w.sock'], $asked);
+        self::assertSame($expected, array_values((array) preg_grep('~^\w+://~', explode("\n", $tester->getDisplay()))));
+        $tester->run(['top', '--interval' => '0.01', ...$addresses]);
+        self::assertSame(4, preg_match_all('~^\w+://\S+ +ready ~m', $tester->getDisplay()));
+        $tester->run(['status', '--address' => 'no address']);
+        self::assertSame(ExitCode::USAGE, $tester->getStatusCode());
     }
 
     public function testStatusCountsMethodsAndDeaths(): void
