@@ -22,6 +22,7 @@ from .peer import BrokerProcess, Peer, serving, wait_until
 
 APP = """
 import asyncio, ctypes, os, threading, time
+from concurrent.futures import ThreadPoolExecutor
 import gotask
 
 def deeper(path):
@@ -53,6 +54,8 @@ class App:
         for other in others: other.cancel()
     async def wait_too(self, path): await deeper_async(path)
     async def holds_up(self, path): deeper(path)
+    @gotask.method(executor=lambda: ThreadPoolExecutor(1))
+    def wait_elsewhere(self, path): deeper(path)
 """
 
 
@@ -114,6 +117,11 @@ def test_a_dump_shows_the_tasks_of_an_async_worker(peer: FastPeer, tmp_path: Pat
     lines = stacks[stacks.index("of App.wait_async (most recent call first)") :]
     assert lines.index("in deeper_async") < lines.index("in wait_async")
     assert os.path.join("gotask", "app", "runner") not in lines
+
+
+def test_a_call_that_runs_in_an_executor_says_what_it_waits_for(peer: FastPeer, tmp_path: Path) -> None:
+    with Running(peer, tmp_path, "App.wait_elsewhere"):
+        assert " of App.wait_elsewhere: waits for its executor" in dump(peer, "async")["stacks"]
 
 
 @pytest.mark.parametrize("among", ["threads", "tasks"])

@@ -48,7 +48,9 @@ def where_tasks_are(calls: Mapping[Task[None] | None, Job], number: int) -> str:
             f'  File "{frame.f_code.co_filename}", line {frame.f_lineno} in {frame.f_code.co_name}'
             for frame in reversed(frames)
         ]
-        told.append("\n".join((f"{what} (most recent call first):", *lines)))
+        # Without a line of others it waits in GoTask itself.
+        how = " (most recent call first):" if lines else ": waits for its executor, or for who reads its stream"
+        told.append("\n".join((f"{what}{how}", *lines)))
     return "\n\n".join(told)
 
 
