@@ -14,11 +14,13 @@ use PHPUnit\TextUI\Configuration\Configuration;
 use function array_diff_assoc;
 use function array_diff_key;
 use function array_keys;
+use function function_exists;
 use function getenv;
+use function pcntl_signal;
 use function putenv;
 
 /**
- * Each test finds the environment variables that PHPUnit was started with, whatever other tests set and remove.
+ * Each test finds the environment variables that PHPUnit was started with, whatever other tests set and remove, and exit codes.
  */
 final class SameEnvironment implements Extension, PreparationStartedSubscriber
 {
@@ -28,6 +30,10 @@ final class SameEnvironment implements Extension, PreparationStartedSubscriber
     public function bootstrap(Configuration $configuration, Facade $facade, ParameterCollection $parameters): void
     {
         $this->variables = getenv();
+        // Whoever started PHPUnit may ignore it: the kernel would then keep no exit code of what tests start.
+        if (function_exists('pcntl_signal')) {
+            pcntl_signal(SIGCHLD, SIG_DFL);
+        }
         $facade->registerSubscriber($this);
     }
 

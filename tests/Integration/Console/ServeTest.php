@@ -240,6 +240,15 @@ final class ServeTest extends TestCase
         self::assertStringContainsString($message, $this->output);
     }
 
+    public function testItEndsSoAlsoWhereWhoeverStartsItIgnoresTheEndOfChildren(): void
+    {
+        $ignoring = 'pcntl_signal(SIGCHLD, SIG_IGN); pcntl_exec(PHP_BINARY, array_slice($argv, 1));';
+        $gotask = [__DIR__ . '/../../../bin/gotask', 'serve', 'nothing.py', '--address', $this->address];
+        $this->serve = ChildProcess::start([PHP_BINARY, '-r', $ignoring, '--', ...$gotask]);
+
+        self::assertSame(66, $this->exitCode(), $this->output);
+    }
+
     public function testUnknownUseEndsIt(): void
     {
         $this->serve('app.py', '--workers', 'many');

@@ -352,7 +352,7 @@ final class WorkerProcessTest extends TestCase
         $project = sys_get_temp_dir() . '/project-' . bin2hex(random_bytes(4));
         foreach ($environments as $name => $behaviour) {
             mkdir("{$project}/{$name}/bin", recursive: true);
-            file_put_contents("{$project}/{$name}/bin/python", "#!/bin/sh\nexec " . self::PYTHON . " main {$behaviour}\n");
+            file_put_contents("{$project}/{$name}/bin/python", "#!/bin/sh\nexec '" . self::PYTHON . "' main {$behaviour}\n");
             chmod("{$project}/{$name}/bin/python", 0o755);
         }
         register_shutdown_function(static fn () => exec('rm -r ' . escapeshellarg($project)));
