@@ -14,7 +14,7 @@ use Reasno\GoTask\Process\WorkerProcess;
 
 const LINES = 200_000;
 const CHUNKS = 12;
-const CHUNK = 50_000;
+const CHUNK = 25_000;
 
 $screen = new Screen();
 $folder = sys_get_temp_dir() . '/gotask-quickstart-' . getmypid();

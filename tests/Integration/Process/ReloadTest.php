@@ -128,8 +128,8 @@ final class ReloadTest extends TestCase
     /** GOTASK_RELOADS=100 for the full number. */
     public function testNoCallFailsHoweverOftenItIsReloadedUnderLoad(): void
     {
-        $reloads = (int) (getenv('GOTASK_RELOADS') ?: 5);
-        $worker = $this->worker();
+        $reloads = (int) (getenv('GOTASK_RELOADS') ?: 3);
+        $worker = $this->worker(2);
         $clients = [];
         for ($number = 0; $number < 2; $number++) {
             $client = proc_open([PHP_BINARY, __DIR__ . '/Fixtures/load.php', $worker->address()], [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']], $pipes);
@@ -159,11 +159,11 @@ final class ReloadTest extends TestCase
         }
     }
 
-    private function worker(): WorkerProcess
+    private function worker(int $workers = 1): WorkerProcess
     {
         $this->worker = new WorkerProcess(
             __DIR__ . '/Fixtures/versions.py',
-            workers: 2,
+            workers: $workers,
             environment: ['VERSION_FILE' => $this->version],
         );
         $this->worker->start();

@@ -61,7 +61,6 @@ final class HighDescriptorsTest extends TestCase
     public static function suites(): iterable
     {
         yield 'streams' => ['tests/Unit/Runtime/Stream/StreamTransportTest.php', '.'];
-        yield 'TLS' => ['tests/Integration/Client/BlockingAccessTest.php', 'testCallsPassThroughTls'];
-        yield 'TLS to several addresses' => ['tests/Integration/Client/BlockingAccessTest.php', 'testOfSeveralAddresses'];
+        yield 'TLS, to one address and to several' => ['tests/Integration/Client/BlockingAccessTest.php', 'testCallsPassThroughTls|testOfSeveralAddresses'];
     }
 }
