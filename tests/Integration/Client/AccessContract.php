@@ -37,17 +37,8 @@ abstract class AccessContract extends RuntimeTestCase
 
     private static ?Certificates $certificates = null;
 
-    /** @var array<string, WorkerProcess> */
+    /** @var array<string, WorkerProcess> that run for all runtimes, until PHPUnit ends */
     private static array $workers = [];
-
-    public static function tearDownAfterClass(): void
-    {
-        foreach (self::$workers as $worker) {
-            $worker->stop();
-        }
-        self::$workers = [];
-        self::$certificates = null;
-    }
 
     public function testWhoHasTheKeyMayCall(): void
     {

@@ -45,6 +45,7 @@ use const SIGKILL;
  */
 abstract class BrokerContract extends RuntimeTestCase
 {
+    /** Runs for all runtimes, until PHPUnit ends. */
     private static ?WorkerProcess $worker = null;
 
     protected function setUp(): void
@@ -58,12 +59,6 @@ abstract class BrokerContract extends RuntimeTestCase
             );
             self::$worker->start();
         }
-    }
-
-    public static function tearDownAfterClass(): void
-    {
-        self::$worker?->stop();
-        self::$worker = null;
     }
 
     public function testEveryAnswerIsItsOwnCallers(): void

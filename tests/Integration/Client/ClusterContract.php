@@ -39,7 +39,7 @@ use const SIGTERM;
  */
 abstract class ClusterContract extends RuntimeTestCase
 {
-    /** @var array<string, array{Broker, Broker}> by the kind of their addresses */
+    /** @var array<string, array{Broker, Broker}> by the kind of their addresses; they run for all runtimes, until PHPUnit ends */
     private static array $brokers = [];
 
     private Broker $a;
@@ -47,11 +47,6 @@ abstract class ClusterContract extends RuntimeTestCase
     private Broker $b;
 
     private string $notes;
-
-    public static function tearDownAfterClass(): void
-    {
-        self::$brokers = [];
-    }
 
     /**
      * What a test has done something to is started anew, at once, so that the next one hardly waits for it.

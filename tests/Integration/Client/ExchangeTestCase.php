@@ -21,6 +21,7 @@ use function unlink;
  */
 abstract class ExchangeTestCase extends RuntimeTestCase
 {
+    /** Runs for all runtimes, until PHPUnit ends. */
     private static ?WorkerProcess $worker = null;
 
     /** A file that methods tell by what becomes of them. */
@@ -43,12 +44,6 @@ abstract class ExchangeTestCase extends RuntimeTestCase
     protected function tearDown(): void
     {
         @unlink($this->path);
-    }
-
-    public static function tearDownAfterClass(): void
-    {
-        self::$worker?->stop();
-        self::$worker = null;
     }
 
     /**
