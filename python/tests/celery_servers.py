@@ -64,11 +64,9 @@ class Redis:
 
     def start(self) -> None:
         assert REDIS is not None
-        options = (
-            f"--port {self.port} --bind 127.0.0.1 --requirepass {self.password} --dir {self._folder} --save"
-        )
+        options = f"--port {self.port} --bind 127.0.0.1 --requirepass {self.password} --save"
         command = [REDIS, *options.split(), "", "--appendonly", "yes", "--appendfsync", "always"]
-        self.process = Process(command, self._folder / "redis.log")
+        self.process = Process([*command, "--dir", str(self._folder)], self._folder / "redis.log")
         wait_until(lambda: b"PONG" in self.order("PING") or self.process.has_ended(), "an answer of Redis")
         assert not self.process.has_ended(), self.process.log.read_text()
 

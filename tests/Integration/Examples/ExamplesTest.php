@@ -74,7 +74,7 @@ final class ExamplesTest extends TestCase
         $methods = ['segfault', 'leave', 'exit', 'recurse', 'raise_unprintable', 'sleep'];
         $output = implode("\n", $this->run_('deaths/deaths.php', ...array_map(static fn (string $method): string => "Deaths.{$method}", $methods)));
 
-        $app = 'RemoteTraceback at \S+examples\/deaths\/app\.py:\d+';
+        $app = 'RemoteTraceback at [^\n]+examples\/deaths\/app\.py:\d+';
         foreach ([
             '/WorkerCrashed: the worker \d+ was killed by SIGSEGV while it ran Deaths.segfault\n.+signal: 11\n.+peakMemory: \d{7,}\n.+File ".+app.py", line \d+ in segfault/s',
             '/WorkerCrashed: the worker \d+ ended with exit code 3 .+exitCode: 3\n.+stderr: "leaving without a word to anybody\\\n"/s',
