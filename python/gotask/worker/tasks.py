@@ -49,7 +49,9 @@ def where_tasks_are(calls: Mapping[Task[None] | None, Job], number: int) -> str:
             for frame in reversed(frames)
         ]
         # Without a line of others it waits in GoTask itself.
-        how = " (most recent call first):" if lines else ": waits for its executor, or for who reads its stream"
+        how = (
+            " (most recent call first):" if lines else ": waits for its executor, or for who reads its stream"
+        )
         told.append("\n".join((f"{what}{how}", *lines)))
     return "\n\n".join(told)
 
