@@ -224,7 +224,7 @@ def test_calls_that_are_lost_with_everything_run_to_their_ends(servers: Servers,
     servers.start()
     assert {servers.client.outcome(id).state for id in running} == {"running"}
     wait_until(
-        lambda: all(len(each.read_text().split()) > 1 for each in begun), "they have not begun again", 60
+        lambda: all(len(each.read_text().split()) > 1 for each in begun), "they have not begun again", 180
     )
     for end in ends:
         end.touch()

