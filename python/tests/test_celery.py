@@ -223,6 +223,7 @@ def test_calls_that_are_lost_with_everything_run_to_their_ends(servers: Servers,
     servers.redis.start()
     servers.start()
     assert {servers.client.outcome(id).state for id in running} == {"running"}
+    # Celery looks for what Redis is to give away again when it starts, and every 100 s.
     wait_until(
         lambda: all(len(each.read_text().split()) > 1 for each in begun), "they have not begun again", 180
     )
